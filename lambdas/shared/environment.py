@@ -1,0 +1,47 @@
+"""What start and stop get from their environment variables, made at first use and kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+
+from shared.asapp import Asapp
+from shared.connect import LambdaContext
+from shared.conversation import Conversations
+from shared.http import Deadline, Origin
+from shared.secrets import AsappCredentials
+
+_SECONDS_TO_ANSWER = 0.5
+_SECONDS_A_DAY = 86_400
+
+
+def deadline(context: LambdaContext) -> Deadline:
+    """Half a second before Lambda would end the invocation, itself a second under the block's
+    limit of 8 seconds."""
+    return Deadline(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_ANSWER)
+
+
+@cache
+def asapp() -> Asapp:
+    return Asapp(
+        Origin(os.environ["ASAPP_API_HOST"]),
+        AsappCredentials(os.environ["ASAPP_CREDENTIALS_SECRET"]),
+        json.loads(os.environ.get("AUTOTRANSCRIBE_PARAMS", "{}")),
+    )
+
+
+@cache
+def conversations() -> Conversations:
+    days = int(os.environ["TRANSCRIPT_RETENTION_DAYS"])
+    return Conversations(os.environ["TRANSCRIPT_TABLE"], days * _SECONDS_A_DAY)
+
+
+def conversation_id_source() -> str:
+    """``InitialContactId``, ``ContactId`` or ``PreviousContactId``."""
+    return os.environ["CONVERSATION_ID_SOURCE"]
+
+
+def starts_at_fragment() -> bool:
+    """Whether a new contact is heard from its first fragment, or from where the stream is now."""
+    return os.environ["START_SELECTOR"] == "FRAGMENT_NUMBER"

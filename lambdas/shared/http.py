@@ -1,0 +1,123 @@
+"""HTTP over the standard library, with a time limit that holds whatever the other side does.
+
+``http.client`` limits each single read, so a server that drips a byte a second, or a name server
+that is silent, outlasts any of its timeouts. Here the exchange runs on a thread of its own and the
+caller stops waiting at the deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from queue import Empty, SimpleQueue
+from urllib.parse import urlsplit
+
+MAX_RESPONSE_BYTES = 1024 * 1024
+
+
+class NoAnswer(Exception):
+    """No complete HTTP response came: time ran out, or the connection failed."""
+
+
+class Deadline:
+    """A moment by which an invocation must have its answer.
+
+    :param seconds: From now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self._end - time.monotonic())
+
+    def earlier(self, seconds: float) -> Deadline:
+        """A deadline that leaves ``seconds`` of this one for what comes after."""
+        return Deadline(self.remaining() - seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """:param headers: Names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Origin:
+    """One scheme, host and port, whose connections stay open between requests.
+
+    :param url: For instance ``https://api.asapp.com``.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not an origin such as https://api.asapp.com")
+        self.host = parts.netloc
+        self._tls = parts.scheme == "https"
+        self._idle: list[http.client.HTTPConnection] = []
+
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str], *, seconds: float
+    ) -> Response:
+        """One POST, with its answer or :class:`NoAnswer` within ``seconds``."""
+        connection = self._idle.pop() if self._idle else self._connection()
+        connection.timeout = seconds  # ends a thread that nobody waits for any more
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
+        done: SimpleQueue[Response | Exception] = SimpleQueue()
+
+        def exchange() -> None:
+            try:
+                connection.request("POST", path, body, dict(headers))
+                answer = connection.getresponse()
+                content = answer.read(MAX_RESPONSE_BYTES + 1)
+                names = {name.lower(): value for name, value in answer.getheaders()}
+                done.put(Response(answer.status, names, content))
+            except Exception as problem:
+                done.put(problem)
+
+        threading.Thread(target=exchange, daemon=True).start()
+        try:
+            outcome = done.get(timeout=seconds)
+        except Empty:
+            _abandon(connection)
+            raise NoAnswer("timeout") from None
+        if isinstance(outcome, (OSError, http.client.HTTPException)):
+            connection.close()
+            raise NoAnswer(type(outcome).__name__) from outcome
+        if isinstance(outcome, Exception):
+            connection.close()
+            raise outcome
+        if len(outcome.body) > MAX_RESPONSE_BYTES:
+            connection.close()
+            raise NoAnswer("response over 1 MiB")
+        self._idle.append(connection)
+        return outcome
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls:
+            return http.client.HTTPSConnection(self.host, context=_tls_context())
+        return http.client.HTTPConnection(self.host)
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _abandon(connection: http.client.HTTPConnection) -> None:
+    """Wake the thread that still reads from the connection; it closes what it holds."""
+    if connection.sock is not None:
+        with contextlib.suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)

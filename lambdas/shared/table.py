@@ -1,0 +1,85 @@
+"""The table's keys and DynamoDB's way to write values.
+
+Partition key ``conversationId``, sort key ``item``: ``conversation``, ``stream#<stream id>``,
+``utterance#<stream id>#<start>#<digest>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Attribute = dict[str, Any]
+
+
+def conversation_key(conversation_id: str) -> dict[str, Attribute]:
+    return attributes({"conversationId": conversation_id, "item": "conversation"})
+
+
+def stream_key(conversation_id: str, stream_id: str) -> dict[str, Attribute]:
+    return attributes({"conversationId": conversation_id, "item": f"stream#{stream_id}"})
+
+
+def attributes(values: Mapping[str, Any]) -> dict[str, Attribute]:
+    """``{"a": "x", "b": 1}`` as DynamoDB writes it: ``{"a": {"S": "x"}, "b": {"N": "1"}}``."""
+    return {name: _attribute(value) for name, value in values.items()}
+
+
+def values(item: Mapping[str, Attribute]) -> dict[str, Any]:
+    """The opposite of :func:`attributes`."""
+    return {name: _value(attribute) for name, attribute in item.items()}
+
+
+Condition = tuple[str, Mapping[str, Any]]
+NEW: Condition = ("attribute_not_exists(conversationId)", {})
+
+
+def equals(name: str, value: Any) -> Condition:
+    """The condition that an attribute still has this value."""
+    return f"#{name} = :seen", {"#" + name: name, ":seen": value}
+
+
+def update(
+    table_name: str,
+    key: Mapping[str, Attribute],
+    changes: Mapping[str, Any],
+    additions: Mapping[str, Any] | None = None,
+    *,
+    first: Mapping[str, Any] | None = None,
+    condition: Condition | None = None,
+) -> dict[str, Any]:
+    """An update that sets ``changes``, adds ``additions`` to sets, and sets ``first`` only once."""
+    first, additions = first or {}, additions or {}
+    sets = [f"#{name} = :{name}" for name in changes]
+    sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
+    adds = [f"#{name} :{name}" for name in additions]
+    given = {**changes, **first, **additions}
+    names = {f"#{name}": name for name in given}
+    filled = {f":{name}": value for name, value in given.items()}
+    request: dict[str, Any] = {
+        "TableName": table_name,
+        "Key": dict(key),
+        "UpdateExpression": f"SET {', '.join(sets)}" + (f" ADD {', '.join(adds)}" if adds else ""),
+    }
+    if condition:
+        request["ConditionExpression"], used = condition
+        names |= {name: value for name, value in used.items() if name.startswith("#")}
+        filled |= {name: value for name, value in used.items() if name.startswith(":")}
+    request["ExpressionAttributeNames"] = names
+    request["ExpressionAttributeValues"] = attributes(filled)
+    return request
+
+
+def _attribute(value: Any) -> Attribute:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"N": str(value)}
+    if isinstance(value, (set, frozenset)):
+        return {"SS": sorted(value)}
+    if isinstance(value, str):
+        return {"S": value}
+    raise TypeError(f"{type(value).__name__} has no place in the table")
+
+
+def _value(attribute: Attribute) -> Any:
+    ((kind, value),) = attribute.items()
+    return int(value) if kind == "N" else set(value) if kind == "SS" else value

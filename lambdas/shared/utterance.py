@@ -1,0 +1,166 @@
+"""One utterance, as ASAPP's webhook posts it and as the table keeps it.
+
+Source: ASAPP's *AutoTranscribe* webhook. Fields that are not named here are kept in ``message``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_LONGEST_ID = 256
+_LATEST_MS = 10**10 - 1
+PREFIX = "utterance#"
+
+
+class Unstorable(Exception):
+    """The message can never become an utterance; says why, without a word of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """:param start_ms: From the start of the stream's audio, in milliseconds.
+    :param end_ms: Likewise.
+    :param sender_id: The ``customerId`` or ``agentId`` of the start request.
+    :param role: ``customer`` or ``agent``.
+    :param message: The webhook's body as it came.
+    """
+
+    conversation_id: str
+    stream_id: str
+    role: str
+    sender_id: str
+    start_ms: int
+    end_ms: int
+    text: str
+    message: str
+
+    @classmethod
+    def from_message(cls, message: str) -> Utterance:
+        """:raises Unstorable: with the field that is wrong."""
+        try:
+            body = json.loads(message)
+        except RecursionError:
+            raise Unstorable("nested too deeply") from None
+        except ValueError:
+            raise Unstorable("not JSON") from None
+        if not isinstance(body, dict):
+            raise Unstorable("not a JSON object")
+        kind = body.get("type")
+        if kind != "transcript":
+            raise Unstorable("type is missing" if kind is None else "type is not transcript")
+        sender = _object(body, "sender")
+        response = _object(body, "autotranscribeResponse")
+        return cls(
+            conversation_id=_id(body, "externalConversationId"),
+            stream_id=_id(body, "streamId"),
+            role=_id(sender, "role"),
+            sender_id=_id(sender, "externalId"),
+            start_ms=_milliseconds(response, "start"),
+            end_ms=_milliseconds(response, "end"),
+            text=_text(response),
+            message=_storable(message),
+        )
+
+    @property
+    def key(self) -> str:
+        """The table's sort key: the same message lands on itself, two messages never collide.
+
+        The digest is there because ASAPP does not say whether a stream that is stopped and resumed
+        keeps its id, nor how ``redacted_and_unredacted`` arrives.
+        """
+        same = json.dumps(json.loads(self.message), sort_keys=True)
+        digest = hashlib.sha256(same.encode()).hexdigest()[:12]
+        return f"{PREFIX}{self.stream_id}#{self.start_ms:010d}#{digest}"
+
+    def item(
+        self, *, source: str, received_at_ms: int, stored_at_ms: int, expires_at_s: int
+    ) -> dict[str, Any]:
+        """The table's item.
+
+        :param source: Where it came from, ``webhook``.
+        """
+        return {
+            "conversationId": self.conversation_id,
+            "item": self.key,
+            "streamId": self.stream_id,
+            "role": self.role,
+            "senderId": self.sender_id,
+            "startMs": self.start_ms,
+            "endMs": self.end_ms,
+            "text": self.text,
+            "message": self.message,
+            "source": source,
+            "receivedAt": received_at_ms,
+            "storedAt": stored_at_ms,
+            "expiresAt": expires_at_s,
+        }
+
+
+def in_order(items: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The utterances of one conversation as they were spoken.
+
+    Each begins at its stream's start plus ``startMs``. A stream whose start is not known (ASAPP
+    answered 409-201 and gave no ids) began, as near as can be told, when its first utterance came.
+
+    :param items: All items of the conversation, as :func:`shared.table.values` gives them.
+    """
+    every = list(items)
+    utterances = [item for item in every if str(item["item"]).startswith(PREFIX)]
+    began: dict[str, int] = {}
+    for utterance in utterances:
+        stream_id = str(utterance["streamId"])
+        at = int(utterance["receivedAt"]) - int(utterance["endMs"])
+        began[stream_id] = min(at, began.get(stream_id, at))
+    for item in every:
+        if "startedAt" in item:
+            began[str(item["streamId"])] = int(item["startedAt"])
+
+    def spoken(utterance: Mapping[str, Any]) -> tuple[int, int, str]:
+        start = began[str(utterance["streamId"])] + int(utterance["startMs"])
+        return start, int(utterance["endMs"]), str(utterance["item"])
+
+    return sorted(utterances, key=spoken)
+
+
+def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = parent.get(name)
+    if not isinstance(value, dict):
+        raise Unstorable(f"{name} is missing or not an object")
+    return value
+
+
+def _id(parent: Mapping[str, Any], name: str) -> str:
+    value = parent.get(name)
+    if not isinstance(value, str) or not value:
+        raise Unstorable(f"{name} is missing or not text")
+    if len(value) > _LONGEST_ID or _storable(value) != value:
+        raise Unstorable(f"{name} is over {_LONGEST_ID} characters or not valid Unicode")
+    return value
+
+
+def _milliseconds(parent: Mapping[str, Any], name: str) -> int:
+    value = parent.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LATEST_MS:
+        raise Unstorable(f"{name} is missing or not a number of milliseconds")
+    return value
+
+
+def _text(response: Mapping[str, Any]) -> str:
+    parts = response.get("utterance")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if parts else []
+    if not isinstance(parts, list) or len(texts) != len(parts):
+        raise Unstorable("utterance is missing or not a list of objects")
+    if not all(isinstance(text, str) for text in texts):
+        raise Unstorable("utterance has an entry without text")
+    return _storable(" ".join(str(text) for text in texts))
+
+
+def _storable(text: str) -> str:
+    """Half a surrogate pair is legal in JSON and not in the table: it becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,55 @@
+"""Start transcription: called by a flow's Lambda block that follows *Start media streaming*."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from shared import environment
+from shared.asapp import Asapp
+from shared.connect import Contact, LambdaContext
+from shared.conversation import Answer, Conversations, Leg, pursue
+from shared.http import Deadline
+
+logger = logging.getLogger(__name__)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
+    """:returns: The STRING_MAP of :meth:`shared.conversation.Answer.for_flow`."""
+    contact = Contact.from_event(event)
+    answer = start(
+        contact,
+        contact.conversation_id(environment.conversation_id_source()),
+        environment.starts_at_fragment(),
+        environment.conversations(),
+        environment.asapp(),
+        environment.deadline(context),
+    )
+    logger.info(
+        "start streaming: %s",
+        answer.status,
+        extra={"contactId": contact.contact_id, **answer.for_flow()},
+    )
+    return answer.for_flow()
+
+
+def start(
+    contact: Contact,
+    conversation_id: str,
+    at_fragment: bool,
+    conversations: Conversations,
+    asapp: Asapp,
+    deadline: Deadline,
+) -> Answer:
+    """Have ASAPP hear the contact's audio, from its first fragment or from now."""
+    if not contact.stream_arn:
+        return Answer("no_media_stream", conversation_id, "media_streaming_not_started")
+    leg = Leg(
+        contact_id=contact.contact_id,
+        customer_id=contact.customer_id,
+        agent_id=contact.agent_id,
+        stream_arn=contact.stream_arn,
+        fragment_number=contact.start_fragment_number if at_fragment else "",
+        began_at_ms=contact.stream_started_at_ms,
+    )
+    return pursue(conversation_id, leg, conversations, asapp, deadline)

@@ -1,0 +1,31 @@
+"""Stop transcription: called by a flow's Lambda block ahead of *Stop media streaming*, or alone in
+a hold flow, where media streaming blocks are not allowed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from shared import environment
+from shared.connect import Contact, LambdaContext
+from shared.conversation import pursue
+
+logger = logging.getLogger(__name__)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
+    """:returns: The STRING_MAP of :meth:`shared.conversation.Answer.for_flow`."""
+    contact = Contact.from_event(event)
+    answer = pursue(
+        contact.conversation_id(environment.conversation_id_source()),
+        None,
+        environment.conversations(),
+        environment.asapp(),
+        environment.deadline(context),
+    )
+    logger.info(
+        "stop streaming: %s",
+        answer.status,
+        extra={"contactId": contact.contact_id, **answer.for_flow()},
+    )
+    return answer.for_flow()

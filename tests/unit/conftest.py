@@ -1,0 +1,250 @@
+"""The unit tests' surroundings: AWS's protocols from moto's server, and a vendor on a real socket
+that behaves as badly as it is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import struct
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from shared.asapp import Asapp
+from shared.conversation import Conversations
+from shared.http import Origin
+from shared.secrets import AsappCredentials
+
+API_SECRET = "s3cr3t-of-asapp"
+CUSTOMER_NUMBER = "+15550100199"
+
+
+class VendorHandler(BaseHTTPRequestHandler):
+    """Answers with the vendor's next behaviour, or its last one again."""
+
+    protocol_version = "HTTP/1.1"
+    server: Vendor
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        vendor = self.server
+        with vendor.lock:
+            vendor.requests.append((self.path, dict(self.headers), json.loads(body)))
+            behave = vendor.behaviours[0]
+            if len(vendor.behaviours) > 1:
+                vendor.behaviours.pop(0)
+        behave(self)
+
+    def reply(self, status: int, body: object, content_type: str = "application/json") -> None:
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+Behaviour = Callable[[VendorHandler], None]
+
+
+class Vendor(ThreadingHTTPServer):
+    """A server that shows one behaviour a request."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), VendorHandler)
+        self.lock = threading.Lock()
+        self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.behaviours: list[Behaviour] = [started]
+        self.closing = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def calls(self) -> list[str]:
+        """``start`` and ``stop``, in order."""
+        return [path.rsplit("/", 1)[1].removesuffix("-streaming") for path, _, _ in self.requests]
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
+def ok(streams: tuple[str, str], summary: dict[str, int] | None = None) -> dict[str, Any]:
+    def participant(stream_id: str) -> dict[str, Any]:
+        status = {"code": 1000, "description": "OK"}
+        made: dict[str, Any] = {"streamId": stream_id, "status": status}
+        return made | ({"summary": summary} if summary else {})
+
+    customer, agent = (participant(stream_id) for stream_id in streams)
+    return {"isOk": True, "autotranscribeResponse": {"customer": customer, "agent": agent}}
+
+
+def started(request: VendorHandler) -> None:
+    summary = None if request.path.endswith("start-streaming") else {"transcripts": 7}
+    request.reply(200, ok(("stream-c", "stream-a"), summary))
+
+
+def failing(status: int, code: str) -> Behaviour:
+    envelope = {"error": {"requestId": "r-1", "code": code, "message": "words of the vendor"}}
+    return lambda request: request.reply(status, envelope)
+
+
+def hang(request: VendorHandler) -> None:
+    request.server.closing.wait(20)
+
+
+def drip(request: VendorHandler) -> None:
+    """A byte a second: each read is in time, the whole never is."""
+    for byte in b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n":
+        request.wfile.write(bytes([byte]))
+        request.wfile.flush()
+        if request.server.closing.wait(0.5):
+            return
+
+
+def reset(request: VendorHandler) -> None:
+    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(request.connection.detach())
+
+
+def not_ok(request: VendorHandler) -> None:
+    request.reply(200, {"isOk": False, "errorMessage": "words of the vendor"})
+
+
+def half_ok(request: VendorHandler) -> None:
+    answer = ok(("stream-c", "stream-a"))
+    answer["autotranscribeResponse"]["agent"]["status"] = {"code": 2003, "description": "words"}
+    request.reply(200, answer)
+
+
+def html(request: VendorHandler) -> None:
+    request.reply(200, "<html>words of a proxy</html>", "text/html")
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    server = Vendor()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+    yield server
+    server.closing.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """AWS's endpoint for the functions, through the variable that every SDK honours."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        patch.setenv("AWS_REGION", "us-east-1")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+        yield endpoint
+    server.stop()
+
+
+@pytest.fixture
+def table_name(aws: str) -> str:
+    name = f"transcripts-{uuid.uuid4().hex[:8]}"
+    keys = (("conversationId", "HASH"), ("item", "RANGE"))
+    boto3.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
+    )
+    return name
+
+
+@pytest.fixture
+def secret_name(aws: str) -> str:
+    name = f"asapp-{uuid.uuid4().hex[:8]}"
+    value = json.dumps({"apiId": "id-of-asapp", "apiSecret": API_SECRET})
+    boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
+    return name
+
+
+@pytest.fixture
+def conversations(table_name: str) -> Conversations:
+    return Conversations(table_name, retention_seconds=86_400)
+
+
+@pytest.fixture
+def asapp(vendor: Vendor, secret_name: str) -> Asapp:
+    return Asapp(Origin(vendor.url), AsappCredentials(secret_name), {"language": "en-US"})
+
+
+class Context:
+    """Lambda's context object for an invocation that begins now."""
+
+    def __init__(self, seconds: float = 7.0) -> None:
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._end - time.monotonic()) * 1000)
+
+
+def flow_event(contact_id: str = "c-1", **changes: Any) -> dict[str, Any]:
+    """The event of a flow's Lambda block, with audio on. ``changes`` go into ContactData, but for
+    ``parameters``."""
+    parameters = changes.pop("parameters", {"customerId": CUSTOMER_NUMBER, "agentId": "ada"})
+    audio = {
+        "StreamARN": "arn:aws:kinesisvideo:us-east-1:111111111111:stream/acme-contact-1/1",
+        "StartTimestamp": "1565781909613",
+        "StartFragmentNumber": "91343852333181432392682062622220590765191907586",
+    }
+    data = {
+        "ContactId": contact_id,
+        "InitialContactId": contact_id,
+        "PreviousContactId": contact_id,
+        "Channel": "VOICE",
+        "CustomerEndpoint": {"Address": CUSTOMER_NUMBER, "Type": "TELEPHONE_NUMBER"},
+        "MediaStreams": {"Customer": {"Audio": audio}},
+        "Attributes": {},
+    }
+    data |= changes
+    details = {"ContactData": data, "Parameters": parameters}
+    return {"Name": "ContactFlowEvent", "Details": details}
+
+
+@pytest.fixture
+def started_environment(
+    monkeypatch: pytest.MonkeyPatch, vendor: Vendor, table_name: str, secret_name: str
+) -> Iterator[None]:
+    """The environment variables of start and stop, and their caches empty."""
+    from shared import environment
+
+    monkeypatch.setenv("ASAPP_API_HOST", vendor.url)
+    monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
+    monkeypatch.setenv("AUTOTRANSCRIBE_PARAMS", json.dumps({"language": "en-US"}))
+    monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
+    monkeypatch.setenv("TRANSCRIPT_RETENTION_DAYS", "30")
+    monkeypatch.setenv("CONVERSATION_ID_SOURCE", "InitialContactId")
+    monkeypatch.setenv("START_SELECTOR", "FRAGMENT_NUMBER")
+    environment.asapp.cache_clear()
+    environment.conversations.cache_clear()
+    yield
+    environment.asapp.cache_clear()
+    environment.conversations.cache_clear()

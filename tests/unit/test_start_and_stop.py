@@ -1,0 +1,398 @@
+"""Start and stop, through their handlers, against a vendor on a real socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from shared.asapp import Asapp
+from shared.connect import NotAContact
+from shared.conversation import START, Conversation, Conversations
+from shared.http import Deadline, Origin
+from shared.secrets import AsappCredentials
+from start_streaming import handler as start_streaming
+from stop_streaming import handler as stop_streaming
+
+from .conftest import (
+    Behaviour,
+    Context,
+    Vendor,
+    drip,
+    failing,
+    flow_event,
+    half_ok,
+    hang,
+    html,
+    not_ok,
+    reset,
+    started,
+)
+
+EVENTS = Path(__file__).parents[3] / "shared" / "data" / "events"
+KEYS = {"status", "conversationId", "customerStreamId", "agentStreamId", "reason"}
+pytestmark = pytest.mark.usefixtures("started_environment")
+
+
+def start(event: dict[str, Any] | None = None) -> dict[str, str]:
+    return start_streaming.handler(event or flow_event(), Context())
+
+
+def stop(event: dict[str, Any] | None = None) -> dict[str, str]:
+    return stop_streaming.handler(event or flow_event(), Context())
+
+
+def item(table_name: str, name: str, conversation_id: str = "c-1") -> dict[str, Any]:
+    key = {"conversationId": conversation_id, "item": name}
+    found: dict[str, Any] = boto3.resource("dynamodb").Table(table_name).get_item(Key=key)["Item"]
+    return found
+
+
+def test_a_start_tells_asapp_the_allowed_fields_and_no_others(vendor: Vendor) -> None:
+    start()
+    (_, headers, body) = vendor.requests[0]
+    assert body == {
+        "namespace": "amazonconnect",
+        "guid": "c-1",
+        "customerId": "+15550100199",
+        "agentId": "ada",
+        "autotranscribeParams": {"language": "en-US"},
+        "amazonConnectParams": {
+            "streamArn": flow_event()["Details"]["ContactData"]["MediaStreams"]["Customer"][
+                "Audio"
+            ]["StreamARN"],
+            "startSelectorType": "FRAGMENT_NUMBER",
+            "afterFragmentNumber": "91343852333181432392682062622220590765191907586",
+        },
+    }
+    assert headers["asapp-api-id"] == "id-of-asapp"
+    assert headers["asapp-api-secret"] == "s3cr3t-of-asapp"
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_a_stop_tells_asapp_the_guid_alone(vendor: Vendor) -> None:
+    start()
+    stop()
+    assert vendor.requests[1][2] == {"namespace": "amazonconnect", "guid": "c-1"}
+
+
+def test_a_call_is_started_once_and_stopped_once_however_often_connect_asks(
+    vendor: Vendor,
+) -> None:
+    statuses = [start()["status"], start()["status"], stop()["status"], stop()["status"]]
+    assert statuses == ["started", "already_started", "stopped", "already_stopped"]
+    assert vendor.calls == ["start", "stop"]
+
+
+def test_every_answer_is_a_flat_map_of_strings(vendor: Vendor) -> None:
+    vendor.behaviours = [started, failing(400, "400-201")]
+    answers = [start(), start(), stop(), stop(), start(flow_event(MediaStreams=None))]
+    for answer in answers:
+        assert set(answer) == KEYS
+        assert all(isinstance(value, str) for value in answer.values())
+    assert answers[0] == {
+        "status": "started",
+        "conversationId": "c-1",
+        "customerStreamId": "stream-c",
+        "agentStreamId": "stream-a",
+        "reason": "",
+    }
+
+
+def test_without_audio_nothing_is_sent_to_asapp(vendor: Vendor) -> None:
+    for media in (None, {}, {"Customer": {"Audio": {"StreamARN": ""}}}):
+        assert start(flow_event(MediaStreams=media))["status"] == "no_media_stream"
+    assert vendor.requests == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{}, None, [], {"Details": None}, flow_event(""), {"ContactId": "at the wrong place"}],
+)
+def test_an_event_without_a_contact_id_is_a_mistake_and_raises(event: Any) -> None:
+    for handler in (start_streaming.handler, stop_streaming.handler):
+        with pytest.raises(NotAContact, match=r"no Details\.ContactData\.ContactId"):
+            handler(event, Context())
+
+
+@pytest.mark.parametrize("name", ["connectContactFlowEventAll", "connectContactFlowEventMin"])
+def test_real_events_of_others_get_an_answer(name: str, vendor: Vendor) -> None:
+    file = EVENTS / f"{name}.json"
+    if not file.exists():
+        pytest.skip(f"{file} is not on this machine")
+    answer = start(json.loads(file.read_text()))
+    assert answer["status"] == ("started" if name.endswith("All") else "no_media_stream")
+    for _, _, body in vendor.requests:
+        assert body["amazonConnectParams"]["afterFragmentNumber"].isdigit()
+        assert body["customerId"] and body["agentId"]
+
+
+def test_ids_that_connect_does_not_give_fall_back_in_one_place(vendor: Vendor) -> None:
+    start(flow_event("c-2", parameters={"customerId": None, "agentId": ""}))
+    start(flow_event("c-3", parameters={}, CustomerEndpoint=None, InitialContactId=None))
+    bodies = [body for _, _, body in vendor.requests]
+    assert [(b["guid"], b["customerId"], b["agentId"]) for b in bodies] == [
+        ("c-2", "+15550100199", "c-2"),
+        ("c-3", "c-3", "c-3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "guid"),
+    [("InitialContactId", "first"), ("ContactId", "second"), ("PreviousContactId", "before")],
+)
+def test_the_guid_is_the_contact_id_that_the_setting_names(
+    source: str, guid: str, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVERSATION_ID_SOURCE", source)
+    event = flow_event("second", InitialContactId="first", PreviousContactId="before")
+    assert start(event)["conversationId"] == guid
+    assert vendor.requests[0][2]["guid"] == guid
+
+
+def test_a_new_agent_on_a_running_conversation_is_a_stop_and_a_start(vendor: Vendor) -> None:
+    start()
+    second_leg = flow_event("c-2", InitialContactId="c-1", parameters={"agentId": "grace"})
+    assert start(second_leg)["status"] == "started"
+    assert vendor.calls == ["start", "stop", "start"]
+    assert vendor.requests[2][2]["agentId"] == "grace"
+
+
+def test_audio_that_asapp_has_heard_is_never_read_again(vendor: Vendor) -> None:
+    start()
+    stop()
+    assert start()["status"] == "started"  # resumed after a hold
+    assert vendor.requests[2][2]["amazonConnectParams"]["startSelectorType"] == "NOW"
+    assert "afterFragmentNumber" not in vendor.requests[2][2]["amazonConnectParams"]
+
+
+def test_a_new_contacts_audio_is_read_from_its_own_first_fragment(vendor: Vendor) -> None:
+    start()
+    event = flow_event("c-2", InitialContactId="c-1", parameters={"agentId": "grace"})
+    audio = event["Details"]["ContactData"]["MediaStreams"]["Customer"]["Audio"]
+    audio["StartFragmentNumber"] = "9" * 47
+    start(event)
+    assert vendor.requests[2][2]["amazonConnectParams"]["afterFragmentNumber"] == "9" * 47
+
+
+def test_the_setting_now_never_sends_a_fragment(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("START_SELECTOR", "NOW")
+    start()
+    assert vendor.requests[0][2]["amazonConnectParams"]["startSelectorType"] == "NOW"
+
+
+def test_a_stop_of_a_call_that_we_know_nothing_of_asks_asapp(vendor: Vendor) -> None:
+    vendor.behaviours = [failing(400, "400-203")]
+    answer = stop()
+    assert (answer["status"], answer["reason"]) == ("rejected", "400-203")
+
+
+def test_a_start_whose_end_is_unknown_is_still_stopped(vendor: Vendor) -> None:
+    vendor.behaviours = [failing(503, "503-01")]
+    assert start()["status"] == "unavailable"
+    vendor.behaviours = [started]
+    vendor.requests.clear()
+    assert stop()["status"] == "stopped"
+    assert vendor.calls == ["stop"]
+
+
+def test_a_stop_that_failed_between_two_agents_is_made_up_for(vendor: Vendor) -> None:
+    start()
+    grace = flow_event(parameters={"agentId": "grace"})
+    vendor.behaviours = [failing(503, "503-01")]
+    assert start(grace)["status"] == "unavailable"
+    vendor.behaviours = [started]
+    vendor.requests.clear()
+    assert start(grace)["status"] == "started"
+    assert vendor.calls == ["stop", "start"]
+
+
+FAILURES: list[tuple[str, Behaviour, str, str]] = [
+    ("hangs", hang, "unavailable", "timeout"),
+    ("drips a byte at a time", drip, "unavailable", "timeout"),
+    ("resets", reset, "unavailable", "connection"),
+    ("says isOk false", not_ok, "rejected", "not_ok"),
+    ("fails one participant", half_ok, "rejected", "2003"),
+    ("answers HTML", html, "unavailable", "not_json"),
+    ("throttles", failing(429, "429-01"), "unavailable", "429-01"),
+    ("is down", failing(503, "503-01"), "unavailable", "503-01"),
+    ("has an internal error", failing(500, "500-201"), "unavailable", "500-201"),
+    ("is at it already", failing(409, "409-201"), "already", "409-201"),
+    ("has another request pending", failing(409, "409-202"), "unavailable", "409-202"),
+    ("knows no such call", failing(400, "400-203"), "rejected", "400-203"),
+    ("refuses the keys", failing(401, "401-01"), "rejected", "401-01"),
+    ("redirects", failing(301, ""), "rejected", "http_301"),
+    ("puts words where its code belongs", failing(400, "+1555 said no"), "rejected", "http_400"),
+]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "reason"),
+    [failure[1:] for failure in FAILURES],
+    ids=[f"a vendor that {failure[0]}" for failure in FAILURES],
+)
+def test_the_flow_has_its_answer_within_the_blocks_limit(
+    behaviour: Behaviour, status: str, reason: str, vendor: Vendor
+) -> None:
+    def timed(module: Any, contact_id: str) -> tuple[dict[str, str], float]:
+        began = time.monotonic()
+        # A shorter limit than the deployed 7 s, the same arithmetic: half a second is kept back.
+        answer = module.handler(flow_event(contact_id), Context(seconds=2.0))
+        return answer, time.monotonic() - began
+
+    vendor.behaviours = [behaviour]
+    with ThreadPoolExecutor(2) as pool:
+        starting = pool.submit(timed, start_streaming, "c-1")
+        stopping = pool.submit(timed, stop_streaming, "c-2")
+    for future, word in ((starting, "started"), (stopping, "stopped")):
+        answer, seconds = future.result()
+        assert seconds < 1.8
+        assert answer["status"] == (f"already_{word}" if status == "already" else status)
+        assert answer["reason"] == reason
+
+
+def test_a_vendor_that_hangs_gets_every_try_that_fits_into_seven_seconds(vendor: Vendor) -> None:
+    vendor.behaviours = [hang]
+    began = time.monotonic()
+    assert start()["status"] == "unavailable"
+    assert 4 < time.monotonic() - began < 6.6
+    assert vendor.calls == ["start"] * 3
+
+
+def test_a_vendor_that_refuses_connections_is_unavailable(
+    vendor: Vendor, conversations: Conversations, secret_name: str
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    asapp = Asapp(Origin(f"http://127.0.0.1:{port}"), AsappCredentials(secret_name), {})
+    assert asapp.stop("c-1", Deadline(3)).reason == "connection"
+
+
+@pytest.mark.parametrize("first", [failing(503, "503-01"), failing(409, "409-202"), reset, html])
+def test_a_failure_that_passes_is_not_seen_by_the_flow(first: Behaviour, vendor: Vendor) -> None:
+    vendor.behaviours = [first, started]
+    assert start()["status"] == "started"
+    assert vendor.calls == ["start", "start"]
+
+
+def test_a_rejection_is_not_repeated(vendor: Vendor) -> None:
+    vendor.behaviours = [failing(400, "400-201")]
+    start()
+    assert vendor.calls == ["start"]
+
+
+def test_a_rotated_secret_is_read_anew_once(vendor: Vendor, secret_name: str) -> None:
+    start()
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=secret_name, SecretString='{"apiId": "new-id", "apiSecret": "new-secret"}'
+    )
+    vendor.behaviours = [failing(401, "401-01"), started]
+    assert stop()["status"] == "stopped"
+    assert [headers["asapp-api-id"] for _, headers, _ in vendor.requests] == [
+        "id-of-asapp",
+        "id-of-asapp",
+        "new-id",
+    ]
+
+
+@pytest.mark.parametrize("value", ["", "not json", "[]", '{"apiId": "x"}', '{"apiId": 1}', "{}"])
+def test_a_malformed_secret_is_an_answer_that_says_so(
+    value: str, vendor: Vendor, secret_name: str
+) -> None:
+    client = boto3.client("secretsmanager")
+    client.put_secret_value(SecretId=secret_name, SecretString=value or " ")
+    answer = start()
+    assert (answer["status"], answer["reason"]) == ("unavailable", "credentials")
+    assert vendor.requests == []
+
+
+def test_without_the_table_nothing_is_sent_and_the_flow_goes_on(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSCRIPT_TABLE", "no-such-table")
+    answer = start()
+    assert (answer["status"], answer["reason"]) == ("unavailable", "table_unavailable")
+    assert vendor.requests == []
+
+
+def test_five_hundred_identical_starts_are_one_start_at_asapp(vendor: Vendor) -> None:
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: start(), range(500)))
+    statuses = [answer["status"] for answer in answers]
+    assert vendor.calls == ["start"]
+    assert statuses.count("started") == 1
+    assert statuses.count("already_started") == 499
+    assert {answer["customerStreamId"] for answer in answers} == {"stream-c"}
+
+
+def test_those_who_wait_for_a_start_share_its_failure(vendor: Vendor) -> None:
+    entered = threading.Event()
+
+    def slow_no(request: Any) -> None:
+        entered.set()
+        time.sleep(0.5)
+        failing(400, "400-201")(request)
+
+    vendor.behaviours = [slow_no]
+    with ThreadPoolExecutor(10) as pool:
+        first = pool.submit(start)
+        entered.wait(5)
+        others = [pool.submit(start) for _ in range(9)]
+        answers = [future.result() for future in (first, *others)]
+    assert {answer["status"] for answer in answers} == {"rejected"}
+    assert vendor.calls == ["start"]
+
+
+def test_a_stop_that_overtakes_a_start_waits_for_it(vendor: Vendor) -> None:
+    entered = threading.Event()
+
+    def slow(request: Any) -> None:
+        entered.set()
+        time.sleep(0.4)
+        started(request)
+
+    vendor.behaviours = [slow, started]
+    with ThreadPoolExecutor(2) as pool:
+        starting = pool.submit(start)
+        entered.wait(5)
+        assert stop()["status"] == "stopped"
+        assert starting.result()["status"] == "started"
+    assert vendor.calls == ["start", "stop"]
+
+
+def test_a_claim_whose_owner_died_lapses_and_is_repaired(
+    vendor: Vendor, conversations: Conversations, table_name: str
+) -> None:
+    # The function was killed between ASAPP's answer and the note of it in the table.
+    conversations.claim("c-1", Conversation(), "dead", START, Deadline(0.6))
+    vendor.behaviours = [failing(409, "409-201")]
+    assert start()["status"] == "already_started"
+    assert item(table_name, "conversation")["state"] == "streaming"
+
+
+def test_the_table_remembers_the_conversation_and_its_streams(
+    vendor: Vendor, table_name: str
+) -> None:
+    start()
+    stop()
+    conversation = item(table_name, "conversation")
+    assert conversation["state"] == "stopped"
+    assert conversation["agentId"] == "ada"
+    assert conversation["contactIds"] == {"c-1"}
+    assert conversation["expiresAt"] > time.time() + 29 * 86_400
+    stream = item(table_name, "stream#stream-c")
+    assert (stream["role"], stream["startedAt"], stream["transcripts"]) == (
+        "customer",
+        1565781909613,
+        7,
+    )
