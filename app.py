@@ -1,0 +1,50 @@
+"""Every stack, in the order in which a call meets them. Open this first."""
+
+import sys
+from pathlib import Path
+
+from aws_cdk import App, Environment
+
+from connect_autotranscribe.settings import Settings, SettingsError, environment_file
+from connect_autotranscribe.stacks.access import AccessStack
+from connect_autotranscribe.stacks.flows import FlowsStack
+from connect_autotranscribe.stacks.transcription import TranscriptionStack
+
+ENVIRONMENTS = Path(__file__).parent / "infra" / "environments"
+
+
+def build(app: App, name: str) -> None:
+    """Puts the three stacks of one environment into the app.
+
+    :param name: A file of ``infra/environments`` without its ending, or the path of a TOML file.
+    """
+    file = environment_file(name, ENVIRONMENTS)
+    settings = Settings.load(file)
+    prefix = f"autotranscribe-{file.stem}"
+    common = {
+        "env": Environment(account=settings.account, region=settings.region),
+        "termination_protection": settings.on_delete == "retain",
+        "tags": settings.tags,
+    }
+
+    AccessStack(app, f"{prefix}-access", settings=settings, **common)
+    transcription = TranscriptionStack(app, f"{prefix}-transcription", settings=settings, **common)
+    FlowsStack(
+        app,
+        f"{prefix}-flows",
+        instance_arn=settings.connect.instance_arn,
+        start_streaming=transcription.transcription_control.start_streaming,
+        stop_streaming=transcription.transcription_control.stop_streaming,
+        customer_id_path=settings.asapp.customer_id_path,
+        agent_id_path=settings.asapp.agent_id_path,
+        **common,
+    )
+
+
+if __name__ == "__main__":
+    app = App()
+    try:
+        build(app, app.node.try_get_context("environment") or "sandbox")
+    except SettingsError as problem:
+        sys.exit(str(problem))
+    app.synth()

@@ -1,0 +1,1 @@
+"""AWS CDK constructs that put ASAPP AutoTranscribe on Amazon Connect."""

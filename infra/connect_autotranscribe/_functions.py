@@ -1,0 +1,103 @@
+"""What every Lambda function of ours has, said once; and where their code is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from aws_cdk import Acknowledgment, Duration, IgnoreMode, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+_HERE = Path(__file__).parent
+_INSTALLED, _CHECKOUT = _HERE / "_lambdas", _HERE.parents[1] / "lambdas"
+
+
+class Function(lambda_.Function):
+    """A function from a folder of ``lambdas/``, with ``shared/`` and nothing else in its package.
+
+    It runs on the newest Python on arm64, is traced, logs JSON to a group of its own for a limited
+    time, and may do nothing but write to that group until it is granted more.
+
+    :param folder: The folder's name, for instance ``start_streaming``.
+    :param timeout: The longest that an invocation may take.
+    :param environment: The environment variables; never a secret.
+    :param log_retention_days: Days until a log line goes; one of CloudWatch Logs' choices.
+    :param removal_policy: What becomes of the log group when it leaves the stack.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        folder: str,
+        description: str,
+        timeout: Duration,
+        environment: Mapping[str, str],
+        log_retention_days: int,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        log_group = log_group_for_days(
+            scope, f"{id}Logs", days=log_retention_days, removal_policy=removal_policy
+        )
+        role = iam.Role(
+            scope,
+            f"{id}Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"Runs {folder}",
+        )
+        log_group.grant_write(role)
+        super().__init__(
+            scope,
+            id,
+            description=description,
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            code=lambda_.Code.from_asset(
+                str(_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT),
+                ignore_mode=IgnoreMode.GIT,
+                exclude=["/*", f"!/{folder}", "!/shared", "__pycache__"],
+            ),
+            handler=f"{folder}.handler.handler",
+            memory_size=512,
+            timeout=timeout,
+            environment=dict(environment),
+            role=role,
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            tracing=lambda_.Tracing.ACTIVE,
+        )
+        Validations.of(role).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-IAM5[Resource::*]",
+                reason="X-Ray has no resource level; every other statement names its resources.",
+            )
+        )
+
+
+def log_group_for_days(
+    scope: Construct, id: str, *, days: int, removal_policy: RemovalPolicy
+) -> logs.LogGroup:
+    """A log group that keeps its lines for so many days."""
+    group = logs.LogGroup(scope, id, removal_policy=removal_policy)
+    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = days
+    return group
+
+
+def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
+    """The published version that a Connect instance's flows call, and its leave to do so.
+
+    :param instance_arn: The instance; no other, of whatever account, may call.
+    """
+    alias = lambda_.Alias(function, "Live", alias_name="live", version=function.current_version)
+    alias.add_permission(
+        "Connect",
+        principal=iam.ServicePrincipal("connect.amazonaws.com"),
+        source_arn=instance_arn,
+        source_account=Stack.of(function).account,
+    )
+    return alias

@@ -1,0 +1,124 @@
+"""The role with which ASAPP reads call audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Acknowledgment, ArnFormat, CfnOutput, Duration, Stack, Token, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+
+class KinesisVideoReadRole(Construct):
+    """Lets ASAPP read the call audio of one Connect instance, and nothing else.
+
+    It may list the account's video streams, because that action has no resource level, and read
+    those whose name begins with the instance's prefix and a dash.
+
+    :param trusted_role_arns: The roles in ASAPP's account that may assume this one; ASAPP gives
+        them.
+    :param stream_prefix: The prefix under *Live media streaming* of the instance.
+    :param external_id: What ASAPP must present. Default: nothing, as in ASAPP's own set-up.
+    :param stream_key: The key that encrypts the streams. Default: AWS's own key, which needs no
+        grant. The policy of a key that another stack owns must let this account's roles use it.
+    :param max_session_duration: How long a session lasts. Default: 1 hour, the most that AWS allows
+        a role that was itself assumed, as ASAPP's is.
+
+    .. code-block:: python
+
+        access = KinesisVideoReadRole(
+            self,
+            "KinesisVideoReadRole",
+            trusted_role_arns=["arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role"],
+            stream_prefix="acme",
+        )
+    """
+
+    role: iam.Role
+    """Its ARN goes to ASAPP; the stack shows it as an output."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        trusted_role_arns: Sequence[str],
+        stream_prefix: str,
+        external_id: str | None = None,
+        stream_key: kms.IKey | None = None,
+        max_session_duration: Duration | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        problems = [
+            f"{arn!r} is not the ARN of one role; write what ASAPP gives, like "
+            "arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role"
+            for arn in trusted_role_arns
+            if not Token.is_unresolved(arn) and (":role/" not in arn or "*" in arn)
+        ]
+        if not trusted_role_arns:
+            problems.append("trusted_role_arns is empty; write the role ARNs that ASAPP gives")
+        if not Token.is_unresolved(stream_prefix) and (not stream_prefix or "*" in stream_prefix):
+            problems.append(f"stream_prefix {stream_prefix!r} would match other streams")
+        if problems:
+            raise ValueError(f"{self.node.path}: " + "; ".join(problems))
+
+        trusted = iam.CompositePrincipal(*(iam.ArnPrincipal(arn) for arn in trusted_role_arns))
+        condition = {"StringEquals": {"sts:ExternalId": external_id}}
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=trusted.with_conditions(condition) if external_id else trusted,
+            description="ASAPP reads the call audio of Amazon Connect with this role",
+            max_session_duration=max_session_duration or Duration.hours(1),
+        )
+        stack = Stack.of(self)
+        streams = stack.format_arn(
+            service="kinesisvideo",
+            resource="stream",
+            resource_name=f"{stream_prefix}-*/*",
+            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+        )
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                sid="ReadCallAudio",
+                actions=[
+                    "kinesisvideo:DescribeStream",
+                    "kinesisvideo:GetDataEndpoint",
+                    "kinesisvideo:GetMedia",
+                ],
+                resources=[streams],
+            )
+        )
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                sid="ListStreams", actions=["kinesisvideo:ListStreams"], resources=["*"]
+            )
+        )
+        if stream_key is not None:
+            via = f"kinesisvideo.{stack.region}.{stack.url_suffix}"
+            self.role.add_to_policy(
+                iam.PolicyStatement(
+                    sid="DecryptCallAudio",
+                    actions=["kms:Decrypt"],
+                    resources=[stream_key.key_arn],
+                    conditions={"StringEquals": {"kms:ViaService": via}},
+                )
+            )
+        self._accept_findings(streams)
+        CfnOutput(
+            self,
+            "RoleArn",
+            value=self.role.role_arn,
+            description="Send this ARN to ASAPP: the role with which it reads the call audio",
+        )
+
+    def _accept_findings(self, streams: str) -> None:
+        reasons = {
+            "*": "kinesisvideo:ListStreams has no resource level.",
+            streams: "Amazon Connect makes the streams as it needs them; only the prefix is known.",
+        }
+        for resource, reason in reasons.items():
+            finding = f"AwsSolutions-IAM5[Resource::{resource}]"
+            if not Token.is_unresolved(finding):
+                Validations.of(self.role).acknowledge(Acknowledgment(id=finding, reason=reason))

@@ -1,0 +1,44 @@
+"""What a security team reviews: who may read the call audio."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from connect_autotranscribe.kinesis_video_read_role import KinesisVideoReadRole
+from connect_autotranscribe.live_media_streaming import LiveMediaStreaming
+from connect_autotranscribe.settings import Settings
+
+
+class AccessStack(Stack):
+    """The audio's place, and ASAPP's role to read it.
+
+    :param settings: The environment.
+    :param kwargs: Those of ``aws_cdk.Stack``.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, settings: Settings, **kwargs: Any) -> None:
+        super().__init__(scope, id, **kwargs)
+        media, asapp = settings.media_streaming, settings.asapp
+        self.live_media_streaming = LiveMediaStreaming(
+            self,
+            "LiveMediaStreaming",
+            mode=media.mode,
+            stream_prefix=media.prefix,
+            instance_arn=settings.connect.instance_arn,
+            retention_hours=media.retention_hours,
+            stream_key=kms.Key.from_key_arn(self, "StreamKey", media.key_arn)
+            if media.key_arn
+            else None,
+        )
+        self.kinesis_video_read_role = KinesisVideoReadRole(
+            self,
+            "KinesisVideoReadRole",
+            trusted_role_arns=asapp.trusted_role_arns,
+            stream_prefix=self.live_media_streaming.stream_prefix,
+            external_id=asapp.external_id,
+            stream_key=self.live_media_streaming.stream_key,
+        )

@@ -1,0 +1,125 @@
+"""The functions with which a Connect flow starts and stops transcription."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from connect_autotranscribe._functions import Function, alias_for_connect
+
+_SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
+
+
+class TranscriptionControl(Construct):
+    """Start and stop, as published versions behind an alias that one Connect instance may invoke.
+
+    Each answers a flow within 7 seconds, a second under a Lambda block's limit, whatever ASAPP
+    does; of any number of equal invocations one reaches ASAPP.
+
+    :param instance_arn: The Connect instance whose flows may invoke them.
+    :param table: The table of :class:`TranscriptStore`; it remembers what ASAPP was told.
+    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``; only these functions read it.
+    :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
+    :param language: What is spoken, as an IETF tag. Default: American English.
+    :param redaction: Which text ASAPP sends. Default: only the redacted.
+    :param detailed_tokens: Whether each word comes with its times; only with ``unredacted``.
+        Default: no.
+    :param audio_recording_allowed: Whether ASAPP may keep the audio. Default: no.
+    :param start_selector: Where ASAPP begins to listen: at the contact's first fragment (the
+        default: no word is lost while the function starts) or at the moment of the request.
+    :param conversation_id: Which contact id is the conversation's. Default: the initial one, so
+        that a call is one conversation across transfers.
+    :param transcript_retention_days: Days until a conversation leaves the table. Default: 30.
+    :param log_retention_days: Days until a log line goes. Default: 30.
+    :param removal_policy: What becomes of the log groups. Default: they stay.
+
+    .. code-block:: python
+
+        control = TranscriptionControl(
+            self,
+            "TranscriptionControl",
+            instance_arn=instance_arn,
+            table=store.table,
+            credentials_secret=secretsmanager.Secret.from_secret_name_v2(self, "Asapp", "asapp"),
+            api_host="https://api.asapp.com",
+        )
+    """
+
+    start_streaming: lambda_.Alias
+    stop_streaming: lambda_.Alias
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        instance_arn: str,
+        table: dynamodb.ITable,
+        credentials_secret: secretsmanager.ISecret,
+        api_host: str,
+        language: str = "en-US",
+        redaction: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted",
+        detailed_tokens: bool = False,
+        audio_recording_allowed: bool = False,
+        start_selector: Literal["FRAGMENT_NUMBER", "NOW"] = "FRAGMENT_NUMBER",
+        conversation_id: Literal[
+            "InitialContactId", "ContactId", "PreviousContactId"
+        ] = "InitialContactId",
+        transcript_retention_days: int = 30,
+        log_retention_days: int = 30,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, id)
+        if detailed_tokens and redaction != "unredacted":
+            raise ValueError(
+                f"{self.node.path}: ASAPP refuses detailed_tokens with redaction={redaction!r}; "
+                "write redaction='unredacted', or leave detailed_tokens out"
+            )
+        common = {
+            "ASAPP_API_HOST": api_host,
+            "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
+            "TRANSCRIPT_TABLE": table.table_name,
+            "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
+            "CONVERSATION_ID_SOURCE": conversation_id,
+        }
+        params = {
+            "language": language,
+            "detailedToken": detailed_tokens,
+            "audioRecordingAllowed": audio_recording_allowed,
+            "redactionOutput": redaction,
+        }
+        start = Function(
+            self,
+            "StartStreaming",
+            folder="start_streaming",
+            description="A Connect flow starts transcription at ASAPP",
+            timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
+            environment={
+                **common,
+                "AUTOTRANSCRIBE_PARAMS": json.dumps(params),
+                "START_SELECTOR": start_selector,
+            },
+            log_retention_days=log_retention_days,
+            removal_policy=removal_policy,
+        )
+        stop = Function(
+            self,
+            "StopStreaming",
+            folder="stop_streaming",
+            description="A Connect flow stops transcription at ASAPP",
+            timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
+            environment=common,
+            log_retention_days=log_retention_days,
+            removal_policy=removal_policy,
+        )
+        for function in (start, stop):
+            credentials_secret.grant_read(function)
+            table.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        self.start_streaming = alias_for_connect(start, instance_arn)
+        self.stop_streaming = alias_for_connect(stop, instance_arn)
