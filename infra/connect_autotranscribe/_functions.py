@@ -74,7 +74,7 @@ class Function(lambda_.Function):
         Validations.of(role).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",
-                reason="X-Ray has no resource level; every other statement names its resources.",
+                reason="X-Ray and ListStreams have no resource level; all else names resources.",
             )
         )
 

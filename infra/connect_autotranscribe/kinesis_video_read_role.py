@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from aws_cdk import Acknowledgment, ArnFormat, CfnOutput, Duration, Stack, Token, Validations
+from aws_cdk import Acknowledgment, ArnFormat, Duration, Stack, Token, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
+
+_PREFIX = re.compile("[A-Za-z0-9_.-]+")
+"""What a stream's name can hold: ``*``, ``?`` and ``${`` would widen the policy."""
 
 
 class KinesisVideoReadRole(Construct):
@@ -36,7 +40,7 @@ class KinesisVideoReadRole(Construct):
     """
 
     role: iam.Role
-    """Its ARN goes to ASAPP; the stack shows it as an output."""
+    """Its ARN goes to ASAPP."""
 
     def __init__(
         self,
@@ -58,8 +62,13 @@ class KinesisVideoReadRole(Construct):
         ]
         if not trusted_role_arns:
             problems.append("trusted_role_arns is empty; write the role ARNs that ASAPP gives")
-        if not Token.is_unresolved(stream_prefix) and (not stream_prefix or "*" in stream_prefix):
-            problems.append(f"stream_prefix {stream_prefix!r} would match other streams")
+        if not Token.is_unresolved(stream_prefix) and not _PREFIX.fullmatch(stream_prefix):
+            problems.append(
+                f"stream_prefix {stream_prefix!r} would match other streams; "
+                "write the instance's, of letters, digits, '_', '.' and '-'"
+            )
+        if external_id == "":
+            problems.append("external_id is empty; write what ASAPP agreed to, or leave it out")
         if problems:
             raise ValueError(f"{self.node.path}: " + "; ".join(problems))
 
@@ -106,12 +115,6 @@ class KinesisVideoReadRole(Construct):
                 )
             )
         self._accept_findings(streams)
-        CfnOutput(
-            self,
-            "RoleArn",
-            value=self.role.role_arn,
-            description="Send this ARN to ASAPP: the role with which it reads the call audio",
-        )
 
     def _accept_findings(self, streams: str) -> None:
         reasons = {

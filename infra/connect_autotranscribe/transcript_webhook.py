@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
-from aws_cdk import Acknowledgment, CfnOutput, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -126,13 +126,6 @@ class TranscriptWebhook(Construct):
         )
         self._post(secret_in, secret_name)
         self.url = self.api.url_for_path("/transcripts")
-        CfnOutput(self, "Url", value=self.url, description="Give this URL to ASAPP: the webhook")
-        CfnOutput(
-            self,
-            "SecretArn",
-            value=self.secret.secret_arn,
-            description="Its value goes to ASAPP, by a secure way; it is in no template and no log",
-        )
 
     def _function(
         self, id: str, folder: str, description: str, timeout: Duration, environment: dict[str, str]
@@ -209,6 +202,8 @@ class TranscriptWebhook(Construct):
         api = apigateway.RestApi(
             self,
             "Api",
+            # CloudWatch counts requests by this name: two of one name would share their alarms.
+            rest_api_name=Names.unique_resource_name(self, max_length=128, separator="-"),
             description="ASAPP posts each utterance here",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             policy=_only_from(allowed_cidrs) if allowed_cidrs else None,
@@ -224,6 +219,7 @@ class TranscriptWebhook(Construct):
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             ),
         )
+        api.node.try_remove_child("Endpoint")  # an output of the bare API; ASAPP needs `url`
         reasons = {
             "AwsSolutions-APIG3": "The secret, the throttle and the allowed networks guard its one "
             "method; a web ACL is the account's to add.",
@@ -285,7 +281,9 @@ class TranscriptWebhook(Construct):
                 identity_sources=[identity],
                 results_cache_ttl=Duration.minutes(5),
             ),
-            request_validator=self.api.add_request_validator("Body", validate_request_body=True),
+            request_validator=self.api.add_request_validator(
+                "Body", validate_request_body=True, validate_request_parameters=True
+            ),
             request_models={"application/json": self._model()},
             method_responses=[
                 apigateway.MethodResponse(status_code=status) for status in ("200", "400", "500")

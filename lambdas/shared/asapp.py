@@ -28,6 +28,7 @@ _PARTICIPANT_OK = 1000
 _ALREADY = "409-201"
 _PENDING = "409-202"
 _CODE = re.compile(r"\d{3}-\d{2,3}")
+_PARTICIPANT_CODE = re.compile(r"\d{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,8 @@ def _accepted(answer: Mapping[str, Any]) -> Outcome:
     codes = [status.get("code") for status in statuses if isinstance(status, dict)]
     failed = [code for code in codes if code != _PARTICIPANT_OK]
     if answer.get("isOk") is not True or failed:
-        return Outcome("rejected", str(failed[0]) if failed else "not_ok")
+        code = str(failed[0]) if failed else ""
+        return Outcome("rejected", code if _PARTICIPANT_CODE.fullmatch(code) else "not_ok")
     return Outcome(
         "done",
         customer_stream_id=_stream_id(customer),

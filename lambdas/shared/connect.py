@@ -32,7 +32,8 @@ class Contact:
         else the contact id.
     :param agent_id: The block's parameter ``agentId``, else the contact id: an inbound flow knows
         no agent yet, and a new leg still gets a new id.
-    :param stream_arn: The Kinesis video stream with the audio, ``""`` before media streaming.
+    :param stream_arn: The Kinesis video stream with the audio, ``""`` before media streaming
+        and after it.
     :param start_fragment_number: Where this contact's audio begins in the stream: a string of about
         47 digits, never a number.
     :param stream_started_at_ms: When it began, in milliseconds since 1970, 0 where unknown.
@@ -68,7 +69,8 @@ class Contact:
             or _text(_inside(data, "CustomerEndpoint"), "Address")
             or contact_id,
             agent_id=_text(parameters, "agentId") or contact_id,
-            stream_arn=_text(audio, "StreamARN"),
+            # A stream that has ended for this contact may carry another caller's audio by now.
+            stream_arn="" if _text(audio, "StopTimestamp") else _text(audio, "StreamARN"),
             start_fragment_number=_text(audio, "StartFragmentNumber"),
             stream_started_at_ms=int(started) if started.isascii() and started.isdigit() else 0,
         )

@@ -27,6 +27,7 @@ class Utterance:
     :param sender_id: The ``customerId`` or ``agentId`` of the start request.
     :param role: ``customer`` or ``agent``.
     :param message: The webhook's body as it came.
+    :param digest: Of the message's content, whatever the order of its fields.
     """
 
     conversation_id: str
@@ -37,12 +38,14 @@ class Utterance:
     end_ms: int
     text: str
     message: str
+    digest: str
 
     @classmethod
     def from_message(cls, message: str) -> Utterance:
         """:raises Unstorable: with the field that is wrong."""
         try:
             body = json.loads(message)
+            same = json.dumps(body, sort_keys=True)
         except RecursionError:
             raise Unstorable("nested too deeply") from None
         except ValueError:
@@ -63,6 +66,7 @@ class Utterance:
             end_ms=_milliseconds(response, "end"),
             text=_text(response),
             message=_storable(message),
+            digest=hashlib.sha256(same.encode()).hexdigest()[:12],
         )
 
     @property
@@ -72,9 +76,7 @@ class Utterance:
         The digest is there because ASAPP does not say whether a stream that is stopped and resumed
         keeps its id, nor how ``redacted_and_unredacted`` arrives.
         """
-        same = json.dumps(json.loads(self.message), sort_keys=True)
-        digest = hashlib.sha256(same.encode()).hexdigest()[:12]
-        return f"{PREFIX}{self.stream_id}#{self.start_ms:010d}#{digest}"
+        return f"{PREFIX}{self.stream_id}#{self.start_ms:010d}#{self.digest}"
 
     def item(
         self, *, source: str, received_at_ms: int, stored_at_ms: int, expires_at_s: int
@@ -153,9 +155,9 @@ def _milliseconds(parent: Mapping[str, Any], name: str) -> int:
 
 def _text(response: Mapping[str, Any]) -> str:
     parts = response.get("utterance")
-    texts = [part.get("text") for part in parts if isinstance(part, dict)] if parts else []
-    if not isinstance(parts, list) or len(texts) != len(parts):
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise Unstorable("utterance is missing or not a list of objects")
+    texts = [part.get("text") for part in parts]
     if not all(isinstance(text, str) for text in texts):
         raise Unstorable("utterance has an entry without text")
     return _storable(" ".join(str(text) for text in texts))

@@ -181,7 +181,7 @@ def _set_aside(rejected: Iterable[tuple[Message, str]], dead_letters: DeadLetter
 
 
 def _code(problem: Exception) -> str:
-    response = getattr(problem, "response", {})
+    response = getattr(problem, "response", None) or {}  # botocore's time-outs have one: None
     return str(response.get("Error", {}).get("Code", type(problem).__name__))
 
 

@@ -107,7 +107,9 @@ def test_every_answer_is_a_flat_map_of_strings(vendor: Vendor) -> None:
 
 
 def test_without_audio_nothing_is_sent_to_asapp(vendor: Vendor) -> None:
-    for media in (None, {}, {"Customer": {"Audio": {"StreamARN": ""}}}):
+    ended = flow_event()["Details"]["ContactData"]["MediaStreams"]
+    ended["Customer"]["Audio"]["StopTimestamp"] = "1565781990000"
+    for media in (None, {}, {"Customer": {"Audio": {"StreamARN": ""}}}, ended):
         assert start(flow_event(MediaStreams=media))["status"] == "no_media_stream"
     assert vendor.requests == []
 

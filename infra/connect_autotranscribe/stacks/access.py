@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
@@ -41,4 +41,10 @@ class AccessStack(Stack):
             stream_prefix=self.live_media_streaming.stream_prefix,
             external_id=asapp.external_id,
             stream_key=self.live_media_streaming.stream_key,
+        )
+        CfnOutput(
+            self,
+            "KinesisVideoReadRoleArn",
+            value=self.kinesis_video_read_role.role.role_arn,
+            description="Give it to ASAPP: the role with which it reads the call audio",
         )

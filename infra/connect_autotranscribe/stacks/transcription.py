@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -67,6 +67,18 @@ class TranscriptionStack(Stack):
             transcript_retention_days=retention.transcripts_days,
             log_retention_days=retention.logs_days,
             removal_policy=removal_policy,
+        )
+        CfnOutput(
+            self,
+            "WebhookUrl",
+            value=self.transcript_webhook.url,
+            description="Give it to ASAPP: where it posts each utterance",
+        )
+        CfnOutput(
+            self,
+            "WebhookSecretArn",
+            value=self.transcript_webhook.secret.secret_arn,
+            description="Give its value to ASAPP by a secure way: what it presents at the webhook",
         )
         topic_arn = settings.alarms.topic_arn
         self.alarms = TranscriptionAlarms(

@@ -1,0 +1,68 @@
+# `make help` lists what there is. Everything is installed below this folder: .venv, .sandbox,
+# node_modules.
+
+ENV ?= sandbox
+CDK = node_modules/.bin/cdk
+
+# jsii would print a banner about Node's age at every command.
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION = 1
+export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PYTHONPATH = lambdas
+
+.PHONY: help demo sandbox test check synth deploy destroy benchmark clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/.installed node_modules/.installed .sandbox/.installed ## Play calls through the deployed stacks on this machine; JSON=path also writes the figures
+	@.venv/bin/python -m sandbox.demo $(if $(JSON),--json '$(JSON)')
+
+sandbox: .venv/.installed node_modules/.installed .sandbox/.installed ## Leave the deployed stacks running on this machine, and show how to talk to them
+	@.venv/bin/python -m sandbox.serve
+
+test: check ## Lint, type-check, and run every test
+	@.venv/bin/pytest
+
+check: .venv/.installed node_modules/.installed .sandbox/.installed
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+
+synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod
+	@$(CDK) synth --quiet -c environment='$(ENV)'
+
+deploy: .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod
+	@$(CDK) deploy --all -c environment='$(ENV)'
+
+destroy: .venv/.installed node_modules/.installed ## Delete an environment's stacks; what they retain stays: make destroy ENV=dev
+	@$(CDK) destroy --all -c environment='$(ENV)'
+
+benchmark: .venv/.installed ## Measure the start function against a boto3 peer
+	@.venv/bin/python -m benchmarks.start_function
+
+clean: ## Remove what make installed and wrote
+	@rm -rf .venv .sandbox node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.installed: requirements.txt requirements-dev.txt pyproject.toml
+	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'This needs python3 3.11 or newer, with its venv module.'; exit 1; }
+	@echo 'Installing Python packages into .venv (once, about a minute) …'
+	@python3 -m venv --clear .venv
+	@.venv/bin/pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+.sandbox/.installed: sandbox/requirements.txt
+	@echo 'Installing the AWS emulator into .sandbox (once) …'
+	@python3 -m venv --clear .sandbox/venv
+	@.sandbox/venv/bin/pip install --quiet -r sandbox/requirements.txt
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || \
+		{ echo 'This needs Node.js 20 or newer, with npm.'; exit 1; }
+	@echo 'Installing the CDK command line into node_modules (once) …'
+	@npm ci --silent --no-fund --no-audit
+	@touch $@

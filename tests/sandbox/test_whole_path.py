@@ -1,0 +1,325 @@
+"""The whole path through the deployed stacks: flow, function, ASAPP, webhook, table, bus."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.asapp_double import Failure
+from sandbox.call import AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT, START_MODULE, Call
+from sandbox.conversations import Conversation, Utterance, load_all
+from sandbox.flow_runner import lambda_event
+from sandbox.running import BusListener, Sandbox
+from sandbox.summary import stored, summarise, wait_for_arrival
+
+ROOT = Path(__file__).parents[2]
+NASTY = [
+    "&MessageBody=other&Action=DeleteQueue",
+    "a=b;c=d + e%20f %41 %zz %",
+    "\"double\" 'single' `back` \\ \\\\ \\n \\u0041",
+    "👩‍👩‍👧‍👦 🏳️‍🌈 é é",
+    "مرحبا، رقمي هو ٤٢ / שלום",
+    "$util.urlEncode($input.body) #set($x=1) ${context} #if(true)x#end",
+    '{"a": [1, {"b": null}]}',
+    "tab\there, new\nline, return\r, bell\x07, nul\x00",
+    "<b>&amp;</b>]]>",
+    "####",
+    "",
+]
+
+
+def call_of(sandbox: Sandbox, conversation: Conversation | None = None) -> Call:
+    spoken = conversation or load_all()[0]
+    return Call(sandbox.deployment, sandbox.asapp, spoken, 1, lambda *_: None)
+
+
+def message(guid: str, text: str, start: int = 0) -> dict[str, Any]:
+    return {
+        "type": "transcript",
+        "externalConversationId": guid,
+        "streamId": "stream-1",
+        "sender": {"externalId": "+15550100142", "role": "customer"},
+        "autotranscribeResponse": {
+            "message": "transcript",
+            "start": start,
+            "end": start + 10,
+            "utterance": [{"text": text}],
+        },
+    }
+
+
+def post(sandbox: Sandbox, body: str | bytes, secret: str | None = None) -> httpx.Response:
+    given = sandbox.deployment.webhook_secret if secret is None else secret
+    headers = {"Content-Type": "application/json"}
+    headers |= {sandbox.deployment.settings.webhook.secret_name: given} if given else {}
+    return httpx.post(sandbox.deployment.webhook_url, content=body, headers=headers, timeout=60)
+
+
+def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
+    until = time.monotonic() + seconds
+    while not (value := found()) and time.monotonic() < until:
+        time.sleep(0.2)
+    return value
+
+
+def dead_letters(sandbox: Sandbox) -> dict[str, str]:
+    """What lies in the dead-letter queue now: bodies with their reasons."""
+    found = sandbox.deployment.emulator.client("sqs").receive_message(
+        QueueUrl=sandbox.deployment.dead_letters_url,
+        MaxNumberOfMessages=10,
+        MessageAttributeNames=["reason"],
+        VisibilityTimeout=0,
+    )
+    return {
+        each["Body"]: each.get("MessageAttributes", {}).get("reason", {}).get("StringValue", "")
+        for each in found.get("Messages", [])
+    }
+
+
+def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
+    installed: None, tmp_path: Path
+) -> None:
+    figures = tmp_path / "summary.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox.demo", "--json", figures],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": "lambdas"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    summary = json.loads(figures.read_text())
+    assert summary["calls"] >= 3
+    assert summary["utterances_sent"] == summary["utterances_stored"] >= 60
+    assert summary["starts"] == summary["stops"] == summary["calls"]
+    assert summary["posts"] > summary["utterances_sent"]  # the double did repeat some
+    assert (summary["lost"], summary["duplicated"], summary["altered"]) == (0, 0, 0)
+    assert summary["unpublished"] == 0
+    assert 0 < summary["post_to_table_ms_p50"] <= summary["post_to_table_ms_p99"]
+    assert "Transcription agent whisper" in done.stdout
+
+
+def test_ctrl_c_stops_all_that_the_demo_started(installed: None) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "sandbox.demo"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": "lambdas"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "synthesising" in line:
+            break
+    emulators = _children(demo.pid, "ministack")
+    assert emulators
+    os.killpg(demo.pid, signal.SIGINT)  # what a terminal does at Ctrl-C
+    rest = demo.stdout.read()
+    assert demo.wait(timeout=30) == 130
+    assert "all that was started is stopped" in rest
+    assert "Traceback" not in rest
+    assert not [pid for pid in emulators if _alive(pid)]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _children(parent: int, name: str) -> list[int]:
+    """Processes below a parent whose command line has the name."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and name in args]
+
+
+def test_what_is_lost_doubled_or_altered_is_seen(sandbox: Sandbox) -> None:
+    listener = BusListener(sandbox.deployment)
+    call = call_of(sandbox)
+    call.run(AGENT_WHISPER)
+    call.speak(call.conversation.utterances)
+    call.run(DISCONNECT)
+    wait_for_arrival(sandbox.deployment, sandbox.asapp, 30)
+    listener_ends = time.monotonic() + 10
+    published: dict[str, dict[str, Any]] = {}
+    listener.close()
+    while time.monotonic() < listener_ends and len(published) < len(call.conversation.utterances):
+        published |= {detail["id"]: detail for detail in listener.listen()}
+    good = summarise([call], sandbox.deployment, sandbox.asapp, published)
+    assert good.wrongs == ()
+
+    table = sandbox.deployment.emulator.client("dynamodb")
+    name = sandbox.deployment.table_name
+    kept = stored(sandbox.deployment, call.contact.contact_id)
+    keys = [
+        {"conversationId": {"S": item["conversationId"]}, "item": {"S": item["item"]}}
+        for item in kept
+    ]
+    table.delete_item(TableName=name, Key=keys[0])
+    raw = table.get_item(TableName=name, Key=keys[1])["Item"]
+    table.put_item(TableName=name, Item=raw | {"item": {"S": raw["item"]["S"] + "again"}})
+    table.update_item(
+        TableName=name,
+        Key=keys[2],
+        UpdateExpression="SET #text = :text",
+        ExpressionAttributeNames={"#text": "text"},
+        ExpressionAttributeValues={":text": {"S": "something else"}},
+    )
+    bad = summarise([call], sandbox.deployment, sandbox.asapp, published)
+    assert (bad.lost, bad.duplicated, bad.altered, bad.unpublished) == (2, 1, 1, 1)
+    assert bad.wrongs and not any("something else" in wrong for wrong in bad.wrongs)
+
+
+def test_five_hundred_identical_starts_are_one_start_and_no_error(sandbox: Sandbox) -> None:
+    call = call_of(sandbox)
+    call.run(AGENT_WHISPER)
+    call.run(DISCONNECT)
+    fresh = call_of(sandbox)
+    fresh.contact.media_stream = call.contact.media_stream
+    event = lambda_event(fresh.contact, {"customerId": "+15550100142", "agentId": "ada"})
+    event["Details"]["ContactData"]["MediaStreams"]["Customer"]["Audio"].pop("StopTimestamp", None)
+    start = sandbox.deployment.function_arn("StartStreaming")
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: sandbox.deployment.invoke(start, event, 30), range(500)))
+    statuses = [answer["status"] for answer in answers]
+    assert statuses.count("started") == 1
+    assert statuses.count("already_started") == 499
+    assert len(sandbox.asapp.successful_starts(fresh.contact.contact_id)) == 1
+
+
+def test_a_hold_pauses_and_what_is_said_then_is_not_transcribed(sandbox: Sandbox) -> None:
+    call = call_of(sandbox)
+    call.play_until_hold()
+    middle = len(call.conversation.utterances) // 2
+    posts = [p for p in sandbox.asapp.posts if p.guid == call.contact.contact_id]
+    assert [p.text for p in posts] == [u.text for u in call.conversation.utterances[:middle]]
+    assert len(sandbox.asapp.successful_stops(call.contact.contact_id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (Failure.not_ok("no"), "rejected"),
+        (Failure(status=400, code="400-201", message="no"), "rejected"),
+        (Failure.html(502), "unavailable"),
+    ],
+)
+def test_whatever_asapp_answers_the_call_goes_on_and_the_flow_knows(
+    sandbox: Sandbox, failure: Failure, status: str
+) -> None:
+    call = call_of(sandbox)
+    sandbox.asapp.fail_next("start-streaming", failure, times=4 if status == "unavailable" else 1)
+    path = call.run_module(START_MODULE)
+    assert path[-1].branch == "Disconnects"  # the end of the test's own inbound flow
+    assert call.contact.attributes == {"autotranscribe_status": status}
+
+
+def test_texts_of_every_kind_arrive_as_they_were_posted(sandbox: Sandbox) -> None:
+    guid = str(uuid.uuid4())
+    bodies = [
+        json.dumps(message(guid, text, start=n), ensure_ascii=n % 2 == 0)
+        for n, text in enumerate(NASTY)
+    ]
+    for body in bodies:
+        assert post(sandbox, body.encode()).status_code == 200
+    items = eventually(
+        lambda: (found := stored(sandbox.deployment, guid)) and len(found) == len(NASTY) and found
+    )
+    assert [item["text"] for item in items] == NASTY
+    assert [item["message"] for item in items] == bodies
+
+
+def test_bad_bodies_go_where_a_person_finds_them_and_hold_no_good_one_back(
+    sandbox: Sandbox,
+) -> None:
+    guid = str(uuid.uuid4())
+    wrong = message(guid, "wrong")
+    bad = {
+        "not json at all": "not JSON",
+        json.dumps([1]): "not a JSON object",
+        json.dumps(wrong | {"type": "partial"}): "type is not transcript",
+        json.dumps(wrong | {"streamId": 7}): "streamId is missing or not text",
+        json.dumps(wrong | {"sender": None}): "sender is missing or not an object",
+        "[" * 100_000: "nested too deeply",
+        json.dumps(message(guid, "x" * 250_000)): "the table refuses it (over 400 KB?)",
+    }
+    for body in bad:
+        post(sandbox, body.encode())
+        post(sandbox, json.dumps(message(guid, "good", start=len(body))).encode())
+    goods = eventually(lambda: (f := stored(sandbox.deployment, guid)) and len(f) >= len(bad) and f)
+    assert [item["text"] for item in goods] == ["good"] * len(bad)
+    found = eventually(lambda: (d := dead_letters(sandbox)) and set(bad) <= set(d) and d)
+    assert {body: found[body] for body in bad} == bad
+
+
+def test_without_the_secret_nothing_gets_in(sandbox: Sandbox) -> None:
+    body = json.dumps(message(str(uuid.uuid4()), "no")).encode()
+    assert post(sandbox, body, secret="").status_code == 401
+    assert post(sandbox, body, secret="guessed").status_code == 403
+
+
+def test_a_rotation_of_the_secret_loses_nothing(sandbox: Sandbox) -> None:
+    guid = str(uuid.uuid4())
+    old, new = sandbox.deployment.webhook_secret, f"new-{uuid.uuid4().hex}"
+    sandbox.deployment.emulator.client("secretsmanager").put_secret_value(
+        SecretId=sandbox.deployment.outputs["WebhookSecretArn"], SecretString=new
+    )
+    for n, secret in enumerate((old, new, old)):
+        body = json.dumps(message(guid, "said", start=n)).encode()
+        assert post(sandbox, body, secret=secret).status_code == 200
+    assert eventually(lambda: len(stored(sandbox.deployment, guid)) == 3)
+
+
+def test_no_log_line_holds_what_is_said_or_who_says_it(sandbox: Sandbox) -> None:
+    marker = uuid.uuid4().hex
+    said = f"my word {marker}"
+    call = call_of(sandbox, Conversation("x", "x", "en-US", (Utterance("customer", 0, 10, said),)))
+    sandbox.asapp.fail_next("start-streaming", Failure.html(502))
+    call.run(AGENT_WHISPER)
+    call.speak(call.conversation.utterances)
+    call.run(CUSTOMER_HOLD)
+    call.run(DISCONNECT)
+    post(sandbox, json.dumps(message("c", said) | {"type": said}).encode())
+    post(sandbox, said.encode(), secret=f"guess-{marker}")
+    eventually(lambda: stored(sandbox.deployment, call.contact.contact_id))
+    eventually(lambda: any(said in body for body in dead_letters(sandbox)))
+    lines = eventually(lambda: sandbox.deployment.log_lines())
+    secrets = (
+        said,
+        marker,
+        call.contact.customer_endpoint.address,  # type: ignore[union-attr]
+        call.contact.agent.user_name,  # type: ignore[union-attr]
+        sandbox.asapp.api_id,
+        sandbox.asapp.api_secret,
+        sandbox.deployment.webhook_secret,
+        "15550100142",
+    )
+    assert any("can never be stored" in line for line in lines)  # the logs are really read
+    assert [line for line in lines if any(secret in line for secret in secrets)] == []
+    assert not _files_with(sandbox.folder / "emulator.log", secrets)
+
+
+def _files_with(file: Path, words: tuple[str, ...]) -> list[str]:
+    text = file.read_text("utf-8", "replace")
+    return [word for word in words if word in text]
