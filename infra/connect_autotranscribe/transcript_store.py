@@ -41,7 +41,7 @@ class TranscriptStore(Construct):
     event_bus: events.EventBus
     publish_utterance: lambda_.Function
     unpublished: sqs.Queue
-    """Where the change stream's batches are named that could not be published in a day."""
+    """Where the change stream's batches are named that could not be published in an hour."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class TranscriptStore(Construct):
                 batch_size=100,
                 bisect_batch_on_error=True,
                 report_batch_item_failures=True,
-                max_record_age=Duration.hours(24),
+                max_record_age=Duration.hours(1),
                 on_failure=sources.SqsDlq(self.unpublished),
                 filters=[
                     lambda_.FilterCriteria.filter(

@@ -1,8 +1,7 @@
 """Let ASAPP's webhook in: API Gateway's request authorizer, whose answer it keeps for a while.
 
 ASAPP never retries, so a rotation of the secret must lose nothing: the current and the previous
-version are both good, and a value that is neither is compared with the secret read anew before it
-is refused.
+version are both good, from the moment of the rotation.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from shared.aws import AwsError
 from shared.connect import LambdaContext
 from shared.http import Deadline
 from shared.secrets import secret_string
@@ -47,13 +47,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def authorize(given: str, kept: list[Versions], read: Callable[[], Versions]) -> bool:
     """Whether ``given`` is one of the secret's versions.
 
+    They are read every time, because API Gateway keeps the answer for minutes and seldom asks.
+
     :param kept: The versions read last, empty at first; renewed in place.
-    :param read: Reads the versions. What it raises is raised: a refusal would be a guess, and API
-        Gateway keeps a refusal but not an error.
+    :param read: Reads the versions.
+    :raises AwsError: where they cannot be read and ``given`` was not among the last: a refusal
+        would be a guess, and API Gateway keeps a refusal, but not an error.
     """
-    if kept and _is_one_of(given, kept[0]):
-        return True
-    kept[:] = [read()]
+    try:
+        kept[:] = [read()]
+    except AwsError:
+        if not (kept and _is_one_of(given, kept[0])):
+            raise
+        logger.warning("the webhook's secret cannot be read; the versions known so far count")
     return _is_one_of(given, kept[0])
 
 
