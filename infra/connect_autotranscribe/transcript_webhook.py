@@ -34,6 +34,10 @@ _ACCESS_LOG = {
     "error": "$context.error.responseType",
 }
 """Neither the query string, where the secret may be, nor the body."""
+_LOG_POLICY = (
+    "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+)
+"""As cdk-nag writes it."""
 
 
 class TranscriptWebhook(Construct):
@@ -229,6 +233,13 @@ class TranscriptWebhook(Construct):
         for rule, reason in reasons.items():
             acknowledgment = Acknowledgment(id=rule, reason=reason)
             Validations.of(api.deployment_stage).acknowledge(acknowledgment)
+        if manages:
+            Validations.of(api.node.find_child("CloudWatchRole")).acknowledge(
+                Acknowledgment(
+                    id=f"AwsSolutions-IAM4[Policy::{_LOG_POLICY}]",
+                    reason="API Gateway asks for this managed policy of AWS's by name.",
+                )
+            )
         return api
 
     def _post(self, secret_in: str, secret_name: str) -> None:

@@ -18,13 +18,11 @@ from aws_cdk import App, CfnWaitConditionHandle, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
+from connect_autotranscribe.flow_function import FlowFunction
 from connect_autotranscribe.flows import (
     Flow,
-    FlowFunction,
     FlowModule,
     Prompt,
-    TranscriptionFlow,
-    TranscriptionModule,
     agent_whisper,
     customer_hold,
     disconnect,
@@ -38,6 +36,8 @@ from connect_autotranscribe.flows.blocks import (
     MessageParticipantIteratively,
 )
 from connect_autotranscribe.stacks.flows import FlowsStack
+from connect_autotranscribe.transcription_flow import TranscriptionFlow
+from connect_autotranscribe.transcription_module import TranscriptionModule
 from sandbox.flow_runner import Agent, Contact, Endpoint, FlowRunner, LambdaFailed, Queue, Step
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"

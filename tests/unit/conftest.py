@@ -39,8 +39,8 @@ class VendorHandler(BaseHTTPRequestHandler):
         vendor = self.server
         with vendor.lock:
             vendor.requests.append((self.path, dict(self.headers), json.loads(body)))
-            behave = vendor.behaviours[0]
-            if len(vendor.behaviours) > 1:
+            behave = vendor.moods.get(json.loads(body).get("guid", "")) or vendor.behaviours[0]
+            if behave is vendor.behaviours[0] and len(vendor.behaviours) > 1:
                 vendor.behaviours.pop(0)
         behave(self)
 
@@ -70,6 +70,7 @@ class Vendor(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.behaviours: list[Behaviour] = [started]
+        self.moods: dict[str, Behaviour] = {}  # towards one conversation, whatever the others see
         self.closing = threading.Event()
 
     @property

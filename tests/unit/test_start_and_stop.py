@@ -237,29 +237,26 @@ FAILURES: list[tuple[str, Behaviour, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "status", "reason"),
-    [failure[1:] for failure in FAILURES],
-    ids=[f"a vendor that {failure[0]}" for failure in FAILURES],
-)
-def test_the_flow_has_its_answer_within_the_blocks_limit(
-    behaviour: Behaviour, status: str, reason: str, vendor: Vendor
-) -> None:
-    def timed(module: Any, contact_id: str) -> tuple[dict[str, str], float]:
+def test_whatever_asapp_does_the_flow_has_its_answer_in_time(vendor: Vendor) -> None:
+    def timed(module: Any, contact_id: str) -> tuple[str, str, bool]:
         began = time.monotonic()
         # A shorter limit than the deployed 7 s, the same arithmetic: half a second is kept back.
         answer = module.handler(flow_event(contact_id), Context(seconds=2.0))
-        return answer, time.monotonic() - began
+        return answer["status"], answer["reason"], time.monotonic() - began < 1.8
 
-    vendor.behaviours = [behaviour]
-    with ThreadPoolExecutor(2) as pool:
-        starting = pool.submit(timed, start_streaming, "c-1")
-        stopping = pool.submit(timed, stop_streaming, "c-2")
-    for future, word in ((starting, "started"), (stopping, "stopped")):
-        answer, seconds = future.result()
-        assert seconds < 1.8
-        assert answer["status"] == (f"already_{word}" if status == "already" else status)
-        assert answer["reason"] == reason
+    handlers = {"started": start_streaming, "stopped": stop_streaming}
+    vendor.moods = {f"{word}: {name}": mood for name, mood, _, _ in FAILURES for word in handlers}
+    with ThreadPoolExecutor(2 * len(FAILURES)) as pool:
+        running = {
+            (name, word): pool.submit(timed, module, f"{word}: {name}")
+            for name, *_ in FAILURES
+            for word, module in handlers.items()
+        }
+    assert {key: future.result() for key, future in running.items()} == {
+        (name, word): (f"already_{word}" if status == "already" else status, reason, True)
+        for name, _, status, reason in FAILURES
+        for word in handlers
+    }
 
 
 def test_a_vendor_that_hangs_gets_every_try_that_fits_into_seven_seconds(vendor: Vendor) -> None:

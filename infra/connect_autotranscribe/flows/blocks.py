@@ -41,8 +41,12 @@ class Block:
         return {}
 
     def targets(self) -> tuple[str, ...]:
-        """The names of the blocks that this one leads to, the happy path first."""
+        """The names of the blocks that this one leads to."""
         return ()
+
+    def following(self) -> str:
+        """The block that follows where all goes well; ``""`` where the flow ends there."""
+        return ""
 
     def action(self) -> dict[str, Any]:
         """The entry in the flow's ``Actions``."""
@@ -74,6 +78,9 @@ class LeadingBlock(Block):
 
     def targets(self) -> tuple[str, ...]:
         return (self.next, self.on_error)
+
+    def following(self) -> str:
+        return self.next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +158,23 @@ class UpdateContactAttributes(LeadingBlock):
 
     def parameters(self) -> dict[str, Any]:
         return {"Attributes": dict(self.attributes), "TargetContact": "Current"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateContactEventHooks(LeadingBlock):
+    """Sets the flow that Connect runs at a later event of the contact (*Set hold flow*, …).
+
+    :param hook: Connect's name for the event, such as ``CustomerHold``, or ``CustomerRemaining``
+        for the disconnect flow. One a block, as the developer guide has it.
+    :param flow_arn: The flow's id or ARN.
+    """
+
+    TYPE: ClassVar[str] = "UpdateContactEventHooks"
+    hook: str
+    flow_arn: str
+
+    def parameters(self) -> dict[str, Any]:
+        return {"EventHooks": {self.hook: self.flow_arn}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,3 +269,41 @@ class DisconnectParticipant(Block):
     """Hangs up. Inbound, transfer and customer queue flows only."""
 
     TYPE: ClassVar[str] = "DisconnectParticipant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferContactToAgent(Block):
+    """Hands the contact to the agent of the quick connect; beta, voice, transfer flows only.
+
+    The flow ends here, whatever comes of it: Connect takes no branch.
+    """
+
+    TYPE: ClassVar[str] = "TransferContactToAgent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferContactToQueue(Block):
+    """Puts the contact into the queue of the quick connect; the flow ends where that works.
+
+    :param at_capacity: The block that follows where the queue is full.
+    :param on_error: The block that follows where it fails otherwise.
+    """
+
+    TYPE: ClassVar[str] = "TransferContactToQueue"
+    at_capacity: str
+    on_error: str
+
+    def transitions(self) -> dict[str, Any]:
+        return {
+            # Never taken: a contact that is in the queue leaves the flow. Console exports have it.
+            "NextAction": self.on_error,
+            # The API wants both.
+            "Errors": [
+                {"NextAction": self.at_capacity, "ErrorType": "QueueAtCapacity"},
+                {"NextAction": self.on_error, "ErrorType": "NoMatchingError"},
+            ],
+            "Conditions": [],
+        }
+
+    def targets(self) -> tuple[str, ...]:
+        return (self.at_capacity, self.on_error)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from connect_autotranscribe.flows.blocks import Block
+from connect_autotranscribe.flows.rules import MARGIN_FOR_TOKENS, MODULE, check
 
-MAX_ACTIONS = 250
-# Connect's limit is 256,000. Function ARNs are known only at deploy, so the rest is kept free.
-MAX_CONTENT_CHARACTERS = 200_000
 MAX_NAME_CHARACTERS = 127
 MAX_DESCRIPTION_CHARACTERS = 500
-MAX_IDENTIFIER_CHARACTERS = 50
 
 # The pitch of the flow designer's own auto-arrange, so that pressing it moves nothing.
 COLUMN_WIDTH = 280
@@ -25,9 +20,6 @@ ROW_HEIGHT = 260
 MANAGED = (
     "Managed by CDK: edits in the flow designer are overwritten by the next deploy that changes it."
 )
-
-_REFUSED_IN_IDENTIFIERS = re.compile(r"[%:(\\/)=$,;\[\]{}]")
-_REFUSED_IDENTIFIERS = {"__proto__", "constructor", "toString", "valueOf", "hasOwnProperty"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +47,12 @@ class FlowModule:
                 for exit_ in ("Success", "Error")
             ],
         }
-        return {**_content(self.name, self.description, self.blocks), "Settings": settings}
+        content = {**_content(self.blocks), "Settings": settings}
+        return _checked(content, MODULE, self.name, self.description)
 
     def to_json(self) -> str:
         """The content as text. Tokens may stand for ARNs in it, which need no JSON escapes."""
-        return _to_json(self.name, self.content())
+        return to_json(self.content())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,31 +74,49 @@ class Flow:
 
     def content(self) -> dict[str, Any]:
         """The content for ``CreateContactFlow``; `ValueError` names everything wrong."""
-        return _content(self.name, self.description, self.blocks)
+        return _checked(_content(self.blocks), self.type, self.name, self.description)
 
     def to_json(self) -> str:
         """The content as text. Tokens may stand for ARNs in it, which need no JSON escapes."""
-        return _to_json(self.name, self.content())
+        return to_json(self.content())
 
 
-def _to_json(name: str, content: dict[str, Any]) -> str:
-    text = json.dumps(content, separators=(",", ":"))
-    if len(text) > MAX_CONTENT_CHARACTERS:
-        raise ValueError(
-            f"{name!r} is {len(text)} characters of content, more than {MAX_CONTENT_CHARACTERS}; "
-            "move a part of it into a module"
+def to_json(content: Mapping[str, Any]) -> str:
+    """Content as text, of the length that the rules count."""
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
+def described(description: str) -> str:
+    """A description for a resource of ours, with the note on who manages it."""
+    return f"{description} {MANAGED}".lstrip()
+
+
+def wrong_names(name: str, description: str) -> list[str]:
+    """What Connect would refuse in a name and a description."""
+    problems = []
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+        problems.append(f"the name has {len(name)} characters, not 1 to {MAX_NAME_CHARACTERS}")
+    if len(described(description)) > MAX_DESCRIPTION_CHARACTERS:
+        problems.append(
+            f"with the note that CDK manages it, the description has more than "
+            f"{MAX_DESCRIPTION_CHARACTERS} characters"
         )
-    return text
+    return problems
 
 
-def _content(name: str, description: str, blocks: Sequence[Block]) -> dict[str, Any]:
-    problems = _problems(name, description, blocks)
+def _checked(content: dict[str, Any], type: str, name: str, description: str) -> dict[str, Any]:
+    problems = wrong_names(name, description)
+    problems += [str(problem) for problem in check(content, type, margin=MARGIN_FOR_TOKENS)]
     if problems:
         raise ValueError(f"{name!r} is not a flow that Connect takes: " + "; ".join(problems))
+    return content
+
+
+def _content(blocks: Sequence[Block]) -> dict[str, Any]:
     positions = _positions(blocks)
     return {
         "Version": "2019-10-30",
-        "StartAction": blocks[0].name,
+        "StartAction": blocks[0].name if blocks else "",
         "Metadata": {
             "entryPointPosition": {"x": 0, "y": 0},
             "ActionMetadata": {
@@ -122,39 +133,6 @@ def _content(name: str, description: str, blocks: Sequence[Block]) -> dict[str, 
     }
 
 
-def _problems(name: str, description: str, blocks: Sequence[Block]) -> list[str]:
-    problems = []
-    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
-        problems.append(f"the name has {len(name)} characters, not 1 to {MAX_NAME_CHARACTERS}")
-    if len(f"{description} {MANAGED}") > MAX_DESCRIPTION_CHARACTERS:
-        problems.append(
-            f"with the note that CDK manages it, the description has more than "
-            f"{MAX_DESCRIPTION_CHARACTERS} characters"
-        )
-    if not 1 <= len(blocks) <= MAX_ACTIONS:
-        problems.append(f"it has {len(blocks)} blocks, not 1 to {MAX_ACTIONS}")
-    for identifier, count in Counter(block.name for block in blocks).items():
-        if count > 1:
-            problems.append(f"{count} blocks are named {identifier!r}")
-        if not 1 <= len(identifier) <= MAX_IDENTIFIER_CHARACTERS:
-            problems.append(
-                f"the block name {identifier!r} has {len(identifier)} characters, "
-                f"not 1 to {MAX_IDENTIFIER_CHARACTERS}"
-            )
-        if _REFUSED_IN_IDENTIFIERS.search(identifier):
-            problems.append(
-                rf"the block name {identifier!r} holds one of % : ( \ / ) = $ , ; [ ] {{ }}"
-            )
-        if identifier in _REFUSED_IDENTIFIERS:
-            problems.append(f"no block may be named {identifier!r}")
-    names = {block.name for block in blocks}
-    for block in blocks:
-        for target in dict.fromkeys(block.targets()):
-            if target not in names:
-                problems.append(f"{block.name!r} leads to {target!r}, which does not exist")
-    return problems
-
-
 def _positions(blocks: Sequence[Block]) -> dict[str, dict[str, int]]:
     """The happy path along the top, left to right; what only errors reach stands below."""
     by_name = {block.name: block for block in blocks}
@@ -165,11 +143,10 @@ def _positions(blocks: Sequence[Block]) -> dict[str, dict[str, int]]:
             row += 1
         cells[block.name] = (column, row)
 
-    block: Block | None = blocks[0]
+    block = blocks[0] if blocks else None
     while block is not None and block.name not in cells:
         place(block, len(cells) + 1, 0)
-        targets = block.targets()
-        block = by_name[targets[0]] if targets else None
+        block = by_name.get(block.following())
     for block in blocks:
         if block.name not in cells:
             sources = [

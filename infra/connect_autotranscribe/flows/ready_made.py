@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Token
-
 from connect_autotranscribe.flows.blocks import (
     DisconnectParticipant,
     EndFlowExecution,
@@ -178,11 +176,7 @@ def disconnect(*, stop_function_arn: str) -> Flow:
 
 
 def _check_paths(**paths: str) -> None:
-    wrong = [
-        f"{name} is {path!r}"
-        for name, path in paths.items()
-        if not is_dynamic(path) and not Token.is_unresolved(path)
-    ]
+    wrong = [f"{name} is {path!r}" for name, path in paths.items() if not is_dynamic(path)]
     if wrong:
         raise ValueError(
             " and ".join(wrong) + ": give a JSONPath, such as $.CustomerEndpoint.Address, "

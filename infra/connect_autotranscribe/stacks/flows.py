@@ -10,18 +10,18 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from connect_autotranscribe.flow_function import FlowFunction
 from connect_autotranscribe.flows import (
     DEFAULT_HOLD_PROMPTS,
-    FlowFunction,
     Prompt,
-    TranscriptionFlow,
-    TranscriptionModule,
     agent_whisper,
     customer_hold,
     disconnect,
     start_module,
     stop_module,
 )
+from connect_autotranscribe.transcription_flow import TranscriptionFlow
+from connect_autotranscribe.transcription_module import TranscriptionModule
 
 
 class FlowsStack(Stack):

@@ -1,0 +1,191 @@
+"""The infra tests' surroundings: one jsii process, and each environment synthesised in it once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
+
+# Before the first import of aws_cdk, which starts the jsii process. The last one lists versions.
+os.environ |= {
+    "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+    "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+    "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20,22,24",
+}
+
+import pytest
+from aws_cdk import App, Environment, Stack, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk.assertions import Template
+from cdk_nag import AwsSolutionsChecks
+from constructs import IConstruct
+
+from app import build
+
+ROOT = Path(__file__).parents[2]
+CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+NAMES = ("dev", "staging", "prod", "sandbox")
+ACCOUNT = "111122223333"
+
+Json = dict[str, Any]
+
+_SCRATCH = TemporaryDirectory()
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What one app became on disk: what ``cdk deploy`` would read.
+
+    :param app: The app, for what only the construct tree knows.
+    """
+
+    app: App
+    folder: Path
+
+    @property
+    def templates(self) -> dict[str, Json]:
+        """By file name, which begins with the stack's name."""
+        files = sorted(self.folder.glob("*.template.json"))
+        return {file.name: json.loads(file.read_text()) for file in files}
+
+    @property
+    def resources(self) -> list[Json]:
+        """Of all stacks."""
+        return [each for one in self.templates.values() for each in one["Resources"].values()]
+
+    @property
+    def assets(self) -> dict[str, Path]:
+        """The folders that are zipped for Lambda, by hash."""
+        files = [
+            asset
+            for manifest in self.folder.glob("*.assets.json")
+            for asset in json.loads(manifest.read_text())["files"].items()
+        ]
+        return {
+            hash_: self.folder / asset["source"]["path"]
+            for hash_, asset in files
+            if asset["source"]["packaging"] == "zip"
+        }
+
+    @property
+    def findings(self) -> list[tuple[str, str]]:
+        """The rule and the construct of everything that nobody has accepted."""
+        report = json.loads((self.folder / "validation-report.json").read_text())
+        return [
+            (violation["ruleName"], construct["constructPath"])
+            for plugin in report["pluginReports"]
+            for violation in plugin["violations"]
+            for construct in violation["violatingConstructs"]
+        ]
+
+
+def synthesise(folder: Path, fill: Callable[[App], object]) -> Assembly:
+    """An app as the command line would make it, checked by cdk-nag; findings do not raise.
+
+    :param fill: Puts the stacks into it.
+    """
+    by_command_line = {f"aws:cdk:enable-{what}-metadata": True for what in ("path", "asset")}
+    app = App(context=CONTEXT | by_command_line, outdir=str(folder))
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    fill(app)
+    try:
+        app.synth()
+    except RuntimeError as error:
+        if not str(error).startswith("ValidationFailed"):
+            raise
+    return Assembly(app, folder)
+
+
+@pytest.fixture(scope="session")
+def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
+    """The synthesised environment of that name; a second call gives the same one."""
+
+    @cache
+    def of(name: str) -> Assembly:
+        assert name in NAMES
+        return synthesise(tmp_path_factory.mktemp(name), lambda app: build(app, name))
+
+    return of
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def environment(request: pytest.FixtureRequest, assembly_of: Callable[[str], Assembly]) -> Assembly:
+    """Each environment of ours in turn."""
+    return assembly_of(request.param)
+
+
+@pytest.fixture(scope="session")
+def production(assembly_of: Callable[[str], Assembly]) -> Assembly:
+    return assembly_of("prod")
+
+
+def new_app() -> App:
+    """An app with cdk.json's context, which leaves nothing behind."""
+    return App(context=CONTEXT, outdir=mkdtemp(dir=_SCRATCH.name))
+
+
+def new_stack(region: str | None = "eu-central-1") -> Stack:
+    """An empty stack.
+
+    :param region: None for a stack that does not know its account and region.
+    """
+    env = Environment(account=ACCOUNT, region=region) if region else None
+    return Stack(new_app(), "Stack", env=env)
+
+
+class Deployed:
+    """A stack and its template; resources are found by their construct or by their type."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.template: Json = dict(Template.from_stack(stack).to_json())
+
+    def value(self, token: Any) -> Any:
+        """What the template has for a token, such as a construct's ARN."""
+        return self.stack.resolve(token)
+
+    def identifier(self, construct: IConstruct) -> str:
+        return self.stack.get_logical_id(construct.node.default_child)  # type: ignore[arg-type]
+
+    def resource(self, construct: IConstruct) -> Json:
+        """The one of this construct itself, not those of its children."""
+        found: Json = self.template["Resources"][self.identifier(construct)]
+        return found
+
+    def properties(self, construct: IConstruct) -> Json:
+        found: Json = self.resource(construct).get("Properties", {})
+        return found
+
+    def all(self, kind: str) -> list[Json]:
+        resources = self.template.get("Resources", {}).values()
+        return [each for each in resources if each["Type"] == kind]
+
+    def one(self, kind: str) -> Json:
+        (found,) = self.all(kind)
+        return found
+
+    def trust(self, role: iam.IRole) -> Json:
+        found: Json = self.properties(role)["AssumeRolePolicyDocument"]
+        return found
+
+    def permissions(self, role: iam.IRole) -> list[Json]:
+        """Every statement of every policy of a role, however it is attached."""
+        properties = self.properties(role)
+        assert "ManagedPolicyArns" not in properties, "policies that no template shows"
+        documents = [each["PolicyDocument"] for each in properties.get("Policies", [])]
+        reference = {"Ref": self.identifier(role)}
+        for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            for policy in self.all(kind):
+                if reference in policy["Properties"].get("Roles", []):
+                    documents.append(policy["Properties"]["PolicyDocument"])
+        return in_order(each for document in documents for each in document["Statement"])
+
+
+def in_order(statements: Any) -> list[Json]:
+    """Statements in an order of their own, as theirs in a policy means nothing."""
+    return sorted(statements, key=lambda each: json.dumps(each, sort_keys=True))

@@ -1,0 +1,341 @@
+"""What holds for every template of every environment."""
+
+from __future__ import annotations
+
+import io
+import json
+import py_compile
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import Acknowledgment, App, CfnResource, Stack, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from app import ENVIRONMENTS, build
+
+from .conftest import NAMES, ROOT, Assembly, Json, synthesise
+
+MAX_ZIPPED_BYTES = 30 * 1024
+FUNCTIONS = {
+    "start_streaming",
+    "stop_streaming",
+    "authorize_webhook",
+    "store_transcript",
+    "publish_utterance",
+}
+
+
+def test_every_environment_that_there_is_is_tested() -> None:
+    assert {file.stem for file in ENVIRONMENTS.glob("*.toml")} == set(NAMES)
+
+
+@pytest.fixture(scope="module")
+def government(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """In another partition, with a key, an external id and whatever else can be chosen."""
+    text = (ENVIRONMENTS / "prod.toml").read_text()
+    for before, after in (
+        ("arn:aws:", "arn:aws-us-gov:"),
+        ("eu-central-1", "us-gov-west-1"),
+        ("# key_arn", "key_arn"),
+        ("# external_id", "external_id"),
+        ('mode = "adopt"  ', 'mode = "manage"'),
+        ("# retention_hours", "retention_hours"),
+        ('api_gateway_log_role = "adopt"', 'api_gateway_log_role = "manage"'),
+        ("allowed_cidrs = []", 'allowed_cidrs = ["203.0.113.0/24"]'),
+        ('email = "', '# "'),
+        ("# topic_arn", "topic_arn"),
+    ):
+        assert before in text, before
+        text = text.replace(before, after)
+    file = tmp_path_factory.mktemp("settings") / "government.toml"
+    file.write_text(text)
+    return synthesise(tmp_path_factory.mktemp("government"), lambda app: build(app, str(file)))
+
+
+# cdk-nag: AWS's rules
+
+
+def test_no_finding_of_cdk_nag_is_left_unaccepted(environment: Assembly) -> None:
+    assert environment.findings == []
+
+
+def test_nor_where_every_other_choice_is_made(government: Assembly) -> None:
+    assert government.findings == []
+    accepted = acknowledgments(government.app)
+    assert [fault for each in accepted for fault in faults(*each)] == []
+
+
+class Careless(Stack):
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.queue = sqs.Queue(self, "Queue")
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.role.add_to_policy(iam.PolicyStatement(actions=["sqs:*"], resources=["*"]))
+
+
+def test_the_check_sees_what_is_careless(tmp_path: Path) -> None:
+    careless = synthesise(tmp_path, lambda app: Careless(app, "Careless"))
+    assert {
+        ("AwsSolutions-SQS3", "Careless/Queue/Resource"),
+        ("AwsSolutions-SQS4", "Careless/Queue/Resource"),
+        ("AwsSolutions-IAM5[Action::sqs:*]", "Careless/Role/DefaultPolicy/Resource"),
+        ("AwsSolutions-IAM5[Resource::*]", "Careless/Role/DefaultPolicy/Resource"),
+    } <= set(careless.findings)
+
+
+def acknowledgments(app: App) -> Iterator[tuple[Construct, str, str]]:
+    """Where a finding is accepted, which one, and why."""
+    for construct in app.node.find_all():
+        for entry in construct.node.metadata:
+            if entry.type == "aws:cdk:acknowledged-rules":
+                for rule, reason in entry.data.items():
+                    yield construct, rule, reason  # type: ignore[misc]
+
+
+def faults(construct: Construct, rule: str, reason: str) -> Iterator[str]:
+    """What is wrong with one acknowledgment."""
+    below = [each for each in construct.node.find_all() if CfnResource.is_cfn_resource(each)]
+    paths = {each.node.path.removeprefix(construct.node.path).lstrip("/") for each in below}
+    of_one = {"", "Resource", "DefaultPolicy/Resource", "Policy/Resource"}
+    if Stack.is_stack(construct) or App.is_app(construct) or not paths or not paths <= of_one:
+        yield f"{construct.node.path or 'the app'} is not one resource"
+    if not re.fullmatch(r"(Annotation::)?AwsSolutions-[A-Z]+[0-9]+(\[\w+::[^\]]+\])?", rule):
+        yield f"{rule} is not one rule"
+    if re.search("IAM[45]", rule) and "[" not in rule:
+        yield f"{rule} has many findings and names none"
+    if not re.fullmatch(r"\w.{20,}\.", reason):
+        yield f"{reason!r} is no reason"
+
+
+def test_what_is_accepted_is_one_finding_of_one_resource_with_its_reason(
+    environment: Assembly,
+) -> None:
+    accepted = list(acknowledgments(environment.app))
+    assert accepted
+    assert [fault for each in accepted for fault in faults(*each)] == []
+
+
+def test_the_check_sees_what_is_accepted_carelessly(tmp_path: Path) -> None:
+    def fill(app: App) -> None:
+        stack = Careless(app, "Careless")
+        reason = "It is only for a test of the tests."
+        for place, rule, why in (
+            (app, "AwsSolutions-SQS2", reason),
+            (stack, "AwsSolutions-SQS3", reason),
+            (stack.role, "AwsSolutions-IAM5", reason),
+            (stack.queue, "AwsSolutions-SQS4", "because"),
+        ):
+            Validations.of(place).acknowledge(Acknowledgment(id=rule, reason=why))
+
+    careless = synthesise(tmp_path, fill)
+    assert [fault for each in acknowledgments(careless.app) for fault in faults(*each)] == [
+        "the app is not one resource",
+        "Careless is not one resource",
+        "'because' is no reason",
+        "Annotation::AwsSolutions-IAM5 has many findings and names none",
+    ]
+
+
+# cfn-lint: what CloudFormation accepts
+
+
+def cfn_lint(*templates: Path) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).with_name("cfn-lint")
+    return subprocess.run([command, "--", *templates], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_cfn_lint_has_nothing_to_say(
+    assembly_of: Callable[[str], Assembly], government: Assembly
+) -> None:
+    assemblies = [*map(assembly_of, NAMES), government]
+    templates = [each.folder / name for each in assemblies for name in each.templates]
+    assert len(templates) == 3 * len(assemblies)
+    lint = cfn_lint(*templates)
+    assert (lint.stdout, lint.returncode) == ("", 0)
+
+
+def test_cfn_lint_sees_a_wrong_property(production: Assembly, tmp_path: Path) -> None:
+    (name,) = (each for each in production.templates if "transcription" in each)
+    text = (production.folder / name).read_text()
+    broken = tmp_path / name
+    broken.write_text(text.replace('"VisibilityTimeout"', '"VisibilityTimeOut"'))
+    assert "'VisibilityTimeOut' was unexpected" in cfn_lint(broken).stdout
+
+
+# What no template may hold
+
+
+def test_no_arn_names_the_partition_of_others(government: Assembly) -> None:
+    for name, template in government.templates.items():
+        assert "arn:aws:" not in json.dumps(template), name
+
+
+def texts(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a template that people, not CDK, have written, with its place."""
+    match value:
+        case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::ImportValue": _}:
+            return
+        case dict():
+            for key, each in value.items():
+                if key not in ("DependsOn", "S3Key", "Metadata", "PolicyName", "Export"):
+                    yield from texts(each, f"{at}/{key}")
+        case list():
+            for each in value:
+                yield from texts(each, at)
+        case str():
+            yield at, value
+
+
+SECRET = re.compile(
+    r"(AKIA|ASIA)[A-Z0-9]{16}"
+    r"|-----BEGIN"
+    r"|eyJ[\w-]{10,}\.eyJ"
+    r"|(?i:secret|password|token|key)(\\?[\"']\s*:\s*\\?[\"']|=)[A-Za-z0-9+/_-]{16,}"
+    r"|(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+]*[0-9])(?=[A-Za-z0-9+]*[a-z])[A-Za-z0-9+]{32,}"
+)
+
+
+def secrets(template: Json) -> list[str]:
+    """Where something looks like a key or a password; what CDK names after its paths does not."""
+    generated = re.compile(r"autotranscribe[A-Za-z-]*[A-F0-9]{8}")
+    return [at for at, text in texts(template) if SECRET.search(generated.sub("", text))]
+
+
+def test_no_template_holds_what_looks_like_a_secret(environment: Assembly) -> None:
+    for name, template in environment.templates.items():
+        assert secrets(template) == [], name
+    for resource in environment.resources:
+        if resource["Type"] == "AWS::SecretsManager::Secret":
+            assert "SecretString" not in resource["Properties"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+        '{"apiSecret": "0123456789abcdef"}',
+    ],
+)
+def test_the_check_sees_what_looks_like_a_secret(production: Assembly, value: str) -> None:
+    for template in production.templates.values():
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::Function":
+                resource["Properties"]["Environment"]["Variables"]["MORE"] = value
+                assert secrets(template)[0].endswith("/Environment/Variables/MORE")
+
+
+# What outlives its stack
+
+
+STATEFUL = {
+    "AWS::DynamoDB::Table",
+    "AWS::Logs::LogGroup",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
+}
+"""All there are in every environment; another kind with data belongs here."""
+SETTING = "AWS::Connect::InstanceStorageConfig"
+
+
+def fates(assembly: Assembly) -> dict[str, set[object]]:
+    """By type: what becomes of its resources on delete and on replacement; None where unsaid."""
+    found: dict[str, set[object]] = {}
+    for each in assembly.resources:
+        if each["Type"] in {*STATEFUL, SETTING} or "DeletionPolicy" in each:
+            fate = each.get("DeletionPolicy"), each.get("UpdateReplacePolicy")
+            found.setdefault(each["Type"], set()).add(fate)
+    return found
+
+
+def test_all_that_holds_data_in_production_outlives_its_stack(production: Assembly) -> None:
+    assert fates(production) == {kind: {("Retain", "Retain")} for kind in STATEFUL}
+
+
+def test_live_media_streaming_outlives_even_an_environment_that_is_destroyed(
+    assembly_of: Callable[[str], Assembly],
+) -> None:
+    destroyed: dict[str, set[object]] = {kind: {("Delete", "Delete")} for kind in STATEFUL}
+    assert fates(assembly_of("dev")) == destroyed | {SETTING: {("Retain", "Retain")}}
+
+
+def test_nothing_in_production_holds_data_unsaid(production: Assembly) -> None:
+    kinds = {each["Type"] for each in production.resources}
+    holding = {"Bucket", "Key", "Stream", "DBInstance", "FileSystem", "GlobalTable", "Volume"}
+    assert not {kind for kind in kinds if kind.split("::")[-1] in holding}
+
+
+def test_the_stacks_of_production_are_protected_and_carry_its_tags(production: Assembly) -> None:
+    manifest = json.loads((production.folder / "manifest.json").read_text())
+    stacks = [
+        each["properties"]
+        for each in manifest["artifacts"].values()
+        if each["type"] == "aws:cloudformation:stack"
+    ]
+    assert len(stacks) == 3
+    for stack in stacks:
+        assert stack["terminationProtection"]
+        assert stack["tags"]["environment"] == "prod"
+
+
+# What Lambda gets
+
+
+def folders(assembly: Assembly) -> dict[str, Path]:
+    """Each function's folder of code, by the name in its handler."""
+    return {
+        each["Properties"]["Handler"].split(".")[0]: assembly.assets[
+            each["Properties"]["Code"]["S3Key"].removesuffix(".zip")
+        ]
+        for each in assembly.resources
+        if each["Type"] == "AWS::Lambda::Function"
+    }
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.rglob("*") if each.is_file())
+
+
+def test_each_function_gets_its_folder_and_shared_and_nothing_else(production: Assembly) -> None:
+    packages = folders(production)
+    assert set(packages) == FUNCTIONS
+    assert sorted(packages.values()) == sorted(production.assets.values())
+    for name, package in packages.items():
+        source = ROOT / "lambdas"
+        expected = [
+            each.relative_to(source)
+            for part in (name, "shared")
+            for each in files(source / part)
+            if "__pycache__" not in each.parts
+        ]
+        assert [each.relative_to(package) for each in files(package)] == sorted(expected)
+        assert all(each.suffix == ".py" for each in files(package)), name
+
+
+def test_each_package_is_at_most_30_kb(production: Assembly) -> None:
+    for name, package in folders(production).items():
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in files(package):
+                archive.write(file, file.relative_to(package))
+        assert buffer.tell() <= MAX_ZIPPED_BYTES, name
+
+
+def test_what_python_compiled_in_the_checkout_changes_no_package(
+    production: Assembly, tmp_path: Path
+) -> None:
+    for file in (ROOT / "lambdas").glob("*/*.py"):
+        py_compile.compile(str(file))
+    assert list((ROOT / "lambdas" / "shared" / "__pycache__").glob("*.pyc"))
+    again = synthesise(tmp_path, lambda app: build(app, "prod"))
+    assert set(again.assets) == set(production.assets)
+    assert not list(tmp_path.rglob("__pycache__"))
