@@ -1,18 +1,20 @@
 # `make help` lists what there is. Everything is installed below this folder: .venv, .sandbox,
 # node_modules.
 
-ENV ?= sandbox
 CDK = node_modules/.bin/cdk
 
-# jsii would print a banner about Node's age at every command.
+# jsii would print a banner about Node's age at every command; one of these takes version numbers.
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION = 1
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20,21,22,23,24,25
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONPATH = lambdas
 
-.PHONY: help demo sandbox test check synth deploy destroy benchmark clean
+.PHONY: help demo sandbox test check synth deploy destroy named benchmark clean
 .DEFAULT_GOAL := help
+
+# The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
+synth: ENV ?= sandbox
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,14 +36,17 @@ check: .venv/.installed node_modules/.installed .sandbox/.installed
 synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod
 	@$(CDK) synth --quiet -c environment='$(ENV)'
 
-deploy: .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod
+deploy: named .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod
 	@$(CDK) deploy --all -c environment='$(ENV)'
 
-destroy: .venv/.installed node_modules/.installed ## Delete an environment's stacks; what they retain stays: make destroy ENV=dev
+destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; what they retain stays: make destroy ENV=dev
 	@$(CDK) destroy --all -c environment='$(ENV)'
 
-benchmark: .venv/.installed ## Measure the start function against a boto3 peer
-	@.venv/bin/python -m benchmarks.start_function
+named:
+	@test -n '$(ENV)' || { echo 'Say which environment, for instance: make deploy ENV=dev'; exit 2; }
+
+benchmark: .venv/.installed ## Measure what design.md sets budgets for, beside a boto3 peer and an empty app
+	@.venv/bin/python -m benchmarks.run
 
 clean: ## Remove what make installed and wrote
 	@rm -rf .venv .sandbox node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -51,13 +56,13 @@ clean: ## Remove what make installed and wrote
 		{ echo 'This needs python3 3.11 or newer, with its venv module.'; exit 1; }
 	@echo 'Installing Python packages into .venv (once, about a minute) …'
 	@python3 -m venv --clear .venv
-	@.venv/bin/pip install --quiet -r requirements-dev.txt
+	@.venv/bin/pip install -qq -r requirements-dev.txt
 	@touch $@
 
 .sandbox/.installed: sandbox/requirements.txt
 	@echo 'Installing the AWS emulator into .sandbox (once) …'
 	@python3 -m venv --clear .sandbox/venv
-	@.sandbox/venv/bin/pip install --quiet -r sandbox/requirements.txt
+	@.sandbox/venv/bin/pip install -qq -r sandbox/requirements.txt
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json

@@ -26,7 +26,7 @@ from rich.table import Table
 from benchmarks.servers import take_requests
 
 ROOT = Path(__file__).resolve().parents[1]
-FIRST_ANSWERS = 21
+FIRST_ANSWERS = 31
 SYNTHS = 3
 _KB = 1000
 _STEPS_OF_A_START = [

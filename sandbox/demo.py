@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import threading
 import time
@@ -78,6 +79,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="also write the summary to this file")
     arguments = parser.parse_args()
     screen = Screen()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill cleans up like Ctrl-C
     try:
         summary = demo(screen)
     except SandboxError as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -49,6 +50,7 @@ def running_sandbox(
         where = "headers" if webhook.secret_in == "header" else "params"
         asapp.webhook(deployment.webhook_url, **{where: given})
         yield Sandbox(deployment, asapp, folder)
+    shutil.rmtree(folder, ignore_errors=True)  # a run that failed leaves its logs
 
 
 class BusListener:

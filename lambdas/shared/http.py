@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from queue import Empty, SimpleQueue
@@ -75,19 +75,18 @@ class Origin:
         connection.timeout = seconds  # ends a thread that nobody waits for any more
         if connection.sock is not None:
             connection.sock.settimeout(seconds)
-        done: SimpleQueue[Response | Exception] = SimpleQueue()
 
-        def exchange() -> None:
+        def exchange() -> Response | Exception:
             try:
                 connection.request("POST", path, body, dict(headers))
                 answer = connection.getresponse()
                 content = answer.read(MAX_RESPONSE_BYTES + 1)
                 names = {name.lower(): value for name, value in answer.getheaders()}
-                done.put(Response(answer.status, names, content))
+                return Response(answer.status, names, content)
             except Exception as problem:
-                done.put(problem)
+                return problem
 
-        threading.Thread(target=exchange, daemon=True).start()
+        done = _on_a_thread(exchange)
         try:
             outcome = done.get(timeout=seconds)
         except Empty:
@@ -109,6 +108,32 @@ class Origin:
         if self._tls:
             return http.client.HTTPSConnection(self.host, context=_tls_context())
         return http.client.HTTPConnection(self.host)
+
+
+_Exchange = Callable[[], Response | Exception]
+_Job = tuple[_Exchange, SimpleQueue[Response | Exception]]
+_idle_threads: list[SimpleQueue[_Job]] = []
+
+
+def _on_a_thread(exchange: _Exchange) -> SimpleQueue[Response | Exception]:
+    """Where the result will be. Threads are kept: on a busy processor a new one waits its turn for
+    milliseconds, one that slept goes first."""
+    done: SimpleQueue[Response | Exception] = SimpleQueue()
+    try:
+        jobs = _idle_threads.pop()
+    except IndexError:
+        jobs = SimpleQueue()
+        threading.Thread(target=_work, args=(jobs,), daemon=True).start()
+    jobs.put((exchange, done))
+    return done
+
+
+def _work(jobs: SimpleQueue[_Job]) -> None:
+    while True:
+        exchange, done = jobs.get()
+        result = exchange()
+        _idle_threads.append(jobs)  # before the caller goes on, who may need a thread at once
+        done.put(result)
 
 
 @cache
