@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import App, Environment
 
@@ -21,7 +22,7 @@ def build(app: App, name: str) -> None:
     file = environment_file(name, ENVIRONMENTS)
     settings = Settings.load(file)
     prefix = f"autotranscribe-{file.stem}"
-    common = {
+    common: dict[str, Any] = {
         "env": Environment(account=settings.account, region=settings.region),
         "termination_protection": settings.on_delete == "retain",
         "tags": settings.tags,

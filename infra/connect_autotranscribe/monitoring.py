@@ -81,12 +81,12 @@ class TranscriptionAlarms(Construct):
         self._at_least(
             "WebhookServerErrors",
             "The webhook answered 5xx: ASAPP does not repeat those utterances",
-            webhook.api.metric_server_error(period=_PERIOD, statistic="Sum"),
+            webhook.api.rest_api.metric_server_error(period=_PERIOD, statistic="Sum"),
         )
         self._at_least(
             "WebhookClientErrors",
             "The webhook answered 4xx: a wrong secret, a throttled or a malformed POST",
-            webhook.api.metric_client_error(period=_PERIOD, statistic="Sum"),
+            webhook.api.rest_api.metric_client_error(period=_PERIOD, statistic="Sum"),
         )
         self._at_least(
             "QueueAge",

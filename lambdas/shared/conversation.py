@@ -13,7 +13,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared import table
@@ -315,21 +315,22 @@ def _act(
     deadline: Deadline,
 ) -> Answer:
     """Send the requests that are due, the last of which decides the answer."""
+    if leg is not None and leg.fragment_number in seen.heard_from:
+        # Audio that ASAPP has heard once is not read again: a second start of the same contact
+        # (a repeated whisper, a resume after a hold) begins where the call is now.
+        leg = replace(leg, fragment_number="")
     for_asapp = deadline.earlier(_SECONDS_TO_SETTLE)
     outcome, action = Outcome("unavailable", "timeout"), STOP
     for action in steps(seen, leg):
         if action == STOP or leg is None:
             outcome = asapp.stop(conversation_id, for_asapp)
         else:
-            # Audio that ASAPP has heard once is not read again: a second start of the same contact
-            # (a repeated whisper, a resume after a hold) begins where the call is now.
-            heard = leg.fragment_number in seen.heard_from
             outcome = asapp.start(
                 conversation_id,
                 customer_id=leg.customer_id,
                 agent_id=leg.agent_id,
                 stream_arn=leg.stream_arn,
-                after_fragment_number="" if heard else leg.fragment_number,
+                after_fragment_number=leg.fragment_number,
                 deadline=for_asapp,
             )
         if outcome.status == "unavailable":

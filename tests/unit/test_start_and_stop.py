@@ -32,6 +32,7 @@ from .conftest import (
     hang,
     html,
     not_ok,
+    ok,
     reset,
     started,
 )
@@ -173,6 +174,18 @@ def test_audio_that_asapp_has_heard_is_never_read_again(vendor: Vendor) -> None:
     assert start()["status"] == "started"  # resumed after a hold
     assert vendor.requests[2][2]["amazonConnectParams"]["startSelectorType"] == "NOW"
     assert "afterFragmentNumber" not in vendor.requests[2][2]["amazonConnectParams"]
+
+
+def test_a_stream_that_is_resumed_begins_when_it_is_resumed(
+    vendor: Vendor, table_name: str
+) -> None:
+    start()
+    stop()
+    vendor.behaviours = [lambda request: request.reply(200, ok(("again-c", "again-a")))]
+    before = int(time.time() * 1000)
+    start()
+    assert item(table_name, "stream#stream-c")["startedAt"] == 1565781909613
+    assert item(table_name, "stream#again-c")["startedAt"] >= before
 
 
 def test_a_new_contacts_audio_is_read_from_its_own_first_fragment(vendor: Vendor) -> None:

@@ -71,7 +71,7 @@ class TranscriptionStack(Stack):
         CfnOutput(
             self,
             "WebhookUrl",
-            value=self.transcript_webhook.url,
+            value=self.transcript_webhook.api.url,
             description="Give it to ASAPP: where it posts each utterance",
         )
         CfnOutput(
@@ -87,7 +87,7 @@ class TranscriptionStack(Stack):
             functions={
                 "StartStreaming": self.transcription_control.start_streaming,
                 "StopStreaming": self.transcription_control.stop_streaming,
-                "AuthorizeWebhook": self.transcript_webhook.authorize_webhook,
+                "AuthorizeWebhook": self.transcript_webhook.api.authorize_webhook,
                 "StoreTranscript": self.transcript_webhook.store_transcript,
                 "PublishUtterance": self.transcript_store.publish_utterance,
             },
