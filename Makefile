@@ -10,7 +10,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20,21,22,23,24,25
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONPATH = lambdas
 
-.PHONY: help demo sandbox test check synth deploy destroy named benchmark clean
+.PHONY: help demo sandbox test check synth deploy destroy named flows benchmark clean
 .DEFAULT_GOAL := help
 
 # The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
@@ -44,6 +44,9 @@ destroy: named .venv/.installed node_modules/.installed ## Delete an environment
 
 named:
 	@test -n '$(ENV)' || { echo 'Say which environment, for instance: make deploy ENV=dev'; exit 2; }
+
+flows: .venv/.installed ## Draw the flows of docs/flows.md anew from their JSON
+	@.venv/bin/python -m sandbox.draw_flows
 
 benchmark: .venv/.installed ## Measure what design.md sets budgets for, beside a boto3 peer and an empty app
 	@.venv/bin/python -m benchmarks.run

@@ -85,13 +85,18 @@ class Deployment:
 
     def flow(self, name: str) -> dict[str, Any]:
         """The content of a flow or module of the flows stack, with the deployed functions' ARNs."""
-        resources = json.loads((self.assembly / f"{_FLOWS}.template.json").read_text())["Resources"]
-        for resource in resources.values():
+        for resource in self._flow_resources.values():
             properties = resource["Properties"]
             if properties.get("Name") == name and "Content" in properties:
                 content: dict[str, Any] = json.loads(self._resolved(properties["Content"]))
                 return content
         raise SandboxError(f"the flows stack has no flow {name!r}")
+
+    @cached_property
+    def _flow_resources(self) -> dict[str, Any]:
+        template = json.loads((self.assembly / f"{_FLOWS}.template.json").read_text())
+        resources: dict[str, Any] = template["Resources"]
+        return resources
 
     def invoke(self, function_arn: str, event: Mapping[str, Any], seconds: float) -> Any:
         """Invoke a function as a flow's Lambda block does: once, with a limit."""
@@ -151,6 +156,9 @@ class Deployment:
                 return between.join(self._resolved(part) for part in parts)
             case {"Fn::ImportValue": str() as name}:
                 return self.exports[name]
+            case {"Fn::GetAtt": [str() as logical_id, "ContactFlowArn"]}:
+                # The emulator has no Connect: the flow's name stands for the ARN it would have.
+                return str(self._flow_resources[logical_id]["Properties"]["Name"])
         raise SandboxError(f"the sandbox cannot resolve {value} of a flow's content")
 
 

@@ -30,6 +30,7 @@ class FlowFunction(Construct):
     ) -> None:
         super().__init__(scope, id)
         _check(instance_arn, function.function_arn)
+        self.instance_arn = instance_arn
         #: What a Lambda block of a flow names.
         self.arn = function.function_arn
         self.association = connect.CfnIntegrationAssociation(

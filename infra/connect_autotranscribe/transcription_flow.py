@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_connect as connect
 from constructs import Construct
 
-from connect_autotranscribe.flows.flow import MANAGED, Flow
+from connect_autotranscribe.flows.flow import Flow, described
 
 
 class TranscriptionFlow(Construct):
@@ -40,7 +40,7 @@ class TranscriptionFlow(Construct):
             instance_arn=instance_arn,
             name=flow.name,
             type=flow.type,
-            description=f"{flow.description} {MANAGED}",
+            description=described(flow.description),
             content=flow.to_json(),
         )
         self.arn = self.resource.attr_contact_flow_arn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_connect as connect
 from constructs import Construct
 
-from connect_autotranscribe.flows.flow import MANAGED, FlowModule
+from connect_autotranscribe.flows.flow import FlowModule, described
 
 
 class TranscriptionModule(Construct):
@@ -35,7 +35,7 @@ class TranscriptionModule(Construct):
             "Module",
             instance_arn=instance_arn,
             name=module.name,
-            description=f"{module.description} {MANAGED}",
+            description=described(module.description),
             content=module.to_json(),
         )
         self.arn = self.resource.attr_contact_flow_module_arn

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain, combinations, product
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import connect_flow.flow
 import connect_flow.lint
@@ -20,12 +22,20 @@ from aws_cdk.assertions import Template
 
 from connect_autotranscribe.flow_function import FlowFunction
 from connect_autotranscribe.flows import (
+    SILENCE,
     Flow,
     FlowModule,
     Prompt,
+    agent_transfer,
     agent_whisper,
+    check,
     customer_hold,
+    customer_queue,
+    customer_whisper,
     disconnect,
+    outbound_whisper,
+    queue_transfer,
+    start_attributes,
     start_module,
     stop_module,
 )
@@ -38,11 +48,14 @@ from connect_autotranscribe.flows.blocks import (
 from connect_autotranscribe.stacks.flows import FlowsStack
 from connect_autotranscribe.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.transcription_module import TranscriptionModule
+from sandbox import draw_flows
 from sandbox.flow_runner import Agent, Contact, Endpoint, FlowRunner, LambdaFailed, Queue, Step
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
 START = "arn:aws:lambda:us-east-1:111122223333:function:start:live"
 STOP = "arn:aws:lambda:us-east-1:111122223333:function:stop:live"
+HOLD_FLOW = f"{INSTANCE}/contact-flow/hold"
+DISCONNECT_FLOW = f"{INSTANCE}/contact-flow/disconnect"
 CUSTOMER_PATH = "$.CustomerEndpoint.Address"
 AGENT_PATH = "$.Agent.UserName"
 STREAMING = "UpdateContactMediaStreamingBehavior"
@@ -65,10 +78,45 @@ FLOWS: dict[str, Flow] = {
     "agent whisper": agent_whisper(
         start_function_arn=START, customer_id_path=CUSTOMER_PATH, agent_id_path=AGENT_PATH
     ),
+    "customer whisper": customer_whisper(
+        start_function_arn=START, customer_id_path=CUSTOMER_PATH, agent_id_path=AGENT_PATH
+    ),
+    "outbound whisper": outbound_whisper(
+        start_function_arn=START,
+        customer_id_path=CUSTOMER_PATH,
+        agent_id_path=AGENT_PATH,
+        customer_hold_flow_arn=HOLD_FLOW,
+        disconnect_flow_arn=DISCONNECT_FLOW,
+    ),
     "customer hold": customer_hold(stop_function_arn=STOP),
+    "customer queue": customer_queue(stop_function_arn=STOP),
+    "agent transfer": agent_transfer(stop_function_arn=STOP),
+    "queue transfer": queue_transfer(stop_function_arn=STOP),
     "disconnect": disconnect(stop_function_arn=STOP),
 }
 READY_MADE: dict[str, Flow | FlowModule] = {**MODULES, **FLOWS}
+TYPES = {
+    "start module": "MODULE",
+    "stop module": "MODULE",
+    "agent whisper": "AGENT_WHISPER",
+    "customer whisper": "CUSTOMER_WHISPER",
+    "outbound whisper": "OUTBOUND_WHISPER",
+    "customer hold": "CUSTOMER_HOLD",
+    "customer queue": "CUSTOMER_QUEUE",
+    "agent transfer": "AGENT_TRANSFER",
+    "queue transfer": "QUEUE_TRANSFER",
+    "disconnect": "CONTACT_FLOW",
+}
+STARTING = ("start module", "agent whisper", "customer whisper", "outbound whisper")
+STOPPING = (
+    "stop module",
+    "customer hold",
+    "customer queue",
+    "agent transfer",
+    "queue transfer",
+    "disconnect",
+)
+LOOPING = ("customer hold", "customer queue")
 every_ready_made = pytest.mark.parametrize("name", READY_MADE)
 
 
@@ -77,12 +125,13 @@ def actions(name: str) -> dict[str, dict[str, Any]]:
 
 
 def wiring(name: str) -> dict[str, tuple[Any, ...]]:
-    """Each block's type, where it leads, and where its one error leads."""
+    """Each block's type, where it leads, and where its errors lead, a full queue's first."""
     wires = {}
     for identifier, action in actions(name).items():
         transitions = action["Transitions"]
         errors = transitions.get("Errors", [])
-        assert [error["ErrorType"] for error in errors] in ([], ["NoMatchingError"])
+        to_queue = ["QueueAtCapacity"] if action["Type"] == "TransferContactToQueue" else []
+        assert [error["ErrorType"] for error in errors] in ([], [*to_queue, "NoMatchingError"])
         assert not transitions.get("Conditions")
         wires[identifier] = (
             action["Type"],
@@ -177,9 +226,130 @@ def test_the_disconnect_flow_stops_and_only_then_hangs_up() -> None:
     }
 
 
-def test_no_media_streaming_block_stands_in_the_hold_flow() -> None:
-    types = {action["Type"] for action in actions("customer hold").values()}
-    assert "UpdateContactMediaStreamingBehavior" not in types
+def test_the_customer_whisper_tells_the_customer_in_place_of_the_beep_and_then_starts() -> None:
+    assert wiring("customer whisper") == {
+        "Announce the agent": (
+            "MessageParticipant",
+            "Start media streaming",
+            "Start media streaming",
+        ),
+        "Start media streaming": (STREAMING, "Start transcription", "End the whisper"),
+        "Start transcription": ("InvokeLambdaFunction", "End the whisper", "End the whisper"),
+        "End the whisper": ("EndFlowExecution", None),
+    }
+    assert actions("customer whisper")["Announce the agent"]["Parameters"] == {
+        "Text": "You are now connected."
+    }
+
+
+def test_the_outbound_whisper_sets_later_flows_places_the_call_and_starts_when_answered() -> None:
+    assert wiring("outbound whisper") == {
+        "Set the hold flow": (
+            "UpdateContactEventHooks",
+            "Set the disconnect flow",
+            "Set the disconnect flow",
+        ),
+        "Set the disconnect flow": ("UpdateContactEventHooks", "Place the call", "Place the call"),
+        # What stands before the first prompt runs before the call is placed.
+        "Place the call": ("MessageParticipant", "Start media streaming", "Start media streaming"),
+        "Start media streaming": (STREAMING, "Start transcription", "End the whisper"),
+        "Start transcription": ("InvokeLambdaFunction", "End the whisper", "End the whisper"),
+        "End the whisper": ("EndFlowExecution", None),
+    }
+    blocks = actions("outbound whisper")
+    assert [blocks[name]["Parameters"] for name in list(blocks)[:3]] == [
+        {"EventHooks": {"CustomerHold": HOLD_FLOW}},
+        {"EventHooks": {"CustomerRemaining": DISCONNECT_FLOW}},
+        SILENCE.parameters(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flows", "hooks"),
+    [
+        ({}, []),
+        ({"customer_hold_flow_arn": HOLD_FLOW}, ["Set the hold flow"]),
+        ({"disconnect_flow_arn": DISCONNECT_FLOW}, ["Set the disconnect flow"]),
+    ],
+)
+def test_an_outbound_whisper_sets_only_the_flows_that_it_was_given(
+    flows: dict[str, Any], hooks: list[str]
+) -> None:
+    flow = outbound_whisper(
+        start_function_arn=START, customer_id_path=CUSTOMER_PATH, agent_id_path=AGENT_PATH, **flows
+    )
+    assert [block.name for block in flow.blocks][: len(hooks) + 1] == [*hooks, "Place the call"]
+    assert flow.content()["StartAction"] == [*hooks, "Place the call"][0]
+
+
+def test_the_customer_queue_flow_stops_and_loops_prompts_without_an_end() -> None:
+    assert wiring("customer queue") == {
+        "Stop transcription": ("InvokeLambdaFunction", "Loop queue prompts", "Loop queue prompts"),
+        "Loop queue prompts": ("MessageParticipantIteratively", None),
+    }
+    (message,) = actions("customer queue")["Loop queue prompts"]["Parameters"]["Messages"]
+    assert "Thank you for waiting." in message["SSML"]
+    assert message["SSML"].count('<break time="10s"/>') == 2
+
+
+def test_the_transfer_to_an_agent_stops_announces_and_transfers() -> None:
+    assert wiring("agent transfer") == {
+        "Stop transcription": (
+            "InvokeLambdaFunction",
+            "Stop media streaming",
+            "Stop media streaming",
+        ),
+        "Stop media streaming": (STREAMING, "Announce the transfer", "Announce the transfer"),
+        "Announce the transfer": (
+            "MessageParticipant",
+            "Transfer to the agent",
+            "Transfer to the agent",
+        ),
+        "Transfer to the agent": ("TransferContactToAgent", None),
+    }
+    assert actions("agent transfer")["Transfer to the agent"]["Transitions"] == {}
+
+
+def test_the_transfer_to_a_queue_says_so_where_the_queue_is_full_or_it_fails() -> None:
+    failed = "Say that it failed"
+    assert wiring("queue transfer") == {
+        "Stop transcription": (
+            "InvokeLambdaFunction",
+            "Stop media streaming",
+            "Stop media streaming",
+        ),
+        "Stop media streaming": (STREAMING, "Announce the transfer", "Announce the transfer"),
+        "Announce the transfer": (
+            "MessageParticipant",
+            "Transfer to the queue",
+            "Transfer to the queue",
+        ),
+        "Transfer to the queue": ("TransferContactToQueue", failed, failed, failed),
+        failed: ("MessageParticipant", "Hang up", "Hang up"),
+        "Hang up": ("DisconnectParticipant", None),
+    }
+    texts = [
+        action["Parameters"]["Text"]
+        for action in actions("queue transfer").values()
+        if action["Type"] == "MessageParticipant"
+    ]
+    assert texts == ["Transferring now.", "The transfer is not possible now."]
+
+
+def test_each_flow_has_the_type_of_its_moment_in_the_call() -> None:
+    assert {name: flow.type for name, flow in FLOWS.items()} == {
+        name: type for name, type in TYPES.items() if type != "MODULE"
+    }
+
+
+@every_ready_made
+def test_connect_would_refuse_nothing_in_it(name: str) -> None:
+    assert check(READY_MADE[name].content(), TYPES[name]) == []
+
+
+@pytest.mark.parametrize("name", LOOPING)
+def test_no_media_streaming_block_stands_in_a_flow_that_loops_prompts(name: str) -> None:
+    assert STREAMING not in {action["Type"] for action in actions(name).values()}
 
 
 @every_ready_made
@@ -201,6 +371,8 @@ def test_media_streaming_always_names_both_directions_of_the_customer(name: str)
     [
         ("start module", {"customerId": CUSTOMER_PATH}),
         ("agent whisper", {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH}),
+        ("customer whisper", {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH}),
+        ("outbound whisper", {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH}),
     ],
 )
 def test_a_start_passes_the_ids_that_its_flow_knows(name: str, attributes: dict[str, str]) -> None:
@@ -213,7 +385,7 @@ def test_a_start_passes_the_ids_that_its_flow_knows(name: str, attributes: dict[
     }
 
 
-@pytest.mark.parametrize("name", ["stop module", "customer hold", "disconnect"])
+@pytest.mark.parametrize("name", STOPPING)
 def test_a_stop_passes_nobodys_id(name: str) -> None:
     assert actions(name)["Stop transcription"]["Parameters"] == {
         "LambdaFunctionARN": STOP,
@@ -288,7 +460,10 @@ def test_the_happy_path_runs_left_to_right_on_top_and_errors_stand_below(name: s
     happy, current = [], content["StartAction"]
     while current:
         happy.append(current)
-        current = actions(name)[current]["Transitions"].get("NextAction")
+        action = actions(name)[current]
+        # A contact that is in the queue leaves the flow; its NextAction is that of the failure.
+        ends = action["Type"] == "TransferContactToQueue"
+        current = None if ends else action["Transitions"].get("NextAction")
     assert [places[block] for block in happy] == [(280 * (i + 1), 0) for i in range(len(happy))]
     assert all(y > 0 for block, (_, y) in places.items() if block not in happy)
 
@@ -331,12 +506,14 @@ def test_the_designer_learns_what_is_dynamic_and_how_the_function_is_called() ->
 def test_the_same_settings_give_the_same_bytes_in_every_process() -> None:
     program = (
         "from connect_autotranscribe.flows import *\n"
-        f"print(start_module(start_function_arn={START!r}, customer_id_path='$.A').to_json())\n"
-        f"print(stop_module(stop_function_arn={STOP!r}).to_json())\n"
-        f"print(agent_whisper(start_function_arn={START!r}, customer_id_path='$.A',"
-        " agent_id_path='$.B').to_json())\n"
-        f"print(customer_hold(stop_function_arn={STOP!r}).to_json())\n"
-        f"print(disconnect(stop_function_arn={STOP!r}).to_json())\n"
+        f"start = {{'start_function_arn': {START!r}, 'customer_id_path': '$.A'}}\n"
+        f"stop = {{'stop_function_arn': {STOP!r}}}\n"
+        "print(start_module(**start).to_json())\n"
+        "for flow in (agent_whisper, customer_whisper, outbound_whisper):\n"
+        "    print(flow(**start, agent_id_path='$.B').to_json())\n"
+        "for flow in (stop_module, customer_hold, customer_queue, agent_transfer, queue_transfer,\n"
+        "             disconnect):\n"
+        "    print(flow(**stop).to_json())\n"
     )
     runs = [
         subprocess.Popen(
@@ -348,7 +525,51 @@ def test_the_same_settings_give_the_same_bytes_in_every_process() -> None:
     ]
     first, second = (run.communicate()[0] for run in runs)
     assert first == second
-    assert len(first.splitlines()) == 5
+    assert len(first.splitlines()) == len(READY_MADE)
+
+
+# The pictures in the guide.
+
+
+def test_the_pictures_are_those_of_the_flows_as_they_are() -> None:
+    drawn = {f"{name}.svg": draw_flows.draw(flow) for name, flow in draw_flows.ready_made().items()}
+    committed = {file.name: file.read_text("utf-8") for file in draw_flows.FOLDER.iterdir()}
+    assert committed == drawn, "run python -m sandbox.draw_flows"
+
+
+def test_every_ready_made_flow_has_its_picture_in_the_guide() -> None:
+    drawn = draw_flows.ready_made()
+    assert {flow.name for flow in drawn.values()} == {flow.name for flow in READY_MADE.values()}
+    guide = (draw_flows.FOLDER.parent / "flows.md").read_text("utf-8")
+    assert sorted(re.findall(r"\]\(flows/([\w-]+)\.svg\)", guide)) == sorted(drawn)
+
+
+@every_ready_made
+def test_a_picture_shows_every_block_and_every_way(name: str) -> None:
+    svg = "{http://www.w3.org/2000/svg}"
+    root = ElementTree.fromstring(draw_flows.draw(READY_MADE[name]))  # noqa: S314 (our own)
+    words = " ".join(text.text or "" for text in root.iter(f"{svg}text"))
+    for identifier, action in actions(name).items():
+        assert identifier in words
+        assert action["Type"] in words.replace(" ", "")
+    lines = list(root.iter(f"{svg}path"))
+    dashed = [line for line in lines if "stroke-dasharray" in line.attrib]
+    failures = {
+        error["NextAction"]
+        for action in actions(name).values()
+        for error in action["Transitions"].get("Errors", [])
+    }
+    arrows = [line for line in dashed if "marker-end" in line.attrib]
+    assert len(arrows) >= len(failures) + 1  # and the legend's
+
+
+@every_ready_made
+def test_a_picture_brings_its_own_ground_and_nothing_from_elsewhere(name: str) -> None:
+    drawn = draw_flows.draw(READY_MADE[name])
+    assert 'fill="#ffffff"' in drawn
+    assert re.findall(r"https?://[^\"]+", drawn) == ["http://www.w3.org/2000/svg"]
+    assert "<script" not in drawn
+    assert "<image" not in drawn
 
 
 # What the flows do in a call: on every path.
@@ -450,14 +671,23 @@ WAYS: dict[str, Callable[[Call, str, float], Any]] = {
     "answers a nested map": lambda call, arn, seconds: {"status": {"code": "started"}},
     "answers 40 KB": lambda call, arn, seconds: {"status": "x" * 40_000},
 }
-STOPPING = ("stop module", "customer hold", "disconnect")
 LAST = {
-    "start module": "Bye",
-    "stop module": "Bye",
-    "agent whisper": "End the whisper",
-    "customer hold": "Loop hold prompts",
-    "disconnect": "Hang up",
+    "start module": ("Bye", "Disconnects"),
+    "stop module": ("Bye", "Disconnects"),
+    "agent whisper": ("End the whisper", "Ends"),
+    "customer whisper": ("End the whisper", "Ends"),
+    "outbound whisper": ("End the whisper", "Ends"),
+    "customer hold": ("Loop hold prompts", "Loops"),
+    "customer queue": ("Loop queue prompts", "Loops"),
+    "agent transfer": ("Transfer to the agent", "Transfers to agent"),
+    "queue transfer": ("Transfer to the queue", "Transfers to queue"),
+    "disconnect": ("Hang up", "Disconnects"),
 }
+
+
+def last(name: str, failing: tuple[str, ...]) -> tuple[str, str]:
+    """The block where a flow ends, and how."""
+    return ("Hang up", "Disconnects") if "Transfer to the queue" in failing else LAST[name]
 
 
 def ways_to_fail(name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -478,11 +708,11 @@ def every_call(name: str) -> Iterator[tuple[Call, str]]:
 
 @every_ready_made
 def test_whatever_fails_the_call_goes_on_to_the_flows_own_end(name: str) -> None:
-    for call, how in every_call(name):
-        path = call.run(name)
-        assert path[-1].block == LAST[name], how
-        hang_ups = [step.block for step in path if step.branch == "Disconnects"]
-        assert hang_ups == ([] if name in ("agent whisper", "customer hold") else [LAST[name]]), how
+    for way, failing in ways_to_fail(name):
+        how = f"the function {way}, and these fail: {failing}"
+        path = Call(way, failing).run(name)
+        assert (path[-1].block, path[-1].branch) == last(name, failing), how
+        assert "Disconnects" not in {step.branch for step in path[:-1]}, how
 
 
 @every_ready_made
@@ -515,7 +745,7 @@ def test_whatever_fails_a_stop_is_asked_for_and_streaming_stops_where_it_can(nam
         path = call.run(name)
         assert STOP in call.invoked, how
         stops = [step for step in path if step.type == STREAMING]
-        if name == "customer hold":
+        if name in LOOPING:
             assert stops == [], how
             assert call.contact.is_streaming, how
         else:
@@ -529,14 +759,14 @@ def test_every_block_is_on_some_path() -> None:
         assert set(actions(name)) <= seen
 
 
-@pytest.mark.parametrize("name", ["start module", "agent whisper"])
+@pytest.mark.parametrize("name", STARTING)
 def test_without_media_streaming_no_start_is_asked_for(name: str) -> None:
     call = Call("works", ("Start media streaming",))
     call.run(name)
     assert call.invoked == []
 
 
-@pytest.mark.parametrize("name", ["start module", "agent whisper"])
+@pytest.mark.parametrize("name", STARTING)
 def test_a_start_is_asked_for_with_the_stream_that_has_just_begun(name: str) -> None:
     call = Call("works", ())
     call.run(name)
@@ -553,13 +783,37 @@ def test_a_stop_is_asked_for_while_the_audio_still_streams(name: str) -> None:
     kinds = [step.type for step in path if step.type in ("InvokeLambdaFunction", STREAMING)]
     assert call.invoked == [START, STOP]
     assert kinds == (
-        ["InvokeLambdaFunction"] if name == "customer hold" else ["InvokeLambdaFunction", STREAMING]
+        ["InvokeLambdaFunction"] if name in LOOPING else ["InvokeLambdaFunction", STREAMING]
     )
 
 
-def test_the_whisper_tells_the_function_who_calls_and_who_answers() -> None:
+@pytest.mark.parametrize("name", ["customer whisper", "outbound whisper"])
+def test_what_the_customer_hears_from_a_whisper_is_said_before_the_audio_streams(name: str) -> None:
+    kinds = [step.type for step in Call("works", ()).run(name)]
+    assert kinds.index("MessageParticipant") < kinds.index(STREAMING)
+
+
+@pytest.mark.parametrize("name", [*LOOPING, "agent transfer", "queue transfer"])
+def test_what_is_heard_from_a_stopping_flow_is_said_after_the_stop(name: str) -> None:
+    for call, how in every_call(name):
+        kinds = [step.type for step in call.run(name)]
+        said = [at for at, kind in enumerate(kinds) if kind.startswith("MessageParticipant")]
+        assert said, how
+        assert kinds.index("InvokeLambdaFunction") < said[0], how
+
+
+def test_no_function_runs_before_an_outbound_call_is_placed() -> None:
+    for call, how in every_call("outbound whisper"):
+        kinds = [step.type for step in call.run("outbound whisper")]
+        for kind in ("InvokeLambdaFunction", STREAMING):
+            if kind in kinds:
+                assert kinds.index("MessageParticipant") < kinds.index(kind), how
+
+
+@pytest.mark.parametrize("name", ["agent whisper", "customer whisper", "outbound whisper"])
+def test_a_whisper_tells_the_function_who_calls_and_who_answers(name: str) -> None:
     call = Call("works", ())
-    call.run("agent whisper")
+    call.run(name)
     assert call.parameters == [{"customerId": "+11234567890", "agentId": "jane"}]
 
 
@@ -611,7 +865,7 @@ def test_an_id_that_is_not_looked_up_is_refused_because_it_would_be_everybodys(p
 
 @pytest.mark.parametrize("path", ["$.Agent.UserName", "$['Agent']['UserName']"])
 def test_the_start_module_refuses_a_path_that_inbound_flows_do_not_have(path: str) -> None:
-    with pytest.raises(ValueError, match="which know no agent"):
+    with pytest.raises(ValueError, match="know no agent"):
         start_module(start_function_arn=START, customer_id_path=path)
 
 
@@ -632,6 +886,33 @@ def test_a_prompt_is_exactly_one_thing(arguments: dict[str, str], message: str) 
 def test_a_hold_without_a_prompt_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         customer_hold(stop_function_arn=STOP, prompts=[])
+
+
+@pytest.mark.parametrize("type", ["CONTACT_FLOW", "CUSTOMER_QUEUE", "QUEUE_TRANSFER"])
+def test_flows_that_know_no_agent_pass_none(type: str) -> None:
+    customer = {"customerId": CUSTOMER_PATH}
+    assert customer == start_attributes(
+        type, customer_id_path=CUSTOMER_PATH, agent_id_path=AGENT_PATH
+    )
+    assert {**customer, "agentId": "$.Attributes.agent"} == start_attributes(
+        type, customer_id_path=CUSTOMER_PATH, agent_id_path="$.Attributes.agent"
+    )
+
+
+@pytest.mark.parametrize(
+    "type",
+    [
+        "AGENT_WHISPER",
+        "CUSTOMER_WHISPER",
+        "OUTBOUND_WHISPER",
+        "CUSTOMER_HOLD",
+        "AGENT_HOLD",
+        "AGENT_TRANSFER",
+    ],
+)
+def test_flows_that_know_the_agent_pass_it(type: str) -> None:
+    attributes = start_attributes(type, customer_id_path=AGENT_PATH, agent_id_path=AGENT_PATH)
+    assert attributes == {"customerId": AGENT_PATH, "agentId": AGENT_PATH}
 
 
 def say(name: str, next: str, on_error: str = "End") -> MessageParticipant:
@@ -657,12 +938,12 @@ def test_everything_that_is_wrong_with_a_flow_is_in_one_error() -> None:
     for problem in (
         "the name has 128 characters",
         "the description has more than 500",
-        "2 blocks are named 'Twice'",
-        "'Twice' leads to 'Nowhere'",
-        "'Twice' leads to 'Lost'",
-        "'a (b)' holds one of",
-        "no block may be named 'constructor'",
-        "has 51 characters",
+        "'Twice': 2 actions have this identifier",
+        "'Twice' transitions to 'Nowhere', which does not exist",
+        "'Twice' transitions to 'Lost', which does not exist",
+        "'a (b)': the identifier holds one of",
+        "'constructor': no action may have this identifier",
+        "the identifier has 51 characters",
     ):
         assert problem in str(error.value)
 
@@ -670,8 +951,38 @@ def test_everything_that_is_wrong_with_a_flow_is_in_one_error() -> None:
 @pytest.mark.parametrize("count", [0, 251])
 def test_a_flow_of_no_block_or_of_more_than_connect_takes_is_refused(count: int) -> None:
     ends = tuple(EndFlowExecution(name=f"End {n}") for n in range(count))
-    with pytest.raises(ValueError, match=f"it has {count} blocks"):
+    with pytest.raises(ValueError, match=f"it has {count} actions"):
         Flow(name="n", type="AGENT_WHISPER", description="", blocks=ends).content()
+
+
+def test_a_block_that_its_type_of_flow_does_not_take_is_refused() -> None:
+    blocks = (say("Say", next="Loop", on_error="Loop"),)
+    loop = MessageParticipantIteratively(name="Loop", prompts=(Prompt(text="x"),))
+    flow = Flow(name="Mine", type="CUSTOMER_HOLD", description="", blocks=(*blocks, loop))
+    with pytest.raises(
+        ValueError, match=r"'Mine' is not .*: 'Say': .*not allowed in a flow of type CUSTOMER_HOLD"
+    ):
+        flow.to_json()
+
+
+def test_a_flow_with_very_much_wrong_names_ten_problems_and_how_many_more() -> None:
+    ends = tuple(EndFlowExecution(name=f"End {n}") for n in range(13))
+    flow = Flow(name="n", type="AGENT_WHISPER", description="", blocks=ends)
+    with pytest.raises(ValueError, match=r"and 2 more$") as error:
+        flow.content()
+    assert str(error.value).count("not reachable") == 10
+
+
+def test_letters_beyond_ascii_count_once_as_connect_counts_them() -> None:
+    prompt = Prompt(text="ü" * 6_000)
+    flow = Flow(
+        name="n",
+        type="CUSTOMER_HOLD",
+        description="",
+        blocks=(MessageParticipantIteratively(name="Loop", prompts=(prompt,) * 30),),
+    )
+    assert len(flow.to_json()) < 200_000
+    assert json.loads(flow.to_json()) == flow.content()
 
 
 def test_content_that_nears_connects_limit_is_refused_before_the_deploy() -> None:
@@ -752,6 +1063,10 @@ def text(value: Any) -> str:
     ((function, argument),) = value.items()
     if function == "Fn::Join":
         return str(argument[0]).join(text(part) for part in argument[1])
+    if function == "Fn::GetAtt":
+        flow, attribute = argument
+        assert attribute == "ContactFlowArn"
+        return HOLD_FLOW if "CustomerHold" in flow else DISCONNECT_FLOW
     assert function == "Fn::ImportValue"
     name = "start" if "Start" in str(argument) else "stop"
     return {"start": START, "stop": STOP}[name]
@@ -788,21 +1103,40 @@ def test_functions_known_by_arn_do_as_well_as_aliases(tmp_path: Path) -> None:
         lambda_.Function.from_function_arn(functions, "Stop", STOP),
     )
     for resource in resources(Template.from_stack(stack), "ContactFlow"):
-        assert isinstance(resource["Properties"]["Content"], str)
-        json.loads(resource["Properties"]["Content"])
+        assert "Fn::ImportValue" not in json.dumps(resource)
+        json.loads(text(resource["Properties"]["Content"]))
 
 
-def test_the_stacks_hold_prompts_can_be_chosen() -> None:
+def test_what_the_stacks_flows_say_can_be_chosen() -> None:
     app = App()
     functions = Stack(app, "Functions")
+    CfnWaitConditionHandle(functions, "Nothing")
     function = lambda_.Function.from_function_arn(functions, "Stop", STOP)
-    stack = a_flows_stack(app, function, function, hold_prompts=[Prompt(prompt_id="music")])
-    (hold,) = (
-        resource["Properties"]["Content"]
-        for resource in resources(Template.from_stack(stack), "ContactFlow")
-        if resource["Properties"]["Type"] == "CUSTOMER_HOLD"
+    stack = a_flows_stack(
+        app,
+        function,
+        function,
+        connected_prompt=Prompt(prompt_id="beep"),
+        outbound_prompt=Prompt(text="This call is transcribed."),
+        hold_prompts=[Prompt(prompt_id="music")],
+        queue_prompts=[Prompt(prompt_id="queue music")],
+        transfer_prompt=Prompt(text="Un instant."),
+        failed_transfer_prompt=Prompt(text="Impossible."),
     )
-    assert json.loads(hold)["Actions"][-1]["Parameters"] == {"Messages": [{"PromptId": "music"}]}
+    said: dict[str, list[Any]] = {}
+    for resource in resources(Template.from_stack(stack), "ContactFlow"):
+        for action in json.loads(text(resource["Properties"]["Content"]))["Actions"]:
+            if action["Type"].startswith("MessageParticipant"):
+                said.setdefault(resource["Properties"]["Type"], []).append(action["Parameters"])
+    assert said == {
+        "AGENT_WHISPER": [{"Text": "$.Queue.Name"}],
+        "CUSTOMER_WHISPER": [{"PromptId": "beep"}],
+        "OUTBOUND_WHISPER": [{"Text": "This call is transcribed."}],
+        "CUSTOMER_HOLD": [{"Messages": [{"PromptId": "music"}]}],
+        "CUSTOMER_QUEUE": [{"Messages": [{"PromptId": "queue music"}]}],
+        "AGENT_TRANSFER": [{"Text": "Un instant."}],
+        "QUEUE_TRANSFER": [{"Text": "Un instant."}, {"Text": "Impossible."}],
+    }
 
 
 def test_each_function_is_associated_with_the_instance_by_the_arn_that_flows_invoke(
@@ -835,7 +1169,12 @@ def test_names_are_stable_and_carry_the_type_and_descriptions_say_who_manages(
     flows = resources(template, "ContactFlow")
     assert {(r["Properties"]["Name"], r["Properties"]["Type"]) for r in flows} == {
         ("Transcription agent whisper", "AGENT_WHISPER"),
+        ("Transcription customer whisper", "CUSTOMER_WHISPER"),
+        ("Transcription outbound whisper", "OUTBOUND_WHISPER"),
         ("Transcription customer hold", "CUSTOMER_HOLD"),
+        ("Transcription customer queue", "CUSTOMER_QUEUE"),
+        ("Transcription transfer to agent", "AGENT_TRANSFER"),
+        ("Transcription transfer to queue", "QUEUE_TRANSFER"),
         ("Transcription disconnect", "CONTACT_FLOW"),
     }
     modules = resources(template, "ContactFlowModule")
@@ -856,7 +1195,7 @@ def test_connect_resources_are_made_one_after_the_other(template: Template) -> N
         for identifier, resource in template.to_json()["Resources"].items()
         if resource["Type"].startswith("AWS::Connect::")
     }
-    assert len(every) == 7
+    assert len(every) == 12
     # Nothing but a chain has a dependency from each one to the one before.
     order: list[str] = []
     while len(order) < len(every):
@@ -872,24 +1211,29 @@ def test_connect_resources_are_made_one_after_the_other(template: Template) -> N
         "IntegrationAssociation",
         "ContactFlowModule",
         "ContactFlowModule",
-        "ContactFlow",
-        "ContactFlow",
-        "ContactFlow",
+        *["ContactFlow"] * 8,
     ]
 
 
 def test_the_stack_tells_the_arn_of_each_flow_and_module(template: Template) -> None:
-    outputs = template.to_json()["Outputs"]
-    attributes = {name: output["Value"]["Fn::GetAtt"][1] for name, output in outputs.items()}
+    outputs = {
+        name: output["Value"]["Fn::GetAtt"]
+        for name, output in template.to_json()["Outputs"].items()
+    }
+    attributes = {name: attribute for name, (_, attribute) in outputs.items()}
     assert attributes == {
         "StartModuleArn": "ContactFlowModuleArn",
         "StopModuleArn": "ContactFlowModuleArn",
         "AgentWhisperFlowArn": "ContactFlowArn",
+        "CustomerWhisperFlowArn": "ContactFlowArn",
+        "OutboundWhisperFlowArn": "ContactFlowArn",
         "CustomerHoldFlowArn": "ContactFlowArn",
+        "CustomerQueueFlowArn": "ContactFlowArn",
+        "AgentTransferFlowArn": "ContactFlowArn",
+        "QueueTransferFlowArn": "ContactFlowArn",
         "DisconnectFlowArn": "ContactFlowArn",
     }
-    targets = [output["Value"]["Fn::GetAtt"][0] for output in outputs.values()]
-    assert len(set(targets)) == 5
+    assert len({target for target, _ in outputs.values()}) == 10
 
 
 def test_the_stack_makes_connect_resources_and_nothing_else(template: Template) -> None:

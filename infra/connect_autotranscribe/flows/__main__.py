@@ -6,56 +6,70 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
+from connect_autotranscribe.flows.flow import to_json
+from connect_autotranscribe.flows.ready_made import start_attributes
 from connect_autotranscribe.flows.rules import (
     FLOW_TYPES,
+    MAX_CONTENT_CHARACTERS,
     MODULE,
-    NotAFlow,
     check,
     parse,
     unknown_types,
 )
-from connect_autotranscribe.flows.weave import CannotWeave, Start, Stop, weave
+from connect_autotranscribe.flows.weave import Start, Stop, Woven, weave
 
-_REFUSED = 2
+_DONE, _REFUSED = 0, 2
+
+
+class _Refused(ValueError):
+    """Each argument is a reason."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """:returns: 0, or 2 where Connect would refuse the flow or it cannot be woven."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    weaves = options.command == "weave"
+    if weaves and not options.start and not options.stop:
+        parser.error("give --start, --stop or both")
     try:
-        content = parse(options.file.read_text("utf-8-sig"))
-        _refuse_problems(content, options.type)
-        if options.command == "weave":
-            woven = weave(content, options.type, start=_start(options), stop=_stop(options))
-            _refuse_problems(woven.content, options.type)
-            json.dump(woven.content, sys.stdout, indent=2, ensure_ascii=False)
-            sys.stdout.write("\n")
-            _say(*(f"inserted {insertion}" for insertion in woven.insertions))
-            _say(*([] if woven.insertions else ["nothing to insert: all of it is there already"]))
-        else:
-            _say(f"{options.file}: nothing that Connect would refuse")
-        if unknown := unknown_types(content):
-            _say(f"not checked, because no rule is known: {', '.join(unknown)}")
-    except OSError as problem:
-        return _fail(options.file, [f"it cannot be read: {problem.strerror}"])
+        content = parse(_read(options.file))
+        if problems := check(content, options.type):
+            raise _Refused(*problems)
+        if weaves:
+            _write(weave(content, options.type, start=_start(options), stop=_stop(options)))
+    except RecursionError:
+        return _refuse(options.file, "it is nested too deep")
+    except ValueError as error:  # no flow, no place to weave, no JSONPath
+        return _refuse(options.file, *error.args)
+    verdict = "nothing that Connect would refuse"
+    if unknown := unknown_types(content):
+        _say(f"{options.file}: {verdict}, but no rule is known for {', '.join(map(repr, unknown))}")
+    elif not weaves:
+        _say(f"{options.file}: {verdict}")
+    return _DONE
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except OSError as error:
+        raise _Refused(f"it cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        return _fail(options.file, ["it is not a text file in UTF-8"])
-    except (NotAFlow, CannotWeave) as problem:
-        return _fail(options.file, [str(problem)])
-    except _Refused as refused:
-        return _fail(options.file, [str(problem) for problem in refused.args])
-    return 0
+        raise _Refused("it is not a text file in UTF-8") from None
 
 
-class _Refused(Exception):
-    """Connect would refuse the flow; its arguments are the problems."""
-
-
-def _refuse_problems(content: dict[str, Any], type: str) -> None:
-    if problems := check(content, type):
-        raise _Refused(*problems)
+def _write(woven: Woven) -> None:
+    """The flow to standard output, indented if Connect takes it so; a summary to standard error."""
+    text = json.dumps(woven.content, indent=2, ensure_ascii=False)
+    if len(text) > MAX_CONTENT_CHARACTERS:
+        text = to_json(woven.content)
+    sys.stdout.buffer.write(f"{text}\n".encode())
+    sys.stdout.buffer.flush()
+    _say(*(f"inserted {insertion}" for insertion in woven.insertions))
+    if not woven.insertions:
+        _say("nothing to insert: all of it is there already")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,14 +98,21 @@ def _parser() -> argparse.ArgumentParser:
         help="where to stop; default: all of these",
     )
     weaving.add_argument("--customer-id", metavar="JSONPATH", default="$.CustomerEndpoint.Address")
-    weaving.add_argument("--agent-id", metavar="JSONPATH", default="$.Agent.UserName")
+    weaving.add_argument(
+        "--agent-id",
+        metavar="JSONPATH",
+        default="$.Agent.UserName",
+        help="left out where it is $.Agent's and flows of the type know no agent",
+    )
     return parser
 
 
 def _start(options: argparse.Namespace) -> Start | None:
     if not options.start:
         return None
-    attributes = {"customerId": options.customer_id, "agentId": options.agent_id}
+    attributes = start_attributes(
+        options.type, customer_id_path=options.customer_id, agent_id_path=options.agent_id
+    )
     return Start(function_arn=options.start, attributes=attributes)
 
 
@@ -101,7 +122,7 @@ def _stop(options: argparse.Namespace) -> Stop | None:
     return Stop(function_arn=options.stop, before=options.stop_before)
 
 
-def _fail(file: Path, problems: list[str]) -> int:
+def _refuse(file: Path, *problems: object) -> int:
     _say(*(f"{file}: {problem}" for problem in problems))
     return _REFUSED
 

@@ -12,6 +12,7 @@ from connect_autotranscribe.flows.rules import MARGIN_FOR_TOKENS, MODULE, check
 
 MAX_NAME_CHARACTERS = 127
 MAX_DESCRIPTION_CHARACTERS = 500
+MAX_PROBLEMS = 10
 
 # The pitch of the flow designer's own auto-arrange, so that pressing it moves nothing.
 COLUMN_WIDTH = 280
@@ -91,15 +92,21 @@ def described(description: str) -> str:
     return f"{description} {MANAGED}".lstrip()
 
 
+def listed(problems: Sequence[str]) -> str:
+    """Problems as one line, short enough to be read."""
+    more = len(problems) - MAX_PROBLEMS
+    return "; ".join([*problems[:MAX_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
+
+
 def wrong_names(name: str, description: str) -> list[str]:
     """What Connect would refuse in a name and a description."""
     problems = []
     if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
-        problems.append(f"the name has {len(name)} characters, not 1 to {MAX_NAME_CHARACTERS}")
+        problems.append(f"the name has {len(name)} characters: give it 1 to {MAX_NAME_CHARACTERS}")
     if len(described(description)) > MAX_DESCRIPTION_CHARACTERS:
         problems.append(
             f"with the note that CDK manages it, the description has more than "
-            f"{MAX_DESCRIPTION_CHARACTERS} characters"
+            f"{MAX_DESCRIPTION_CHARACTERS} characters: shorten it"
         )
     return problems
 
@@ -108,7 +115,7 @@ def _checked(content: dict[str, Any], type: str, name: str, description: str) ->
     problems = wrong_names(name, description)
     problems += [str(problem) for problem in check(content, type, margin=MARGIN_FOR_TOKENS)]
     if problems:
-        raise ValueError(f"{name!r} is not a flow that Connect takes: " + "; ".join(problems))
+        raise ValueError(f"{name!r} is not a flow that Connect takes: {listed(problems)}")
     return content
 
 

@@ -3,6 +3,9 @@
 A caller is never cut off by transcription: every error branch leads on with the call. Where *Start
 media streaming* fails, no start is asked for: the contact may still carry the stream of an earlier
 start, and Connect gives streams that are done with to other calls.
+
+What the customer hears from a flow of ours is said before a start or after a stop, so that no
+transcript has it as the agent's words.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connect_autotranscribe.flows.blocks import (
+    Block,
     DisconnectParticipant,
     EndFlowExecution,
     EndFlowModuleExecution,
@@ -17,21 +21,69 @@ from connect_autotranscribe.flows.blocks import (
     MessageParticipant,
     MessageParticipantIteratively,
     Prompt,
+    TransferContactToAgent,
+    TransferContactToQueue,
     UpdateContactAttributes,
+    UpdateContactEventHooks,
     UpdateContactMediaStreamingBehavior,
     is_dynamic,
 )
 from connect_autotranscribe.flows.flow import Flow, FlowModule
+from connect_autotranscribe.flows.rules import AGENT_TRANSFER, HOLDS, INBOUND, WHISPERS
 
 STATUS_ATTRIBUTE = "autotranscribe_status"
 
+KNOWS_AGENT = WHISPERS | HOLDS | {AGENT_TRANSFER}
+"""The flow types in which ``$.Agent`` has a value (AG connect-attrib-list)."""
+
 # A loop repeats at once, so the pause is part of the prompt; one break lasts 10 s at most.
+_PAUSE = '<break time="10s"/><break time="10s"/>'
 DEFAULT_HOLD_PROMPTS = (
+    Prompt(ssml=f"<speak>You are on hold. Thank you for your patience.{_PAUSE}</speak>"),
+)
+DEFAULT_QUEUE_PROMPTS = (
     Prompt(
-        ssml="<speak>You are on hold. Thank you for your patience."
-        '<break time="10s"/><break time="10s"/></speak>'
+        ssml=f"<speak>Thank you for waiting. We will be with you as soon as we can.{_PAUSE}</speak>"
     ),
 )
+DEFAULT_CONNECTED_PROMPT = Prompt(text="You are now connected.")
+DEFAULT_TRANSFER_PROMPT = Prompt(text="Transferring now.")
+DEFAULT_FAILED_TRANSFER_PROMPT = Prompt(text="The transfer is not possible now.")
+SILENCE = Prompt(ssml='<speak><break time="100ms"/></speak>')
+
+
+def start_attributes(
+    type: str, *, customer_id_path: str, agent_id_path: str | None = None
+) -> dict[str, str]:
+    """What a start block tells the function, in a flow of this type.
+
+    :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
+    :param agent_id_path: The JSONPath of ASAPP's ``agentId``; left out of the block where it is
+        ``$.Agent``'s and the type knows no agent. Default: none.
+    :raises ValueError: for a path that is none, or that the type does not have.
+    """
+    paths = {"customer_id_path": customer_id_path}
+    if agent_id_path is not None:
+        paths["agent_id_path"] = agent_id_path
+    wrong = [f"{name} is {path!r}" for name, path in paths.items() if not is_dynamic(path)]
+    if wrong:
+        raise ValueError(
+            " and ".join(wrong) + ": give a JSONPath, such as $.CustomerEndpoint.Address, "
+            "$.Agent.UserName or $.Attributes.crmId; a fixed text would be every caller's id"
+        )
+    if type not in KNOWS_AGENT and _is_of_agent(customer_id_path):
+        raise ValueError(
+            f"customer_id_path is {customer_id_path!r}, but flows of type {type} know no agent: "
+            "write one of the customer's, such as $.CustomerEndpoint.Address"
+        )
+    attributes = {"customerId": customer_id_path}
+    if agent_id_path is not None and (type in KNOWS_AGENT or not _is_of_agent(agent_id_path)):
+        attributes["agentId"] = agent_id_path
+    return attributes
+
+
+def _is_of_agent(path: str) -> bool:
+    return path.startswith(("$.Agent", "$['Agent']"))
 
 
 def start_module(*, start_function_arn: str, customer_id_path: str) -> FlowModule:
@@ -45,12 +97,6 @@ def start_module(*, start_function_arn: str, customer_id_path: str) -> FlowModul
     :param start_function_arn: The function that starts, by the ARN associated with the instance.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not ``$.Agent``'s.
     """
-    _check_paths(customer_id_path=customer_id_path)
-    if customer_id_path.startswith(("$.Agent", "$['Agent']")):
-        raise ValueError(
-            f"customer_id_path is {customer_id_path!r}; the start module runs in inbound flows, "
-            "which know no agent: write one of the customer's, such as $.CustomerEndpoint.Address"
-        )
     return FlowModule(
         name="Start transcription",
         description="Starts media streaming and transcription; the outcome is in the contact "
@@ -59,7 +105,7 @@ def start_module(*, start_function_arn: str, customer_id_path: str) -> FlowModul
             _media_streaming(True, next="Start transcription", on_error="Note no media stream"),
             _start(
                 start_function_arn,
-                {"customerId": customer_id_path},
+                start_attributes(INBOUND, customer_id_path=customer_id_path),
                 next="Note the outcome",
                 on_error="Note unavailable",
             ),
@@ -107,7 +153,6 @@ def agent_whisper(*, start_function_arn: str, customer_id_path: str, agent_id_pa
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
     """
-    _check_paths(customer_id_path=customer_id_path, agent_id_path=agent_id_path)
     return Flow(
         name="Transcription agent whisper",
         type="AGENT_WHISPER",
@@ -117,17 +162,114 @@ def agent_whisper(*, start_function_arn: str, customer_id_path: str, agent_id_pa
             _media_streaming(True, next="Start transcription", on_error="Announce the queue"),
             _start(
                 start_function_arn,
-                {"customerId": customer_id_path, "agentId": agent_id_path},
+                start_attributes(
+                    "AGENT_WHISPER", customer_id_path=customer_id_path, agent_id_path=agent_id_path
+                ),
                 next="Announce the queue",
                 on_error="Announce the queue",
             ),
-            MessageParticipant(
-                name="Announce the queue",
-                prompt=Prompt(text="$.Queue.Name"),
-                next="End the whisper",
-                on_error="End the whisper",
-            ),
+            _say("Announce the queue", Prompt(text="$.Queue.Name"), next="End the whisper"),
             EndFlowExecution(name="End the whisper"),
+        ),
+    )
+
+
+def customer_whisper(
+    *,
+    start_function_arn: str,
+    customer_id_path: str,
+    agent_id_path: str,
+    prompt: Prompt = DEFAULT_CONNECTED_PROMPT,
+) -> Flow:
+    """The customer whisper flow that starts transcription once the customer has left the queue.
+
+    Set it instead of the agent whisper where the music of the queue must not be heard by ASAPP: the
+    agent whisper runs while the customer still waits, and once more for every agent who does not
+    take the call. In transfers by quick connect it plays to the agent who transfers, not to the
+    customer, so word its prompt for both.
+
+    It replaces Connect's default whisper, the beep that tells the customer that an agent is there.
+    After the prompt both wait for the function, at most its eight seconds.
+
+    :param start_function_arn: The function that starts, by the ARN associated with the instance.
+    :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
+    :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
+    :param prompt: What the customer hears first; for the beep, give the recording of your instance,
+        ``Prompt(prompt_id=…)``. Default: "You are now connected."
+    """
+    attributes = start_attributes(
+        "CUSTOMER_WHISPER", customer_id_path=customer_id_path, agent_id_path=agent_id_path
+    )
+    end = "End the whisper"
+    return Flow(
+        name="Transcription customer whisper",
+        type="CUSTOMER_WHISPER",
+        description="Tells the customer that an agent is there, then starts media streaming and "
+        "transcription.",
+        blocks=(
+            _say("Announce the agent", prompt, next="Start media streaming"),
+            _media_streaming(True, next="Start transcription", on_error=end),
+            _start(start_function_arn, attributes, next=end, on_error=end),
+            EndFlowExecution(name=end),
+        ),
+    )
+
+
+def outbound_whisper(
+    *,
+    start_function_arn: str,
+    customer_id_path: str,
+    agent_id_path: str,
+    prompt: Prompt = SILENCE,
+    customer_hold_flow_arn: str = "",
+    disconnect_flow_arn: str = "",
+) -> Flow:
+    """The outbound whisper flow that starts transcription once the customer has answered.
+
+    The first prompt is what places the call: blocks ahead of it run before, those after it when the
+    customer has answered. In an outbound call no other flow comes first, so this one also sets the
+    flows of a later hold and disconnect. The customer waits for the function in silence, at most
+    its eight seconds.
+
+    It replaces Connect's default, which says that the call is not recorded; give the words that
+    your law asks for.
+
+    :param start_function_arn: The function that starts, by the ARN associated with the instance.
+    :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
+    :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
+    :param prompt: What the customer hears on answering. Default: a tenth of a second of silence.
+    :param customer_hold_flow_arn: The customer hold flow of the call. Default: Connect's default.
+    :param disconnect_flow_arn: The disconnect flow of the call. Default: none.
+    """
+    attributes = start_attributes(
+        "OUTBOUND_WHISPER", customer_id_path=customer_id_path, agent_id_path=agent_id_path
+    )
+    call, end = "Place the call", "End the whisper"
+    hooks = [
+        (name, hook, arn)
+        for name, hook, arn in (
+            ("Set the hold flow", "CustomerHold", customer_hold_flow_arn),
+            ("Set the disconnect flow", "CustomerRemaining", disconnect_flow_arn),
+        )
+        if arn
+    ]
+    followers = [*(name for name, _, _ in hooks[1:]), call]
+    return Flow(
+        name="Transcription outbound whisper",
+        type="OUTBOUND_WHISPER",
+        description="Places the call; when the customer has answered, starts media streaming and "
+        "transcription.",
+        blocks=(
+            *(
+                UpdateContactEventHooks(
+                    name=name, hook=hook, flow_arn=arn, next=follower, on_error=follower
+                )
+                for (name, hook, arn), follower in zip(hooks, followers, strict=False)
+            ),
+            _say(call, prompt, next="Start media streaming"),
+            _media_streaming(True, next="Start transcription", on_error=end),
+            _start(start_function_arn, attributes, next=end, on_error=end),
+            EndFlowExecution(name=end),
         ),
     )
 
@@ -155,6 +297,33 @@ def customer_hold(
     )
 
 
+def customer_queue(
+    *, stop_function_arn: str, prompts: Sequence[Prompt] = DEFAULT_QUEUE_PROMPTS
+) -> Flow:
+    """The customer queue flow that stops transcription of a call that waits for its next agent.
+
+    Set it where a call that was transcribed is queued (again): after an agent, or after the start
+    module. A call that was not has nothing to stop, and would ask ASAPP in vain. The next agent's
+    whisper starts again.
+
+    Media streaming goes on: its blocks are refused ahead of looped prompts.
+
+    :param stop_function_arn: The function that stops, by the ARN associated with the instance.
+    :param prompts: What the customer hears, looped; for music give a recorded prompt,
+        ``Prompt(prompt_id=…)``. Default: a short spoken message, then 20 s of silence.
+    """
+    return Flow(
+        name="Transcription customer queue",
+        type="CUSTOMER_QUEUE",
+        description="Stops transcription of a call that waits for its next agent; loops the queue "
+        "prompts.",
+        blocks=(
+            _stop(stop_function_arn, next="Loop queue prompts", on_error="Loop queue prompts"),
+            MessageParticipantIteratively(name="Loop queue prompts", prompts=tuple(prompts)),
+        ),
+    )
+
+
 def disconnect(*, stop_function_arn: str) -> Flow:
     """The disconnect flow that stops transcription once the agent has left and the caller remains.
 
@@ -168,20 +337,67 @@ def disconnect(*, stop_function_arn: str) -> Flow:
         description="Stops transcription and media streaming after the agent has left, then hangs "
         "up. Set it as the disconnect flow.",
         blocks=(
-            _stop(stop_function_arn, next="Stop media streaming", on_error="Stop media streaming"),
-            _media_streaming(False, next="Hang up", on_error="Hang up"),
+            *_stop_fragment(stop_function_arn, next="Hang up"),
             DisconnectParticipant(name="Hang up"),
         ),
     )
 
 
-def _check_paths(**paths: str) -> None:
-    wrong = [f"{name} is {path!r}" for name, path in paths.items() if not is_dynamic(path)]
-    if wrong:
-        raise ValueError(
-            " and ".join(wrong) + ": give a JSONPath, such as $.CustomerEndpoint.Address, "
-            "$.Agent.UserName or $.Attributes.crmId; a fixed text would be every caller's id"
-        )
+def agent_transfer(*, stop_function_arn: str, prompt: Prompt = DEFAULT_TRANSFER_PROMPT) -> Flow:
+    """The transfer-to-agent flow that stops transcription ahead of the next agent.
+
+    It plays to the agent who transfers, or, if that agent has hung up already, to the customer; the
+    next agent's whisper starts again. As Connect's default it says "Transferring now."
+
+    :param stop_function_arn: The function that stops, by the ARN associated with the instance.
+    :param prompt: What is heard before the transfer. Default: "Transferring now."
+    """
+    return Flow(
+        name="Transcription transfer to agent",
+        type="AGENT_TRANSFER",
+        description="Stops transcription and media streaming, then transfers to the agent of the "
+        "quick connect.",
+        blocks=(
+            *_stop_fragment(stop_function_arn, next="Announce the transfer"),
+            _say("Announce the transfer", prompt, next="Transfer to the agent"),
+            TransferContactToAgent(name="Transfer to the agent"),
+        ),
+    )
+
+
+def queue_transfer(
+    *,
+    stop_function_arn: str,
+    prompt: Prompt = DEFAULT_TRANSFER_PROMPT,
+    failed_prompt: Prompt = DEFAULT_FAILED_TRANSFER_PROMPT,
+) -> Flow:
+    """The transfer-to-queue flow that stops transcription ahead of the queue.
+
+    It plays to the agent who transfers, or, if that agent has hung up already, to the customer.
+    Where the queue is full or the transfer fails, that one hears so and this leg ends, as in
+    Connect's default. Connect's default also checks hours and staffing: where you need that, weave
+    stop into your own flow.
+
+    :param stop_function_arn: The function that stops, by the ARN associated with the instance.
+    :param prompt: What is heard before the transfer. Default: "Transferring now."
+    :param failed_prompt: What is heard where it fails. Default: "The transfer is not possible now."
+    """
+    failed = "Say that it failed"
+    return Flow(
+        name="Transcription transfer to queue",
+        type="QUEUE_TRANSFER",
+        description="Stops transcription and media streaming, then transfers to the queue of the "
+        "quick connect.",
+        blocks=(
+            *_stop_fragment(stop_function_arn, next="Announce the transfer"),
+            _say("Announce the transfer", prompt, next="Transfer to the queue"),
+            TransferContactToQueue(
+                name="Transfer to the queue", at_capacity=failed, on_error=failed
+            ),
+            _say(failed, failed_prompt, next="Hang up"),
+            DisconnectParticipant(name="Hang up"),
+        ),
+    )
 
 
 def _media_streaming(
@@ -214,6 +430,19 @@ def _stop(function_arn: str, *, next: str, on_error: str) -> InvokeLambdaFunctio
         next=next,
         on_error=on_error,
     )
+
+
+def _stop_fragment(function_arn: str, *, next: str) -> tuple[Block, ...]:
+    """ASAPP wants the stop directly before *Stop media streaming*, whatever came of it."""
+    streaming = "Stop media streaming"
+    return (
+        _stop(function_arn, next=streaming, on_error=streaming),
+        _media_streaming(False, next=next, on_error=next),
+    )
+
+
+def _say(name: str, prompt: Prompt, *, next: str) -> MessageParticipant:
+    return MessageParticipant(name=name, prompt=prompt, next=next, on_error=next)
 
 
 def _note_the_outcome() -> UpdateContactAttributes:

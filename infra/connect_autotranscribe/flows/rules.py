@@ -1,9 +1,7 @@
-"""What the Connect API takes and refuses in a flow: one table, and the check of a flow against it.
+"""Whether Connect would take a flow: its check against the table of `action_rules` and the limits.
 
-Connect's own message for a refused flow is often empty. Sources: *DG*, the developer guide's flow
-language pages; *AG*, the admin guide; *API*, what live probes of ``CreateContactFlow`` found where
-the pages are wrong. Where the sources contradict each other, a block that one of them allows, and
-that published flows use, is allowed here.
+Connect's own message for a refused flow is often empty; this one names the block, the rule and its
+source. The table and the names of the flow types can be had from here, too.
 """
 
 from __future__ import annotations
@@ -11,71 +9,87 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from connect_flow import flow as connect_flow
 from connect_flow import lint
 
+from connect_autotranscribe.flows.action_rules import (
+    AGENT_HOLD,
+    AGENT_TRANSFER,
+    AGENT_WHISPER,
+    CUSTOMER_HOLD,
+    CUSTOMER_WHISPER,
+    EVERYWHERE,
+    FLOW_TYPES,
+    HOLDS,
+    INBOUND,
+    LOOP_PROMPTS,
+    MAX_LAMBDA_SECONDS,
+    MODULE,
+    NOT_BEFORE_LOOP_PROMPTS,
+    OUTBOUND_WHISPER,
+    QUEUE,
+    QUEUE_TRANSFER,
+    RULES,
+    TRANSFERS,
+    WHISPERS,
+    Rule,
+    lambda_seconds,
+)
+
+__all__ = [
+    "AGENT_HOLD",
+    "AGENT_TRANSFER",
+    "AGENT_WHISPER",
+    "CUSTOMER_HOLD",
+    "CUSTOMER_WHISPER",
+    "FLOW_TYPES",
+    "HOLDS",
+    "INBOUND",
+    "MARGIN_FOR_TOKENS",
+    "MAX_ACTIONS",
+    "MAX_CONTENT_CHARACTERS",
+    "MAX_IDENTIFIER_CHARACTERS",
+    "MAX_LAMBDA_CHAIN_SECONDS",
+    "MAX_LAMBDA_SECONDS",
+    "MODULE",
+    "OUTBOUND_WHISPER",
+    "QUEUE",
+    "QUEUE_TRANSFER",
+    "RULES",
+    "TRANSFERS",
+    "WHISPERS",
+    "NotAFlow",
+    "Problem",
+    "Rule",
+    "check",
+    "parse",
+    "reach",
+    "targets",
+    "unknown_types",
+]
+
 Content = Mapping[str, Any]
 Action = Mapping[str, Any]
-
-INBOUND = "CONTACT_FLOW"
-QUEUE = "CUSTOMER_QUEUE"
-CUSTOMER_WHISPER = "CUSTOMER_WHISPER"
-AGENT_WHISPER = "AGENT_WHISPER"
-OUTBOUND_WHISPER = "OUTBOUND_WHISPER"
-CUSTOMER_HOLD = "CUSTOMER_HOLD"
-AGENT_HOLD = "AGENT_HOLD"
-AGENT_TRANSFER = "AGENT_TRANSFER"
-QUEUE_TRANSFER = "QUEUE_TRANSFER"
-MODULE = "MODULE"
-"""A flow module. Connect does not check at its creation whether its blocks suit its callers."""
-
-WHISPERS = frozenset({CUSTOMER_WHISPER, AGENT_WHISPER, OUTBOUND_WHISPER})
-HOLDS = frozenset({CUSTOMER_HOLD, AGENT_HOLD})
-TRANSFERS = frozenset({AGENT_TRANSFER, QUEUE_TRANSFER})
-FLOW_TYPES = frozenset({INBOUND, QUEUE}) | WHISPERS | HOLDS | TRANSFERS
-_EVERYWHERE = FLOW_TYPES | {MODULE}
-_TALKING = frozenset({INBOUND, QUEUE, MODULE}) | TRANSFERS
 
 MAX_ACTIONS = 250
 MAX_CONTENT_CHARACTERS = 256_000
 MARGIN_FOR_TOKENS = 56_000
 """Kept free where ARNs are known only at deployment."""
 MAX_IDENTIFIER_CHARACTERS = 50
-MAX_FUNCTION_ARN_CHARACTERS = 140
-MAX_LAMBDA_SECONDS = 8
 MAX_LAMBDA_CHAIN_SECONDS = 20
 
 _REFUSED_IN_IDENTIFIERS = re.compile(r"[%:(\\/)=$,;\[\]{}]")
-_REFUSED_IDENTIFIERS = frozenset(
-    {"__proto__", "constructor", "toString", "valueOf", "hasOwnProperty"}
+_REFUSED_IDENTIFIERS = re.compile(
+    "__proto__|constructor|__defineGetter__|__defineSetter__|toString|hasOwnProperty|isPrototypeOf"
+    "|propertyIsEnumerable|toLocaleString|valueOf"
 )
-_OPERATORS = frozenset(
-    {
-        "Equals",
-        "TextStartsWith",
-        "TextEndsWith",
-        "TextContains",
-        "NumberGreaterThan",
-        "NumberGreaterOrEqualTo",
-        "NumberLessThan",
-        "NumberLessOrEqualTo",
-    }
+_OPERATORS = re.compile(
+    "Equals|Text(StartsWith|EndsWith|Contains)|Number(Greater|Less)(Than|OrEqualTo)"
 )
-_NOT_BEFORE_LOOP_PROMPTS = frozenset(
-    {
-        "GetParticipantInput",
-        "Loop",
-        "MessageParticipant",
-        "TransferContactToQueue",
-        "TransferParticipantToThirdParty",
-        "UpdateContactMediaStreamingBehavior",
-    }
-)
-"""*Get customer input* and *Store customer input* are both ``GetParticipantInput``."""
 
 
 class NotAFlow(ValueError):
@@ -95,137 +109,9 @@ class Problem:
     source: str
 
     def __str__(self) -> str:
-        where = f"{self.action!r}: " if self.action else ""
+        name = repr(self.action)
+        where = f"{name}: " if self.action and not self.rule.startswith(name) else ""
         return f"{where}{self.rule} [{self.source}]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """What the API takes of one action type.
-
-    :param flow_types: Where it may stand.
-    :param errors: The error types that it must lead somewhere.
-    :param more_errors: Those that it may lead somewhere.
-    :param next_action: ``required``, ``optional`` or ``none`` (the flow ends there).
-    :param conditions: Whether it may have conditions.
-    """
-
-    source: str
-    flow_types: frozenset[str] = _EVERYWHERE
-    errors: frozenset[str] = frozenset()
-    more_errors: frozenset[str] = frozenset()
-    next_action: str = "required"
-    conditions: bool = False
-
-
-_NO_MATCHING_ERROR = frozenset({"NoMatchingError"})
-
-RULES: Mapping[str, Rule] = {
-    "Compare": Rule(
-        source="API: refuses NoMatchingError",
-        errors=frozenset({"NoMatchingCondition"}),
-        conditions=True,
-    ),
-    "DequeueContactAndTransferToQueue": Rule(
-        source="DG contact-actions-transfercontacttoqueue",
-        flow_types=frozenset({QUEUE, MODULE}),
-        more_errors=frozenset({"NoMatchingError", "QueueAtCapacity"}),
-        next_action="optional",
-    ),
-    "DisconnectParticipant": Rule(
-        source="DG participant-actions-disconnectparticipant",
-        flow_types=_TALKING,
-        next_action="none",
-    ),
-    "EndFlowExecution": Rule(
-        source="DG flow-control-actions-endflowexecution, AG end-flow-resume",
-        flow_types=FLOW_TYPES,
-        next_action="none",
-    ),
-    "EndFlowModuleExecution": Rule(
-        source="DG endflowmoduleexecution",
-        flow_types=frozenset({MODULE}),
-        next_action="none",
-    ),
-    "InvokeFlowModule": Rule(
-        source="AG contact-flow-modules; API",
-        errors=_NO_MATCHING_ERROR,
-        more_errors=frozenset({"NoMatchingCondition"}),
-        conditions=True,
-    ),
-    "InvokeLambdaFunction": Rule(
-        source="DG interactions-invokelambdafunction", errors=_NO_MATCHING_ERROR
-    ),
-    "Loop": Rule(source="DG flow-control-actions-loop", conditions=True),
-    "MessageParticipant": Rule(
-        source="DG participant-actions-messageparticipant; API: NoMatchingError may be absent",
-        flow_types=_EVERYWHERE - HOLDS,
-        more_errors=_NO_MATCHING_ERROR,
-    ),
-    "MessageParticipantIteratively": Rule(
-        source="DG participant-actions-messageparticipantiteratively; API: may end the flow",
-        flow_types=HOLDS | {QUEUE, MODULE},
-        more_errors=_NO_MATCHING_ERROR,
-        next_action="optional",
-        conditions=True,
-    ),
-    "TagContact": Rule(source="API: wants NoMatchingError", errors=_NO_MATCHING_ERROR),
-    "TransferContactToAgent": Rule(
-        source="DG, beta: transfer flows",
-        flow_types=TRANSFERS | {MODULE},
-        more_errors=_NO_MATCHING_ERROR,
-        next_action="optional",
-    ),
-    "TransferContactToQueue": Rule(
-        source="API: wants both errors",
-        flow_types=TRANSFERS | {INBOUND, MODULE},
-        errors=frozenset({"NoMatchingError", "QueueAtCapacity"}),
-        next_action="optional",
-    ),
-    "TransferToFlow": Rule(
-        source="DG contact-actions-transfertoflow",
-        flow_types=_TALKING,
-        more_errors=_NO_MATCHING_ERROR,
-        next_action="optional",
-    ),
-    "UntagContact": Rule(source="API", more_errors=_NO_MATCHING_ERROR),
-    "UpdateContactAttributes": Rule(
-        source="DG contact-actions-updatecontactattributes", errors=_NO_MATCHING_ERROR
-    ),
-    "UpdateContactEventHooks": Rule(
-        source="DG contact-actions-updatecontacteventhooks", errors=_NO_MATCHING_ERROR
-    ),
-    "UpdateContactMediaStreamingBehavior": Rule(
-        source="DG contact-actions-updatecontactmediastreamingbehavior, AG start-media-streaming",
-        flow_types=_EVERYWHERE - HOLDS,
-        errors=_NO_MATCHING_ERROR,
-    ),
-    "UpdateContactRecordingAndAnalyticsBehavior": Rule(
-        source="API: wants both errors",
-        errors=frozenset({"ChannelMismatch", "NoMatchingError"}),
-    ),
-    "UpdateContactRecordingBehavior": Rule(
-        source="API: refuses NoMatchingError",
-        flow_types=_TALKING | {OUTBOUND_WHISPER},
-    ),
-    "UpdateContactTargetQueue": Rule(
-        source="DG contact-actions-updatecontacttargetqueue",
-        flow_types=TRANSFERS | {INBOUND, MODULE},
-        errors=_NO_MATCHING_ERROR,
-    ),
-    "UpdateFlowAttributes": Rule(
-        source="DG; ASAPP's published module has NoMatchingError", more_errors=_NO_MATCHING_ERROR
-    ),
-    "UpdateFlowLoggingBehavior": Rule(source="DG flow-control-actions-updateflowloggingbehavior"),
-    "Wait": Rule(
-        source="DG flow-control-actions-wait; AG: voice in inbound flows only",
-        flow_types=frozenset({INBOUND, QUEUE, MODULE}),
-        errors=_NO_MATCHING_ERROR,
-        more_errors=frozenset({"ParticipantNotFound"}),
-        next_action="optional",
-        conditions=True,
-    ),
-}
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -237,26 +123,33 @@ def parse(text: str) -> dict[str, Any]:
         raise NotAFlow("it is empty: export the flow again")
     try:
         content = json.loads(text)
+        # Python reads more than JSON has: NaN, and halves of surrogate pairs.
+        json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise NotAFlow(f"it is not JSON: {error}") from None
-    if isinstance(content, dict) and "modules" in content and "Actions" not in content:
+    if isinstance(content, str):
+        raise NotAFlow("it is a JSON string: with the AWS command line, ask for --output text")
+    if not isinstance(content, dict):
+        raise NotAFlow("it is not a flow: a flow is a JSON object")
+    if "modules" in content and "Actions" not in content:
         raise NotAFlow(
             "it is in the legacy format (modules, branches), which the API refuses: import it in "
             "the flow designer, save it, and export it again"
         )
-    if isinstance(content, dict) and isinstance(content.get("ContactFlow"), dict):
-        raise NotAFlow(
-            "it is the answer of DescribeContactFlow: take ContactFlow.Content out of it"
-        )
-    actions = content.get("Actions") if isinstance(content, dict) else None
-    if not isinstance(actions, list) or not all(_is_action(action) for action in actions):
-        raise NotAFlow(
-            "it is not a flow: a flow is an object whose Actions each have Identifier, Type, "
-            "Parameters and Transitions"
-        )
+    for answer in ("ContactFlow", "ContactFlowModule"):
+        if isinstance(content.get(answer), dict):
+            raise NotAFlow(f"it is the answer of Describe{answer}: take {answer}.Content out of it")
     if not isinstance(content.get("StartAction"), str):
         raise NotAFlow("it is not a flow: it has no StartAction")
-    return dict(content)
+    if not isinstance(content.get("Actions"), list):
+        raise NotAFlow("it is not a flow: it has no list of Actions")
+    for number, action in enumerate(content["Actions"]):
+        if not _is_action(action):
+            raise NotAFlow(
+                f"its Actions[{number}] is not an action: one has Identifier and Type, Parameters, "
+                "and Transitions whose every branch has a NextAction"
+            )
+    return content
 
 
 def check(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
@@ -266,13 +159,13 @@ def check(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
     :param type: A flow type of CloudFormation, such as ``AGENT_WHISPER``, or ``MODULE``.
     :param margin: Characters to keep free under the limit of the content's length.
     """
-    if type not in _EVERYWHERE:
-        raise ValueError(f"no flow type {type!r}; write one of {', '.join(sorted(_EVERYWHERE))}")
-    actions: list[Action] = list(content["Actions"])
+    if type not in EVERYWHERE:
+        raise ValueError(f"no flow type {type!r}; write one of {', '.join(sorted(EVERYWHERE))}")
+    actions = {str(action["Identifier"]): action for action in content["Actions"]}
     problems = [
-        *_whole(content, actions, type, margin),
-        *_identifiers(actions),
-        *(problem for action in actions for problem in _action(action, type)),
+        *_whole(content, type, margin),
+        *_identifiers(content),
+        *(problem for action in content["Actions"] for problem in _action(action, type)),
         *_lambda_chains(actions),
         *_before_loop_prompts(actions, str(content["StartAction"])),
         *_structure(content),
@@ -294,194 +187,163 @@ def targets(action: Action) -> Iterator[str]:
         yield branch["NextAction"]
 
 
+def reach(names: Iterable[str], actions: Mapping[str, Action], *, until: str = "") -> set[str]:
+    """These actions and all that they lead to, but nothing behind an action of one type.
+
+    :param until: That type.
+    """
+    found: set[str] = set()
+    ahead = list(names)
+    while ahead:
+        name = ahead.pop()
+        if name in actions and name not in found:
+            found.add(name)
+            if actions[name]["Type"] != until:
+                ahead.extend(targets(actions[name]))
+    return found
+
+
 def _is_action(action: object) -> bool:
     if not isinstance(action, dict):
         return False
-    transitions = action.get("Transitions", {})
-    if not isinstance(transitions, dict) or not isinstance(action.get("Parameters", {}), dict):
+    transitions, parameters = action.get("Transitions") or {}, action.get("Parameters") or {}
+    if not isinstance(transitions, dict) or not isinstance(parameters, dict):
         return False
-    branches = [transitions.get(name) or [] for name in ("Errors", "Conditions")]
+    errors, conditions = (transitions.get(name) or [] for name in ("Errors", "Conditions"))
     return (
         isinstance(action.get("Identifier"), str)
         and isinstance(action.get("Type"), str)
-        and all(isinstance(each, list) for each in branches)
+        and isinstance(transitions.get("NextAction") or "", str)
+        and isinstance(errors, list)
+        and isinstance(conditions, list)
         and all(
             isinstance(branch, dict) and isinstance(branch.get("NextAction"), str)
-            for each in branches
-            for branch in each
+            for branch in (*errors, *conditions)
         )
-        and all(isinstance(error.get("ErrorType"), str) for error in branches[0])
-        and isinstance(transitions.get("NextAction", ""), str)
+        and all(isinstance(error.get("ErrorType"), str) for error in errors)
     )
 
 
-def _whole(content: Content, actions: list[Action], type: str, margin: int) -> Iterator[Problem]:
+def _whole(content: Content, type: str, margin: int) -> Iterator[Problem]:
     if content.get("Version") != "2019-10-30":
         yield Problem("", 'Version is not "2019-10-30"', "DG flow-language-example")
-    if not 1 <= len(actions) <= MAX_ACTIONS:
-        yield Problem(
-            "", f"it has {len(actions)} actions, not 1 to {MAX_ACTIONS}", "DG flow-language-example"
-        )
+    count = len(content["Actions"])
+    if not 1 <= count <= MAX_ACTIONS:
+        rule = f"it has {count} actions, not 1 to {MAX_ACTIONS}"
+        yield Problem("", rule, "DG flow-language-example")
     length = len(json.dumps(content, separators=(",", ":"), ensure_ascii=False))
     if length > MAX_CONTENT_CHARACTERS - margin:
-        yield Problem(
-            "",
+        rule = (
             f"it is {length} characters long, more than {MAX_CONTENT_CHARACTERS - margin}: "
-            "move a part of it into a module",
-            "CFN contactflow",
+            "move a part of it into a module"
         )
+        yield Problem("", rule, "CFN contactflow")
     if type == MODULE and not isinstance(content.get("Settings"), dict):
         yield Problem("", "a module's content needs Settings at its top level", "API")
 
 
-def _identifiers(actions: list[Action]) -> Iterator[Problem]:
+def _identifiers(content: Content) -> Iterator[Problem]:
     source = "DG flow-language-actions"
-    for identifier, count in Counter(str(action["Identifier"]) for action in actions).items():
+    identifiers = Counter(str(action["Identifier"]) for action in content["Actions"])
+    for identifier, count in identifiers.items():
         if count > 1:
             yield Problem(identifier, f"{count} actions have this identifier", source)
         if not 1 <= len(identifier) <= MAX_IDENTIFIER_CHARACTERS:
-            yield Problem(
-                identifier,
-                f"the identifier has {len(identifier)} characters, not 1 to "
-                f"{MAX_IDENTIFIER_CHARACTERS}",
-                source,
-            )
+            limits = f"not 1 to {MAX_IDENTIFIER_CHARACTERS}"
+            rule = f"the identifier has {len(identifier)} characters, {limits}"
+            yield Problem(identifier, rule, source)
         if _REFUSED_IN_IDENTIFIERS.search(identifier):
             rule = r"the identifier holds one of % : ( \ / ) = $ , ; [ ] { }"
             yield Problem(identifier, rule, source)
-        if identifier in _REFUSED_IDENTIFIERS:
+        if _REFUSED_IDENTIFIERS.fullmatch(identifier):
             yield Problem(identifier, "no action may have this identifier", source)
 
 
 def _action(action: Action, type: str) -> Iterator[Problem]:
-    rule = RULES.get(action["Type"])
-    if rule is None:
-        return
     name, kind = str(action["Identifier"]), str(action["Type"])
+    if kind in RULES:
+        source = RULES[kind].source
+        for rule in _against(RULES[kind], action, type):
+            yield Problem(name, f"{kind} {rule}", source)
+
+
+def _against(rule: Rule, action: Action, type: str) -> Iterator[str]:
     transitions = action.get("Transitions") or {}
-
-    def problem(text: str) -> Problem:
-        return Problem(name, f"{kind} {text}", rule.source)
-
     if type not in rule.flow_types:
-        yield problem(f"is not allowed in a flow of type {type}")
+        yield f"is not allowed in a flow of type {type}"
     errors = {str(error["ErrorType"]) for error in transitions.get("Errors") or ()}
     for missing in sorted(rule.errors - errors):
-        yield problem(f"must lead somewhere on the error {missing}")
+        yield f"must lead somewhere on the error {missing}"
     for refused in sorted(errors - rule.errors - rule.more_errors):
-        yield problem(f"may not have the error {refused}")
+        yield f"may not have the error {refused!r}"
     if rule.next_action == "required" and not transitions.get("NextAction"):
-        yield problem("must have a NextAction")
+        yield "must have a NextAction"
     if rule.next_action == "none" and any(targets(action)):
-        yield problem("ends the flow and may not lead on")
-    if transitions.get("Conditions") and not rule.conditions:
-        yield problem("may not have conditions")
-    for condition in transitions.get("Conditions") or ():
-        operator = (condition.get("Condition") or {}).get("Operator")
-        if operator not in _OPERATORS:
-            yield problem(f"has a condition with the operator {operator!r}")
-    if checks := _PARAMETERS.get(kind):
-        yield from (problem(text) for text in checks(action.get("Parameters") or {}))
+        yield "ends the flow and may not lead on"
+    conditions = [_condition(branch) for branch in transitions.get("Conditions") or ()]
+    if conditions and not rule.conditions:
+        yield "may not have conditions"
+    for operator, operands in conditions:
+        nested = any(isinstance(operand, dict) for operand in operands)
+        if not (
+            nested or _OPERATORS.fullmatch(operator)
+        ):  # how nested ones are joined, no page says
+            yield f"has a condition with the operator {operator!r}"
+    for operand in rule.operands:
+        if not any(operand in operands for _, operands in conditions):
+            yield f"must have a condition for {operand}"
+    yield from rule.parameters(action.get("Parameters") or {})
 
 
-def _media_streaming(parameters: Mapping[str, Any]) -> Iterator[str]:
-    if parameters.get("MediaStreamingState") not in ("Enabled", "Disabled"):
-        yield "needs a MediaStreamingState of Enabled or Disabled"
-    if parameters.get("MediaStreamType", "Audio") != "Audio":
-        yield "streams Audio only"
+def _condition(branch: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    condition = branch.get("Condition")
+    condition = condition if isinstance(condition, dict) else {}
+    operands = condition.get("Operands")
+    return str(condition.get("Operator")), operands if isinstance(operands, list) else []
 
 
-def _lambda(parameters: Mapping[str, Any]) -> Iterator[str]:
-    arn = parameters.get("LambdaFunctionARN")
-    if not isinstance(arn, str) or not arn:
-        yield "needs a LambdaFunctionARN"
-    # Over the limit where it is known; a token's length is that of its placeholder.
-    elif arn.startswith("arn:") and len(arn) > MAX_FUNCTION_ARN_CHARACTERS:
-        yield f"has an ARN of {len(arn)} characters, more than {MAX_FUNCTION_ARN_CHARACTERS}"
-    if "RequestAttributes" in parameters:
-        yield "has RequestAttributes: write LambdaInvocationAttributes"
-    if (parameters.get("InvocationType") or "SYNCHRONOUS") == "SYNCHRONOUS":
-        seconds = _lambda_seconds(parameters)
-        if not 1 <= seconds <= MAX_LAMBDA_SECONDS:
-            yield f"has a time limit of {seconds} s, not 1 to {MAX_LAMBDA_SECONDS}"
-    answer = parameters.get("ResponseValidation") or {}
-    kind = answer.get("ResponseType", "STRING_MAP") if isinstance(answer, dict) else answer
-    if kind not in ("STRING_MAP", "JSON"):
-        yield f"has a ResponseType of {kind!r}, not STRING_MAP or JSON"
-
-
-def _lambda_seconds(parameters: Mapping[str, Any]) -> int:
-    """A string in exports, a number in the developer guide."""
-    value = str(parameters.get("InvocationTimeLimitSeconds", MAX_LAMBDA_SECONDS))
-    return int(value) if value.isascii() and value.isdigit() else 0
-
-
-def _wait(parameters: Mapping[str, Any]) -> Iterator[str]:
-    if "TimeLimitSeconds" not in parameters:
-        yield "needs TimeLimitSeconds (the developer guide's TimeoutSeconds is refused)"
-
-
-_PARAMETERS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
-    "InvokeLambdaFunction": _lambda,
-    "UpdateContactMediaStreamingBehavior": _media_streaming,
-    "Wait": _wait,
-}
-
-
-def _lambda_chains(actions: list[Action]) -> Iterator[Problem]:
-    """Lambda blocks one directly after the other have 20 s together."""
-    lambdas = {str(a["Identifier"]): a for a in actions if a["Type"] == "InvokeLambdaFunction"}
-
-    def longest(name: str, before: tuple[str, ...]) -> int:
-        if name in before:
-            return 0  # a loop is not one chain: every turn has its own way out
-        seconds = _lambda_seconds(lambdas[name].get("Parameters") or {})
-        after = (t for t in set(targets(lambdas[name])) if t in lambdas)
-        return seconds + max((longest(t, (*before, name)) for t in after), default=0)
-
-    followers = {target for action in lambdas.values() for target in targets(action)}
-    for name in lambdas:
-        if name not in followers and (seconds := longest(name, ())) > MAX_LAMBDA_CHAIN_SECONDS:
-            yield Problem(
-                name,
-                f"a chain of Lambda blocks that begins here may take {seconds} s, more than "
-                f"{MAX_LAMBDA_CHAIN_SECONDS}: put a prompt between them, or lower their limits",
-                "AG connect-lambda-functions",
+def _lambda_chains(actions: Mapping[str, Action]) -> Iterator[Problem]:
+    """Lambda blocks directly after each other have 20 s together; a circle of them has no end."""
+    limits = {
+        name: max(1, lambda_seconds(parameters))
+        for name, action in actions.items()
+        if action["Type"] == "InvokeLambdaFunction"
+        and (parameters := action.get("Parameters") or {}).get("InvocationType") != "ASYNCHRONOUS"
+    }
+    lambdas = {name: actions[name] for name in limits}
+    longest = dict.fromkeys(limits, 0)
+    for _ in range(MAX_LAMBDA_CHAIN_SECONDS + 1):  # more have no place in one chain
+        longest = {
+            name: limits[name] + max((longest.get(t, 0) for t in targets(action)), default=0)
+            for name, action in lambdas.items()
+        }
+    over = [name for name in lambdas if longest[name] > MAX_LAMBDA_CHAIN_SECONDS]
+    followers = {target for name in over for target in targets(lambdas[name])}
+    told: set[str] = set()
+    for name in (*(name for name in over if name not in followers), *over):
+        if name not in told:
+            told |= reach([name], lambdas)
+            rule = (
+                "a chain of Lambda blocks that begins here may take more than "
+                f"{MAX_LAMBDA_CHAIN_SECONDS} s: put a prompt between them, or lower their limits"
             )
+            yield Problem(name, rule, "AG connect-lambda-functions")
 
 
-def _before_loop_prompts(actions: list[Action], start: str) -> Iterator[Problem]:
-    by_name = {str(action["Identifier"]): action for action in actions}
-    for action in actions:
-        if action["Type"] not in _NOT_BEFORE_LOOP_PROMPTS:
-            continue
-        for follower in sorted(_reachable(str(action["Identifier"]), by_name)):
-            if by_name[follower]["Type"] == "MessageParticipantIteratively":
-                yield Problem(
-                    str(action["Identifier"]),
-                    f"{action['Type']} may not come before Loop prompts ({follower!r})",
-                    "AG loop-prompts",
-                )
-
-
-def _reachable(name: str, by_name: Mapping[str, Action]) -> set[str]:
-    """Every action after one."""
-    found: set[str] = set()
-    ahead = list(targets(by_name[name]))
-    while ahead:
-        target = ahead.pop()
-        if target in by_name and target not in found:
-            found.add(target)
-            ahead.extend(targets(by_name[target]))
-    return found
+def _before_loop_prompts(actions: Mapping[str, Action], start: str) -> Iterator[Problem]:
+    """What comes behind Loop prompts may lead back to it, as in Connect's own queue flow sample."""
+    before = reach([start], actions, until=LOOP_PROMPTS)
+    for name, action in actions.items():
+        if name in before and action["Type"] in NOT_BEFORE_LOOP_PROMPTS:
+            for follower in sorted(reach([name], actions, until=LOOP_PROMPTS)):
+                if actions[follower]["Type"] == LOOP_PROMPTS:
+                    rule = f"{action['Type']} may not come before Loop prompts ({follower!r})"
+                    yield Problem(name, rule, "AG loop-prompts")
 
 
 def _structure(content: Content) -> Iterator[Problem]:
     """connect-flow's lint: what leads nowhere, what nothing leads to."""
-    metadata = content.get("Metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    if not isinstance(metadata.get("ActionMetadata"), dict):
-        metadata = {**metadata, "ActionMetadata": {}}
-    document = connect_flow.Flow(raw_text="", data={**content, "Metadata": metadata})
-    for finding in lint.check(document):
+    # Without what the designer draws: blocks drawn as one may hide that a part is not reached.
+    data = {**content, "Metadata": {"ActionMetadata": {}}}
+    for finding in lint.check(connect_flow.Flow(raw_text="", data=data)):
         yield Problem(finding.identifier or "", finding.message, f"connect-flow: {finding.kind}")

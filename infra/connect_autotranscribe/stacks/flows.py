@@ -12,11 +12,22 @@ from constructs import Construct
 
 from connect_autotranscribe.flow_function import FlowFunction
 from connect_autotranscribe.flows import (
+    DEFAULT_CONNECTED_PROMPT,
+    DEFAULT_FAILED_TRANSFER_PROMPT,
     DEFAULT_HOLD_PROMPTS,
+    DEFAULT_QUEUE_PROMPTS,
+    DEFAULT_TRANSFER_PROMPT,
+    SILENCE,
+    Flow,
     Prompt,
+    agent_transfer,
     agent_whisper,
     customer_hold,
+    customer_queue,
+    customer_whisper,
     disconnect,
+    outbound_whisper,
+    queue_transfer,
     start_module,
     stop_module,
 )
@@ -27,13 +38,23 @@ from connect_autotranscribe.transcription_module import TranscriptionModule
 class FlowsStack(Stack):
     """Flows and modules that start and stop transcription, in one Connect instance.
 
+    One flow for each moment of a call, none of which runs until a flow, a queue or a quick connect
+    of yours names it.
+
     :param instance_arn: The Connect instance, whole ARN.
     :param start_streaming: The alias that flows invoke to start; its ARN ≤ 140 characters.
     :param stop_streaming: The alias that flows invoke to stop; its ARN ≤ 140 characters.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not ``$.Agent``'s.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
+    :param connected_prompt: What the customer whisper says. Default: "You are now connected."
+    :param outbound_prompt: What a customer whom an agent calls hears on answering. Default: a tenth
+        of a second of silence.
     :param hold_prompts: What a customer on hold hears, looped; for music give a recorded prompt.
         Default: a short spoken message, then 20 s of silence.
+    :param queue_prompts: What a customer in the queue hears, likewise.
+    :param transfer_prompt: What is heard before a transfer. Default: "Transferring now."
+    :param failed_transfer_prompt: What is heard where a queue is full. Default: "The transfer is
+        not possible now."
     :param kwargs: Those of `aws_cdk.Stack`, such as ``env`` and ``description``.
 
     .. code-block:: python
@@ -59,7 +80,12 @@ class FlowsStack(Stack):
         stop_streaming: lambda_.IFunction,
         customer_id_path: str,
         agent_id_path: str,
+        connected_prompt: Prompt = DEFAULT_CONNECTED_PROMPT,
+        outbound_prompt: Prompt = SILENCE,
         hold_prompts: Sequence[Prompt] = DEFAULT_HOLD_PROMPTS,
+        queue_prompts: Sequence[Prompt] = DEFAULT_QUEUE_PROMPTS,
+        transfer_prompt: Prompt = DEFAULT_TRANSFER_PROMPT,
+        failed_transfer_prompt: Prompt = DEFAULT_FAILED_TRANSFER_PROMPT,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
@@ -83,27 +109,44 @@ class FlowsStack(Stack):
             instance_arn=instance_arn,
             module=stop_module(stop_function_arn=self.stop_function.arn),
         )
-        self.agent_whisper = TranscriptionFlow(
-            self,
-            "AgentWhisper",
-            instance_arn=instance_arn,
-            flow=agent_whisper(
-                start_function_arn=self.start_function.arn,
-                customer_id_path=customer_id_path,
-                agent_id_path=agent_id_path,
+        start, stop = self.start_function.arn, self.stop_function.arn
+        ids = {"customer_id_path": customer_id_path, "agent_id_path": agent_id_path}
+
+        def flow(id: str, ready_made: Flow) -> TranscriptionFlow:
+            return TranscriptionFlow(self, id, instance_arn=instance_arn, flow=ready_made)
+
+        self.agent_whisper = flow("AgentWhisper", agent_whisper(start_function_arn=start, **ids))
+        self.customer_whisper = flow(
+            "CustomerWhisper",
+            customer_whisper(start_function_arn=start, prompt=connected_prompt, **ids),
+        )
+        self.customer_hold = flow(
+            "CustomerHold", customer_hold(stop_function_arn=stop, prompts=hold_prompts)
+        )
+        self.disconnect = flow("Disconnect", disconnect(stop_function_arn=stop))
+        self.outbound_whisper = flow(
+            "OutboundWhisper",
+            outbound_whisper(
+                start_function_arn=start,
+                prompt=outbound_prompt,
+                customer_hold_flow_arn=self.customer_hold.arn,
+                disconnect_flow_arn=self.disconnect.arn,
+                **ids,
             ),
         )
-        self.customer_hold = TranscriptionFlow(
-            self,
-            "CustomerHold",
-            instance_arn=instance_arn,
-            flow=customer_hold(stop_function_arn=self.stop_function.arn, prompts=hold_prompts),
+        self.customer_queue = flow(
+            "CustomerQueue", customer_queue(stop_function_arn=stop, prompts=queue_prompts)
         )
-        self.disconnect = TranscriptionFlow(
-            self,
-            "Disconnect",
-            instance_arn=instance_arn,
-            flow=disconnect(stop_function_arn=self.stop_function.arn),
+        self.agent_transfer = flow(
+            "AgentTransfer", agent_transfer(stop_function_arn=stop, prompt=transfer_prompt)
+        )
+        self.queue_transfer = flow(
+            "QueueTransfer",
+            queue_transfer(
+                stop_function_arn=stop,
+                prompt=transfer_prompt,
+                failed_prompt=failed_transfer_prompt,
+            ),
         )
         # The Connect API takes two requests a second, and CloudFormation would send all at once.
         for earlier, later in pairwise(
@@ -113,13 +156,23 @@ class FlowsStack(Stack):
                 self.start_module,
                 self.stop_module,
                 self.agent_whisper,
+                self.customer_whisper,
                 self.customer_hold,
                 self.disconnect,
+                self.outbound_whisper,
+                self.customer_queue,
+                self.agent_transfer,
+                self.queue_transfer,
             )
         ):
             later.node.add_dependency(earlier)
         CfnOutput(self, "StartModuleArn", value=self.start_module.arn)
         CfnOutput(self, "StopModuleArn", value=self.stop_module.arn)
         CfnOutput(self, "AgentWhisperFlowArn", value=self.agent_whisper.arn)
+        CfnOutput(self, "CustomerWhisperFlowArn", value=self.customer_whisper.arn)
         CfnOutput(self, "CustomerHoldFlowArn", value=self.customer_hold.arn)
         CfnOutput(self, "DisconnectFlowArn", value=self.disconnect.arn)
+        CfnOutput(self, "OutboundWhisperFlowArn", value=self.outbound_whisper.arn)
+        CfnOutput(self, "CustomerQueueFlowArn", value=self.customer_queue.arn)
+        CfnOutput(self, "AgentTransferFlowArn", value=self.agent_transfer.arn)
+        CfnOutput(self, "QueueTransferFlowArn", value=self.queue_transfer.arn)

@@ -1,0 +1,255 @@
+"""One table: where each action of the flow language may stand, and what it must have.
+
+Sources: *DG*, the developer guide's flow language pages; *AG*, the admin guide; *API*, what live
+probes of ``CreateContactFlow`` found where the pages are wrong. Where the sources contradict each
+other, a block that one of them allows, and that published flows use, is allowed here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+INBOUND = "CONTACT_FLOW"
+QUEUE = "CUSTOMER_QUEUE"
+CUSTOMER_WHISPER = "CUSTOMER_WHISPER"
+AGENT_WHISPER = "AGENT_WHISPER"
+OUTBOUND_WHISPER = "OUTBOUND_WHISPER"
+CUSTOMER_HOLD = "CUSTOMER_HOLD"
+AGENT_HOLD = "AGENT_HOLD"
+AGENT_TRANSFER = "AGENT_TRANSFER"
+QUEUE_TRANSFER = "QUEUE_TRANSFER"
+MODULE = "MODULE"
+"""A flow module. Connect does not check at its creation whether its blocks suit its callers."""
+
+WHISPERS = frozenset({CUSTOMER_WHISPER, AGENT_WHISPER, OUTBOUND_WHISPER})
+HOLDS = frozenset({CUSTOMER_HOLD, AGENT_HOLD})
+TRANSFERS = frozenset({AGENT_TRANSFER, QUEUE_TRANSFER})
+FLOW_TYPES = frozenset({INBOUND, QUEUE}) | WHISPERS | HOLDS | TRANSFERS
+EVERYWHERE = FLOW_TYPES | {MODULE}
+_TALKING = frozenset({INBOUND, QUEUE, MODULE}) | TRANSFERS
+
+MAX_FUNCTION_ARN_CHARACTERS = 140
+MAX_LAMBDA_SECONDS = 8
+
+LOOP_PROMPTS = "MessageParticipantIteratively"
+NOT_BEFORE_LOOP_PROMPTS = frozenset(
+    {
+        "DequeueContactAndTransferToQueue",  # *Transfer to queue* in a customer queue flow
+        "GetParticipantInput",  # both *Get customer input* and *Store customer input*
+        "Loop",
+        "MessageParticipant",
+        "TransferContactToQueue",
+        "TransferParticipantToThirdParty",
+        "UpdateContactMediaStreamingBehavior",
+    }
+)
+
+Parameters = Mapping[str, Any]
+
+
+def _compare(parameters: Parameters) -> Iterator[str]:
+    if not str(parameters.get("ComparisonValue")).startswith(("$.", "$[")):
+        yield "needs a JSONPath as its ComparisonValue"
+
+
+def _event_hooks(parameters: Parameters) -> Iterator[str]:
+    hooks = parameters.get("EventHooks")
+    if not isinstance(hooks, dict):
+        yield "needs EventHooks"
+    elif "OutboundWhisper" in hooks:
+        yield "has no hook OutboundWhisper: set that flow on the queue"
+    if "EventHooksConfiguration" in parameters:
+        yield "may not have EventHooksConfiguration"
+
+
+def _lambda(parameters: Parameters) -> Iterator[str]:
+    arn = parameters.get("LambdaFunctionARN")
+    if not isinstance(arn, str) or not arn:
+        yield "needs a LambdaFunctionARN"
+    # A token, known only at deployment, is longer or shorter than what it stands for.
+    elif "${" not in arn and len(arn) > MAX_FUNCTION_ARN_CHARACTERS:
+        yield f"has an ARN of {len(arn)} characters, more than {MAX_FUNCTION_ARN_CHARACTERS}"
+    if "RequestAttributes" in parameters:
+        yield "has RequestAttributes: write LambdaInvocationAttributes"
+    asynchronous = parameters.get("InvocationType") == "ASYNCHRONOUS"  # 60 s in AG, 8 s in DG
+    if not asynchronous and not 1 <= lambda_seconds(parameters) <= MAX_LAMBDA_SECONDS:
+        limit = parameters.get("InvocationTimeLimitSeconds")
+        yield f"has a time limit of {limit!r}, not 1 to {MAX_LAMBDA_SECONDS} seconds"
+    answer = parameters.get("ResponseValidation") or {}
+    kind = answer.get("ResponseType", "STRING_MAP") if isinstance(answer, dict) else answer
+    if kind not in ("STRING_MAP", "JSON"):
+        yield f"has a ResponseType of {kind!r}, not STRING_MAP or JSON"
+
+
+def lambda_seconds(parameters: Parameters) -> int:
+    """A string in exports, a number in the developer guide; 0 where it is neither."""
+    value = str(parameters.get("InvocationTimeLimitSeconds", MAX_LAMBDA_SECONDS))
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0
+
+
+def _media_streaming(parameters: Parameters) -> Iterator[str]:
+    if parameters.get("MediaStreamingState") not in ("Enabled", "Disabled"):
+        yield "needs a MediaStreamingState of Enabled or Disabled"
+    if parameters.get("MediaStreamType", "Audio") != "Audio":
+        yield "streams Audio only"
+    participants = parameters.get("Participants") or []
+    if not isinstance(participants, list) or any(
+        not isinstance(each, dict) or each.get("ParticipantType") != "Customer"
+        for each in participants
+    ):
+        yield "streams the Customer only"
+
+
+def _wait(parameters: Parameters) -> Iterator[str]:
+    if "TimeLimitSeconds" not in parameters:
+        yield "needs TimeLimitSeconds (the developer guide's TimeoutSeconds is refused)"
+
+
+def _any(parameters: Parameters) -> Iterator[str]:
+    yield from ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What the API takes of one action type.
+
+    :param flow_types: Where it may stand.
+    :param errors: The error types that it must lead somewhere.
+    :param more_errors: Those that it may lead somewhere.
+    :param next_action: ``required``, ``optional`` or ``none`` (the flow ends there).
+    :param conditions: Whether it may have conditions.
+    :param operands: What it must have conditions for.
+    :param parameters: Says what is wrong with its parameters.
+    """
+
+    source: str
+    flow_types: frozenset[str] = EVERYWHERE
+    errors: frozenset[str] = frozenset()
+    more_errors: frozenset[str] = frozenset()
+    next_action: str = "required"
+    conditions: bool = False
+    operands: tuple[str, ...] = ()
+    parameters: Callable[[Parameters], Iterator[str]] = _any
+
+
+_NO_MATCH = frozenset({"NoMatchingError"})
+_QUEUE_FULL = frozenset({"NoMatchingError", "QueueAtCapacity"})
+
+RULES: Mapping[str, Rule] = {
+    "Compare": Rule(
+        source="DG flow-control-actions-compare; API: refuses NoMatchingError",
+        errors=frozenset({"NoMatchingCondition"}),
+        conditions=True,
+        parameters=_compare,
+    ),
+    "DequeueContactAndTransferToQueue": Rule(
+        source="DG contact-actions-dequeuecontactandtransfertoqueue",
+        flow_types=frozenset({QUEUE, MODULE}),
+        more_errors=_QUEUE_FULL,
+        next_action="optional",
+    ),
+    "DisconnectParticipant": Rule(
+        source="DG participant-actions-disconnectparticipant",
+        flow_types=_TALKING,
+        next_action="none",
+    ),
+    # Everywhere in AG and in modules by a probe, against DG's whisper and customer queue flows.
+    "EndFlowExecution": Rule(
+        source="DG flow-control-actions-endflowexecution, AG end-flow-resume", next_action="none"
+    ),
+    "EndFlowModuleExecution": Rule(
+        source="DG endflowmoduleexecution", flow_types=frozenset({MODULE}), next_action="none"
+    ),
+    "InvokeFlowModule": Rule(
+        source="DG flow-language-actions-invoke-flow-module, AG contact-flow-modules",
+        errors=_NO_MATCH,
+        more_errors=frozenset({"NoMatchingCondition"}),
+        conditions=True,
+    ),
+    "InvokeLambdaFunction": Rule(
+        source="DG interactions-invokelambdafunction", errors=_NO_MATCH, parameters=_lambda
+    ),
+    "Loop": Rule(
+        source="DG flow-control-actions-loop; API: wants NextAction",
+        more_errors=_NO_MATCH,
+        conditions=True,
+        operands=("ContinueLooping", "DoneLooping"),
+    ),
+    "MessageParticipant": Rule(
+        source="DG participant-actions-messageparticipant; API: NoMatchingError may be absent",
+        flow_types=EVERYWHERE - HOLDS,
+        more_errors=_NO_MATCH,
+    ),
+    "MessageParticipantIteratively": Rule(
+        source="DG participant-actions-messageparticipantiteratively; API: may end the flow",
+        flow_types=HOLDS | {QUEUE, MODULE},
+        more_errors=_NO_MATCH,
+        next_action="optional",
+        conditions=True,
+    ),
+    "TagContact": Rule(
+        source="DG contact-actions-tagcontact; API: wants NoMatchingError", errors=_NO_MATCH
+    ),
+    "TransferContactToAgent": Rule(
+        source="DG contact-actions-transfercontacttoagent",
+        flow_types=TRANSFERS | {MODULE},
+        next_action="none",
+    ),
+    "TransferContactToQueue": Rule(
+        source="DG contact-actions-transfercontacttoqueue; API: wants both errors",
+        flow_types=TRANSFERS | {INBOUND, MODULE},
+        errors=_QUEUE_FULL,
+        next_action="optional",
+    ),
+    "TransferToFlow": Rule(
+        source="DG flow-control-actions-transfertoflow",
+        flow_types=_TALKING,
+        more_errors=_NO_MATCH,
+        next_action="optional",
+    ),
+    "UntagContact": Rule(source="DG contact-actions-untagcontact", more_errors=_NO_MATCH),
+    "UpdateContactAttributes": Rule(
+        source="DG contact-actions-updatecontactattributes", errors=_NO_MATCH
+    ),
+    "UpdateContactEventHooks": Rule(
+        source="DG contact-actions-updatecontacteventhooks",
+        errors=_NO_MATCH,
+        parameters=_event_hooks,
+    ),
+    "UpdateContactMediaStreamingBehavior": Rule(
+        source="DG contact-actions-updatecontactmediastreamingbehavior, AG start-media-streaming",
+        flow_types=EVERYWHERE - HOLDS,
+        errors=_NO_MATCH,
+        parameters=_media_streaming,
+    ),
+    "UpdateContactRecordingAndAnalyticsBehavior": Rule(
+        source="API: wants both errors", errors=frozenset({"ChannelMismatch", "NoMatchingError"})
+    ),
+    "UpdateContactRecordingBehavior": Rule(
+        source="DG contact-actions-updatecontactrecordingbehavior; API: refuses NoMatchingError",
+        flow_types=_TALKING | {OUTBOUND_WHISPER},
+    ),
+    "UpdateContactTargetQueue": Rule(
+        source="DG contact-actions-updatecontacttargetqueue",
+        flow_types=TRANSFERS | {INBOUND, MODULE},
+        errors=_NO_MATCH,
+    ),
+    "UpdateFlowAttributes": Rule(
+        source="DG flow-control-actions-updateflowattributes; published: NoMatchingError",
+        more_errors=_NO_MATCH,
+    ),
+    "UpdateFlowLoggingBehavior": Rule(source="DG flow-control-actions-updateflowloggingbehavior"),
+    "Wait": Rule(
+        source="DG flow-control-actions-wait, AG wait",
+        flow_types=frozenset({INBOUND, QUEUE, MODULE}),
+        errors=_NO_MATCH,
+        more_errors=frozenset({"ParticipantNotFound"}),
+        next_action="optional",
+        conditions=True,
+        operands=("WaitCompleted",),
+        parameters=_wait,
+    ),
+}
