@@ -44,6 +44,8 @@ class Screen:
         self.console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/]  {text} …")
 
     def path(self, call: Call, name: str, path: Sequence[Step]) -> None:
+        if not path:
+            return  # one of Connect's defaults
         way = " → ".join(
             escape(f"{step.block} ({step.branch})" if step.branch.endswith("Error") else step.block)
             for step in path
