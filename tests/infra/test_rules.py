@@ -21,11 +21,16 @@ from connect_autotranscribe.flows import (
     FlowModule,
     NotAFlow,
     Problem,
+    agent_transfer,
     agent_whisper,
     check,
     customer_hold,
+    customer_queue,
+    customer_whisper,
     disconnect,
+    outbound_whisper,
     parse,
+    queue_transfer,
     start_module,
     stop_module,
 )
@@ -795,15 +800,20 @@ def test_an_action_that_the_table_does_not_have_is_said_to_be_unchecked() -> Non
 
 # Flows that are fine: ours, and those that others published.
 
-CUSTOMER, AGENT = "$.CustomerEndpoint.Address", "$.Agent.UserName"
+IDS: Any = {"customer_id_path": "$.CustomerEndpoint.Address", "agent_id_path": "$.Agent.UserName"}
 READY_MADE: dict[str, Flow | FlowModule] = {
     each.name: each
     for each in (
-        start_module(start_function_arn=START, customer_id_path=CUSTOMER),
+        start_module(start_function_arn=START, customer_id_path=IDS["customer_id_path"]),
         stop_module(stop_function_arn=START),
-        agent_whisper(start_function_arn=START, customer_id_path=CUSTOMER, agent_id_path=AGENT),
+        agent_whisper(start_function_arn=START, **IDS),
+        customer_whisper(start_function_arn=START, **IDS),
+        outbound_whisper(start_function_arn=START, **IDS),
         customer_hold(stop_function_arn=START),
+        customer_queue(stop_function_arn=START),
         disconnect(stop_function_arn=START),
+        agent_transfer(stop_function_arn=START),
+        queue_transfer(stop_function_arn=START),
     )
 }
 

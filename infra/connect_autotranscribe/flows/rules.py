@@ -305,7 +305,7 @@ def _condition(branch: Mapping[str, Any]) -> tuple[str, list[Any]]:
 def _lambda_chains(actions: Mapping[str, Action]) -> Iterator[Problem]:
     """Lambda blocks directly after each other have 20 s together; a circle of them has no end."""
     limits = {
-        name: max(1, lambda_seconds(parameters))
+        name: lambda_seconds(parameters)
         for name, action in actions.items()
         if action["Type"] == "InvokeLambdaFunction"
         and (parameters := action.get("Parameters") or {}).get("InvocationType") != "ASYNCHRONOUS"

@@ -144,7 +144,7 @@ def _start_when_placed(loom: Loom, way: Edge, start: Start, *, media: bool) -> N
     """From this way on, behind each first prompt, and before each end that no prompt leads to."""
     early = loom.reach(way.target, until=_PROMPT)
     answered, silent = [], []
-    for edge in dict.fromkeys([way, *(edge for edge in loom.edges() if edge.source in early)]):
+    for edge in (way, *(edge for edge in loom.edges() if edge.source in early)):
         ends = loom.is_an_end(edge.target)
         if not loom.is_a(edge.source, {_PROMPT}):
             silent += [edge] if ends else []
