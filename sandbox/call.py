@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.agent_events import AgentEventStream
 from sandbox.asapp_double import AsappDouble
 from sandbox.connect_call import ConnectCall, Played, PublishedFlow
 from sandbox.conversations import Conversation, Utterance
 from sandbox.deployment import Deployment
+from sandbox.emulator import SandboxError
 from sandbox.flow_runner import Agent, Contact, Endpoint, FlowRunner, Queue, Step
 
 AGENT_WHISPER = ("Transcription agent whisper", "AGENT_WHISPER")
@@ -21,6 +24,8 @@ START_MODULE = "Start transcription"
 STOP_MODULE = "Stop transcription"
 INBOUND = "inbound flow"
 GOODBYE = "disconnect flow"
+
+_SECONDS_TO_RESUME = 30
 
 _OUR_HOOKS = {
     "AgentWhisper": AGENT_WHISPER[0],
@@ -103,14 +108,35 @@ class Call:
         self.speak(self.conversation.utterances)
         call.agent_leaves()
 
-    def play_until_hold(self) -> None:
-        """The agent puts the caller on hold, and what is said then is nobody's business."""
-        middle = len(self.conversation.utterances) // 2
+    def play_with_hold(self) -> None:
+        """The agent puts the caller on hold, and what is said then is nobody's business; no flow
+        runs at resume, so the agent events start transcription again."""
+        spoken = self.conversation.utterances
+        first, last = len(spoken) // 3, 2 * len(spoken) // 3
+        events = AgentEventStream(self.deployment)
         call = self._connected(_inbound(hooks=_OUR_HOOKS))
-        self.speak(self.conversation.utterances[:middle])
+        events.put(self._agent, self.contact, "CONNECTED")
+        self.speak(spoken[:first])
         call.agent_holds()
-        self.speak(self.conversation.utterances[middle:])
+        events.put(self._agent, self.contact, "CONNECTED_ONHOLD")
+        self.speak(spoken[first:last])
+        call.agent_resumes()
+        events.put(self._agent, self.contact, "CONNECTED")
+        self._wait_until_heard_again()
+        self.speak(spoken[last:])
         call.agent_leaves()
+        events.put(self._agent, self.contact, "ENDED")
+
+    def _wait_until_heard_again(self) -> None:
+        """Nobody is told that the stream has carried the event; ASAPP is where it shows."""
+        until = time.monotonic() + _SECONDS_TO_RESUME
+        while len(self.asapp.successful_starts(self.contact.contact_id)) < 2:
+            if time.monotonic() > until:
+                raise SandboxError(
+                    f"call {self.number}: transcription was not resumed within "
+                    f"{_SECONDS_TO_RESUME} s of the agent event"
+                )
+            time.sleep(0.05)
 
     def _connected(self, inbound: dict[str, Any]) -> ConnectCall:
         """The caller dials, waits in the queue, and is joined with the agent."""

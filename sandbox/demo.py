@@ -98,7 +98,7 @@ def main() -> int:
 def demo(screen: Screen) -> Summary:
     """Start the sandbox, play every scripted conversation at once, compare, and stop it all."""
     with running_sandbox(delivery=DELIVERY, pace=PACE, say=screen.step) as sandbox:
-        courses = (Call.play_with_agent_whisper, Call.play_with_modules, Call.play_until_hold)
+        courses = (Call.play_with_agent_whisper, Call.play_with_modules, Call.play_with_hold)
         calls = [
             Call(sandbox.deployment, sandbox.asapp, conversation, number, screen.path)
             for number, conversation in enumerate(load_all(), 1)

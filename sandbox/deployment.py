@@ -180,6 +180,9 @@ def deploy(
         Name="connect-autotranscribe/asapp",
         SecretString=json.dumps({"apiId": asapp.api_id, "apiSecret": asapp.api_secret}),
     )
+    stream_arn = Settings.load(file).lifecycle.stream_arn
+    assert stream_arn, "the sandbox adopts a stream of agent events"  # noqa: S101
+    emulator.client("kinesis").create_stream(StreamName=stream_arn.rpartition("/")[2], ShardCount=2)
     say("synthesising the stacks and bootstrapping the account")
     with ThreadPoolExecutor(2) as pool:
         jobs = [

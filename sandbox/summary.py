@@ -130,7 +130,18 @@ def _moment(post: Post) -> tuple[float, int]:
 
 
 def _in_place(guid: str, sent: Sequence[Post], found: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the transcript is read back in the order in which it was spoken."""
-    spoken = [(post.start_ms, post.end_ms) for post in sent if post.guid == guid]
-    times = [(i["startMs"], i["endMs"]) for i in found if i["conversationId"] == guid]
-    return spoken == times
+    """Whether the transcript is read back in the order in which it was spoken.
+
+    From one start to its stop, that is: what is said takes less time here than its times say, so
+    that the minutes before a hold reach beyond its end.
+    """
+    streams: dict[float, set[str]] = {}
+    for post in sent:
+        if post.guid == guid:
+            streams.setdefault(post.audio_began_at, set()).add(post.stream_id)
+    for together in streams.values():
+        spoken = [(post.start_ms, post.end_ms) for post in sent if post.stream_id in together]
+        times = [(i["startMs"], i["endMs"]) for i in found if i["streamId"] in together]
+        if spoken != times:
+            return False
+    return True

@@ -91,6 +91,32 @@ class AsappSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleSettings:
+    """How a call is followed where no flow runs: resumed after a hold, transferred, hung up.
+
+    :param mode: "off": flows alone start and stop (the default); "adopt": the instance already
+        publishes agent events, into `stream_arn`; "manage": we make the stream and set it there.
+    :param stream_arn: The data stream of the instance's agent events; for "adopt", and only there.
+    :param key_arn: The customer managed key that encrypts the stream. For "manage" it must be the
+        one of the instance's call recordings or reports: with any other, Connect publishes nothing.
+        Default: the stream is not encrypted, or with AWS's own key.
+    :param initiation_methods: The ways in which a call begins that are followed. Default: calls in
+        and out, transfers and callbacks.
+    """
+
+    mode: Literal["off", "adopt", "manage"] = "off"
+    stream_arn: str | None = None
+    key_arn: str | None = None
+    initiation_methods: tuple[str, ...] = (
+        "INBOUND",
+        "TRANSFER",
+        "QUEUE_TRANSFER",
+        "OUTBOUND",
+        "CALLBACK",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """The endpoint to which ASAPP posts each utterance, once: what it refuses is lost.
 
@@ -153,6 +179,7 @@ class Settings:
     connect: ConnectSettings
     media_streaming: MediaStreamingSettings
     asapp: AsappSettings
+    lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)
     webhook: WebhookSettings = field(default_factory=WebhookSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
@@ -263,6 +290,8 @@ def _are_tags(tags: Mapping[str, Any]) -> bool:
 
 _EMULATOR_ACCOUNT = "000000000000"  # the sandbox's; AWS gives it to nobody
 _LOGS_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192)
+# Not MONITOR: a supervisor who listens is no agent on the call.
+_METHODS = ("INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND")
 _NEVER_SHOWN = ("asapp.api_host", "asapp.credentials_secret_name", "webhook.secret_name")
 _PARTS = {
     "partition": "(aws|aws-cn|aws-us-gov)",
@@ -271,6 +300,7 @@ _PARTS = {
     "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "key id": "[A-Za-z0-9-]+",
     "role": r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}",
+    "stream": "[A-Za-z0-9_.-]{1,128}",
     "topic": "[A-Za-z0-9_-]{1,256}",
 }
 _JSON_PATH = _text(r"\$[.\[].+", 'a JSONPath of Amazon Connect, like "$.Agent.UserName"')
@@ -319,6 +349,11 @@ _RULES = {
         "there is no agent yet",
     ),
     "asapp.agent_id_path": _JSON_PATH,
+    "lifecycle.stream_arn": _arn("kinesis:<region>:<account>:stream/<stream>"),
+    "lifecycle.key_arn": _arn("kms:<region>:<account>:key/<key id>"),
+    "lifecycle.initiation_methods": _array(
+        _choice(*_METHODS, "API", "WEBRTC_API", "DISCONNECT"), at_least=1
+    ),
     # What both RFC 7230 and API Gateway's mapping of parameters let a header be called.
     "webhook.secret_name": _text(
         "[A-Za-z0-9._$-]+", 'a name, like "x-webhook-secret", never the secret'
@@ -360,7 +395,7 @@ def _checked(data: Mapping[str, Any], source: str) -> dict[str, Any]:
 def _fault(key: str, value: Any) -> str | None:
     """What is wrong with one setting by itself, and what to write instead."""
     if key not in _RULES:
-        names = {each.rpartition(".")[2]: each for each in _RULES}
+        names = {each.rpartition(".")[2]: each for each in reversed(_RULES)}
         close = get_close_matches(key.rpartition(".")[2], names, n=1)
         return f"is not a setting; {f'did you mean {names[close[0]]}?' if close else 'remove it'}"
     rule = _RULES[key]
@@ -383,17 +418,18 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What does not fit together. A setting that is wrong by itself is absent here."""
     get = values.get
     account, region, instance = get("account"), get("region"), get("connect.instance_arn")
-    regional = ("connect.instance_arn", "media_streaming.key_arn", "alarms.topic_arn")
+    ours = ("connect.instance_arn", "lifecycle.stream_arn")
+    regional = (*ours, "media_streaming.key_arn", "lifecycle.key_arn", "alarms.topic_arn")
     arns: list[tuple[str, str]] = [(key, values[key]) for key in regional if get(key)]
     arns += [("asapp.trusted_role_arns", arn) for arn in get("asapp.trusted_role_arns", ())]
     for key, arn in arns:
         _, partition, _, its_region, its_account, _ = arn.split(":", 5)
         if instance and not instance.startswith(f"arn:{partition}:"):
-            ours = instance.split(":")[1]
-            yield key, f'"{arn}" is not in the instance\'s partition; write an ARN of "{ours}"'
+            its = instance.split(":")[1]
+            yield key, f'"{arn}" is not in the instance\'s partition; write an ARN of "{its}"'
         if region and its_region not in ("", region):
             yield key, f'"{arn}" is not in this region; write an ARN of "{region}"'
-        if account and arn == instance and its_account != account:
+        if account and key in ours and its_account != account:
             yield key, f'"{arn}" is not in this account; write an ARN of "{account}"'
 
     mode, hours = get("media_streaming.mode"), "media_streaming.retention_hours"
@@ -401,6 +437,14 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield hours, f'is missing for mode "manage"; write {_RULES[hours].remedy}'
     if mode == "adopt" and get(hours):
         yield hours, 'is not ours to set in mode "adopt"; remove it, or write mode = "manage"'
+    mode, stream = get("lifecycle.mode"), "lifecycle.stream_arn"
+    if mode == "adopt" and get(stream, 0) is None:
+        yield stream, f'is missing for mode "adopt"; write {_RULES[stream].remedy}'
+    if mode in ("off", "manage") and get(stream):
+        yield stream, f'is not used in mode "{mode}"; remove it, or write mode = "adopt"'
+    if mode == "off" and get("lifecycle.key_arn"):
+        remedy = 'remove it, or write mode = "adopt" or "manage"'
+        yield "lifecycle.key_arn", f'is not used in mode "off"; {remedy}'
     host = get("asapp.api_host", "")
     if host.startswith("http://") and account not in (None, _EMULATOR_ACCOUNT):
         yield "asapp.api_host", f'"{host}" is not encrypted; write "https://{host[7:]}"'

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Literal
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -24,7 +26,8 @@ class TranscriptionControl(Construct):
 
     :param instance_arn: The Connect instance whose flows may invoke them.
     :param table: The table of :class:`TranscriptStore`; it remembers what ASAPP was told.
-    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``; only these functions read it.
+    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``; only these functions read it,
+        and those that get ``grant_to``.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
     :param language: What is spoken, as an IETF tag. Default: American English.
     :param redaction: Which text ASAPP sends. Default: only the redacted.
@@ -53,6 +56,9 @@ class TranscriptionControl(Construct):
 
     start_streaming: lambda_.Alias
     stop_streaming: lambda_.Alias
+    environment: Mapping[str, str]
+    """The environment variables of whatever decides what ASAPP hears; each of them may have to
+    start a stream, and all must start it alike. With them goes :meth:`grant_to`."""
 
     def __init__(
         self,
@@ -81,30 +87,28 @@ class TranscriptionControl(Construct):
                 f"{self.node.path}: ASAPP refuses detailed_tokens with redaction={redaction!r}; "
                 "write redaction='unredacted', or leave detailed_tokens out"
             )
-        common = {
-            "ASAPP_API_HOST": api_host,
-            "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
-            "TRANSCRIPT_TABLE": table.table_name,
-            "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
-            "CONVERSATION_ID_SOURCE": conversation_id,
-        }
         params = {
             "language": language,
             "detailedToken": detailed_tokens,
             "audioRecordingAllowed": audio_recording_allowed,
             "redactionOutput": redaction,
         }
+        self.environment = {
+            "ASAPP_API_HOST": api_host,
+            "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
+            "AUTOTRANSCRIBE_PARAMS": json.dumps(params),
+            "TRANSCRIPT_TABLE": table.table_name,
+            "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
+            "CONVERSATION_ID_SOURCE": conversation_id,
+        }
+        self._table, self._credentials_secret = table, credentials_secret
         start = Function(
             self,
             "StartStreaming",
             folder="start_streaming",
             description="A Connect flow starts transcription at ASAPP",
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
-            environment={
-                **common,
-                "AUTOTRANSCRIBE_PARAMS": json.dumps(params),
-                "START_SELECTOR": start_selector,
-            },
+            environment={**self.environment, "START_SELECTOR": start_selector},
             log_retention_days=log_retention_days,
             removal_policy=removal_policy,
         )
@@ -114,12 +118,16 @@ class TranscriptionControl(Construct):
             folder="stop_streaming",
             description="A Connect flow stops transcription at ASAPP",
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
-            environment=common,
+            environment=self.environment,
             log_retention_days=log_retention_days,
             removal_policy=removal_policy,
         )
         for function in (start, stop):
-            credentials_secret.grant_read(function)
-            table.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+            self.grant_to(function)
         self.start_streaming = alias_for_connect(start, instance_arn)
         self.stop_streaming = alias_for_connect(stop, instance_arn)
+
+    def grant_to(self, grantee: iam.IGrantable) -> None:
+        """Let a function of ``environment`` read ASAPP's credentials and follow conversations."""
+        self._credentials_secret.grant_read(grantee)
+        self._table.grant(grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")

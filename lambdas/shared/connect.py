@@ -32,6 +32,7 @@ class Contact:
         else the contact id.
     :param agent_id: The block's parameter ``agentId``, else the contact id: an inbound flow knows
         no agent yet, and a new leg still gets a new id.
+    :param agent_arn: The block's parameter ``agentArn``: Connect's own name of the agent.
     :param stream_arn: The Kinesis video stream with the audio, ``""`` before media streaming
         and after it.
     :param start_fragment_number: Where this contact's audio begins in the stream: a string of about
@@ -44,6 +45,7 @@ class Contact:
     previous_contact_id: str
     customer_id: str
     agent_id: str
+    agent_arn: str
     stream_arn: str
     start_fragment_number: str
     stream_started_at_ms: int
@@ -69,6 +71,7 @@ class Contact:
             or _text(_inside(data, "CustomerEndpoint"), "Address")
             or contact_id,
             agent_id=_text(parameters, "agentId") or contact_id,
+            agent_arn=_text(parameters, "agentArn"),
             # A stream that has ended for this contact may carry another caller's audio by now.
             stream_arn="" if _text(audio, "StopTimestamp") else _text(audio, "StreamARN"),
             start_fragment_number=_text(audio, "StartFragmentNumber"),

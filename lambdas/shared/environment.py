@@ -7,8 +7,9 @@ import os
 from functools import cache
 
 from shared.asapp import Asapp
+from shared.aws import AwsError
 from shared.connect import LambdaContext
-from shared.conversation import Conversations
+from shared.conversations import Conversations
 from shared.http import Deadline, Origin
 from shared.secrets import AsappCredentials
 
@@ -40,6 +41,30 @@ def conversations() -> Conversations:
 def conversation_id_source() -> str:
     """``InitialContactId``, ``ContactId`` or ``PreviousContactId``."""
     return os.environ["CONVERSATION_ID_SOURCE"]
+
+
+def conversation_of(
+    contact_id: str, initial_contact_id: str, previous_contact_id: str, deadline: Deadline
+) -> str | None:
+    """The conversation that a contact of an event belongs to, as its flow named it.
+
+    :param previous_contact_id: ``""`` where the event does not say: then the table does.
+    :returns: None where the table cannot be read.
+    """
+    source = conversation_id_source()
+    if source == "InitialContactId":
+        return initial_contact_id or contact_id
+    if source == "PreviousContactId" and not previous_contact_id:
+        try:
+            return conversations().conversation_of(contact_id, deadline) or contact_id
+        except AwsError:
+            return None
+    return previous_contact_id if source == "PreviousContactId" else contact_id
+
+
+def initiation_methods() -> frozenset[str]:
+    """The ways in which a call begins that are followed, such as ``INBOUND``."""
+    return frozenset(os.environ["INITIATION_METHODS"].split(","))
 
 
 def starts_at_fragment() -> bool:

@@ -20,6 +20,11 @@ def stream_key(conversation_id: str, stream_id: str) -> dict[str, Attribute]:
     return attributes({"conversationId": conversation_id, "item": f"stream#{stream_id}"})
 
 
+def contact_key(contact_id: str) -> dict[str, Attribute]:
+    """Where a contact is found whose conversation has another id."""
+    return attributes({"conversationId": contact_id, "item": "contact"})
+
+
 def attributes(values: Mapping[str, Any]) -> dict[str, Attribute]:
     """``{"a": "x", "b": 1}`` as DynamoDB writes it: ``{"a": {"S": "x"}, "b": {"N": "1"}}``."""
     return {name: _attribute(value) for name, value in values.items()}

@@ -8,14 +8,16 @@ from typing import Any
 from shared import environment
 from shared.asapp import Asapp
 from shared.connect import Contact, LambdaContext
-from shared.conversation import Answer, Conversations, Leg, pursue
+from shared.conversation import START, Leg, started
+from shared.conversations import Conversations, now_ms
 from shared.http import Deadline
+from shared.pursuit import Answer, pursue
 
 logger = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """:returns: The STRING_MAP of :meth:`shared.conversation.Answer.for_flow`."""
+    """:returns: The STRING_MAP of :meth:`shared.pursuit.Answer.for_flow`."""
     contact = Contact.from_event(event)
     answer = start(
         contact,
@@ -48,8 +50,10 @@ def start(
         contact_id=contact.contact_id,
         customer_id=contact.customer_id,
         agent_id=contact.agent_id,
+        agent_arn=contact.agent_arn,
         stream_arn=contact.stream_arn,
         fragment_number=contact.start_fragment_number if at_fragment else "",
         began_at_ms=contact.stream_started_at_ms,
+        at_ms=now_ms(),
     )
-    return pursue(conversation_id, leg, conversations, asapp, deadline)
+    return pursue(conversation_id, started(leg), conversations, asapp, deadline, START)

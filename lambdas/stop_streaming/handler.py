@@ -8,20 +8,23 @@ from typing import Any
 
 from shared import environment
 from shared.connect import Contact, LambdaContext
-from shared.conversation import pursue
+from shared.conversation import STOP, stopped
+from shared.conversations import now_ms
+from shared.pursuit import pursue
 
 logger = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """:returns: The STRING_MAP of :meth:`shared.conversation.Answer.for_flow`."""
+    """:returns: The STRING_MAP of :meth:`shared.pursuit.Answer.for_flow`."""
     contact = Contact.from_event(event)
     answer = pursue(
         contact.conversation_id(environment.conversation_id_source()),
-        None,
+        stopped(contact.contact_id, now_ms()),
         environment.conversations(),
         environment.asapp(),
         environment.deadline(context),
+        STOP,
     )
     logger.info(
         "stop streaming: %s",

@@ -58,6 +58,7 @@ HOLD_FLOW = f"{INSTANCE}/contact-flow/hold"
 DISCONNECT_FLOW = f"{INSTANCE}/contact-flow/disconnect"
 CUSTOMER_PATH = "$.CustomerEndpoint.Address"
 AGENT_PATH = "$.Agent.UserName"
+WHISPERED = {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH, "agentArn": "$.Agent.ARN"}
 STREAMING = "UpdateContactMediaStreamingBehavior"
 
 STATUSES = {
@@ -370,9 +371,9 @@ def test_media_streaming_always_names_both_directions_of_the_customer(name: str)
     ("name", "attributes"),
     [
         ("start module", {"customerId": CUSTOMER_PATH}),
-        ("agent whisper", {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH}),
-        ("customer whisper", {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH}),
-        ("outbound whisper", {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH}),
+        ("agent whisper", WHISPERED),
+        ("customer whisper", WHISPERED),
+        ("outbound whisper", WHISPERED),
     ],
 )
 def test_a_start_passes_the_ids_that_its_flow_knows(name: str, attributes: dict[str, str]) -> None:
@@ -497,7 +498,11 @@ def test_the_designer_learns_what_is_dynamic_and_how_the_function_is_called() ->
     metadata = FLOWS["agent whisper"].content()["Metadata"]["ActionMetadata"]
     lambda_block, queue = metadata["Start transcription"], metadata["Announce the queue"]
     assert lambda_block["parameters"]["LambdaFunctionARN"] == {"displayName": "start_streaming"}
-    assert lambda_block["dynamicMetadata"] == {"customerId": True, "agentId": True}
+    assert lambda_block["dynamicMetadata"] == {
+        "customerId": True,
+        "agentId": True,
+        "agentArn": True,
+    }
     assert queue["useDynamic"] is True
     streaming = metadata["Start media streaming"]
     assert (streaming["toCustomer"], streaming["fromCustomer"]) == (True, True)
@@ -595,11 +600,11 @@ class Call:
             instance_arn=INSTANCE,
             customer_endpoint=Endpoint("+11234567890"),
             queue=Queue(f"{INSTANCE}/queue/1", "Billing"),
-            agent=Agent("jane"),
+            agent=Agent("jane", "arn:of:jane"),
         )
 
     def invoke(self, arn: str, event: dict[str, Any], seconds: float) -> Any:
-        assert set(event["Details"]["Parameters"]) <= {"customerId", "agentId"}
+        assert set(event["Details"]["Parameters"]) <= {"customerId", "agentId", "agentArn"}
         self.invoked.append(arn)
         self.parameters.append(event["Details"]["Parameters"])
         audio = event["Details"]["ContactData"]["MediaStreams"]["Customer"]["Audio"]
@@ -814,7 +819,8 @@ def test_no_function_runs_before_an_outbound_call_is_placed() -> None:
 def test_a_whisper_tells_the_function_who_calls_and_who_answers(name: str) -> None:
     call = Call("works", ())
     call.run(name)
-    assert call.parameters == [{"customerId": "+11234567890", "agentId": "jane"}]
+    told = {"customerId": "+11234567890", "agentId": "jane", "agentArn": "arn:of:jane"}
+    assert call.parameters == [told]
 
 
 def test_the_start_module_tells_the_function_who_calls() -> None:
@@ -912,7 +918,11 @@ def test_flows_that_know_no_agent_pass_none(type: str) -> None:
 )
 def test_flows_that_know_the_agent_pass_it(type: str) -> None:
     attributes = start_attributes(type, customer_id_path=AGENT_PATH, agent_id_path=AGENT_PATH)
-    assert attributes == {"customerId": AGENT_PATH, "agentId": AGENT_PATH}
+    assert attributes == {
+        "customerId": AGENT_PATH,
+        "agentId": AGENT_PATH,
+        "agentArn": "$.Agent.ARN",
+    }
 
 
 def say(name: str, next: str, on_error: str = "End") -> MessageParticipant:

@@ -19,6 +19,7 @@ from connect_autotranscribe import settings as module
 from connect_autotranscribe.settings import (
     AlarmSettings,
     ConnectSettings,
+    LifecycleSettings,
     RetentionSettings,
     Settings,
     SettingsError,
@@ -29,6 +30,7 @@ from connect_autotranscribe.settings import (
 ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 INSTANCE = "arn:aws:connect:us-east-1:123456789012:instance/12345678-1234-1234-1234-123456789012"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/agent-events"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"
 ROLE = "arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role"
 
@@ -108,6 +110,12 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         allowed_cidrs=(),
         api_gateway_log_role="adopt",
     )
+    assert settings.lifecycle == LifecycleSettings(
+        mode="off",
+        stream_arn=None,
+        key_arn=None,
+        initiation_methods=("INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK"),
+    )
     assert settings.retention == RetentionSettings(transcripts_days=30, logs_days=30)
     assert settings.alarms == AlarmSettings(email=None, topic_arn=None)
     assert settings.media_streaming.retention_hours is None
@@ -142,6 +150,12 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         {"asapp.language": "es-US"},
         {"asapp.detailed_tokens": True, "asapp.redaction": "unredacted"},
         {"asapp.customer_id_path": "$['Attributes']['customer id']"},
+        {"lifecycle.mode": "off"},
+        {"lifecycle.mode": "adopt", "lifecycle.stream_arn": STREAM},
+        {"lifecycle.mode": "adopt", "lifecycle.stream_arn": STREAM, "lifecycle.key_arn": KEY},
+        {"lifecycle.mode": "manage"},
+        {"lifecycle.mode": "manage", "lifecycle.key_arn": KEY},
+        {"lifecycle.mode": "manage", "lifecycle.initiation_methods": ["INBOUND", "WEBRTC_API"]},
         {"webhook.secret_name": "X-ASAPP.Secret"},
         {"webhook.secret_in": "query", "webhook.secret_name": "the_token-1"},
         {"webhook.allowed_cidrs": ["203.0.113.0/24", "203.0.114.7/32", "2001:db8::/32"]},
@@ -195,6 +209,11 @@ AN_ARRAY = (
     'write an array of 1 or more, none twice, each "arn:<partition>:iam::<account>:role/<role>"'
 )
 A_KEY = 'write "arn:<partition>:kms:<region>:<account>:key/<key id>"'
+A_STREAM = 'write "arn:<partition>:kinesis:<region>:<account>:stream/<stream>"'
+A_METHOD = (
+    '"INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND", '
+    '"API", "WEBRTC_API" or "DISCONNECT"'
+)
 A_NETWORK = 'write a network without host bits, like "203.0.113.0/24"; [] lets every address in'
 A_PREFIX = 'write 1 to 128 letters, digits, "_", "." or "-", like "acme"'
 A_ROLE = 'write "arn:<partition>:iam::<account>:role/<role>"'
@@ -423,6 +442,28 @@ def refused(key: str, value: object, line: str) -> Any:
             "$",
             '"$" is not accepted; write a JSONPath of Amazon Connect, like "$.Agent.UserName"',
         ),
+        refused("lifecycle.mode", "on", '"on" is not accepted; write "off", "adopt" or "manage"'),
+        refused("lifecycle.stream_arn", "events", f'"events" is not accepted; {A_STREAM}'),
+        refused(
+            "lifecycle.stream_arn",
+            f"{STREAM}/consumer/us:1",
+            f'"{STREAM}/consumer/us:1" is not accepted; {A_STREAM}',
+        ),
+        refused(
+            "lifecycle.key_arn",
+            "alias/aws/kinesis",
+            f'"alias/aws/kinesis" is not accepted; {A_KEY}',
+        ),
+        refused(
+            "lifecycle.initiation_methods",
+            ["INBOUND", "MONITOR"],
+            f'"MONITOR" is not accepted; write {A_METHOD}',
+        ),
+        refused(
+            "lifecycle.initiation_methods",
+            [],
+            f"the value is not accepted; write an array of 1 or more, none twice, each {A_METHOD}",
+        ),
         refused("webhook.secret_in", "body", '"body" is not accepted; write "header" or "query"'),
         refused(
             "webhook.secret_name",
@@ -497,6 +538,8 @@ def test_retention_hours_out_of_range_are_refused_and_zero_is_explained(hours: i
 
 
 FAR_KEY = KEY.replace("us-east-1", "eu-west-1")
+FAR_STREAM = STREAM.replace("us-east-1", "eu-west-1")
+OTHERS_STREAM = STREAM.replace("123456789012", "210987654321")
 FAR_TOPIC = TOPIC.replace("us-east-1", "eu-west-1")
 CHINESE_ROLE = ROLE.replace("arn:aws", "arn:aws-cn")
 CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
@@ -542,6 +585,35 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
             {"media_streaming.retention_hours": 24},
             'media_streaming.retention_hours: is not ours to set in mode "adopt"; '
             'remove it, or write mode = "manage"',
+        ),
+        check(
+            {"lifecycle.mode": "adopt"},
+            f'lifecycle.stream_arn: is missing for mode "adopt"; {A_STREAM}',
+        ),
+        check(
+            {"lifecycle.mode": "manage", "lifecycle.stream_arn": STREAM},
+            'lifecycle.stream_arn: is not used in mode "manage"; '
+            'remove it, or write mode = "adopt"',
+        ),
+        check(
+            {"lifecycle.stream_arn": STREAM, "lifecycle.key_arn": KEY},
+            'lifecycle.stream_arn: is not used in mode "off"; remove it, or write mode = "adopt"',
+            'lifecycle.key_arn: is not used in mode "off"; '
+            'remove it, or write mode = "adopt" or "manage"',
+        ),
+        check(
+            {"lifecycle.mode": "adopt", "lifecycle.stream_arn": FAR_STREAM},
+            f'lifecycle.stream_arn: "{FAR_STREAM}" is not in this region; '
+            'write an ARN of "us-east-1"',
+        ),
+        check(
+            {"lifecycle.mode": "adopt", "lifecycle.stream_arn": OTHERS_STREAM},
+            f'lifecycle.stream_arn: "{OTHERS_STREAM}" is not in this account; '
+            'write an ARN of "123456789012"',
+        ),
+        check(
+            {"lifecycle.mode": "manage", "lifecycle.key_arn": FAR_KEY},
+            f'lifecycle.key_arn: "{FAR_KEY}" is not in this region; write an ARN of "us-east-1"',
         ),
         check(
             {"asapp.api_host": "http://api.asapp.com"},

@@ -31,6 +31,8 @@ FUNCTIONS = {
     "store_transcript",
     "publish_utterance",
 }
+LIFECYCLE = {"follow_agent_events", "follow_contact_events"}
+"""Those of an environment that has the lifecycle on."""
 
 
 def test_every_environment_that_there_is_is_tested() -> None:
@@ -47,6 +49,7 @@ def government(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
         ("# key_arn", "key_arn"),
         ("# external_id", "external_id"),
         ('mode = "adopt"  ', 'mode = "manage"'),
+        ('mode = "off"', 'mode = "manage"'),
         ("# retention_hours", "retention_hours"),
         ('api_gateway_log_role = "adopt"', 'api_gateway_log_role = "manage"'),
         ("allowed_cidrs = []", 'allowed_cidrs = ["203.0.113.0/24"]'),
@@ -244,14 +247,15 @@ STATEFUL = {
     "AWS::SecretsManager::Secret",
 }
 """All there are in every environment; another kind with data belongs here."""
-SETTING = "AWS::Connect::InstanceStorageConfig"
+OF_THE_INSTANCE = {"AWS::Connect::InstanceStorageConfig", "AWS::Kinesis::Stream"}
+"""Settings of a Connect instance, and the stream that one of them names."""
 
 
 def fates(assembly: Assembly) -> dict[str, set[object]]:
     """By type: what becomes of its resources on delete and on replacement; None where unsaid."""
     found: dict[str, set[object]] = {}
     for each in assembly.resources:
-        if each["Type"] in {*STATEFUL, SETTING} or "DeletionPolicy" in each:
+        if each["Type"] in STATEFUL | OF_THE_INSTANCE or "DeletionPolicy" in each:
             fate = each.get("DeletionPolicy"), each.get("UpdateReplacePolicy")
             found.setdefault(each["Type"], set()).add(fate)
     return found
@@ -261,11 +265,12 @@ def test_all_that_holds_data_in_production_outlives_its_stack(production: Assemb
     assert fates(production) == {kind: {("Retain", "Retain")} for kind in STATEFUL}
 
 
-def test_live_media_streaming_outlives_even_an_environment_that_is_destroyed(
+def test_what_an_instance_is_set_to_outlives_even_an_environment_that_is_destroyed(
     assembly_of: Callable[[str], Assembly],
 ) -> None:
     destroyed: dict[str, set[object]] = {kind: {("Delete", "Delete")} for kind in STATEFUL}
-    assert fates(assembly_of("dev")) == destroyed | {SETTING: {("Retain", "Retain")}}
+    staying: dict[str, set[object]] = {kind: {("Retain", "Retain")} for kind in OF_THE_INSTANCE}
+    assert fates(assembly_of("dev")) == destroyed | staying
 
 
 def test_nothing_in_production_holds_data_unsaid(production: Assembly) -> None:
@@ -305,10 +310,16 @@ def files(folder: Path) -> list[Path]:
     return sorted(each for each in folder.rglob("*") if each.is_file())
 
 
-def test_each_function_gets_its_folder_and_shared_and_nothing_else(production: Assembly) -> None:
-    packages = folders(production)
-    assert set(packages) == FUNCTIONS
-    assert sorted(packages.values()) == sorted(production.assets.values())
+@pytest.mark.parametrize(
+    ("environment_name", "functions"), [("prod", FUNCTIONS), ("dev", FUNCTIONS | LIFECYCLE)]
+)
+def test_each_function_gets_its_folder_and_shared_and_nothing_else(
+    assembly_of: Callable[[str], Assembly], environment_name: str, functions: set[str]
+) -> None:
+    assembly = assembly_of(environment_name)
+    packages = folders(assembly)
+    assert set(packages) == functions
+    assert sorted(packages.values()) == sorted(assembly.assets.values())
     for name, package in packages.items():
         source = ROOT / "lambdas"
         expected = [
@@ -321,8 +332,8 @@ def test_each_function_gets_its_folder_and_shared_and_nothing_else(production: A
         assert all(each.suffix == ".py" for each in files(package)), name
 
 
-def test_each_package_is_at_most_30_kb(production: Assembly) -> None:
-    for name, package in folders(production).items():
+def test_each_package_is_at_most_30_kb(assembly_of: Callable[[str], Assembly]) -> None:
+    for name, package in folders(assembly_of("dev")).items():
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in files(package):

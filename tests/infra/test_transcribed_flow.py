@@ -169,6 +169,7 @@ def test_an_agent_whisper_starts_first_and_then_does_what_it_did() -> None:
         "LambdaInvocationAttributes": {
             "customerId": "$.CustomerEndpoint.Address",
             "agentId": "$.Agent.UserName",
+            "agentArn": "$.Agent.ARN",
         },
         "ResponseValidation": {"ResponseType": "STRING_MAP"},
     }

@@ -42,7 +42,11 @@ ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT.parent / "shared" / "data" / "flows"
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:"
 START_ARN, STOP_ARN, OWN_ARN = (f"{FUNCTION}{name}:live" for name in ("start", "stop", "own"))
-ATTRIBUTES = {"customerId": "$.CustomerEndpoint.Address", "agentId": "$.Agent.UserName"}
+ATTRIBUTES = {
+    "customerId": "$.CustomerEndpoint.Address",
+    "agentId": "$.Agent.UserName",
+    "agentArn": "$.Agent.ARN",
+}
 START = Start(function_arn=START_ARN, attributes=ATTRIBUTES)
 STOP = Stop(function_arn=STOP_ARN)
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
@@ -374,9 +378,10 @@ def test_what_is_put_in_is_exactly_this() -> None:
                 "LambdaInvocationAttributes": {
                     "customerId": {"useDynamic": True},
                     "agentId": {"useDynamic": True},
+                    "agentArn": {"useDynamic": True},
                 },
             },
-            "dynamicMetadata": {"customerId": True, "agentId": True},
+            "dynamicMetadata": {"customerId": True, "agentId": True, "agentArn": True},
         },
     }
 

@@ -20,7 +20,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from shared.asapp import Asapp
-from shared.conversation import Conversations
+from shared.conversations import Conversations
 from shared.http import Origin
 from shared.secrets import AsappCredentials
 

@@ -15,7 +15,8 @@ import pytest
 
 from shared.asapp import Asapp
 from shared.connect import NotAContact
-from shared.conversation import START, Conversation, Conversations
+from shared.conversation import START, Conversation
+from shared.conversations import Conversations
 from shared.http import Deadline, Origin
 from shared.secrets import AsappCredentials
 from start_streaming import handler as start_streaming
@@ -386,10 +387,11 @@ def test_a_claim_whose_owner_died_lapses_and_is_repaired(
     vendor: Vendor, conversations: Conversations, table_name: str
 ) -> None:
     # The function was killed between ASAPP's answer and the note of it in the table.
-    conversations.claim("c-1", Conversation(), "dead", START, Deadline(0.6))
+    nothing = Conversation()
+    conversations.write("c-1", nothing, nothing, Deadline(0.6), attempt="dead", wish=START)
     vendor.behaviours = [failing(409, "409-201")]
     assert start()["status"] == "already_started"
-    assert item(table_name, "conversation")["state"] == "streaming"
+    assert item(table_name, "conversation")["asapp"] == "streaming"
 
 
 def test_the_table_remembers_the_conversation_and_its_streams(
@@ -398,7 +400,7 @@ def test_the_table_remembers_the_conversation_and_its_streams(
     start()
     stop()
     conversation = item(table_name, "conversation")
-    assert conversation["state"] == "stopped"
+    assert (conversation["state"], conversation["asapp"]) == ("paused", "stopped")
     assert conversation["agentId"] == "ada"
     assert conversation["contactIds"] == {"c-1"}
     assert conversation["expiresAt"] > time.time() + 29 * 86_400

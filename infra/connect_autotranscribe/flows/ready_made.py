@@ -57,6 +57,9 @@ def start_attributes(
 ) -> dict[str, str]:
     """What a start block tells the function, in a flow of this type.
 
+    Beside the ids for ASAPP it is the agent's ARN, where there is an agent: so the agent events
+    name the agent. It goes no further than our table.
+
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``; left out of the block where it is
         ``$.Agent``'s and the type knows no agent. Default: none.
@@ -79,6 +82,8 @@ def start_attributes(
     attributes = {"customerId": customer_id_path}
     if agent_id_path is not None and (type in KNOWS_AGENT or not _is_of_agent(agent_id_path)):
         attributes["agentId"] = agent_id_path
+    if agent_id_path is not None and type in KNOWS_AGENT:
+        attributes["agentArn"] = "$.Agent.ARN"
     return attributes
 
 

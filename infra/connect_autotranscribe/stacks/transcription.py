@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe.call_lifecycle import CallLifecycle
 from connect_autotranscribe.monitoring import TranscriptionAlarms
 from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.transcript_store import TranscriptStore
@@ -22,6 +27,9 @@ class TranscriptionStack(Stack):
     :param settings: The environment.
     :param kwargs: Those of ``aws_cdk.Stack``.
     """
+
+    call_lifecycle: CallLifecycle | None
+    """Nothing where its mode is off: flows alone start and stop."""
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings, **kwargs: Any) -> None:
         super().__init__(scope, id, **kwargs)
@@ -54,6 +62,7 @@ class TranscriptionStack(Stack):
             log_retention_days=retention.logs_days,
             removal_policy=removal_policy,
         )
+        self.call_lifecycle = self._call_lifecycle(settings, removal_policy)
         self.transcript_webhook = TranscriptWebhook(
             self,
             "TranscriptWebhook",
@@ -80,22 +89,64 @@ class TranscriptionStack(Stack):
             value=self.transcript_webhook.secret.secret_arn,
             description="Give its value to ASAPP by a secure way: what it presents at the webhook",
         )
+        functions: dict[str, lambda_.IFunction] = {
+            "StartStreaming": self.transcription_control.start_streaming,
+            "StopStreaming": self.transcription_control.stop_streaming,
+            "AuthorizeWebhook": self.transcript_webhook.api.authorize_webhook,
+            "StoreTranscript": self.transcript_webhook.store_transcript,
+            "PublishUtterance": self.transcript_store.publish_utterance,
+        }
+        dead_letters: dict[str, sqs.IQueue] = {
+            "DeadLetters": self.transcript_webhook.dead_letters,
+            "Unpublished": self.transcript_store.unpublished,
+        }
+        if lifecycle := self.call_lifecycle:
+            functions |= {
+                "FollowAgentEvents": lifecycle.follow_agent_events,
+                "FollowContactEvents": lifecycle.follow_contact_events,
+            }
+            dead_letters |= {
+                "AgentEventDeadLetters": lifecycle.agent_event_dead_letters,
+                "ContactEventDeadLetters": lifecycle.contact_event_dead_letters,
+            }
         topic_arn = settings.alarms.topic_arn
         self.alarms = TranscriptionAlarms(
             self,
             "Alarms",
-            functions={
-                "StartStreaming": self.transcription_control.start_streaming,
-                "StopStreaming": self.transcription_control.stop_streaming,
-                "AuthorizeWebhook": self.transcript_webhook.api.authorize_webhook,
-                "StoreTranscript": self.transcript_webhook.store_transcript,
-                "PublishUtterance": self.transcript_store.publish_utterance,
-            },
+            functions=functions,
             webhook=self.transcript_webhook,
-            dead_letters={
-                "DeadLetters": self.transcript_webhook.dead_letters,
-                "Unpublished": self.transcript_store.unpublished,
-            },
+            dead_letters=dead_letters,
             topic=sns.Topic.from_topic_arn(self, "AlarmTopic", topic_arn) if topic_arn else None,
             email=settings.alarms.email,
+        )
+
+    def _call_lifecycle(
+        self, settings: Settings, removal_policy: RemovalPolicy
+    ) -> CallLifecycle | None:
+        lifecycle = settings.lifecycle
+        if lifecycle.mode == "off":
+            return None
+        key = (
+            kms.Key.from_key_arn(self, "AgentEventKey", lifecycle.key_arn)
+            if lifecycle.key_arn
+            else None
+        )
+        stream = (
+            kinesis.Stream.from_stream_attributes(
+                self, "AgentEvents", stream_arn=lifecycle.stream_arn, encryption_key=key
+            )
+            if lifecycle.stream_arn
+            else None
+        )
+        return CallLifecycle(
+            self,
+            "CallLifecycle",
+            mode=lifecycle.mode,
+            instance_arn=settings.connect.instance_arn,
+            control=self.transcription_control,
+            agent_event_stream=stream,
+            stream_key=None if stream else key,
+            initiation_methods=lifecycle.initiation_methods,
+            log_retention_days=settings.retention.logs_days,
+            removal_policy=removal_policy,
         )
