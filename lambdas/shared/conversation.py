@@ -142,13 +142,14 @@ def stopped(contact_id: str, at_ms: int) -> Observation:
 
     def observe(known: Conversation) -> Conversation:
         # A disconnect flow runs on a contact of its own: it means the leg that began last.
-        leg = known.leg_of(contact_id) or (known.legs[-1] if known.legs else None)
+        own = known.leg_of(contact_id)
+        leg = own or (known.legs[-1] if known.legs else None)
         if leg is None:
             return replace(known, legs=(Leg(contact_id, state=PAUSED, at_ms=at_ms),))
         if leg.state != CONNECTED or leg.at_ms > at_ms:
             return known
-        if at_ms - leg.resumed_at_ms < _RETRIES_END_MS:
-            return known
+        if own and at_ms - leg.resumed_at_ms < _RETRIES_END_MS:
+            return known  # of the hold that is over
         return known.with_leg(replace(leg, state=PAUSED, at_ms=at_ms))
 
     return observe

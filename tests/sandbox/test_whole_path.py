@@ -224,7 +224,7 @@ def test_a_hold_pauses_and_a_resume_goes_on_with_nothing_of_the_hold_between(
         "NOW",
     ]
     assert len({start["agentId"] for start in starts}) == 1
-    assert len(sandbox.asapp.successful_stops(guid)) == 2
+    assert eventually(lambda: len(sandbox.asapp.successful_stops(guid)) == 2)
 
 
 @pytest.mark.parametrize(

@@ -814,3 +814,14 @@ def test_calls_of_all_kinds_are_heard_while_an_agent_talks_and_not_in_a_hold() -
         CallsOfAllKinds,
         settings=settings(max_examples=200, stateful_step_count=40, deadline=None),
     )
+
+
+def test_a_late_stop_of_a_hold_that_is_over_is_ignored_and_a_disconnect_flows_is_not() -> None:
+    leg = Leg("c-1", agent_id="ada", agent_arn="ada", stream_arn="arn", at_ms=1_000)
+    known = started(leg)(Conversation())
+    for state, at in ((PAUSED, 10_000), (CONNECTED, 20_000)):
+        known = agent_saw("c-1", "ada", state, at)(known)
+    late = stopped("c-1", 25_000)(known)
+    assert late.to_hear is not None
+    by_a_flow_on_the_next_contact = stopped("c-2", 25_000)(known)
+    assert by_a_flow_on_the_next_contact.to_hear is None
