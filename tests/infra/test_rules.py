@@ -118,7 +118,7 @@ TABLE = {
     "TransferContactToQueue": Row(
         "I TA TQ M", "API", "NoMatchingError QueueAtCapacity", next="optional"
     ),
-    "TransferToFlow": Row(TALKING, "transfertoflow", "", "NoMatchingError", "optional"),
+    "TransferToFlow": Row("I TA TQ M", "transfertoflow", "", "NoMatchingError", "optional"),
     "UntagContact": Row(EVERYWHERE, "untagcontact", "", "NoMatchingError"),
     "UpdateContactAttributes": Row(EVERYWHERE, "updatecontactattributes", "NoMatchingError"),
     "UpdateContactEventHooks": Row(EVERYWHERE, "updatecontacteventhooks", "NoMatchingError"),

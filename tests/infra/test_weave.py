@@ -783,19 +783,6 @@ def test_a_flow_that_connect_would_refuse_only_when_woven_is_told_so() -> None:
         weave(chain, "CONTACT_FLOW", start=START)
 
 
-def test_a_stop_ahead_of_a_transfer_that_falls_back_to_loop_prompts_is_refused() -> None:
-    """Connect takes no Stop media streaming before Loop prompts."""
-    over = action(
-        "Over",
-        "TransferToFlow",
-        {"ContactFlowId": "x"},
-        NextAction="Music",
-        Errors=[error("Music")],
-    )
-    with pytest.raises(CannotWeave, match=f"'Stop media streaming': {STREAMING} may not come bef"):
-        weave(flow(over, music()), "CUSTOMER_QUEUE", stop=STOP)
-
-
 IDS: Any = {"customer_id_path": "$.CustomerEndpoint.Address", "agent_id_path": "$.Agent.UserName"}
 
 
@@ -972,8 +959,7 @@ def flows(draw: st.DrawFn, type: str) -> Json:
     kinds = ["note", "read", "invoke", "compare", "log", "module"]
     kinds += ["say", "on", "off", "on", "off"] if type not in HOLDS else ["music"]
     kinds += ["loop"] if type not in HOLDS else []  # may not come before Loop prompts
-    kinds += ["flow"] if type in TALKS else []
-    kinds += ["queue"] if type in TALKS - {"CUSTOMER_QUEUE"} else []
+    kinds += ["flow", "queue"] if type in TALKS - {"CUSTOMER_QUEUE"} else []
     kinds += ["dequeue", "music"] if music_first else []
     last = ["end"] + ["hang up"] * (type in TALKS) + ["return"] * (type == "MODULE")
     last += ["agent"] if type in ("AGENT_TRANSFER", "QUEUE_TRANSFER") else []

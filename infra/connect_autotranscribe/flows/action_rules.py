@@ -205,8 +205,8 @@ RULES: Mapping[str, Rule] = {
         next_action="optional",
     ),
     "TransferToFlow": Rule(
-        source="DG flow-control-actions-transfertoflow",
-        flow_types=_TALKING,
+        source="DG flow-control-actions-transfertoflow, AG transfer-to-flow",
+        flow_types=TRANSFERS | {INBOUND, MODULE},
         more_errors=_NO_MATCH,
         next_action="optional",
     ),
