@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _DONE = {START: "started", STOP: "stopped"}
 _FAILED = ("rejected", "unavailable")
+_LONGEST_CLAIM_SECONDS = 6.5
+"""As long as a flow waits: an event, which has more time, must not keep a block from acting."""
 _SECONDS_TO_SETTLE = 0.5
 _FIRST_POLL_SECONDS = 0.05
 _LAST_POLL_SECONDS = 0.4
@@ -71,6 +73,7 @@ def pursue(
     :param asked: What a flow asked for, ``START`` or ``STOP``, to answer in its words. Default: it
         is an event, which asks for nothing; one of a conversation that nobody started does nothing.
     """
+    deadline = Deadline(min(deadline.remaining(), _LONGEST_CLAIM_SECONDS))
     attempt = uuid.uuid4().hex
     waited_for = ""
     pause = _FIRST_POLL_SECONDS

@@ -15,9 +15,11 @@ import pytest
 
 from shared.asapp import Asapp
 from shared.connect import NotAContact
-from shared.conversation import START, Conversation
+from shared.conversation import START, Conversation, Leg
+from shared.conversation import started as observe_start
 from shared.conversations import Conversations
 from shared.http import Deadline, Origin
+from shared.pursuit import pursue
 from shared.secrets import AsappCredentials
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
@@ -392,6 +394,21 @@ def test_a_claim_whose_owner_died_lapses_and_is_repaired(
     vendor.behaviours = [failing(409, "409-201")]
     assert start()["status"] == "already_started"
     assert item(table_name, "conversation")["asapp"] == "streaming"
+
+
+def test_however_long_an_event_may_take_a_flow_never_waits_longer_for_it(
+    vendor: Vendor, conversations: Conversations, asapp: Asapp, table_name: str
+) -> None:
+    left: list[float] = []
+
+    def look(request: Any) -> None:
+        left.append(float(item(table_name, "conversation")["claimedUntil"]) / 1000 - time.time())
+        started(request)
+
+    vendor.behaviours = [look]
+    leg = Leg("c-1", agent_id="ada", stream_arn="arn")
+    pursue("c-1", observe_start(leg), conversations, asapp, Deadline(30))
+    assert 0 < left[0] <= 6.5
 
 
 def test_the_table_remembers_the_conversation_and_its_streams(
