@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.servers import take_requests
+from benchmarks.servers import FEED_FILE_BYTES, take_requests
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_ANSWERS = 31
@@ -68,6 +68,8 @@ def main() -> None:
             rows += first_answer(packages["start_streaming"], environment)
             rows += warm(packages["start_streaming"], environment)
             rows += consumer(packages["store_transcript"], environment)
+            console.print("[dim]export, about half a minute …[/]")
+            rows += large_file(packages["export_utterances"], environment)
         rows += [package(name, packages[name], folder) for name in sorted(packages)]
     console.print(table(rows))
 
@@ -185,6 +187,25 @@ def consumer(code: Path, environment: Mapping[str, str]) -> list[Row]:
     ]
 
 
+def large_file(code: Path, environment: Mapping[str, str]) -> list[Row]:
+    """The most memory that the export of a file ever has, the interpreter included."""
+    given = {**environment, "ASAPP_API_HOST": environment["FEED_HOST"], "PYTHONPATH": str(code)}
+    figures = run(["-m", "benchmarks.large_file"], given, seconds=300)
+    if figures["bytes"] != FEED_FILE_BYTES:
+        raise SystemExit(f"the export took {figures['bytes']} bytes")
+    peak = figures["peak_bytes"] / _KB**2
+    return [
+        Row(
+            "export, peak memory",
+            f"{peak:.0f} MB",
+            f"{FEED_FILE_BYTES / _KB**2:.0f} MB file, {figures['seconds']:.0f} s",
+            f"{peak * _KB**2 / FEED_FILE_BYTES:.2f}",
+            "< 200 MB",
+            peak < 200,
+        )
+    ]
+
+
 def package(name: str, code: Path, folder: Path) -> Row:
     """The size as Lambda stores it, zipped."""
     target = folder / f"{name}.zip"
@@ -221,6 +242,11 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
             "CONVERSATION_ID_SOURCE": "InitialContactId",
             "START_SELECTOR": "FRAGMENT_NUMBER",
             "DEAD_LETTER_QUEUE_URL": f"{urls['aws']}/dead-letters",
+            "FEED_HOST": urls["feed"],
+            "EXPORT_BUCKET": "export",
+            "LOOKBACK_DAYS": "1",
+            "AWS_ENDPOINT_URL_S3": urls["s3"],
+            "AWS_CA_BUNDLE": str(folder / "trust.pem"),
             "SSL_CERT_FILE": str(folder / "trust.pem"),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
@@ -229,9 +255,10 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
         process.wait()
 
 
-def run(arguments: list[str], environment: Mapping[str, str]) -> Any:
+def run(arguments: list[str], environment: Mapping[str, str], seconds: float = 60) -> Any:
     """Run Python in a process of its own.
 
+    :param seconds: The longest that it may take.
     :returns: What it printed, read as JSON; None where it printed nothing.
     """
     done = subprocess.run(
@@ -240,7 +267,7 @@ def run(arguments: list[str], environment: Mapping[str, str]) -> Any:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds,
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")

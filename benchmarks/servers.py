@@ -1,8 +1,8 @@
-"""AWS and ASAPP as canned answers on two local ports, in a process of their own.
+"""AWS and ASAPP as canned answers on local ports, in a process of their own.
 
 ``python -m benchmarks.servers FOLDER`` writes the certificate to trust to ``FOLDER/trust.pem``,
-prints the two addresses as JSON, and serves until it is ended. What was asked is remembered;
-:func:`take_requests` reads it and forgets it.
+prints the addresses as JSON, and serves until it is ended. What AWS and ASAPP were asked is
+remembered; :func:`take_requests` reads it and forgets it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import json
 import ssl
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
-from typing import Any, TypedDict
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, TypedDict
+from urllib.parse import parse_qs, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -113,6 +115,105 @@ class Asapp(_Handler):
             self.reply(401, {"error": {"code": "401-01"}})
 
 
+FEED_FILE_BYTES = 1024**3
+_LINE = b'{"utterance": "I need help upgrading my streaming package", "number": %07d}\n'
+_LINES = b"".join(_LINE % number for number in range(100_000))
+
+
+def _of_the_file(start: int, stop: int) -> Iterator[bytes]:
+    """What the feed's file has from ``start`` to before ``stop``: the same lines over and over."""
+    while start < stop:
+        at = start % len(_LINES)
+        piece = _LINES[at : at + min(1024 * 1024, stop - start)]
+        start += len(piece)
+        yield piece
+
+
+def _of_chunks(body: BufferedIOBase) -> bytes:
+    content = bytearray()
+    while size := int(body.readline().partition(b";")[0], 16):
+        content += body.read(size)
+        body.readline()
+    while body.readline().strip():
+        pass
+    return bytes(content)
+
+
+class Feed(_Handler):
+    """ASAPP's File Exporter: each day has one file, of 1 GiB."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.endswith("/listfeedfiles"):
+            self.reply(200, {"files": ["file1.jsonl"]})
+        else:
+            self.reply(200, {"url": f"https://{self.headers['Host']}/file1.jsonl"})
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(FEED_FILE_BYTES))
+        self.end_headers()
+        for piece in _of_the_file(0, FEED_FILE_BYTES):
+            self.wfile.write(piece)
+
+
+class S3(_Handler):
+    """An empty bucket that takes the feed's file in parts, byte for byte, and keeps none.
+
+    ``GET /stored`` lists the sizes of the objects that were completed.
+    """
+
+    _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+    parts: ClassVar[dict[int, int]] = {}
+    stored: ClassVar[list[int]] = []
+
+    def do_GET(self) -> None:
+        if self.path == "/stored":
+            self.reply(200, self.stored)
+        else:
+            self.answer(f"<ListBucketResult {self._NAMESPACE}></ListBucketResult>")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path.endswith("?uploads"):
+            self.answer(f"<R {self._NAMESPACE}><UploadId>upload-1</UploadId></R>")
+            return
+        size = sum(self.parts.values())
+        if size != int(self.headers["x-amz-mp-object-size"]):
+            self.answer("<Error><Code>InvalidRequest</Code></Error>", 400)
+            return
+        self.stored.append(size)
+        self.answer(f"<R {self._NAMESPACE}><ETag>etag</ETag></R>")
+
+    def handle_expect_100(self) -> bool:
+        self.send_response_only(100)
+        self.end_headers()
+        self.wfile.flush()
+        return True
+
+    def do_PUT(self) -> None:
+        # As the SDK sends it over TLS: HTTP's chunks, and in them S3's, with a checksum at the end.
+        content = _of_chunks(BytesIO(_of_chunks(self.rfile)))
+        number = int(parse_qs(urlsplit(self.path).query)["partNumber"][0])
+        start = (number - 1) * len(content)  # 1 GiB divides into equal parts
+        came = memoryview(content)
+        for piece in _of_the_file(start, start + len(content)):
+            if came[: len(piece)] != piece:
+                self.answer("<Error><Code>BadDigest</Code></Error>", 400)
+                return
+            came = came[len(piece) :]
+        self.parts[number] = len(content)
+        self.answer("", ETag=f'"{number}"')
+
+    def answer(self, xml: str, status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(xml)))
+        self.end_headers()
+        self.wfile.write(xml.encode())
+
+
 def _tls(folder: Path) -> ssl.SSLContext:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark")])
@@ -148,5 +249,11 @@ def _serve(handler: type[_Handler], tls: ssl.SSLContext | None = None) -> str:
 
 
 if __name__ == "__main__":
-    addresses = {"aws": _serve(Aws), "asapp": _serve(Asapp, _tls(Path(sys.argv[1])))}
+    tls = _tls(Path(sys.argv[1]))
+    addresses = {
+        "aws": _serve(Aws),
+        "asapp": _serve(Asapp, tls),
+        "feed": _serve(Feed, tls),
+        "s3": _serve(S3, tls),
+    }
     print(json.dumps(addresses), flush=True)

@@ -76,6 +76,9 @@ class Post:
     :ivar sender: The customerId or agentId of the start request.
     :ivar start_ms: From the start of the stream's audio, as the message has it; so is ``end_ms``.
     :ivar audio_began_at: Unix seconds of the start of the stream's audio.
+    :ivar conversation_id: ASAPP's own id of the call.
+    :ivar message_id: The utterance's id in ASAPP's own record, a ULID; the webhook has none.
+    :ivar recorded: The text in ASAPP's own record.
     :ivar dropped: It was lost on its way: it is in ASAPP's own record only.
     """
 
@@ -87,9 +90,22 @@ class Post:
     end_ms: int
     text: str
     audio_began_at: float
+    conversation_id: str
+    message_id: str
+    recorded: str
     body: bytes = b""
     dropped: bool = False
     sent: list[Sent] = field(default_factory=list)
+
+    @property
+    def started_at(self) -> float:
+        """Unix seconds, by scripted time."""
+        return self.audio_began_at + self.start_ms / 1000
+
+    @property
+    def ended_at(self) -> float:
+        """Unix seconds, by scripted time."""
+        return self.audio_began_at + self.end_ms / 1000
 
 
 def message(post: Post, *, detailed_token: bool) -> bytes:
@@ -132,9 +148,9 @@ class Webhook:
 
     def __init__(self, at_once: int) -> None:
         self._slots = asyncio.Semaphore(at_once)
-        # No proxy stands in between, whatever this machine's environment says.
-        limits = httpx.Limits(max_connections=None)
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)
+        # A client for each POST under way: one pool for all costs twice the time of a POST.
+        self._idle: list[httpx.AsyncClient] = []
+        self._tls = httpx.create_ssl_context(trust_env=False)
         self._target: tuple[httpx.URL, dict[str, str]] | None = None
 
     def aim(self, url: str, headers: Mapping[str, str], params: Mapping[str, str]) -> None:
@@ -149,11 +165,20 @@ class Webhook:
         async with self._slots:
             sent = Sent(time.time())
             post.sent.append(sent)
+            client = self._idle.pop() if self._idle else self._new_client()
             try:
-                answer = await self._client.post(url, content=post.body, headers=headers)
+                answer = await client.post(url, content=post.body, headers=headers)
             except httpx.HTTPError:
                 return
+            finally:
+                self._idle.append(client)
             sent.status = answer.status_code
 
     async def close(self) -> None:
-        await self._client.aclose()
+        """To be called when nothing is under way."""
+        for client in self._idle:
+            await client.aclose()
+
+    def _new_client(self) -> httpx.AsyncClient:
+        # No proxy stands in between, whatever this machine's environment says.
+        return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls, trust_env=False)

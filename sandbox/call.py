@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.agent_events import AgentEventStream
 from sandbox.asapp_double import AsappDouble
-from sandbox.connect_call import ConnectCall, Played, PublishedFlow
+from sandbox.calls import Act, Scene, flows, sequence
+from sandbox.connect_call import ConnectCall
+from sandbox.connect_events import ConnectEvents
 from sandbox.conversations import Conversation, Utterance
+from sandbox.customer_flows import invoking
 from sandbox.deployment import Deployment
 from sandbox.emulator import SandboxError
 from sandbox.flow_runner import Agent, Contact, Endpoint, FlowRunner, Queue, Step
@@ -22,18 +24,8 @@ CUSTOMER_HOLD = ("Transcription customer hold", "CUSTOMER_HOLD")
 DISCONNECT = ("Transcription disconnect", "CONTACT_FLOW")
 START_MODULE = "Start transcription"
 STOP_MODULE = "Stop transcription"
-INBOUND = "inbound flow"
-GOODBYE = "disconnect flow"
 
-_SECONDS_TO_RESUME = 30
-
-_OUR_HOOKS = {
-    "AgentWhisper": AGENT_WHISPER[0],
-    "CustomerHold": CUSTOMER_HOLD[0],
-    "CustomerRemaining": DISCONNECT[0],
-}
-_Block = tuple[str, str, dict[str, Any]]
-"""Name, action type, parameters."""
+_SECONDS_TO_BE_TOLD = 60
 
 Tell = Callable[["Call", str, Sequence[Step]], None]
 """Told of each flow that a call has run: its name and its path."""
@@ -41,10 +33,13 @@ Tell = Callable[["Call", str, Sequence[Step]], None]
 
 @dataclass
 class Call:
-    """A caller, an agent and a conversation.
+    """A caller, two agents of whom one may never come, and a conversation.
 
     :param number: Of the call in the demo, from 1.
-    :ivar contact: The first one; Connect makes another when the agent leaves.
+    :param say: Told of each act as it begins.
+    :ivar contact: The first one; Connect makes others in transfers and at the end.
+    :ivar talked: What caller and agent have said to each other.
+    :ivar said_on_hold: What the caller or the agent has said while the caller was on hold.
     """
 
     deployment: Deployment
@@ -52,21 +47,33 @@ class Call:
     conversation: Conversation
     number: int
     tell: Tell
+    say: Callable[[Call, str], None] = lambda *_: None
     contact: Contact = field(init=False)
     paths: list[tuple[str, list[Step]]] = field(default_factory=list)
+    talked: list[Utterance] = field(default_factory=list)
+    said_on_hold: list[Utterance] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         settings = self.deployment.settings
         instance = settings.connect.instance_arn
-        self._agent = Agent(f"agent-{self.number}", f"{instance}/agent/{uuid.uuid4()}")
+        self._ada, self._grace = (
+            Agent(f"agent-{self.number}{letter}", f"{instance}/agent/{uuid.uuid4()}")
+            for letter in ("", "b")
+        )
+        self._support = Queue(
+            f"{instance}/queue/{uuid.uuid4()}",
+            "Support",
+            outbound_whisper="Transcription outbound whisper",
+        )
         self.contact = Contact(
             str(uuid.uuid4()),
             instance,
             customer_endpoint=Endpoint(f"+1555010{self.number:04d}"),
             system_endpoint=Endpoint("+15550109999"),
-            queue=Queue(f"{instance}/queue/{uuid.uuid4()}", "Support"),
-            agent=self._agent,
+            queue=self._support,
+            agent=self._ada,
         )
+        self._began = len(self.asapp.requests)
         self._runner = FlowRunner(
             invoke_lambda=self.deployment.invoke,
             stream_prefix=settings.media_streaming.prefix,
@@ -81,7 +88,7 @@ class Call:
 
     def run_module(self, name: str) -> list[Step]:
         """Run a module where its users put it: in an inbound flow of their own."""
-        return self._run(f"inbound flow with {name!r}", _invoking(name), "CONTACT_FLOW")
+        return self._run(f"inbound flow with {name!r}", invoking(name), "CONTACT_FLOW")
 
     def _run(self, name: str, content: Mapping[str, Any], kind: str) -> list[Step]:
         path = self._runner.run(content, self.contact, kind)
@@ -96,134 +103,71 @@ class Call:
         """Both talk; returns when ASAPP has posted all that it heard."""
         self.asapp.speak(self.contact.contact_id, utterances).result(timeout=120)
 
-    def play_with_agent_whisper(self) -> None:
-        """The agent accepts, they talk, the agent leaves first."""
-        call = self._connected(_inbound(hooks=_OUR_HOOKS))
-        self.speak(self.conversation.utterances)
-        call.agent_leaves()
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What ASAPP was asked with effect: ``start ada``, ``stop``."""
+        names = {self._ada.user_name: "ada", self._grace.user_name: "grace"}
+        guid = self.contact.contact_id.encode()
+        told = []
+        for request in self.asapp.requests[self._began :]:
+            if request.took_effect and guid in request.body:
+                agent_id = request.json().get("agentId", "")
+                told.append(f"start {names.get(agent_id, agent_id)}" if agent_id else "stop")
+        return tuple(told)
 
-    def play_with_modules(self) -> None:
-        """The same with flows of one's own that invoke the modules."""
-        call = self._connected(_inbound(START_MODULE, hooks={"CustomerRemaining": GOODBYE}))
-        self.speak(self.conversation.utterances)
-        call.agent_leaves()
+    def play(self, acts: Sequence[Act], events: ConnectEvents) -> None:
+        """Play a call act by act, and wait after each until ASAPP knows of it.
 
-    def play_with_hold(self) -> None:
-        """The agent puts the caller on hold, and what is said then is nobody's business; no flow
-        runs at resume, so the agent events start transcription again."""
-        spoken = self.conversation.utterances
-        first, last = len(spoken) // 3, 2 * len(spoken) // 3
-        events = AgentEventStream(self.deployment)
-        call = self._connected(_inbound(hooks=_OUR_HOOKS))
-        events.put(self._agent, self.contact, "CONNECTED")
-        self.speak(spoken[:first])
-        call.agent_holds()
-        events.put(self._agent, self.contact, "CONNECTED_ONHOLD")
-        self.speak(spoken[first:last])
-        call.agent_resumes()
-        events.put(self._agent, self.contact, "CONNECTED")
-        self._wait_until_heard_again()
-        self.speak(spoken[last:])
-        call.agent_leaves()
-        events.put(self._agent, self.contact, "ENDED")
+        What is scripted is said on the way: a part whenever caller and agent come together, a part
+        on each hold, and the rest when nobody will come together any more.
+        """
+        self.contact.agent = None
+        call = ConnectCall(
+            self._runner,
+            self.contact,
+            flows(self.deployment.flow),
+            tell=lambda played: self._note(played.flow or played.name, list(played.path)),
+            agent_events=events.agents,
+            contact_events=events.contacts,
+        )
+        scene = Scene(call, events.agents, events.contacts, self._ada, self._grace, self._support)
+        starts = sum(request.startswith("start") for request in sequence(acts))
+        part = len(self.conversation.utterances) // max(1, 2 * starts - 1)
+        left = list(self.conversation.utterances)
+        told, before = 0, (False, False)
+        for number, act in enumerate(acts):
+            self.say(self, act.does.__name__.replace("_", " "))
+            act.does(scene)
+            told += len(act.told)
+            self._wait_until_told(told)
+            now = call.is_on_hold, call.customer_talks
+            if now != before and any(now):
+                last = call.customer_talks and not any(map(_starts, acts[number + 1 :]))
+                said = left if last else left[:part]
+                left = left[len(said) :]
+                (self.talked if call.customer_talks else self.said_on_hold).extend(said)
+                self.speak(said)
+            before = now
 
-    def _wait_until_heard_again(self) -> None:
-        """Nobody is told that the stream has carried the event; ASAPP is where it shows."""
-        until = time.monotonic() + _SECONDS_TO_RESUME
-        while len(self.asapp.successful_starts(self.contact.contact_id)) < 2:
+    def _wait_until_told(self, requests: int) -> None:
+        """Nobody is told that the stream has carried an event; ASAPP is where it shows."""
+        until = time.monotonic() + _SECONDS_TO_BE_TOLD
+        while len(self.told) < requests:
             if time.monotonic() > until:
                 raise SandboxError(
-                    f"call {self.number}: transcription was not resumed within "
-                    f"{_SECONDS_TO_RESUME} s of the agent event"
+                    f"call {self.number}: ASAPP was told {', '.join(self.told) or 'nothing'}, and "
+                    f"no request {requests} within {_SECONDS_TO_BE_TOLD} s"
                 )
-            time.sleep(0.05)
-
-    def _connected(self, inbound: dict[str, Any]) -> ConnectCall:
-        """The caller dials, waits in the queue, and is joined with the agent."""
-        ours = {
-            name: PublishedFlow(kind, self.deployment.flow(name))
-            for name, kind in (AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT)
-        }
-        theirs = {
-            INBOUND: PublishedFlow("CONTACT_FLOW", inbound),
-            GOODBYE: PublishedFlow("CONTACT_FLOW", _invoking(STOP_MODULE)),
-        }
-        call = ConnectCall(self._runner, self.contact, ours | theirs, tell=self._note_played)
-        call.customer_calls(INBOUND)
-        call.agent_accepts(self._agent)
-        return call
-
-    def _note_played(self, played: Played) -> None:
-        self._note(played.flow or played.name, list(played.path))
+            time.sleep(0.1)
 
 
-def _inbound(module: str = "", *, hooks: Mapping[str, str]) -> dict[str, Any]:
-    """A customer's inbound flow: it may invoke a module, sets the flows of later, and queues."""
-    blocks = [
-        *([_invoke(module)] if module else []),
-        *(
-            (f"Set {hook}", "UpdateContactEventHooks", {"EventHooks": {hook: flow}})
-            for hook, flow in hooks.items()
-        ),
-        ("Queue", "TransferContactToQueue", {}),
-    ]
-    return _in_a_row(blocks, ("Hang up", "DisconnectParticipant", {}))
+def _starts(act: Act) -> bool:
+    return any(request.startswith("start") for request in act.told)
 
 
-def _invoking(module: str) -> dict[str, Any]:
-    """The least flow that invokes a module."""
-    return _in_a_row([_invoke(module)], ("End", "EndFlowExecution", {}))
-
-
-def _invoke(module: str) -> _Block:
-    return "Invoke module", "InvokeFlowModule", {"FlowModuleId": module}
-
-
-def _in_a_row(blocks: Sequence[_Block], end: _Block) -> dict[str, Any]:
-    """A flow whose blocks lead on whether they work or not."""
-    followers = [*(name for name, _, _ in blocks[1:]), end[0]]
-    actions = []
-    for (name, kind, parameters), follower in zip(blocks, followers, strict=True):
-        errors = ["NoMatchingError"]
-        if kind == "TransferContactToQueue":
-            errors.append("QueueAtCapacity")
-        transitions = {
-            "NextAction": follower,
-            "Errors": [{"ErrorType": error, "NextAction": follower} for error in errors],
-        }
-        actions.append(_action(name, kind, parameters, transitions))
-    return {
-        "Version": "2019-10-30",
-        "StartAction": actions[0]["Identifier"],
-        "Actions": [*actions, _action(*end, {})],
-    }
-
-
-def _action(
-    name: str, kind: str, parameters: dict[str, Any], transitions: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "Identifier": name,
-        "Type": kind,
-        "Parameters": parameters,
-        "Transitions": transitions,
-    }
-
-
-def play_all(calls: Sequence[tuple[Call, Callable[[Call], None]]]) -> None:
+def play_all(calls: Sequence[tuple[Call, Sequence[Act]]], events: ConnectEvents) -> None:
     """Play the calls at the same time; the first failure of any of them is raised."""
-    failures: list[BaseException] = []
-
-    def play(call: Call, course: Callable[[Call], None]) -> None:
-        try:
-            course(call)
-        except BaseException as failure:
-            failures.append(failure)
-
-    threads = [threading.Thread(target=play, args=each, daemon=True) for each in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        playing = [pool.submit(call.play, acts, events) for call, acts in calls]
+    for each in playing:
+        each.result()

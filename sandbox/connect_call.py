@@ -1,8 +1,10 @@
-"""Connect's side of one voice call: which flow it runs when, for whom, and on which contact.
+"""Connect's side of one voice call: which flow it runs when, for whom, and on which contact; and
+what it publishes of it.
 
 Sources, under https://docs.aws.amazon.com/connect/latest/adminguide:
 contact-initiation-methods.html, set-whisper-flow.html, contact-flow-default.html,
-set-disconnect-flow.html, ctr-data-model.html. What they leave open is a parameter.
+set-disconnect-flow.html, ctr-data-model.html, agent-event-stream-model.html, contact-events.html.
+What they leave open is a parameter.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from connect_autotranscribe.flows.action_rules import (
     QUEUE,
     QUEUE_TRANSFER,
 )
+from sandbox.agent_events import AgentEvents
 from sandbox.contact import Agent, Contact, Queue
+from sandbox.contact_events import ContactEvents
 from sandbox.flow_outcome import ENDS, LOOPS, TO_AGENT, TO_FLOW, TO_QUEUE, FlowError, Outcome
 from sandbox.flow_runner import FlowRunner, Step
 
@@ -95,7 +99,9 @@ class Played:
 class ConnectCall:
     """A voice call, as Connect handles it.
 
-    Its methods are what people do; each runs the flows that Connect runs then, in Connect's order.
+    Its methods are what people do; each runs the flows that Connect runs then, in Connect's order,
+    and publishes what Connect publishes then: a hold before its flow, an agent's ``CONNECTED``
+    after both whispers.
 
     :param contact: The first contact. A method may end it and make another: see `contact`.
     :param flows: The instance's flows by what hooks and blocks name them with, id or ARN.
@@ -104,6 +110,8 @@ class ConnectCall:
     :param hooks_follow: Whether flows that were set for a contact run for the one that follows it.
         Connect's pages do not say. Default: they do not.
     :param tell: Told of each flow that has run.
+    :param agent_events: The agents of the instance. Default: agents that nobody hears of.
+    :param contact_events: Its contacts, likewise.
     :ivar contact: The contact that the customer is on now.
     :ivar consult: The contact between the source agent and the agent or queue that the call is
         being transferred to; None where nobody transfers.
@@ -127,6 +135,8 @@ class ConnectCall:
         stream_follows: bool = False,
         hooks_follow: bool = False,
         tell: Callable[[Played], None] = lambda _: None,
+        agent_events: AgentEvents | None = None,
+        contact_events: ContactEvents | None = None,
     ) -> None:
         self.contact = contact
         self.consult: Contact | None = None
@@ -138,27 +148,39 @@ class ConnectCall:
         self._stream_follows = stream_follows
         self._hooks_follow = hooks_follow
         self._tell = tell
+        self._agents = agent_events or AgentEvents(contact.instance_arn)
+        self._contacts = contact_events or ContactEvents()
+        self._after_work: list[tuple[Agent, Contact]] = []
         self._waiting: Contact | None = None
         """The contact that waits for an agent."""
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.played))
 
+    @property
+    def customer_talks(self) -> bool:
+        """Whether the customer is with an agent, and not on hold."""
+        return not self.is_over and not self.is_on_hold and self.contact.place == "agent"
+
     # What people do.
 
     def customer_calls(self, flow: str) -> None:
         """A customer calls a number that this inbound flow answers."""
+        self._contacts.tell(self.contact, "INITIATED")
         self._follow(self.contact, self._play(flow, INBOUND, self.contact, "customer"), "customer")
 
     def agent_calls(self, *, answered: bool = True) -> None:
         """An agent calls a customer: the outbound whisper of the contact's queue, and no other."""
         self.contact.initiation_method = "OUTBOUND"
+        self._contacts.tell(self.contact, "INITIATED")
         self._dial(answered)
 
     def agent_calls_back(self, agent: Agent, *, answered: bool = True) -> None:
         """An agent accepts a queued callback, and then the customer is called."""
         self.contact.initiation_method = "CALLBACK"
+        self._contacts.tell(self.contact, "INITIATED")
         self.contact.agent = agent
+        self._agents.sees(agent, self.contact, "INCOMING")
         self._play_hooked(AGENT_WHISPER, self.contact, "agent")
         self._dial(answered)
 
@@ -172,14 +194,18 @@ class ConnectCall:
         if contact is None:
             raise CallError("no contact waits for an agent")
         contact.agent = agent
+        self._agents.sees(agent, contact, "CONNECTING")
         self._play_hooked(AGENT_WHISPER, contact, "agent")
         if drops:
+            self._agents.sees(agent, contact, "MISSED")
             contact.agent = None
+            self._agents.clears(agent, contact)
             return
         self._waiting = None
         contact.place = "agent"
         hearer = "source agent" if contact is self.consult else "customer"
         self._play_hooked(CUSTOMER_WHISPER, contact, hearer)
+        self._joins(contact)
 
     def agent_holds(self) -> None:
         """The agent puts the customer on hold."""
@@ -187,12 +213,14 @@ class ConnectCall:
         if self.is_on_hold:
             raise CallError("the customer is on hold already")
         self.is_on_hold = True
+        self._shows(self.contact, "CONNECTED_ONHOLD")
         self._play_hooked(CUSTOMER_HOLD, self.contact, "customer")
 
     def agent_resumes(self) -> None:
         """The agent takes the customer back, or joins everybody in a transfer: no flow runs."""
         self._needs_an_agent()
         self.is_on_hold = False
+        self._shows(self.contact, "CONNECTED")
 
     def agent_transfers(self, to: Agent | Queue, flow: str = "", *, cold: bool = False) -> None:
         """The agent transfers the call by a quick connect; `agent_accepts` is what comes next.
@@ -214,6 +242,7 @@ class ConnectCall:
         else:
             type, contact.queue = QUEUE_TRANSFER, to
         if cold:
+            self._gone(self.contact)
             self.contact, self.is_on_hold = contact, False
         else:
             self.consult = contact
@@ -233,6 +262,7 @@ class ConnectCall:
         """
         self._needs_an_agent()
         self.is_on_hold = False
+        self._gone(self.contact)
         if self.consult:
             self.contact, self.consult = self.consult, None
             return
@@ -248,7 +278,16 @@ class ConnectCall:
         """No flow runs: Connect has none for it."""
         if self.is_over:
             raise CallError("the call is over")
+        if self.consult:
+            self._end(self.consult)
         self._end(self.contact)
+
+    def agents_end_work(self) -> None:
+        """The agents have done their after-contact work for all that is over."""
+        for agent, contact in self._after_work:
+            self._agents.clears(agent, contact)
+            self._contacts.tell(contact, "COMPLETED")
+        self._after_work.clear()
 
     # What Connect does.
 
@@ -267,6 +306,7 @@ class ConnectCall:
     def _queue(self, contact: Contact, hearer: str) -> None:
         contact.place = "queue"
         self._waiting = contact
+        self._contacts.tell(contact, "QUEUED")
         ending = self._play_hooked(QUEUE, contact, hearer)
         if ending is None or ending.branch in (ENDS, LOOPS):
             return
@@ -284,6 +324,7 @@ class ConnectCall:
     def _dial(self, answered: bool) -> None:
         contact, hearer = self.contact, "customer"
         contact.place = "agent"
+        self._shows(contact, "CONNECTING")
         flow = contact.queue.outbound_whisper if contact.queue else ""
         if flow:
             content = self._published(flow, {OUTBOUND_WHISPER}).content
@@ -291,11 +332,16 @@ class ConnectCall:
             run.until(_FIRST_PROMPT)
             before = len(run.steps)
             if answered:
+                self._contacts.tell(contact, "CONNECTED_TO_SYSTEM")
                 run.to_the_end()
             self._note(_NAMES[OUTBOUND_WHISPER], hearer, contact, flow, run.steps, before)
         else:
             self._note("default outbound", hearer, contact)
-        if not answered:
+            if answered:
+                self._contacts.tell(contact, "CONNECTED_TO_SYSTEM")
+        if answered:
+            self._joins(contact)
+        else:
             self._end(contact)
 
     def _play_hooked(self, type: str, contact: Contact, hearer: str) -> Outcome | None:
@@ -336,14 +382,33 @@ class ConnectCall:
         return found
 
     def _next_contact(self, contact: Contact, initiation_method: str) -> Contact:
-        return contact.followed_by(
+        following = contact.followed_by(
             str(uuid.UUID(int=self._runner.rng.getrandbits(128), version=4)),
             initiation_method,
             with_stream=self._stream_follows,
             with_hooks=self._hooks_follow,
         )
+        self._contacts.tell(following, "INITIATED")
+        return following
+
+    def _joins(self, contact: Contact) -> None:
+        """The agent and whoever waits hear each other now."""
+        self._shows(contact, "CONNECTED")
+        self._contacts.tell(contact, "CONNECTED_TO_AGENT")
+
+    def _gone(self, contact: Contact) -> None:
+        """The contact is over; an agent who had it goes on to after-contact work."""
+        if contact.place == "agent" and contact.agent:
+            self._shows(contact, "ENDED")
+            self._after_work.append((contact.agent, contact))
+        self._contacts.tell(contact, "DISCONNECTED")
+
+    def _shows(self, contact: Contact, state: str) -> None:
+        if contact.agent:
+            self._agents.sees(contact.agent, contact, state)
 
     def _end(self, contact: Contact) -> None:
+        self._gone(contact)
         self._waiting = None
         if contact is self.consult:
             self.consult = None

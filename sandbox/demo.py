@@ -19,6 +19,8 @@ from rich.table import Table
 
 from sandbox.asapp_double import Delivery
 from sandbox.call import Call, play_all
+from sandbox.calls import CALLS, WITH_MODULES
+from sandbox.connect_events import ConnectEvents, Disorder
 from sandbox.conversations import load_all
 from sandbox.emulator import SandboxError
 from sandbox.flow_runner import Step
@@ -26,6 +28,13 @@ from sandbox.running import BusListener, running_sandbox
 from sandbox.summary import Summary, stored, summarise, wait_for_arrival
 
 DELIVERY = Delivery(duplicate=0.2, reorder=0.3, delay_ms=(0, 400), seed=7)
+DISORDER = Disorder(duplicate=0.2, late_ms=(0, 400), seed=7)
+COURSES = (
+    CALLS["the agent hangs up first"],
+    WITH_MODULES,
+    CALLS["two holds"],
+    CALLS["warm transfer"],
+)
 PACE = 0.03
 """Real seconds a scripted second: a call of three minutes takes five seconds."""
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan")
@@ -42,6 +51,9 @@ class Screen:
 
     def step(self, text: str) -> None:
         self.console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/]  {text} …")
+
+    def act(self, call: Call, what: str) -> None:
+        self.console.print(f"{self._tag(call.number)} [italic]{what}[/]")
 
     def path(self, call: Call, name: str, path: Sequence[Step]) -> None:
         if not path:
@@ -98,9 +110,8 @@ def main() -> int:
 def demo(screen: Screen) -> Summary:
     """Start the sandbox, play every scripted conversation at once, compare, and stop it all."""
     with running_sandbox(delivery=DELIVERY, pace=PACE, say=screen.step) as sandbox:
-        courses = (Call.play_with_agent_whisper, Call.play_with_modules, Call.play_with_hold)
         calls = [
-            Call(sandbox.deployment, sandbox.asapp, conversation, number, screen.path)
+            Call(sandbox.deployment, sandbox.asapp, conversation, number, screen.path, screen.act)
             for number, conversation in enumerate(load_all(), 1)
         ]
         numbers = {call.contact.contact_id: call.number for call in calls}
@@ -114,8 +125,9 @@ def demo(screen: Screen) -> Summary:
 
         showing = threading.Thread(target=show, daemon=True)
         showing.start()
-        screen.step(f"playing {len(calls)} calls; ASAPP's double repeats and reorders its POSTs")
-        play_all([(call, courses[i % len(courses)]) for i, call in enumerate(calls)])
+        screen.step(f"playing {len(calls)} calls; POSTs and Connect's events come twice, and late")
+        with ConnectEvents(sandbox.deployment, DISORDER) as events:
+            play_all([(c, COURSES[i % len(COURSES)]) for i, c in enumerate(calls)], events)
         screen.step("waiting for what is still on its way")
         wait_for_arrival(sandbox.deployment, sandbox.asapp, _SECONDS_TO_ARRIVE)
         time.sleep(2)  # a duplicate that is stored as a second utterance would come late
@@ -125,7 +137,7 @@ def demo(screen: Screen) -> Summary:
         summary = summarise(calls, sandbox.deployment, sandbox.asapp, published)
         screen.summary(summary)
         screen.step("stopping the emulator and the double")
-    good = "nothing lost, doubled or altered"
+    good = "nothing lost, doubled or altered; nothing of a hold transcribed"
     screen.console.print(f"[red]{len(summary.wrongs)} wrong[/]" if summary.wrongs else good)
     return summary
 

@@ -12,6 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from connect_autotranscribe.settings import Settings
@@ -56,6 +60,19 @@ class Deployment:
         (name,) = self._resources("AWS::Events::EventBus")
         return name
 
+    @cached_property
+    def agent_event_stream_name(self) -> str:
+        return (self.settings.lifecycle.stream_arn or "").rpartition("/")[2]
+
+    @cached_property
+    def contact_event_rule(self) -> tuple[str, str]:
+        """The pattern and the one target's ARN of the rule for Connect's contact events."""
+        (name,) = self._resources("AWS::Events::Rule", "CallLifecycle")
+        events = self.emulator.client("events")
+        rule = events.describe_rule(Name=name)
+        (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+        return rule["EventPattern"], target["Arn"]
+
     def function_arn(self, name: str) -> str:
         """The alias that flows invoke.
 
@@ -71,17 +88,61 @@ class Deployment:
 
     @cached_property
     def webhook_url(self) -> str:
-        """Where the emulator serves what API Gateway serves at the stack's ``WebhookUrl``."""
-        (api,) = self._resources("AWS::ApiGateway::RestApi")
-        path = self.outputs["WebhookUrl"].partition(".amazonaws.com/")[2]
-        stage, _, resource = path.partition("/")
-        return f"{self.emulator.endpoint}/restapis/{api}/{stage}/_user_request_/{resource}"
+        return self._served("TranscriptWebhook", self.outputs["WebhookUrl"])
+
+    @cached_property
+    def transcript_url(self) -> str:
+        """With ``{conversationId}`` where that belongs."""
+        return self._served("TranscriptApi", self.outputs["TranscriptUrl"])
+
+    def transcript(self, conversation_id: str, accept: str, *, signed: bool = True) -> httpx.Response:
+        """What another system gets that reads a call's transcript.
+
+        The emulator asks for a signature and does not check it.
+
+        :param accept: ``application/json`` or ``text/plain``.
+        """
+        url = self.transcript_url.replace("{conversationId}", conversation_id)
+        request = AWSRequest("GET", url, headers={"Accept": accept})
+        if signed:
+            SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
+        return httpx.get(url, headers=dict(request.headers), timeout=60)
 
     @cached_property
     def webhook_secret(self) -> str:
         client = self.emulator.client("secretsmanager")
         value = client.get_secret_value(SecretId=self.outputs["WebhookSecretArn"])
         return str(value["SecretString"])
+
+    def stop_schedules(self) -> None:
+        """From now on nothing runs by the clock, but only when :meth:`run_schedule` is called."""
+        scheduler = self.emulator.client("scheduler")
+        for name in self._resources("AWS::Scheduler::Schedule"):
+            scheduler.update_schedule(**self._schedule(name), State="DISABLED")
+
+    def run_schedule(self, construct: str) -> Any:
+        """Invoke what a schedule invokes, as it does, but at once and waiting for the answer.
+
+        :param construct: ``TranscriptReconciliation`` or ``UtteranceExport``.
+        """
+        (name,) = self._resources("AWS::Scheduler::Schedule", construct)
+        target = self._schedule(name)["Target"]
+        return self.invoke(target["Arn"], json.loads(target["Input"]), _SECONDS_OF_A_RUN)
+
+    def reconcile(self, conversation_id: str = "") -> Any:
+        """Hold calls against ASAPP's record of them.
+
+        :param conversation_id: This one, whether it is due or not. Default: those that are due.
+        """
+        if not conversation_id:
+            return self.run_schedule("TranscriptReconciliation")
+        event = {"conversationId": conversation_id}
+        return self.invoke(self.reconcile_transcript_arn, event, _SECONDS_OF_A_RUN)
+
+    @cached_property
+    def reconcile_transcript_arn(self) -> str:
+        (name,) = self._resources("AWS::Scheduler::Schedule", "TranscriptReconciliation")
+        return str(self._schedule(name)["Target"]["Arn"])
 
     def flow(self, name: str) -> dict[str, Any]:
         """The content of a flow or module of the flows stack, with the deployed functions' ARNs."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from sandbox.asapp_double import AsappDouble, Post
 from sandbox.call import Call
+from sandbox.conversations import Utterance
 from sandbox.deployment import Deployment
 from shared.utterance import in_order
 
@@ -24,6 +25,10 @@ class Summary:
     :param duplicated: In the table more often than sent.
     :param altered: In the table with another text, time, speaker or place than sent.
     :param unpublished: In the table, and not heard on the event bus.
+    :param unheard_on_hold: Said while the caller was on hold, and not transcribed: as it must be.
+    :param heard_on_hold: Said likewise, and transcribed.
+    :param unheard_in_talk: Said by caller and agent to each other, from their first word to their
+        last, after resumes and transfers too, and not transcribed.
     :param post_to_table_ms_p50: From the first POST of an utterance to the consumer's write of it.
     :param wrongs: A line for each of them; no word of what was said.
     """
@@ -38,6 +43,9 @@ class Summary:
     duplicated: int
     altered: int
     unpublished: int
+    unheard_on_hold: int
+    heard_on_hold: int
+    unheard_in_talk: int
     post_to_table_ms_p50: float
     post_to_table_ms_p99: float
     wrongs: tuple[str, ...]
@@ -75,7 +83,12 @@ def summarise(
     lost, more = said - kept, kept - said
     duplicated = sum(count for key, count in more.items() if key in said)
     misplaced = [guid for guid in guids if not _in_place(guid, sent, found)]
-    unheard = [item for item in found if _id(item) not in published]
+    unpublished = [item for item in found if _id(item) not in published]
+    heard = {guid: _words([post for post in asapp.posts if post.guid == guid]) for guid in guids}
+    talked = {guid: _words(call.talked) for guid, call in zip(guids, calls, strict=True)}
+    on_hold = {guid: _words(call.said_on_hold) for guid, call in zip(guids, calls, strict=True)}
+    missed = {guid: (talked[guid] - heard[guid]).total() for guid in guids}
+    overheard = {g: (on_hold[g] & (heard[g] - talked[g])).total() for g in guids}
     first_post_at = {_of_post(post): post.sent[0].at * 1000 for post in sent if post.sent}
     waits = [
         int(published[_id(item)]["storedAt"]) - first_post_at[_of_item(item)]
@@ -93,14 +106,19 @@ def summarise(
         lost=lost.total(),
         duplicated=duplicated,
         altered=more.total() - duplicated + (0 if lost or more else len(misplaced)),
-        unpublished=len(unheard),
+        unpublished=len(unpublished),
+        unheard_on_hold=sum(words.total() for words in on_hold.values()) - sum(overheard.values()),
+        heard_on_hold=sum(overheard.values()),
+        unheard_in_talk=sum(missed.values()),
         post_to_table_ms_p50=round(percentiles[49], 1),
         post_to_table_ms_p99=round(percentiles[98], 1),
         wrongs=(
             *(f"lost: {_where(key)}" for key in lost.elements()),
             *(f"not as sent: {_where(key)}" for key in more.elements()),
             *(f"out of order: conversation {guid}" for guid in misplaced if not lost and not more),
-            *(f"not on the bus: {_where(_of_item(item))}" for item in unheard),
+            *(f"{n} said in talk, not heard: conversation {g}" for g, n in missed.items() if n),
+            *(f"{n} said on hold, heard: conversation {g}" for g, n in overheard.items() if n),
+            *(f"not on the bus: {_where(_of_item(item))}" for item in unpublished),
         ),
     )
 
@@ -119,6 +137,10 @@ def _of_item(item: Mapping[str, Any]) -> Said:
 
 def _id(item: Mapping[str, Any]) -> str:
     return f"{item['conversationId']}/{item['item']}"
+
+
+def _words(said: Sequence[Utterance | Post]) -> Counter[tuple[str, str]]:
+    return Counter((str(each.role), each.text) for each in said)
 
 
 def _where(said: Said) -> str:

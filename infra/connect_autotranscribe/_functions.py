@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -17,7 +18,8 @@ _INSTALLED, _CHECKOUT = _HERE / "_lambdas", _HERE.parents[1] / "lambdas"
 
 
 class Function(lambda_.Function):
-    """A function from a folder of ``lambdas/``, with ``shared/`` and nothing else in its package.
+    """A function from a folder of ``lambdas/``; its package has that and what it imports of
+    ``shared/``, and nothing else.
 
     It runs on the newest Python on arm64, is traced, logs JSON to a group of its own for a limited
     time, and may do nothing but write to that group until it is granted more.
@@ -27,6 +29,7 @@ class Function(lambda_.Function):
     :param environment: The environment variables; never a secret.
     :param log_retention_days: Days until a log line goes; one of CloudWatch Logs' choices.
     :param removal_policy: What becomes of the log group when it leaves the stack.
+    :param log_group: Where it logs instead. Default: a group of its own.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class Function(lambda_.Function):
         environment: Mapping[str, str],
         log_retention_days: int,
         removal_policy: RemovalPolicy,
+        log_group: logs.ILogGroup | None = None,
     ) -> None:
-        log_group = log_group_for_days(
+        log_group = log_group or log_group_for_days(
             scope, f"{id}Logs", days=log_retention_days, removal_policy=removal_policy
         )
         role = iam.Role(
@@ -51,6 +55,7 @@ class Function(lambda_.Function):
             description=f"Runs {folder}",
         )
         log_group.grant_write(role)
+        lambdas = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
         super().__init__(
             scope,
             id,
@@ -58,9 +63,16 @@ class Function(lambda_.Function):
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
             code=lambda_.Code.from_asset(
-                str(_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT),
+                str(lambdas),
                 ignore_mode=IgnoreMode.GIT,
-                exclude=["/*", f"!/{folder}", "!/shared", "__pycache__"],
+                exclude=[
+                    "/*",
+                    f"!/{folder}",
+                    "!/shared",
+                    "/shared/*",
+                    *(f"!/shared/{name}.py" for name in shared_modules(lambdas, folder)),
+                    "__pycache__",
+                ],
             ),
             handler=f"{folder}.handler.handler",
             memory_size=512,
@@ -77,6 +89,13 @@ class Function(lambda_.Function):
                 reason="X-Ray and ListStreams have no resource level; all else names resources.",
             )
         )
+        if (written := as_nag_writes(scope, log_group.log_group_arn)).endswith(":*"):
+            Validations.of(role).acknowledge(
+                Acknowledgment(
+                    id=f"AwsSolutions-IAM5[Resource::{written}]",
+                    reason="The streams of the one log group that was given.",
+                )
+            )
 
 
 def log_group_for_days(
@@ -101,3 +120,37 @@ def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
         source_account=Stack.of(function).account,
     )
     return alias
+
+
+def shared_modules(lambdas: Path, folder: str) -> list[str]:
+    """The modules of ``shared/`` that a function imports, by itself or through one another."""
+    found: set[str] = set()
+    ahead = [*(lambdas / folder).rglob("*.py")]
+    while ahead:
+        new = _imported_of_shared(lambdas, ahead.pop()) - found
+        found |= new
+        ahead += [lambdas / "shared" / f"{name}.py" for name in new]
+    return sorted(found)
+
+
+def _imported_of_shared(lambdas: Path, file: Path) -> set[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    parts = [name.split(".") for name in names if name.startswith("shared.")]
+    return {part[1] for part in parts if (lambdas / "shared" / f"{part[1]}.py").is_file()}
+
+
+def as_nag_writes(scope: Construct, value: str) -> str:
+    """A string with tokens as cdk-nag writes it in a finding: ``arn:<AWS::Partition>:logs:…``."""
+    match Stack.of(scope).resolve(value):
+        case {"Fn::Join": [str() as between, list() as parts]}:
+            return between.join(
+                part if isinstance(part, str) else f"<{part.get('Ref')}>" for part in parts
+            )
+        case str() as text:
+            return text
+    return ""

@@ -9,16 +9,18 @@ from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, T
 from aws_cdk import aws_connect as connect
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
 from connect_autotranscribe._functions import Function
-from connect_autotranscribe.transcript_store import dead_letter_queue
 from connect_autotranscribe.transcription_control import TranscriptionControl
 
 INITIATION_METHODS = ("INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK")
@@ -49,7 +51,13 @@ class CallLifecycle(Construct):
         not say so. Default: the stream is not encrypted.
     :param initiation_methods: The ways in which a call begins whose agent events are followed.
         Default: calls in and out, transfers and callbacks, but not a supervisor's monitoring.
-    :param log_retention_days: Days until a log line goes. Default: 30.
+    :param agent_event_dead_letters: Default: a queue of its own.
+    :param contact_event_dead_letters: Default: a queue of its own. One that is given must let
+        EventBridge send to it, and so must its key.
+    :param key: Encrypts the queues that are made here. Default: SQS's own key.
+    :param log_group: Where both functions log. Default: a group each.
+    :param log_retention_days: Days until a log line goes, where the groups are made here.
+        Default: 30.
     :param removal_policy: What becomes of the dead letters and the logs. Default: they stay.
 
     .. code-block:: python
@@ -67,8 +75,8 @@ class CallLifecycle(Construct):
     agent_event_stream: kinesis.IStream
     follow_agent_events: lambda_.Function
     follow_contact_events: lambda_.Function
-    agent_event_dead_letters: sqs.Queue
-    contact_event_dead_letters: sqs.Queue
+    agent_event_dead_letters: sqs.IQueue
+    contact_event_dead_letters: sqs.IQueue
 
     def __init__(
         self,
@@ -81,6 +89,10 @@ class CallLifecycle(Construct):
         agent_event_stream: kinesis.IStream | None = None,
         stream_key: kms.IKey | None = None,
         initiation_methods: Sequence[str] = INITIATION_METHODS,
+        agent_event_dead_letters: sqs.IQueue | None = None,
+        contact_event_dead_letters: sqs.IQueue | None = None,
+        key: kms.IKey | None = None,
+        log_group: logs.ILogGroup | None = None,
         log_retention_days: int = 30,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
@@ -99,6 +111,7 @@ class CallLifecycle(Construct):
                 description=description,
                 timeout=Duration.seconds(30),
                 environment={**control.environment, **more},
+                log_group=log_group,
                 log_retention_days=log_retention_days,
                 removal_policy=removal_policy,
             )
@@ -106,9 +119,15 @@ class CallLifecycle(Construct):
             return made
 
         self.agent_event_dead_letters, self.contact_event_dead_letters = (
-            self._dead_letters(f"{which}EventDeadLetters", removal_policy)
-            for which in ("Agent", "Contact")
+            given or self._dead_letters(f"{which}EventDeadLetters", key, removal_policy)
+            for which, given in (
+                ("Agent", agent_event_dead_letters),
+                ("Contact", contact_event_dead_letters),
+            )
         )
+        if key and not contact_event_dead_letters:
+            sender = iam.ServicePrincipal("events.amazonaws.com")
+            key.grant(sender, "kms:Decrypt", "kms:GenerateDataKey")
         self.follow_agent_events = function(
             "FollowAgentEvents",
             "follow_agent_events",
@@ -183,7 +202,7 @@ class CallLifecycle(Construct):
             bisect_batch_on_error=True,
             retry_attempts=5,
             max_record_age=_MAX_AGE,
-            on_failure=sources.SqsDlq(self.agent_event_dead_letters),
+            on_failure=sources.SqsDlq(for_failures(self.agent_event_dead_letters, function)),
         )
 
     def _route_contact_events(self, instance_arn: str) -> None:
@@ -200,7 +219,7 @@ class CallLifecycle(Construct):
         self.follow_contact_events.configure_async_invoke(
             retry_attempts=2,
             max_event_age=_MAX_AGE,
-            on_failure=destinations.SqsDestination(queue),
+            on_failure=destinations.SqsDestination(for_failures(queue, self.follow_contact_events)),
         )
         self.rule = events.Rule(
             self,
@@ -221,8 +240,10 @@ class CallLifecycle(Construct):
             ],
         )
 
-    def _dead_letters(self, id: str, removal_policy: RemovalPolicy) -> sqs.Queue:
-        queue = dead_letter_queue(self, id, removal_policy=removal_policy)
+    def _dead_letters(
+        self, id: str, key: kms.IKey | None, removal_policy: RemovalPolicy
+    ) -> sqs.Queue:
+        queue = dead_letter_queue(self, id, key=key, removal_policy=removal_policy)
         reason = "It is itself a dead-letter queue: of a stream or a rule, unseen by the check."
         Validations.of(queue).acknowledge(Acknowledgment(id="AwsSolutions-SQS3", reason=reason))
         return queue

@@ -1,8 +1,9 @@
-"""Who is told when calls go without transcription or utterances are not stored."""
+"""Who is told when calls go without transcription or utterances are not stored, and what they look
+at then."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -15,6 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe.transcript_webhook import TranscriptWebhook
+from connect_autotranscribe.transcription_metrics import TranscriptionMetrics
 
 _PERIOD = Duration.minutes(5)
 
@@ -25,6 +27,8 @@ class TranscriptionAlarms(Construct):
     :param functions: Whose errors and throttles alarm; an expected refusal by ASAPP is an answer
         and no error.
     :param webhook: Whose server errors and queue alarm.
+    :param metrics: What alarms of incomplete transcripts and, where there is an export, of its
+        nights.
     :param dead_letters: The queues in which one message is enough for an alarm.
     :param topic: Where the alarms go. Default: a topic of this construct.
     :param email: Who subscribes to the topic, and must confirm SNS's mail. Default: nobody.
@@ -36,12 +40,14 @@ class TranscriptionAlarms(Construct):
             "Alarms",
             functions={"StartStreaming": control.start_streaming},
             webhook=webhook,
+            metrics=metrics,
             dead_letters={"DeadLetters": webhook.dead_letters},
             email="ops@example.com",
         )
     """
 
     topic: sns.ITopic
+    alarms: Sequence[cloudwatch.Alarm]
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class TranscriptionAlarms(Construct):
         *,
         functions: Mapping[str, lambda_.IFunction],
         webhook: TranscriptWebhook,
+        metrics: TranscriptionMetrics,
         dead_letters: Mapping[str, sqs.IQueue],
         topic: sns.ITopic | None = None,
         email: str | None = None,
@@ -59,6 +66,7 @@ class TranscriptionAlarms(Construct):
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
         self._action = actions.SnsAction(self.topic)
+        self.alarms = self._made = list[cloudwatch.Alarm]()
         for name, function in functions.items():
             self._at_least(
                 f"{name}Errors",
@@ -95,19 +103,164 @@ class TranscriptionAlarms(Construct):
             threshold=300,
         )
 
-    def _at_least(
-        self, name: str, description: str, metric: cloudwatch.Metric, threshold: int = 1
-    ) -> None:
-        alarm = metric.create_alarm(
-            self,
-            name,
-            alarm_description=description,
-            threshold=threshold,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        self._at_least(
+            "ConversationsIncomplete",
+            "A conversation is a day old and lacks utterances that ASAPP has; the log names it",
+            metrics.conversations_incomplete,
         )
+        if metrics.export_days_missing:
+            self._of_export(metrics.export_days_missing)
+
+    def _of_export(self, days_missing: cloudwatch.Metric) -> None:
+        self._at_least(
+            "ExportLate",
+            "A past day is not in the bucket whole; each night tries again",
+            days_missing.with_(statistic=cloudwatch.Stats.MAXIMUM),
+            missing=cloudwatch.TreatMissingData.IGNORE,  # until a night says otherwise
+        )
+        runs = days_missing.with_(statistic=cloudwatch.Stats.SAMPLE_COUNT, period=Duration.hours(1))
+        self._told(
+            runs.create_alarm(
+                self,
+                "ExportSilent",
+                alarm_description="The export has not run for 26 hours, or never yet",
+                threshold=1,
+                comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+                evaluation_periods=26,
+                treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+            )
+        )
+
+    def _at_least(
+        self,
+        name: str,
+        description: str,
+        metric: cloudwatch.Metric,
+        threshold: int = 1,
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    ) -> None:
+        self._told(
+            metric.create_alarm(
+                self,
+                name,
+                alarm_description=description,
+                threshold=threshold,
+                evaluation_periods=1,
+                comparison_operator=(
+                    cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+                ),
+                treat_missing_data=missing,
+            )
+        )
+
+    def _told(self, alarm: cloudwatch.Alarm) -> None:
         alarm.add_alarm_action(self._action)
+        self._made.append(alarm)
+
+
+class TranscriptionDashboard(Construct):
+    """One page: the alarms, the calls, what became of their words, and what stands in the way.
+
+    It bears the stack's name.
+
+    :param alarms: Whose state stands on top.
+    :param metrics: What is counted.
+    :param webhook: Whose errors and queue are shown.
+    :param functions: Whose errors are shown.
+    :param dead_letters: Whose messages are shown.
+
+    .. code-block:: python
+
+        TranscriptionDashboard(
+            self,
+            "Dashboard",
+            alarms=alarms.alarms,
+            metrics=metrics,
+            webhook=webhook,
+            functions={"StartStreaming": control.start_streaming},
+            dead_letters={"DeadLetters": webhook.dead_letters},
+        )
+    """
+
+    dashboard: cloudwatch.Dashboard
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        alarms: Sequence[cloudwatch.IAlarm],
+        metrics: TranscriptionMetrics,
+        webhook: TranscriptWebhook,
+        functions: Mapping[str, lambda_.IFunction],
+        dead_letters: Mapping[str, sqs.IQueue],
+    ) -> None:
+        super().__init__(scope, id)
+        api = webhook.api.rest_api
+        lacking = {"Incomplete after a day": metrics.conversations_incomplete}
+        if metrics.export_days_missing:
+            missing = metrics.export_days_missing.with_(statistic=cloudwatch.Stats.MAXIMUM)
+            lacking["Days that the export lacks"] = missing
+        errors = {name: each.metric_errors(period=_PERIOD) for name, each in functions.items()}
+        age = webhook.queue.metric_approximate_age_of_oldest_message(period=_PERIOD)
+        self.dashboard = cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            dashboard_name=Stack.of(self).stack_name,
+            default_interval=Duration.days(1),
+            widgets=[
+                [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=24)],
+                [
+                    _graph(
+                        "Calls",
+                        {
+                            "Started": metrics.calls_started,
+                            "Stopped": metrics.calls_stopped,
+                            "Refused": metrics.calls_refused,
+                        },
+                    ),
+                    _graph(
+                        "Utterances",
+                        {
+                            "Stored": metrics.utterances_stored,
+                            "Recovered": metrics.utterances_recovered,
+                        },
+                    ),
+                    _graph("Transcripts that lack something", lacking),
+                ],
+                [
+                    _graph(
+                        "Webhook",
+                        {
+                            "4xx": api.metric_client_error(period=_PERIOD, statistic="Sum"),
+                            "5xx": api.metric_server_error(period=_PERIOD, statistic="Sum"),
+                        },
+                    ),
+                    _graph("Wait in the queue, in seconds", {"Oldest": age}),
+                    _graph("Errors of functions", errors),
+                ],
+                [
+                    _graph(
+                        "Dead letters",
+                        {
+                            name: queue.metric_approximate_number_of_messages_visible(
+                                period=_PERIOD, statistic="Maximum"
+                            )
+                            for name, queue in dead_letters.items()
+                        },
+                    )
+                ],
+            ],
+        )
+
+
+def _graph(title: str, lines: Mapping[str, cloudwatch.Metric]) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(
+        title=title,
+        left=[metric.with_(label=label) for label, metric in lines.items()],
+        left_y_axis=cloudwatch.YAxisProps(min=0),
+        width=8,
+    )
 
 
 def _topic(scope: Construct) -> sns.Topic:

@@ -139,6 +139,39 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciliationSettings:
+    """How a finished call is held against ASAPP's own transcript of it.
+
+    :param after_minutes: How long after the call's end. Default: 15, by when a webhook message that
+        is only late has come. 0 is for the sandbox.
+    """
+
+    after_minutes: int = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSettings:
+    """The nightly copy of ASAPP's feed of utterances, and SQL over it.
+
+    :param mode: "off" (the default); "on": ASAPP's account team has enabled the feed.
+    :param at: When it runs, in UTC; ASAPP updates the feed at 02:00. Default: 02:30.
+    :param keep_days: Days until a file goes. Default: 365.
+    :param lookback_days: How many past days are made sure of each night. Default: 7.
+    :param columns: What the feed calls "conversation", "id", "role", "sender", "text" or "time",
+        like {text = "utterance_text"}. Default: the usual names, the first that a line has.
+    :param key_arn: The customer managed key that encrypts the files and the results of queries, in
+        the instance's region. Default: S3's own key.
+    """
+
+    mode: Literal["off", "on"] = "off"
+    at: str = "02:30"
+    keep_days: int = 365
+    lookback_days: int = 7
+    columns: Mapping[str, str] = field(default_factory=dict)
+    key_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionSettings:
     """How long we keep things.
 
@@ -181,6 +214,8 @@ class Settings:
     asapp: AsappSettings
     lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)
     webhook: WebhookSettings = field(default_factory=WebhookSettings)
+    reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -288,11 +323,19 @@ def _are_tags(tags: Mapping[str, Any]) -> bool:
     return texts and len(tags) <= 40 and all(tag.fullmatch(key) for key in tags)
 
 
+def _are_columns(columns: Mapping[str, Any]) -> bool:
+    """They become part of SQL: letters, digits and underscores it is."""
+    name = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+    texts = all(isinstance(each, str) and name.fullmatch(each) for each in columns.values())
+    return texts and columns.keys() <= set(_FIELDS_OF_THE_FEED)
+
+
 _EMULATOR_ACCOUNT = "000000000000"  # the sandbox's; AWS gives it to nobody
 _LOGS_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192)
 # Not MONITOR: a supervisor who listens is no agent on the call.
 _METHODS = ("INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND")
 _NEVER_SHOWN = ("asapp.api_host", "asapp.credentials_secret_name", "webhook.secret_name")
+_FIELDS_OF_THE_FEED = ("conversation", "id", "role", "sender", "text", "time")
 _PARTS = {
     "partition": "(aws|aws-cn|aws-us-gov)",
     "region": "[a-z]{2}(-[a-z]+)+-[0-9]+",
@@ -361,6 +404,19 @@ _RULES = {
     "webhook.throttle_rate_per_second": _number(1, math.inf, "1 or more, like 100"),
     "webhook.throttle_burst": _number(1, math.inf, "1 or more, like 200"),
     "webhook.allowed_cidrs": _array(_Rule("a string", _is_narrow_network, _NETWORK), at_least=0),
+    "reconciliation.after_minutes": _number(0, 720, "1 to 720 minutes, like 15"),
+    "export.at": _text(
+        "(0[2-9]|1[0-9]|2[0-3]):[0-5][0-9]",
+        'a time of day in UTC, "02:00" to "23:59", like "02:30"; ASAPP updates the feed at 02:00',
+    ),
+    "export.keep_days": _number(1, 3650, "1 to 3650 days, like 365"),
+    "export.lookback_days": _number(1, 30, "1 to 30 days, like 7"),
+    "export.columns": _Rule(
+        "a table",
+        _are_columns,
+        f'what the feed calls {", ".join(_FIELDS_OF_THE_FEED)}, like {{text = "utterance_text"}}',
+    ),
+    "export.key_arn": _arn("kms:<region>:<account>:key/<key id>"),
     "retention.transcripts_days": _number(1, 3650, "1 to 3650 days, like 30"),
     "retention.logs_days": _choice(*_LOGS_DAYS, 2557, 2922, 3288, 3653),
     "alarms.email": _text(r"[^@\s]+@[^@\s]+\.[^@\s]+", 'an address, like "ops@example.com"'),
@@ -419,7 +475,8 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     get = values.get
     account, region, instance = get("account"), get("region"), get("connect.instance_arn")
     ours = ("connect.instance_arn", "lifecycle.stream_arn")
-    regional = (*ours, "media_streaming.key_arn", "lifecycle.key_arn", "alarms.topic_arn")
+    keys = ("media_streaming.key_arn", "lifecycle.key_arn", "export.key_arn")
+    regional = (*ours, *keys, "alarms.topic_arn")
     arns: list[tuple[str, str]] = [(key, values[key]) for key in regional if get(key)]
     arns += [("asapp.trusted_role_arns", arn) for arn in get("asapp.trusted_role_arns", ())]
     for key, arn in arns:
@@ -454,5 +511,16 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if get("webhook.secret_in") == "query" and re.search("[.$]", get("webhook.secret_name", "")):
         remedy = 'write letters, digits, "_" or "-", like "token"'
         yield "webhook.secret_name", f"the value is not accepted in a query; {remedy}"
+    after = "reconciliation.after_minutes"
+    if get(after) == 0 and account not in (None, _EMULATOR_ACCOUNT):
+        remedy = f"write {_RULES[after].remedy}"
+        yield after, f"0 leaves no time for what the webhook still brings; {remedy}"
+    if get("export.mode") == "off" and get("export.key_arn"):
+        remedy = 'remove it, or write mode = "on"'
+        yield "export.key_arn", f'is not used in mode "off"; {remedy}'
+    keep, back = get("export.keep_days", 3650), get("export.lookback_days", 0)
+    if keep <= back:
+        remedy = f"write {back + 1} or more, or fewer lookback_days"
+        yield "export.keep_days", f"would delete what is looked for every night; {remedy}"
     if get("alarms.email") and get("alarms.topic_arn"):
         yield "alarms.topic_arn", "is one too many beside alarms.email; remove one of them"

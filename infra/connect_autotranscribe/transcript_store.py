@@ -5,12 +5,17 @@ from __future__ import annotations
 from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
 from connect_autotranscribe._functions import Function
+
+RECONCILE_INDEX = "Reconcile"
 
 
 class TranscriptStore(Construct):
@@ -21,8 +26,20 @@ class TranscriptStore(Construct):
     ``source: connect-autotranscribe`` and ``detail-type: Utterance``; ``detail.id`` is the same
     at every delivery.
 
-    :param log_retention_days: Days until a log line goes. Default: 30.
-    :param removal_policy: What becomes of the table and the logs. Default: they stay, and the table
+    Its index ``Reconcile`` holds the conversations that are still to be held against ASAPP's own
+    transcript, by when that is due (``reconcileAt``, milliseconds since 1970): nobody scans for
+    them, and one that needs nothing more has no ``reconcile`` and is not in it.
+
+    :param table: A table that is there already, with this table's keys, this index and a change
+        stream of new images; its encryption and retention are its owner's. Default: made here.
+    :param event_bus: Default: a bus of its own.
+    :param unpublished: Where batches are named that could not be published. Default: a queue of its
+        own.
+    :param key: Encrypts the table and the queue that are made here. Default: AWS's own keys.
+    :param log_group: Where the function logs. Default: a group of its own.
+    :param log_retention_days: Days until a log line goes, where the group is made here.
+        Default: 30.
+    :param removal_policy: What becomes of what is made here. Default: it stays, and the table
         cannot be deleted by accident.
 
     .. code-block:: python
@@ -37,10 +54,10 @@ class TranscriptStore(Construct):
         )
     """
 
-    table: dynamodb.Table
-    event_bus: events.EventBus
+    table: dynamodb.ITable
+    event_bus: events.IEventBus
     publish_utterance: lambda_.Function
-    unpublished: sqs.Queue
+    unpublished: sqs.IQueue
     """Where the change stream's batches are named that could not be published in an hour."""
 
     def __init__(
@@ -48,35 +65,18 @@ class TranscriptStore(Construct):
         scope: Construct,
         id: str,
         *,
+        table: dynamodb.ITable | None = None,
+        event_bus: events.IEventBus | None = None,
+        unpublished: sqs.IQueue | None = None,
+        key: kms.IKey | None = None,
+        log_group: logs.ILogGroup | None = None,
         log_retention_days: int = 30,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, id)
-        self.table = dynamodb.Table(
-            self,
-            "Table",
-            partition_key=dynamodb.Attribute(
-                name="conversationId", type=dynamodb.AttributeType.STRING
-            ),
-            sort_key=dynamodb.Attribute(name="item", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
-            encryption=dynamodb.TableEncryption.AWS_MANAGED,
-            time_to_live_attribute="expiresAt",
-            stream=dynamodb.StreamViewType.NEW_IMAGE,
-            deletion_protection=removal_policy == RemovalPolicy.RETAIN,
-            removal_policy=removal_policy,
-        )
-        self.event_bus = events.EventBus(self, "EventBus")
-        self.unpublished = dead_letter_queue(self, "Unpublished", removal_policy=removal_policy)
-        Validations.of(self.unpublished).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-SQS3",
-                reason="It is itself a dead-letter queue: the change stream's, unseen by the rule.",
-            )
-        )
+        self.table = table or self._table(key, removal_policy)
+        self.event_bus = event_bus or events.EventBus(self, "EventBus")
+        self.unpublished = unpublished or self._unpublished(key, removal_policy)
         self.publish_utterance = Function(
             self,
             "PublishUtterance",
@@ -84,6 +84,7 @@ class TranscriptStore(Construct):
             description="Puts each new utterance of the table on the event bus",
             timeout=Duration.seconds(30),
             environment={"EVENT_BUS_NAME": self.event_bus.event_bus_name},
+            log_group=log_group,
             log_retention_days=log_retention_days,
             removal_policy=removal_policy,
         )
@@ -96,7 +97,7 @@ class TranscriptStore(Construct):
                 bisect_batch_on_error=True,
                 report_batch_item_failures=True,
                 max_record_age=Duration.hours(1),
-                on_failure=sources.SqsDlq(self.unpublished),
+                on_failure=sources.SqsDlq(for_failures(self.unpublished, self.publish_utterance)),
                 filters=[
                     lambda_.FilterCriteria.filter(
                         {
@@ -108,14 +109,40 @@ class TranscriptStore(Construct):
             )
         )
 
+    def _table(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> dynamodb.Table:
+        encryption = dynamodb.TableEncryption
+        table = dynamodb.Table(
+            self,
+            "Table",
+            partition_key=dynamodb.Attribute(
+                name="conversationId", type=dynamodb.AttributeType.STRING
+            ),
+            sort_key=dynamodb.Attribute(name="item", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            encryption=encryption.CUSTOMER_MANAGED if key else encryption.AWS_MANAGED,
+            encryption_key=key,
+            time_to_live_attribute="expiresAt",
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
+            deletion_protection=removal_policy == RemovalPolicy.RETAIN,
+            removal_policy=removal_policy,
+        )
+        table.add_global_secondary_index(
+            index_name=RECONCILE_INDEX,
+            partition_key=dynamodb.Attribute(name="reconcile", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="reconcileAt", type=dynamodb.AttributeType.NUMBER),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        return table
 
-def dead_letter_queue(scope: Construct, id: str, *, removal_policy: RemovalPolicy) -> sqs.Queue:
-    """An encrypted queue that keeps what a person must look at for 14 days, SQS's most."""
-    return sqs.Queue(
-        scope,
-        id,
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
-        enforce_ssl=True,
-        retention_period=Duration.days(14),
-        removal_policy=removal_policy,
-    )
+    def _unpublished(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> sqs.Queue:
+        queue = dead_letter_queue(self, "Unpublished", key=key, removal_policy=removal_policy)
+        Validations.of(queue).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-SQS3",
+                reason="It is itself a dead-letter queue: the change stream's, unseen by the rule.",
+            )
+        )
+        return queue

@@ -10,9 +10,11 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, alias_for_connect
 
 _SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
@@ -39,7 +41,9 @@ class TranscriptionControl(Construct):
     :param conversation_id: Which contact id is the conversation's. Default: the initial one, so
         that a call is one conversation across transfers.
     :param transcript_retention_days: Days until a conversation leaves the table. Default: 30.
-    :param log_retention_days: Days until a log line goes. Default: 30.
+    :param log_group: Where both log. Default: a group each.
+    :param log_retention_days: Days until a log line goes, where the groups are made here.
+        Default: 30.
     :param removal_policy: What becomes of the log groups. Default: they stay.
 
     .. code-block:: python
@@ -78,6 +82,7 @@ class TranscriptionControl(Construct):
             "InitialContactId", "ContactId", "PreviousContactId"
         ] = "InitialContactId",
         transcript_retention_days: int = 30,
+        log_group: logs.ILogGroup | None = None,
         log_retention_days: int = 30,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
@@ -109,6 +114,7 @@ class TranscriptionControl(Construct):
             description="A Connect flow starts transcription at ASAPP",
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
             environment={**self.environment, "START_SELECTOR": start_selector},
+            log_group=log_group,
             log_retention_days=log_retention_days,
             removal_policy=removal_policy,
         )
@@ -119,6 +125,7 @@ class TranscriptionControl(Construct):
             description="A Connect flow stops transcription at ASAPP",
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
             environment=self.environment,
+            log_group=log_group,
             log_retention_days=log_retention_days,
             removal_policy=removal_policy,
         )
@@ -130,4 +137,4 @@ class TranscriptionControl(Construct):
     def grant_to(self, grantee: iam.IGrantable) -> None:
         """Let a function of ``environment`` read ASAPP's credentials and follow conversations."""
         self._credentials_secret.grant_read(grantee)
-        self._table.grant(grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        grant_on_items(self._table, grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")

@@ -38,6 +38,15 @@ class Credentials:
     api_id: str = field(repr=False)
     api_secret: str = field(repr=False)
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to ASAPP has."""
+        return {
+            "asapp-api-id": self.api_id,
+            "asapp-api-secret": self.api_secret,
+            "Content-Type": "application/json",
+        }
+
 
 class BadCredentials(Exception):
     """The credentials cannot be read, or are not what they must be."""
@@ -137,14 +146,9 @@ class Asapp:
             except BadCredentials as problem:
                 logger.error("no credentials for ASAPP", extra={"problem": str(problem)})
                 return Outcome("unavailable", "credentials")
-            headers = {
-                "asapp-api-id": credentials.api_id,
-                "asapp-api-secret": credentials.api_secret,
-                "Content-Type": "application/json",
-            }
             seconds = min(_SECONDS_A_TRY, deadline.remaining())
             try:
-                response = self._origin.post(path, content, headers, seconds=seconds)
+                response = self._origin.post(path, content, credentials.headers, seconds=seconds)
             except NoAnswer as problem:
                 reason = "timeout" if str(problem) == "timeout" else "connection"
                 outcome = Outcome("unavailable", reason)
@@ -157,14 +161,18 @@ class Asapp:
         return outcome
 
 
-def _outcome(response: Response) -> Outcome:
-    answer = _object(response.body)
-    if response.status == 200:
-        return _accepted(answer)
-    error = answer.get("error")
+def error_code(response: Response) -> str:
+    """ASAPP's code (``400-203``), or ``http_503`` where it gives none."""
+    error = _object(response.body).get("error")
     code = error.get("code") if isinstance(error, dict) else None
     known = isinstance(code, str) and _CODE.fullmatch(code)
-    reason = str(code) if known else f"http_{response.status}"
+    return str(code) if known else f"http_{response.status}"
+
+
+def _outcome(response: Response) -> Outcome:
+    if response.status == 200:
+        return _accepted(_object(response.body))
+    reason = error_code(response)
     if reason == _ALREADY:
         return Outcome("already", reason)
     again = response.status == 429 or response.status >= 500 or reason == _PENDING

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import time
@@ -19,8 +20,8 @@ from typing import Any
 
 from shared.http import Deadline, NoAnswer, Origin
 
-_TRIES = 3
 _SECONDS_A_TRY = 2.0
+_LONGEST_PAUSE_SECONDS = 1.0
 _CONTENT_TYPE = {"dynamodb": "application/x-amz-json-1.0"}
 _RETRIED = frozenset(
     (
@@ -49,7 +50,8 @@ class AwsError(Exception):
 
 
 def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
-    """Make one call, again where AWS says so and time allows.
+    """Make one call, again where AWS says so, until time is over: a start for which the table was
+    too busy would be lost to its whole leg, because no event knows of it.
 
     :param service: The service's signing name, ``dynamodb`` or ``secretsmanager``.
     :param target: The ``X-Amz-Target``, for instance ``DynamoDB_20120810.GetItem``.
@@ -58,9 +60,9 @@ def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline)
     content = json.dumps(body).encode()
     content_type = _CONTENT_TYPE.get(service, "application/x-amz-json-1.1")
     error = AwsError(target, "NoAnswer")
-    for attempt in range(_TRIES):
+    for attempt in itertools.count():
         if attempt:
-            time.sleep(min(0.05 * 4**attempt, deadline.remaining()))
+            time.sleep(min(0.05 * 4**attempt, _LONGEST_PAUSE_SECONDS, deadline.remaining()))
         if deadline.remaining() < 0.01:
             break
         origin = _origin(service)

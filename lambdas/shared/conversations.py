@@ -11,8 +11,11 @@ from typing import Any
 from shared import table
 from shared.asapp import Outcome
 from shared.aws import AwsError, call
-from shared.conversation import START, STOPPED, STREAMING, UNKNOWN, Conversation, Leg
+from shared.conversation import ENDED, START, STOPPED, STREAMING, UNKNOWN, Conversation, Leg
 from shared.http import Deadline
+
+_LONGEST_SILENCE_MS = 4 * 3_600_000
+"""A call of which nothing is seen for so long is taken to be over."""
 
 
 class Conversations:
@@ -64,6 +67,10 @@ class Conversations:
             "changedAt": now,
             "expiresAt": now // 1000 + self._retention,
         }
+        if any(leg.stream_arn for leg in known.legs):
+            # The index by which the conversations are found whose transcript is to be reconciled.
+            due = now if known.state == ENDED else now + _LONGEST_SILENCE_MS
+            changes |= {"reconcile": "pending", "reconcileAt": due}
         if attempt:
             changes |= {
                 "attempt": attempt,

@@ -71,16 +71,38 @@ class Origin:
         self, path: str, body: bytes, headers: Mapping[str, str], *, seconds: float
     ) -> Response:
         """One POST, with its answer or :class:`NoAnswer` within ``seconds``."""
-        connection = self._idle.pop() if self._idle else self._connection()
+        return self._request("POST", path, body, headers, seconds, MAX_RESPONSE_BYTES)
+
+    def get(
+        self, path: str, headers: Mapping[str, str], *, seconds: float, most_bytes: int
+    ) -> Response:
+        """One GET, with its answer of at most ``most_bytes`` or :class:`NoAnswer` likewise."""
+        return self._request("GET", path, None, headers, seconds, most_bytes)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        seconds: float,
+        most_bytes: int,
+    ) -> Response:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connection()
         connection.timeout = seconds  # ends a thread that nobody waits for any more
         if connection.sock is not None:
             connection.sock.settimeout(seconds)
 
         def exchange() -> Response | Exception:
             try:
-                connection.request("POST", path, body, dict(headers))
+                connection.request(method, path, body, dict(headers))
                 answer = connection.getresponse()
-                content = answer.read(MAX_RESPONSE_BYTES + 1)
+                content = answer.read(most_bytes + 1)
+                if answer.length and len(content) <= most_bytes:
+                    raise http.client.IncompleteRead(b"")  # read(n) itself does not say so
                 names = {name.lower(): value for name, value in answer.getheaders()}
                 return Response(answer.status, names, content)
             except Exception as problem:
@@ -94,13 +116,14 @@ class Origin:
             raise NoAnswer("timeout") from None
         if isinstance(outcome, (OSError, http.client.HTTPException)):
             connection.close()
-            raise NoAnswer(type(outcome).__name__) from outcome
+            reason = "timeout" if isinstance(outcome, TimeoutError) else type(outcome).__name__
+            raise NoAnswer(reason) from outcome
         if isinstance(outcome, Exception):
             connection.close()
             raise outcome
-        if len(outcome.body) > MAX_RESPONSE_BYTES:
+        if len(outcome.body) > most_bytes:
             connection.close()
-            raise NoAnswer("response over 1 MiB")
+            raise NoAnswer("the response is too long")
         self._idle.append(connection)
         return outcome
 

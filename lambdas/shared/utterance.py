@@ -65,7 +65,7 @@ class Utterance:
             start_ms=_milliseconds(response, "start"),
             end_ms=_milliseconds(response, "end"),
             text=_text(response),
-            message=_storable(message),
+            message=storable(message),
             digest=hashlib.sha256(same.encode()).hexdigest()[:12],
         )
 
@@ -83,7 +83,8 @@ class Utterance:
     ) -> dict[str, Any]:
         """The table's item.
 
-        :param source: Where it came from, ``webhook``.
+        :param source: Where it came from: ``webhook``, or what recovered it, ``messages`` (ASAPP's
+            GET) or ``export`` (its feed).
         """
         return {
             "conversationId": self.conversation_id,
@@ -105,27 +106,38 @@ class Utterance:
 def in_order(items: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The utterances of one conversation as they were spoken.
 
-    Each begins at its stream's start plus ``startMs``. A stream whose start is not known (ASAPP
-    answered 409-201 and gave no ids) began, as near as can be told, when its first utterance came.
+    Each begins at its stream's start plus ``startMs``.
 
     :param items: All items of the conversation, as :func:`shared.table.values` gives them.
     """
     every = list(items)
     utterances = [item for item in every if str(item["item"]).startswith(PREFIX)]
-    began: dict[str, int] = {}
-    for utterance in utterances:
-        stream_id = str(utterance["streamId"])
-        at = int(utterance["receivedAt"]) - int(utterance["endMs"])
-        began[stream_id] = min(at, began.get(stream_id, at))
-    for item in every:
-        if "startedAt" in item:
-            began[str(item["streamId"])] = int(item["startedAt"])
+    began = stream_starts(every)
 
     def spoken(utterance: Mapping[str, Any]) -> tuple[int, int, str]:
         start = began[str(utterance["streamId"])] + int(utterance["startMs"])
         return start, int(utterance["endMs"]), str(utterance["item"])
 
     return sorted(utterances, key=spoken)
+
+
+def stream_starts(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """When each stream began, in milliseconds since 1970, by its id.
+
+    One whose start is not known (ASAPP answered 409-201 and gave no ids) began, as near as can be
+    told, when its first utterance came.
+
+    :param items: As for :func:`in_order`.
+    """
+    came: dict[str, int] = {}
+    started: dict[str, int] = {}
+    for item in items:
+        if str(item["item"]).startswith(PREFIX):
+            at = int(item["receivedAt"]) - int(item["endMs"])
+            came[str(item["streamId"])] = min(at, came.get(str(item["streamId"]), at))
+        elif "startedAt" in item:
+            started[str(item["streamId"])] = int(item["startedAt"])
+    return came | started
 
 
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -139,7 +151,7 @@ def _id(parent: Mapping[str, Any], name: str) -> str:
     value = parent.get(name)
     if not isinstance(value, str) or not value:
         raise Unstorable(f"{name} is missing or not text")
-    if len(value) > _LONGEST_ID or _storable(value) != value:
+    if len(value) > _LONGEST_ID or storable(value) != value:
         raise Unstorable(f"{name} is over {_LONGEST_ID} characters or not valid Unicode")
     return value
 
@@ -160,9 +172,9 @@ def _text(response: Mapping[str, Any]) -> str:
     texts = [part.get("text") for part in parts]
     if not all(isinstance(text, str) for text in texts):
         raise Unstorable("utterance has an entry without text")
-    return _storable(" ".join(str(text) for text in texts))
+    return storable(" ".join(str(text) for text in texts))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Half a surrogate pair is legal in JSON and not in the table: it becomes U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -19,13 +19,16 @@ os.environ |= {
 }
 
 import pytest
-from aws_cdk import App, Environment, Stack, Validations
+from aws_cdk import App, CfnResource, Environment, Stack, Validations
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
 from app import build
+from connect_autotranscribe.settings import Settings
+from connect_autotranscribe.stacks.transcription import TranscriptionStack
 
 ROOT = Path(__file__).parents[2]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
@@ -184,6 +187,68 @@ class Deployed:
                 if reference in policy["Properties"].get("Roles", []):
                     documents.append(policy["Properties"]["PolicyDocument"])
         return in_order(each for document in documents for each in document["Statement"])
+
+
+class Transcription(Deployed):
+    """The transcription stack of an environment: the smallest one, but for what is given.
+
+    :param given: Keys and tables of settings; those of ``asapp`` add to the smallest one's.
+    """
+
+    REGION = "eu-central-1"
+    INSTANCE = f"arn:aws:connect:{REGION}:{ACCOUNT}:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
+    CREDENTIALS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:acme/asapp-??????"
+
+    def __init__(self, **given: Any) -> None:
+        asapp = {
+            "api_host": "https://api.asapp.com",
+            "trusted_role_arns": ["arn:aws:iam::999999999999:role/asapp"],
+            "credentials_secret_name": "acme/asapp",
+        }
+        smallest = {
+            "account": ACCOUNT,
+            "region": self.REGION,
+            "connect": {"instance_arn": self.INSTANCE, "instance_alias": "acme"},
+            "media_streaming": {"mode": "adopt", "prefix": "acme"},
+        }
+        asapp |= given.pop("asapp", {})
+        settings = Settings.from_mapping(smallest | given | {"asapp": asapp})
+        env = {"account": ACCOUNT, "region": self.REGION}
+        self.made = TranscriptionStack(new_app(), "Stack", settings=settings, env=env)
+        super().__init__(self.made)
+
+    def arn(self, construct: IConstruct) -> Json:
+        return {"Fn::GetAtt": [self.identifier(construct), "Arn"]}
+
+    def ref(self, construct: IConstruct) -> Json:
+        return {"Ref": self.identifier(construct)}
+
+    def within(self, construct: IConstruct, kind: str) -> list[Json]:
+        """The properties of every resource of a kind that a construct has made."""
+        ids = [
+            self.stack.resolve(each.logical_id)  # type: ignore[attr-defined]
+            for each in construct.node.find_all()
+            if CfnResource.is_cfn_resource(each)
+        ]
+        made = [self.template["Resources"][each] for each in ids]
+        return [each.get("Properties", {}) for each in made if each["Type"] == kind]
+
+    def may(self, function: lambda_.IFunction) -> list[Json]:
+        """What a function may do beyond writing its log and being traced."""
+        assert function.role is not None
+        group = self.properties(function)["LoggingConfig"]["LogGroup"]["Ref"]
+        usual = [
+            allow(["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [group, "Arn"]}),
+            allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
+        ]
+        statements = self.permissions(function.role)
+        assert all(each in statements for each in usual)
+        return [each for each in statements if each not in usual]
+
+
+def allow(actions: str | list[str], resource: Any, **condition: Any) -> Json:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    return statement | ({"Condition": condition} if condition else {})
 
 
 def in_order(statements: Any) -> list[Json]:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, combinations, product
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,19 @@ from sandbox.flow_runner import Agent, Contact, Endpoint, FlowRunner, LambdaFail
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
 START = "arn:aws:lambda:us-east-1:111122223333:function:start:live"
 STOP = "arn:aws:lambda:us-east-1:111122223333:function:stop:live"
+WHISPER_FLOW = f"{INSTANCE}/contact-flow/whisper"
 HOLD_FLOW = f"{INSTANCE}/contact-flow/hold"
 DISCONNECT_FLOW = f"{INSTANCE}/contact-flow/disconnect"
 CUSTOMER_PATH = "$.CustomerEndpoint.Address"
 AGENT_PATH = "$.Agent.UserName"
 WHISPERED = {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH, "agentArn": "$.Agent.ARN"}
 STREAMING = "UpdateContactMediaStreamingBehavior"
+HOOKS = "UpdateContactEventHooks"
+NEXT_AGENTS = {
+    "agent_whisper_flow_arn": WHISPER_FLOW,
+    "customer_hold_flow_arn": HOLD_FLOW,
+    "disconnect_flow_arn": DISCONNECT_FLOW,
+}
 
 STATUSES = {
     "started",
@@ -91,8 +99,8 @@ FLOWS: dict[str, Flow] = {
     ),
     "customer hold": customer_hold(stop_function_arn=STOP),
     "customer queue": customer_queue(stop_function_arn=STOP),
-    "agent transfer": agent_transfer(stop_function_arn=STOP),
-    "queue transfer": queue_transfer(stop_function_arn=STOP),
+    "agent transfer": agent_transfer(stop_function_arn=STOP, **NEXT_AGENTS),
+    "queue transfer": queue_transfer(stop_function_arn=STOP, **NEXT_AGENTS),
     "disconnect": disconnect(stop_function_arn=STOP),
 }
 READY_MADE: dict[str, Flow | FlowModule] = {**MODULES, **FLOWS}
@@ -118,6 +126,7 @@ STOPPING = (
     "disconnect",
 )
 LOOPING = ("customer hold", "customer queue")
+TRANSFERS = ("agent transfer", "queue transfer")
 every_ready_made = pytest.mark.parametrize("name", READY_MADE)
 
 
@@ -266,21 +275,39 @@ def test_the_outbound_whisper_sets_later_flows_places_the_call_and_starts_when_a
 
 
 @pytest.mark.parametrize(
-    ("flows", "hooks"),
+    ("build", "first"),
     [
-        ({}, []),
-        ({"customer_hold_flow_arn": HOLD_FLOW}, ["Set the hold flow"]),
-        ({"disconnect_flow_arn": DISCONNECT_FLOW}, ["Set the disconnect flow"]),
+        (
+            partial(
+                outbound_whisper,
+                start_function_arn=START,
+                customer_id_path=CUSTOMER_PATH,
+                agent_id_path=AGENT_PATH,
+            ),
+            "Place the call",
+        ),
+        (partial(agent_transfer, stop_function_arn=STOP), "Stop transcription"),
+        (partial(queue_transfer, stop_function_arn=STOP), "Stop transcription"),
     ],
+    ids=["outbound whisper", *TRANSFERS],
 )
-def test_an_outbound_whisper_sets_only_the_flows_that_it_was_given(
-    flows: dict[str, Any], hooks: list[str]
+def test_a_flow_sets_only_the_flows_that_it_was_given(
+    build: Callable[..., Flow], first: str
 ) -> None:
-    flow = outbound_whisper(
-        start_function_arn=START, customer_id_path=CUSTOMER_PATH, agent_id_path=AGENT_PATH, **flows
-    )
-    assert [block.name for block in flow.blocks][: len(hooks) + 1] == [*hooks, "Place the call"]
-    assert flow.content()["StartAction"] == [*hooks, "Place the call"][0]
+    names = {
+        "agent_whisper_flow_arn": "Set the whisper flow",
+        "customer_hold_flow_arn": "Set the hold flow",
+        "disconnect_flow_arn": "Set the disconnect flow",
+    }
+    if first == "Place the call":
+        del names["agent_whisper_flow_arn"]
+    for size in range(len(names) + 1):
+        for given in combinations(names, size):
+            flow = build(**{name: NEXT_AGENTS[name] for name in given})
+            expected = [*(names[name] for name in given), first]
+            assert [block.name for block in flow.blocks][: size + 1] == expected
+            assert flow.content()["StartAction"] == expected[0]
+            assert check(flow.content(), flow.type) == []
 
 
 def test_the_customer_queue_flow_stops_and_loops_prompts_without_an_end() -> None:
@@ -293,8 +320,16 @@ def test_the_customer_queue_flow_stops_and_loops_prompts_without_an_end() -> Non
     assert message["SSML"].count('<break time="10s"/>') == 2
 
 
-def test_the_transfer_to_an_agent_stops_announces_and_transfers() -> None:
+SETTING_HOOKS = {
+    "Set the whisper flow": (HOOKS, "Set the hold flow", "Set the hold flow"),
+    "Set the hold flow": (HOOKS, "Set the disconnect flow", "Set the disconnect flow"),
+    "Set the disconnect flow": (HOOKS, "Stop transcription", "Stop transcription"),
+}
+
+
+def test_the_transfer_to_an_agent_sets_his_flows_stops_announces_and_transfers() -> None:
     assert wiring("agent transfer") == {
+        **SETTING_HOOKS,
         "Stop transcription": (
             "InvokeLambdaFunction",
             "Stop media streaming",
@@ -314,6 +349,7 @@ def test_the_transfer_to_an_agent_stops_announces_and_transfers() -> None:
 def test_the_transfer_to_a_queue_says_so_where_the_queue_is_full_or_it_fails() -> None:
     failed = "Say that it failed"
     assert wiring("queue transfer") == {
+        **SETTING_HOOKS,
         "Stop transcription": (
             "InvokeLambdaFunction",
             "Stop media streaming",
@@ -335,6 +371,18 @@ def test_the_transfer_to_a_queue_says_so_where_the_queue_is_full_or_it_fails() -
         if action["Type"] == "MessageParticipant"
     ]
     assert texts == ["Transferring now.", "The transfer is not possible now."]
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_a_transfer_sets_one_hook_a_block(name: str) -> None:
+    assert actions(name)[READY_MADE[name].content()["StartAction"]]["Type"] == HOOKS
+    assert [
+        action["Parameters"] for action in actions(name).values() if action["Type"] == HOOKS
+    ] == [
+        {"EventHooks": {"AgentWhisper": WHISPER_FLOW}},
+        {"EventHooks": {"CustomerHold": HOLD_FLOW}},
+        {"EventHooks": {"CustomerRemaining": DISCONNECT_FLOW}},
+    ]
 
 
 def test_each_flow_has_the_type_of_its_moment_in_the_call() -> None:
@@ -807,6 +855,24 @@ def test_what_is_heard_from_a_stopping_flow_is_said_after_the_stop(name: str) ->
         assert kinds.index("InvokeLambdaFunction") < said[0], how
 
 
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_whatever_fails_a_transfer_sets_every_flow_of_the_next_agent_that_can_be_set(
+    name: str,
+) -> None:
+    of_block = {
+        "Set the whisper flow": ("AgentWhisper", WHISPER_FLOW),
+        "Set the hold flow": ("CustomerHold", HOLD_FLOW),
+        "Set the disconnect flow": ("CustomerRemaining", DISCONNECT_FLOW),
+    }
+    for way, failing in ways_to_fail(name):
+        call = Call(way, failing)
+        kinds = [step.type for step in call.run(name)]
+        assert call.contact.hooks == dict(
+            hook for block, hook in of_block.items() if block not in failing
+        ), f"the function {way}, and these fail: {failing}"
+        assert kinds[:4] == [HOOKS] * 3 + ["InvokeLambdaFunction"], "nobody waits for a hook"
+
+
 def test_no_function_runs_before_an_outbound_call_is_placed() -> None:
     for call, how in every_call("outbound whisper"):
         kinds = [step.type for step in call.run("outbound whisper")]
@@ -1066,6 +1132,14 @@ def resources(template: Template, kind: str) -> list[dict[str, Any]]:
     return [dict(resource) for resource in found.values()]
 
 
+STACKS_FLOWS = {
+    "AgentWhisper": WHISPER_FLOW,
+    "CustomerHold": HOLD_FLOW,
+    "Disconnect": DISCONNECT_FLOW,
+}
+"""Those that others of the stack name, by their construct ids."""
+
+
 def text(value: Any) -> str:
     """A template value as CloudFormation would resolve it, with an ARN for every import."""
     if isinstance(value, str):
@@ -1076,7 +1150,8 @@ def text(value: Any) -> str:
     if function == "Fn::GetAtt":
         flow, attribute = argument
         assert attribute == "ContactFlowArn"
-        return HOLD_FLOW if "CustomerHold" in flow else DISCONNECT_FLOW
+        (arn,) = (arn for id, arn in STACKS_FLOWS.items() if flow.startswith(id))
+        return arn
     assert function == "Fn::ImportValue"
     name = "start" if "Start" in str(argument) else "stop"
     return {"start": START, "stop": STOP}[name]

@@ -360,7 +360,7 @@ def test_dead_letters_stay_encrypted_for_14_days_and_only_the_rule_adds_from_out
 ) -> None:
     made = adopted.made
 
-    def statements(queue: sqs.Queue) -> list[Json]:
+    def statements(queue: sqs.IQueue) -> list[Json]:
         (policy,) = (
             each["Properties"]["PolicyDocument"]["Statement"]
             for each in adopted.all("AWS::SQS::QueuePolicy")
@@ -368,7 +368,7 @@ def test_dead_letters_stay_encrypted_for_14_days_and_only_the_rule_adds_from_out
         )
         return [{key: each[key] for key in each if key != "Sid"} for each in policy]
 
-    def over_tls_only(queue: sqs.Queue) -> Json:
+    def over_tls_only(queue: sqs.IQueue) -> Json:
         return {
             "Effect": "Deny",
             "Action": "sqs:*",
@@ -585,7 +585,7 @@ def test_an_instance_that_is_known_only_at_deploy_passes() -> None:
 def test_what_is_not_followed_has_its_alarm(adopted: Lifecycle) -> None:
     made = adopted.made
 
-    def queue(construct: sqs.Queue) -> list[Json]:
+    def queue(construct: sqs.IQueue) -> list[Json]:
         name = {"Fn::GetAtt": [adopted.identifier(construct), "QueueName"]}
         return [{"Name": "QueueName", "Value": name}]
 
@@ -608,4 +608,4 @@ def test_what_is_not_followed_has_its_alarm(adopted: Lifecycle) -> None:
 
 
 def test_it_has_no_output(adopted: Lifecycle) -> None:
-    assert set(adopted.template["Outputs"]) == {"WebhookUrl", "WebhookSecretArn"}
+    assert set(adopted.template["Outputs"]) == {"WebhookUrl", "WebhookSecretArn", "TranscriptUrl"}

@@ -19,7 +19,9 @@ from connect_autotranscribe import settings as module
 from connect_autotranscribe.settings import (
     AlarmSettings,
     ConnectSettings,
+    ExportSettings,
     LifecycleSettings,
+    ReconciliationSettings,
     RetentionSettings,
     Settings,
     SettingsError,
@@ -46,6 +48,7 @@ SMALLEST: Mapping[str, Any] = {
     },
 }
 MISSING = object()
+FIELDS = ("conversation", "id", "role", "sender", "text", "time")
 
 
 def changed(changes: Mapping[str, object]) -> dict[str, Any]:
@@ -116,6 +119,10 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         key_arn=None,
         initiation_methods=("INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK"),
     )
+    assert settings.reconciliation == ReconciliationSettings(after_minutes=15)
+    assert settings.export == ExportSettings(
+        mode="off", at="02:30", keep_days=365, lookback_days=7, columns={}, key_arn=None
+    )
     assert settings.retention == RetentionSettings(transcripts_days=30, logs_days=30)
     assert settings.alarms == AlarmSettings(email=None, topic_arn=None)
     assert settings.media_streaming.retention_hours is None
@@ -159,6 +166,15 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         {"webhook.secret_name": "X-ASAPP.Secret"},
         {"webhook.secret_in": "query", "webhook.secret_name": "the_token-1"},
         {"webhook.allowed_cidrs": ["203.0.113.0/24", "203.0.114.7/32", "2001:db8::/32"]},
+        {"reconciliation.after_minutes": 1},
+        {"reconciliation.after_minutes": 720},
+        {"export.mode": "on"},
+        {"export.mode": "on", "export.key_arn": KEY},
+        {"export.at": "02:00"},
+        {"export.at": "23:59"},
+        {"export.keep_days": 2, "export.lookback_days": 1},
+        {"export.keep_days": 3650, "export.lookback_days": 30},
+        {"export.columns": dict.fromkeys(FIELDS, "name_1")},
         {"retention.logs_days": 3653, "retention.transcripts_days": 3650},
         {"alarms.email": "ops@example.com"},
         {"alarms.topic_arn": TOPIC},
@@ -220,6 +236,13 @@ A_ROLE = 'write "arn:<partition>:iam::<account>:role/<role>"'
 A_SECRETS_NAME = (
     'write a name in Secrets Manager, like "connect-autotranscribe/asapp": no ARN, never the secret'
 )
+A_TIME = (
+    'write a time of day in UTC, "02:00" to "23:59", like "02:30"; ASAPP updates the feed at 02:00'
+)
+COLUMNS = (
+    "write what the feed calls conversation, id, role, sender, text, time, "
+    'like {text = "utterance_text"}'
+)
 A_TOPIC = 'write "arn:<partition>:sns:<region>:<account>:<topic>"'
 AN_ALIAS = 'write the name in https://<name>.my.connect.aws, like "acme"'
 AN_INSTANCE = 'write "arn:<partition>:connect:<region>:<account>:instance/<uuid>"'
@@ -269,7 +292,7 @@ def check(changes: dict[str, object], *lines: str) -> Any:
             "connect.mode: is not a setting; did you mean media_streaming.mode?",
         ),
         check({"webhok": {}}, "webhok: is not a setting; did you mean webhook?"),
-        check({"asapp.colour": "blue"}, "asapp.colour: is not a setting; remove it"),
+        check({"asapp.zebra": "blue"}, "asapp.zebra: is not a setting; remove it"),
     ],
 )
 def test_a_missing_or_unknown_key_is_named(changes: dict[str, object], expected: list[str]) -> None:
@@ -505,6 +528,26 @@ def refused(key: str, value: object, line: str) -> Any:
             '"none" is not accepted; write "adopt" or "manage"',
         ),
         refused(
+            "reconciliation.after_minutes",
+            721,
+            "the value is not accepted; write 1 to 720 minutes, like 15",
+        ),
+        refused("export.mode", "manage", '"manage" is not accepted; write "off" or "on"'),
+        refused("export.at", "01:59", f'"01:59" is not accepted; {A_TIME}'),  # of the day before
+        refused("export.at", "24:00", f'"24:00" is not accepted; {A_TIME}'),
+        refused("export.at", "2:30", f'"2:30" is not accepted; {A_TIME}'),
+        refused("export.at", "02:30 CET", f'"02:30 CET" is not accepted; {A_TIME}'),
+        refused(
+            "export.lookback_days", 31, "the value is not accepted; write 1 to 30 days, like 7"
+        ),
+        refused(
+            "export.keep_days", 3651, "the value is not accepted; write 1 to 3650 days, like 365"
+        ),
+        refused("export.columns", {"words": "text"}, f"the value is not accepted; {COLUMNS}"),
+        refused("export.columns", {"text": "x') FROM y"}, f"the value is not accepted; {COLUMNS}"),
+        refused("export.columns", {"text": True}, f"the value is not accepted; {COLUMNS}"),
+        refused("export.key_arn", "alias/aws/s3", f'"alias/aws/s3" is not accepted; {A_KEY}'),
+        refused(
             "retention.transcripts_days",
             3651,
             "the value is not accepted; write 1 to 3650 days, like 30",
@@ -616,6 +659,24 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
             f'lifecycle.key_arn: "{FAR_KEY}" is not in this region; write an ARN of "us-east-1"',
         ),
         check(
+            {"reconciliation.after_minutes": 0},
+            "reconciliation.after_minutes: 0 leaves no time for what the webhook still brings; "
+            "write 1 to 720 minutes, like 15",
+        ),
+        check(
+            {"export.key_arn": KEY},
+            'export.key_arn: is not used in mode "off"; remove it, or write mode = "on"',
+        ),
+        check(
+            {"export.mode": "on", "export.key_arn": FAR_KEY},
+            f'export.key_arn: "{FAR_KEY}" is not in this region; write an ARN of "us-east-1"',
+        ),
+        check(
+            {"export.keep_days": 7},
+            "export.keep_days: would delete what is looked for every night; "
+            "write 8 or more, or fewer lookback_days",
+        ),
+        check(
             {"asapp.api_host": "http://api.asapp.com"},
             'asapp.api_host: "http://api.asapp.com" is not encrypted; '
             'write "https://api.asapp.com"',
@@ -654,6 +715,15 @@ def test_only_the_emulator_may_be_reached_without_encryption() -> None:
         "asapp.api_host": "http://127.0.0.1:8480",
     }
     assert read(emulator).asapp.api_host == "http://127.0.0.1:8480"
+
+
+def test_only_the_emulator_may_be_reconciled_at_once() -> None:
+    emulator = {
+        "account": "000000000000",
+        "connect.instance_arn": INSTANCE.replace("123456789012", "000000000000"),
+        "reconciliation.after_minutes": 0,
+    }
+    assert read(emulator).reconciliation.after_minutes == 0
 
 
 def test_all_problems_come_at_once() -> None:

@@ -14,15 +14,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from connect_autotranscribe.settings import Settings
-from connect_autotranscribe.stacks.transcription import TranscriptionStack
 from connect_autotranscribe.transcription_control import TranscriptionControl
 
-from .conftest import ACCOUNT, NAMES, Assembly, Deployed, Json, in_order, new_app, new_stack
+from .conftest import ACCOUNT, NAMES, Assembly, Json, Transcription, allow, in_order, new_stack
 
-REGION = "eu-central-1"
-INSTANCE = f"arn:aws:connect:{REGION}:{ACCOUNT}:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
-CREDENTIALS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:acme/asapp-??????"
+REGION, INSTANCE = Transcription.REGION, Transcription.INSTANCE
+CREDENTIALS = Transcription.CREDENTIALS
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"
 FUNCTIONS = {
     "start_streaming",
@@ -30,33 +27,17 @@ FUNCTIONS = {
     "authorize_webhook",
     "store_transcript",
     "publish_utterance",
+    "reconcile_transcript",
+    "read_transcript",
 }
 every_function = pytest.mark.parametrize("name", sorted(FUNCTIONS))
 
 
-class Transcription(Deployed):
-    """The stack of an environment: the smallest one, but for what is given.
-
-    :param given: Tables of settings; those of ``asapp`` add to the smallest one's.
-    """
+class Everything(Transcription):
+    """With its parts by name."""
 
     def __init__(self, **given: Any) -> None:
-        asapp = {
-            "api_host": "https://api.asapp.com",
-            "trusted_role_arns": ["arn:aws:iam::999999999999:role/asapp"],
-            "credentials_secret_name": "acme/asapp",
-        }
-        smallest = {
-            "account": ACCOUNT,
-            "region": REGION,
-            "connect": {"instance_arn": INSTANCE, "instance_alias": "acme"},
-            "media_streaming": {"mode": "adopt", "prefix": "acme"},
-        }
-        asapp |= given.pop("asapp", {})
-        settings = Settings.from_mapping(smallest | given | {"asapp": asapp})
-        env = {"account": ACCOUNT, "region": REGION}
-        self.made = TranscriptionStack(new_app(), "Stack", settings=settings, env=env)
-        super().__init__(self.made)
+        super().__init__(**given)
         store, webhook = self.made.transcript_store, self.made.transcript_webhook
         control = self.made.transcription_control
         self.store, self.webhook, self.control, self.table = store, webhook, control, store.table
@@ -66,6 +47,8 @@ class Transcription(Deployed):
             "authorize_webhook": webhook.api.authorize_webhook,
             "store_transcript": webhook.store_transcript,
             "publish_utterance": store.publish_utterance,
+            "reconcile_transcript": self.made.transcript_reconciliation.reconcile_transcript,
+            "read_transcript": self.made.transcript_api.read_transcript,
         }
 
     def function(self, name: str) -> Json:
@@ -80,12 +63,6 @@ class Transcription(Deployed):
         role = self.functions[name].role
         assert role is not None
         return role
-
-    def arn(self, construct: Any) -> Any:
-        return {"Fn::GetAtt": [self.identifier(construct), "Arn"]}
-
-    def ref(self, construct: Any) -> Json:
-        return {"Ref": self.identifier(construct)}
 
     def sender(self) -> iam.IRole:
         """The role with which API Gateway sends to the queue."""
@@ -103,20 +80,29 @@ class Transcription(Deployed):
         )
         return dict(found)
 
+    def of_webhook(self, kind: str) -> Json:
+        """The one resource of a kind that belongs to the webhook."""
+        (found,) = (
+            each
+            for key, each in self.template["Resources"].items()
+            if each["Type"] == kind and key.startswith("TranscriptWebhook")
+        )
+        return dict(found)
+
     def method(self) -> Json:
-        return dict(self.one("AWS::ApiGateway::Method")["Properties"])
+        return dict(self.of_webhook("AWS::ApiGateway::Method")["Properties"])
 
 
 @pytest.fixture(scope="module")
-def smallest() -> Transcription:
+def smallest() -> Everything:
     """What an environment gets that says nothing of its own."""
-    return Transcription()
+    return Everything()
 
 
 @pytest.fixture(scope="module")
-def other() -> Transcription:
+def other() -> Everything:
     """The other choice, wherever there is one."""
-    return Transcription(
+    return Everything(
         on_delete="destroy",
         asapp={
             "api_host": "https://api.sandbox.asapp.com",
@@ -143,10 +129,6 @@ def other() -> Transcription:
 # What each function may do
 
 
-def allow(actions: str | list[str], resource: Any) -> Json:
-    return {"Effect": "Allow", "Action": actions, "Resource": resource}
-
-
 def service_may_assume(service: str) -> Json:
     statement = {
         "Effect": "Allow",
@@ -156,7 +138,7 @@ def service_may_assume(service: str) -> Json:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def logging(stack: Transcription, name: str) -> Json:
+def logging(stack: Everything, name: str) -> Json:
     group = {"Fn::GetAtt": [stack.log_group(name), "Arn"]}
     return allow(["logs:CreateLogStream", "logs:PutLogEvents"], group)
 
@@ -166,7 +148,7 @@ TRACING = allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*")
 
 @every_function
 def test_each_function_runs_as_a_role_of_its_own_that_only_lambda_assumes(
-    smallest: Transcription, name: str
+    smallest: Everything, name: str
 ) -> None:
     assert smallest.trust(smallest.role(name)) == service_may_assume("lambda")
     assert smallest.function(name)["Role"] == smallest.arn(smallest.role(name))
@@ -174,7 +156,7 @@ def test_each_function_runs_as_a_role_of_its_own_that_only_lambda_assumes(
 
 @pytest.mark.parametrize("name", ["start_streaming", "stop_streaming"])
 def test_start_and_stop_read_the_credentials_and_the_conversation_and_nothing_else(
-    smallest: Transcription, name: str
+    smallest: Everything, name: str
 ) -> None:
     assert smallest.permissions(smallest.role(name)) == in_order(
         [
@@ -187,7 +169,7 @@ def test_start_and_stop_read_the_credentials_and_the_conversation_and_nothing_el
 
 
 def test_the_authorizer_reads_the_webhooks_secret_and_nothing_else(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     secret = smallest.ref(smallest.webhook.secret)
     assert smallest.permissions(smallest.role("authorize_webhook")) == in_order(
@@ -200,7 +182,7 @@ def test_the_authorizer_reads_the_webhooks_secret_and_nothing_else(
 
 
 def test_the_consumer_takes_from_the_queue_and_writes_to_the_table_and_nothing_else(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     receive = [
         "sqs:ChangeMessageVisibility",
@@ -221,7 +203,7 @@ def test_the_consumer_takes_from_the_queue_and_writes_to_the_table_and_nothing_e
 
 
 def test_the_publisher_reads_the_change_stream_and_puts_events_on_our_bus_and_nothing_else(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     stream = {"Fn::GetAtt": [smallest.identifier(smallest.table), "StreamArn"]}
     read = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
@@ -238,15 +220,16 @@ def test_the_publisher_reads_the_change_stream_and_puts_events_on_our_bus_and_no
     )
 
 
-def test_api_gateway_sends_to_the_queue_and_does_nothing_else(smallest: Transcription) -> None:
+def test_api_gateway_sends_to_the_queue_and_does_nothing_else(smallest: Everything) -> None:
     sender = smallest.sender()
     assert smallest.trust(sender) == service_may_assume("apigateway")
     queue = smallest.arn(smallest.webhook.queue)
     assert smallest.permissions(sender) == [allow("sqs:SendMessage", queue)]
 
 
-def test_there_is_no_other_role_and_no_other_policy(smallest: Transcription) -> None:
-    roles = [smallest.role(name) for name in FUNCTIONS] + [smallest.sender()]
+def test_there_is_no_other_role_and_no_other_policy(smallest: Everything) -> None:
+    schedule = smallest.made.transcript_reconciliation.schedule
+    roles = [smallest.role(name) for name in FUNCTIONS] + [smallest.sender(), schedule.role]
     expected = {smallest.identifier(role) for role in roles}
     resources = smallest.template["Resources"]
     assert {k for k, each in resources.items() if each["Type"] == "AWS::IAM::Role"} == expected
@@ -261,7 +244,7 @@ def test_there_is_no_other_role_and_no_other_policy(smallest: Transcription) -> 
     }
 
 
-def test_a_secret_is_read_only_by_those_who_need_it(smallest: Transcription) -> None:
+def test_a_secret_is_read_only_by_those_who_need_it(smallest: Everything) -> None:
     readers = {
         name: {
             json.dumps(statement["Resource"])
@@ -277,11 +260,13 @@ def test_a_secret_is_read_only_by_those_who_need_it(smallest: Transcription) -> 
         "authorize_webhook": {webhooks},
         "store_transcript": set(),
         "publish_utterance": set(),
+        "reconcile_transcript": {json.dumps(CREDENTIALS)},
+        "read_transcript": set(),
     }
 
 
-def test_only_one_connect_instance_and_our_api_may_invoke_a_function(
-    smallest: Transcription,
+def test_only_one_connect_instance_and_our_apis_may_invoke_a_function(
+    smallest: Everything,
 ) -> None:
     permissions = [each["Properties"] for each in smallest.all("AWS::Lambda::Permission")]
     connect = [
@@ -295,6 +280,7 @@ def test_only_one_connect_instance_and_our_api_may_invoke_a_function(
         for alias in (smallest.control.start_streaming, smallest.control.stop_streaming)
     ]
     api = smallest.ref(smallest.webhook.api.rest_api)
+    transcripts = smallest.made.transcript_api
     (authorizer,) = (
         key
         for key, each in smallest.template["Resources"].items()
@@ -308,7 +294,16 @@ def test_only_one_connect_instance_and_our_api_may_invoke_a_function(
         "Principal": "apigateway.amazonaws.com",
         "SourceArn": {"Fn::Join": source},
     }
-    assert in_order(permissions) == in_order([*connect, gateway])
+    stage = smallest.ref(transcripts.rest_api.deployment_stage)
+    path = "/GET/conversations/*/transcript"
+    source = ["", [start, smallest.ref(transcripts.rest_api), "/", stage, path]]
+    reading = {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": smallest.arn(transcripts.read_transcript),
+        "Principal": "apigateway.amazonaws.com",
+        "SourceArn": {"Fn::Join": source},
+    }
+    assert in_order(permissions) == in_order([*connect, gateway, reading])
     assert not smallest.all("AWS::Lambda::Url")
 
 
@@ -317,7 +312,7 @@ def test_only_one_connect_instance_and_our_api_may_invoke_a_function(
 
 @every_function
 def test_each_function_runs_on_the_newest_python_on_arm_traced_and_logs_json(
-    smallest: Transcription, name: str
+    smallest: Everything, name: str
 ) -> None:
     runtimes = [re.fullmatch(r"PYTHON_3_(\d+)", each) for each in dir(lambda_.Runtime)]
     newest = max(int(each[1]) for each in runtimes if each)
@@ -336,7 +331,7 @@ def test_each_function_runs_on_the_newest_python_on_arm_traced_and_logs_json(
 def test_log_lines_go_after_their_time(
     stack: str, days: int, name: str, request: pytest.FixtureRequest
 ) -> None:
-    deployed: Transcription = request.getfixturevalue(stack)
+    deployed: Everything = request.getfixturevalue(stack)
     group = deployed.template["Resources"][deployed.log_group(name)]
     assert group["Properties"]["RetentionInDays"] == days
 
@@ -344,21 +339,19 @@ def test_log_lines_go_after_their_time(
 @pytest.mark.parametrize("stack", ["smallest", "other"])
 def test_no_log_group_keeps_its_lines_for_ever(stack: str, request: pytest.FixtureRequest) -> None:
     groups = request.getfixturevalue(stack).all("AWS::Logs::LogGroup")
-    assert len(groups) == len(FUNCTIONS) + 1
+    assert len(groups) == len(FUNCTIONS) + 2  # and each API's access log
     assert all(group["Properties"]["RetentionInDays"] <= 90 for group in groups)
 
 
 @pytest.mark.parametrize("name", ["start_streaming", "stop_streaming"])
 def test_start_and_stop_end_before_the_blocks_limit_of_8_seconds(
-    smallest: Transcription, name: str
+    smallest: Everything, name: str
 ) -> None:
     assert smallest.function(name)["Timeout"] == 7
 
 
 @pytest.mark.parametrize("name", ["start_streaming", "stop_streaming"])
-def test_a_flow_invokes_a_published_version_by_its_alias(
-    smallest: Transcription, name: str
-) -> None:
+def test_a_flow_invokes_a_published_version_by_its_alias(smallest: Everything, name: str) -> None:
     alias: lambda_.Alias = getattr(smallest.control, name)
     function = smallest.ref(smallest.functions[name])
     (version,) = (
@@ -375,7 +368,7 @@ def test_a_flow_invokes_a_published_version_by_its_alias(
 
 
 def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_person(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     common = {
         "ASAPP_API_HOST": "https://api.asapp.com",
@@ -406,10 +399,20 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
             "DEAD_LETTER_QUEUE_URL": smallest.ref(smallest.webhook.dead_letters),
         },
         "publish_utterance": {"EVENT_BUS_NAME": smallest.ref(smallest.store.event_bus)},
+        "reconcile_transcript": {
+            "ASAPP_API_HOST": "https://api.asapp.com",
+            "ASAPP_CREDENTIALS_SECRET": "acme/asapp",
+            "TRANSCRIPT_TABLE": smallest.ref(smallest.table),
+            "TRANSCRIPT_RETENTION_DAYS": "30",
+            "RECONCILE_AFTER_MINUTES": "15",
+            "EXPORT_BUCKET": "",
+            "FEED_COLUMNS": "{}",
+        },
+        "read_transcript": {"TRANSCRIPT_TABLE": smallest.ref(smallest.table)},
     }
 
 
-def test_every_choice_of_an_environment_reaches_its_function(other: Transcription) -> None:
+def test_every_choice_of_an_environment_reaches_its_function(other: Everything) -> None:
     start, stop = (
         other.function(name)["Environment"]["Variables"]
         for name in ("start_streaming", "stop_streaming")
@@ -458,7 +461,7 @@ def test_tokens_with_redacted_text_are_refused_as_asapp_would() -> None:
 
 
 def test_the_queue_is_consumed_in_batches_of_which_each_message_fails_alone(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     """No filter: what a filter leaves out is deleted, and ASAPP never sends it again."""
     assert smallest.mapping("store_transcript") == {
@@ -471,7 +474,7 @@ def test_the_queue_is_consumed_in_batches_of_which_each_message_fails_alone(
 
 
 def test_new_utterances_alone_go_to_the_publisher_and_a_bad_one_holds_back_no_other(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     mapping = smallest.mapping("publish_utterance")
     (chosen,) = mapping.pop("FilterCriteria")["Filters"]
@@ -492,16 +495,17 @@ def test_new_utterances_alone_go_to_the_publisher_and_a_bad_one_holds_back_no_ot
     }
 
 
-def test_nothing_else_invokes_a_function(smallest: Transcription) -> None:
+def test_nothing_else_invokes_a_function(smallest: Everything) -> None:
     assert len(smallest.all("AWS::Lambda::EventSourceMapping")) == 2
     assert not smallest.all("AWS::Events::Rule")
+    assert len(smallest.all("AWS::Scheduler::Schedule")) == 1  # of the reconciliation
     assert not smallest.all("AWS::SNS::Subscription")
 
 
 # The table, the bus and the queues
 
 
-def test_the_table_is_encrypted_recoverable_and_forgets_by_itself(smallest: Transcription) -> None:
+def test_the_table_is_encrypted_recoverable_and_forgets_by_itself(smallest: Everything) -> None:
     assert smallest.properties(smallest.table) == {
         "KeySchema": [
             {"AttributeName": "conversationId", "KeyType": "HASH"},
@@ -510,6 +514,18 @@ def test_the_table_is_encrypted_recoverable_and_forgets_by_itself(smallest: Tran
         "AttributeDefinitions": [
             {"AttributeName": "conversationId", "AttributeType": "S"},
             {"AttributeName": "item", "AttributeType": "S"},
+            {"AttributeName": "reconcile", "AttributeType": "S"},
+            {"AttributeName": "reconcileAt", "AttributeType": "N"},
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "Reconcile",
+                "KeySchema": [
+                    {"AttributeName": "reconcile", "KeyType": "HASH"},
+                    {"AttributeName": "reconcileAt", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
         ],
         "BillingMode": "PAY_PER_REQUEST",
         "DeletionProtectionEnabled": True,
@@ -524,20 +540,20 @@ def policies(resource: Json) -> tuple[str, str]:
     return resource["DeletionPolicy"], resource["UpdateReplacePolicy"]
 
 
-def test_stored_data_outlives_its_stack(smallest: Transcription) -> None:
+def test_stored_data_outlives_its_stack(smallest: Everything) -> None:
     assert policies(smallest.resource(smallest.table)) == ("Retain", "Retain")
     kept = [each for each in smallest.template["Resources"].values() if "DeletionPolicy" in each]
     assert {policies(each) for each in kept} == {("Retain", "Retain")}
 
 
-def test_where_it_shall_be_destroyed_it_goes_with_its_stack(other: Transcription) -> None:
+def test_where_it_shall_be_destroyed_it_goes_with_its_stack(other: Everything) -> None:
     assert policies(other.resource(other.table)) == ("Delete", "Delete")
     assert not other.properties(other.table)["DeletionProtectionEnabled"]
     for construct in (other.webhook.queue, other.webhook.secret, other.store.unpublished):
         assert policies(other.resource(construct)) == ("Delete", "Delete")
 
 
-def test_the_queues_keep_their_messages_encrypted_for_14_days(smallest: Transcription) -> None:
+def test_the_queues_keep_their_messages_encrypted_for_14_days(smallest: Everything) -> None:
     webhook, store = smallest.webhook, smallest.store
     common = {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 14 * 24 * 60 * 60}
     assert smallest.properties(webhook.dead_letters) == common
@@ -547,13 +563,19 @@ def test_the_queues_keep_their_messages_encrypted_for_14_days(smallest: Transcri
         "VisibilityTimeout": 6 * smallest.function("store_transcript")["Timeout"],
         "RedrivePolicy": {"deadLetterTargetArn": dead_letters, "maxReceiveCount": 10},
     }
-    assert len(smallest.all("AWS::SQS::Queue")) == 3
+    assert smallest.properties(smallest.made.transcript_reconciliation.dead_letters) == common
+    assert len(smallest.all("AWS::SQS::Queue")) == 4
 
 
 def test_the_queues_refuse_whoever_does_not_encrypt_and_let_in_no_stranger(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
-    queues = smallest.webhook.queue, smallest.webhook.dead_letters, smallest.store.unpublished
+    queues = (
+        smallest.webhook.queue,
+        smallest.webhook.dead_letters,
+        smallest.store.unpublished,
+        smallest.made.transcript_reconciliation.dead_letters,
+    )
     deny = {
         "Effect": "Deny",
         "Action": "sqs:*",
@@ -572,13 +594,13 @@ def test_the_queues_refuse_whoever_does_not_encrypt_and_let_in_no_stranger(
     assert found == expected
 
 
-def test_the_bus_is_open_to_its_own_account_only(smallest: Transcription) -> None:
+def test_the_bus_is_open_to_its_own_account_only(smallest: Everything) -> None:
     assert len(smallest.all("AWS::Events::EventBus")) == 1
     assert not smallest.all("AWS::Events::EventBusPolicy")
 
 
 def test_the_webhooks_secret_is_made_in_the_account_and_in_no_template(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     secret = smallest.properties(smallest.webhook.secret)
     assert secret.pop("Description")
@@ -589,8 +611,8 @@ def test_the_webhooks_secret_is_made_in_the_account_and_in_no_template(
 # The webhook
 
 
-def test_the_api_has_one_method_post_transcripts(smallest: Transcription) -> None:
-    resource = smallest.one("AWS::ApiGateway::Resource")["Properties"]
+def test_the_api_has_one_method_post_transcripts(smallest: Everything) -> None:
+    resource = smallest.of_webhook("AWS::ApiGateway::Resource")["Properties"]
     api = smallest.identifier(smallest.webhook.api.rest_api)
     assert resource == {
         "PathPart": "transcripts",
@@ -604,7 +626,7 @@ def test_the_api_has_one_method_post_transcripts(smallest: Transcription) -> Non
     assert not smallest.all("AWS::ApiGateway::DomainName")
 
 
-def test_nobody_gets_past_the_authorizer(smallest: Transcription) -> None:
+def test_nobody_gets_past_the_authorizer(smallest: Everything) -> None:
     method = smallest.method()
     assert method["AuthorizationType"] == "CUSTOM"
     authorizer = smallest.template["Resources"][method["AuthorizerId"]["Ref"]]
@@ -623,7 +645,7 @@ def test_nobody_gets_past_the_authorizer(smallest: Transcription) -> None:
 def test_its_answer_is_kept_for_five_minutes_by_the_secret_in_its_place(
     stack: str, source: str, request: pytest.FixtureRequest
 ) -> None:
-    deployed: Transcription = request.getfixturevalue(stack)
+    deployed: Everything = request.getfixturevalue(stack)
     authorizer = deployed.one("AWS::ApiGateway::Authorizer")["Properties"]
     assert authorizer["Type"] == "REQUEST"
     assert authorizer["IdentitySource"] == source
@@ -631,7 +653,7 @@ def test_its_answer_is_kept_for_five_minutes_by_the_secret_in_its_place(
 
 
 def test_the_body_goes_into_the_queue_and_nothing_of_ours_stands_between(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     queue = smallest.identifier(smallest.webhook.queue)
     path = f"arn:aws:apigateway:{REGION}:sqs:path/{ACCOUNT}/"
@@ -666,7 +688,7 @@ def test_the_body_goes_into_the_queue_and_nothing_of_ours_stands_between(
     assert statuses == ["200", "400", "500"]
 
 
-def test_only_what_nobody_could_use_is_refused_at_the_door(smallest: Transcription) -> None:
+def test_only_what_nobody_could_use_is_refused_at_the_door(smallest: Everything) -> None:
     method, resources = smallest.method(), smallest.template["Resources"]
     validator = resources[method["RequestValidatorId"]["Ref"]]["Properties"]
     assert validator["ValidateRequestBody"]
@@ -687,7 +709,7 @@ def test_the_stage_is_throttled_and_writes_no_execution_log(
     stack: str, rate: int, burst: int, request: pytest.FixtureRequest
 ) -> None:
     """An execution log would hold what callers say; without a level there is none."""
-    stage = request.getfixturevalue(stack).one("AWS::ApiGateway::Stage")["Properties"]
+    stage = request.getfixturevalue(stack).of_webhook("AWS::ApiGateway::Stage")["Properties"]
     assert stage["MethodSettings"] == [
         {
             "HttpMethod": "*",
@@ -704,9 +726,9 @@ def test_the_stage_is_throttled_and_writes_no_execution_log(
     assert "CacheClusterEnabled" not in stage
 
 
-def test_the_access_log_names_a_request_without_what_it_carries(smallest: Transcription) -> None:
+def test_the_access_log_names_a_request_without_what_it_carries(smallest: Everything) -> None:
     """Neither the query string or a header, where the secret may be, nor the body."""
-    setting = smallest.one("AWS::ApiGateway::Stage")["Properties"]["AccessLogSetting"]
+    setting = smallest.of_webhook("AWS::ApiGateway::Stage")["Properties"]["AccessLogSetting"]
     assert json.loads(setting["Format"]) == {
         "requestId": "$context.requestId",
         "requestTime": "$context.requestTime",
@@ -721,13 +743,13 @@ def test_the_access_log_names_a_request_without_what_it_carries(smallest: Transc
     }
 
 
-def test_the_api_answers_everyone_where_no_network_is_named(smallest: Transcription) -> None:
+def test_the_api_answers_everyone_where_no_network_is_named(smallest: Everything) -> None:
     api = smallest.properties(smallest.webhook.api.rest_api)
     assert "Policy" not in api
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
 
 
-def test_the_api_answers_only_the_networks_that_are_named(other: Transcription) -> None:
+def test_the_api_answers_only_the_networks_that_are_named(other: Everything) -> None:
     invoke = {
         "Action": "execute-api:Invoke",
         "Principal": {"AWS": "*"},
@@ -754,14 +776,14 @@ def test_no_two_environments_share_the_metrics_of_their_apis(
         for each in assembly_of(name).resources
         if each["Type"] == "AWS::ApiGateway::RestApi"
     ]
-    assert len(set(names)) == len(NAMES)
+    assert len(set(names)) == 2 * len(NAMES)
 
 
-def test_the_account_wide_log_role_is_left_alone_by_default(smallest: Transcription) -> None:
+def test_the_account_wide_log_role_is_left_alone_by_default(smallest: Everything) -> None:
     assert not smallest.all("AWS::ApiGateway::Account")
 
 
-def test_the_account_wide_log_role_is_made_on_request_and_stays(other: Transcription) -> None:
+def test_the_account_wide_log_role_is_made_on_request_and_stays(other: Everything) -> None:
     account = other.one("AWS::ApiGateway::Account")
     assert policies(account) == ("Retain", "Retain")
     (role_id, attribute) = account["Properties"]["CloudWatchRoleArn"]["Fn::GetAtt"]
@@ -769,7 +791,8 @@ def test_the_account_wide_log_role_is_made_on_request_and_stays(other: Transcrip
     assert attribute == "Arn"
     assert policies(role) == ("Retain", "Retain")
     (account_id,) = (k for k, v in other.template["Resources"].items() if v == account)
-    assert account_id in other.one("AWS::ApiGateway::Stage")["DependsOn"]
+    for stage in other.all("AWS::ApiGateway::Stage"):
+        assert account_id in stage["DependsOn"]
     policy = ":iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
     assert role["Properties"] == {
         "AssumeRolePolicyDocument": service_may_assume("apigateway"),
@@ -777,11 +800,14 @@ def test_the_account_wide_log_role_is_made_on_request_and_stays(other: Transcrip
     }
 
 
-def test_asapp_is_told_the_url_and_where_the_secret_is(smallest: Transcription) -> None:
+def test_asapp_is_told_the_url_and_where_the_secret_is_and_readers_theirs(
+    smallest: Everything,
+) -> None:
     outputs = {key: each["Value"] for key, each in smallest.template["Outputs"].items()}
     assert outputs == {
         "WebhookUrl": smallest.value(smallest.webhook.api.url),
         "WebhookSecretArn": smallest.ref(smallest.webhook.secret),
+        "TranscriptUrl": smallest.value(smallest.made.transcript_api.url),
     }
     assert str(outputs["WebhookUrl"]).endswith("'/transcripts']]}")
 
@@ -789,7 +815,7 @@ def test_asapp_is_told_the_url_and_where_the_secret_is(smallest: Transcription) 
 # The alarms
 
 
-def test_every_way_to_lose_words_has_its_alarm(smallest: Transcription) -> None:
+def test_every_way_to_lose_words_has_its_alarm(smallest: Everything) -> None:
     webhook, store, control = smallest.webhook, smallest.store, smallest.control
 
     def invoked(function: lambda_.IFunction) -> list[Json]:
@@ -810,21 +836,26 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Transcription) -> None:
         invoked(webhook.api.authorize_webhook),
         invoked(webhook.store_transcript),
         invoked(store.publish_utterance),
+        invoked(smallest.made.transcript_reconciliation.reconcile_transcript),
+        invoked(smallest.made.transcript_api.read_transcript),
     ]
+    ours = "ConnectAutotranscribe/Stack"
+    reconciliation_dead_letters = smallest.made.transcript_reconciliation.dead_letters
     expected = [
         *(("AWS/Lambda", "Errors", "Sum", 1, each) for each in functions),
         *(("AWS/Lambda", "Throttles", "Sum", 1, each) for each in functions),
         *(
             ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", 1, queue(each))
-            for each in (webhook.dead_letters, store.unpublished)
+            for each in (webhook.dead_letters, store.unpublished, reconciliation_dead_letters)
         ),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 300, queue(webhook.queue)),
         ("AWS/ApiGateway", "5XXError", "Sum", 1, api),
         ("AWS/ApiGateway", "4XXError", "Sum", 1, api),
+        (ours, "ConversationsIncomplete", "Sum", 1, None),
     ]
     alarms = [each["Properties"] for each in smallest.all("AWS::CloudWatch::Alarm")]
     keys = ("Namespace", "MetricName", "Statistic", "Threshold", "Dimensions")
-    assert sorted(str(tuple(each[key] for key in keys)) for each in alarms) == sorted(
+    assert sorted(str(tuple(each.get(key) for key in keys)) for each in alarms) == sorted(
         str(each) for each in expected
     )
     for alarm in alarms:
@@ -835,7 +866,7 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Transcription) -> None:
 
 
 def test_the_alarms_go_to_a_topic_of_ours_that_only_our_alarms_may_use(
-    smallest: Transcription,
+    smallest: Everything,
 ) -> None:
     topic = smallest.ref(smallest.made.alarms.topic)
     for alarm in smallest.all("AWS::CloudWatch::Alarm"):
@@ -865,7 +896,7 @@ def test_the_alarms_go_to_a_topic_of_ours_that_only_our_alarms_may_use(
 
 
 def test_the_alarms_go_to_a_topic_of_the_customers_where_one_is_given(
-    other: Transcription,
+    other: Everything,
 ) -> None:
     assert not other.all("AWS::SNS::Topic")
     assert not other.all("AWS::SNS::TopicPolicy")
@@ -875,7 +906,7 @@ def test_the_alarms_go_to_a_topic_of_the_customers_where_one_is_given(
 
 
 def test_the_alarms_are_mailed_to_whom_the_environment_names() -> None:
-    mailed = Transcription(alarms={"email": "ops@example.com"})
+    mailed = Everything(alarms={"email": "ops@example.com"})
     assert mailed.one("AWS::SNS::Subscription")["Properties"] == {
         "Protocol": "email",
         "Endpoint": "ops@example.com",

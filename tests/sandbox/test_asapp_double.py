@@ -111,6 +111,7 @@ class Receiver:
 
     def __enter__(self) -> "Receiver":
         listener = socket.create_server(("127.0.0.1", 0))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/transcripts"
         app = Starlette(routes=[Route("/transcripts", self.take, methods=["POST"])])
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical"))

@@ -24,12 +24,13 @@ from tests.sandbox.simulated import (
     terminal,
 )
 
-HOLD, DISCONNECT = "arn:hold", "arn:disconnect"
+WHISPER, HOLD, DISCONNECT = "arn:whisper", "arn:hold", "arn:disconnect"
 ARGUMENTS: Mapping[str, Any] = {
     "start_function_arn": FUNCTION,
     "stop_function_arn": FUNCTION.replace("start", "stop"),
     "customer_id_path": "$.CustomerEndpoint.Address",
     "agent_id_path": "$.Agent.UserName",
+    "agent_whisper_flow_arn": WHISPER,
     "customer_hold_flow_arn": HOLD,
     "disconnect_flow_arn": DISCONNECT,
 }
@@ -86,6 +87,7 @@ def every_path(
     }
     seen: set[tuple[tuple[str, str], ...]] = set()
     ahead: list[dict[str, str]] = [{}]
+    tried = [*ahead]
     while ahead:
         failing = ahead.pop()
         path = run(failing)
@@ -95,7 +97,11 @@ def every_path(
         seen.add(taken)
         yield path
         for block in {step.block for step in path} - set(failing):
-            ahead += [failing | {block: error} for error in errors.get(block, ())]
+            for error in errors.get(block, ()):
+                worse = failing | {block: error}
+                if worse not in tried:
+                    tried.append(worse)
+                    ahead.append(worse)
 
 
 def every_branch(content: Mapping[str, Any]) -> set[tuple[str, str]]:

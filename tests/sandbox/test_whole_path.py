@@ -19,6 +19,8 @@ import pytest
 
 from sandbox.asapp_double import Failure
 from sandbox.call import AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT, START_MODULE, Call
+from sandbox.calls import HOLD, TAKEN, act, agent_leaves, sequence
+from sandbox.connect_events import ConnectEvents, Disorder
 from sandbox.conversations import Conversation, Utterance, load_all
 from sandbox.flow_runner import lambda_event
 from sandbox.running import BusListener, Sandbox
@@ -109,8 +111,12 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
     assert summary["posts"] > summary["utterances_sent"]  # the double did repeat some
     assert (summary["lost"], summary["duplicated"], summary["altered"]) == (0, 0, 0)
     assert summary["unpublished"] == 0
+    assert (summary["heard_on_hold"], summary["unheard_in_talk"]) == (0, 0)
+    assert summary["unheard_on_hold"] > 10
     assert 0 < summary["post_to_table_ms_p50"] <= summary["post_to_table_ms_p99"]
     assert "Transcription agent whisper" in done.stdout
+    assert "agent resumes" in done.stdout
+    assert "ada consults grace" in done.stdout
 
 
 def test_ctrl_c_stops_all_that_the_demo_started(installed: None) -> None:
@@ -212,19 +218,36 @@ def test_a_hold_pauses_and_a_resume_goes_on_with_nothing_of_the_hold_between(
     sandbox: Sandbox,
 ) -> None:
     call = call_of(sandbox)
-    call.play_with_hold()
+    acts = (*TAKEN, *HOLD, act(agent_leaves, "stop"))
+    with ConnectEvents(sandbox.deployment, Disorder()) as events:
+        call.play(acts, events)
     guid = call.contact.contact_id
-    spoken = call.conversation.utterances
-    first, last = len(spoken) // 3, 2 * len(spoken) // 3
     heard = [post.text for post in sandbox.asapp.posts if post.guid == guid]
-    assert sorted(heard) == sorted(u.text for u in (*spoken[:first], *spoken[last:]))
+    assert call.said_on_hold
+    assert call.talked + call.said_on_hold != list(call.conversation.utterances)
+    assert sorted(heard) == sorted(utterance.text for utterance in call.talked)
     starts = [start.json() for start in sandbox.asapp.successful_starts(guid)]
     assert [start["amazonConnectParams"]["startSelectorType"] for start in starts] == [
         "FRAGMENT_NUMBER",
         "NOW",
     ]
     assert len({start["agentId"] for start in starts}) == 1
-    assert eventually(lambda: len(sandbox.asapp.successful_stops(guid)) == 2)
+    assert call.told == sequence(acts)
+
+
+def test_what_a_hold_lets_through_or_a_resume_loses_is_seen(sandbox: Sandbox) -> None:
+    call = call_of(sandbox)
+    spoken = call.conversation.utterances
+    call.run(AGENT_WHISPER)
+    call.speak(spoken[:3])
+    call.run(DISCONNECT)
+    call.speak(spoken[3:5])
+    call.talked = [*spoken[:1], *spoken[3:5]]
+    call.said_on_hold = [*spoken[1:3], spoken[6]]
+    bad = summarise([call], sandbox.deployment, sandbox.asapp, {})
+    assert (bad.unheard_in_talk, bad.heard_on_hold, bad.unheard_on_hold) == (2, 2, 1)
+    assert any(wrong.startswith("2 said in talk, not heard") for wrong in bad.wrongs)
+    assert any(wrong.startswith("2 said on hold, heard") for wrong in bad.wrongs)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
@@ -40,6 +41,16 @@ class VendorHandler(BaseHTTPRequestHandler):
         with vendor.lock:
             vendor.requests.append((self.path, dict(self.headers), json.loads(body)))
             behave = vendor.moods.get(json.loads(body).get("guid", "")) or vendor.behaviours[0]
+            if behave is vendor.behaviours[0] and len(vendor.behaviours) > 1:
+                vendor.behaviours.pop(0)
+        behave(self)
+
+    def do_GET(self) -> None:
+        vendor = self.server
+        guid = parse_qs(urlsplit(self.path).query).get("externalId", [""])[0]
+        with vendor.lock:
+            vendor.requests.append((self.path, dict(self.headers), {}))
+            behave = vendor.moods.get(guid) or vendor.behaviours[0]
             if behave is vendor.behaviours[0] and len(vendor.behaviours) > 1:
                 vendor.behaviours.pop(0)
         behave(self)
@@ -170,11 +181,22 @@ def aws() -> Iterator[str]:
 def table_name(aws: str) -> str:
     name = f"transcripts-{uuid.uuid4().hex[:8]}"
     keys = (("conversationId", "HASH"), ("item", "RANGE"))
+    due = (("reconcile", "HASH"), ("reconcileAt", "RANGE"))
+    types = {key: "N" if key == "reconcileAt" else "S" for key, _ in keys + due}
     boto3.client("dynamodb").create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": kind} for key, kind in types.items()
+        ],
         KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "Reconcile",
+                "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind in due],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
     )
     return name
 

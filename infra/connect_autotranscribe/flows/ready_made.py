@@ -10,7 +10,7 @@ transcript has it as the agent's words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from connect_autotranscribe.flows.blocks import (
     Block,
@@ -50,6 +50,13 @@ DEFAULT_CONNECTED_PROMPT = Prompt(text="You are now connected.")
 DEFAULT_TRANSFER_PROMPT = Prompt(text="Transferring now.")
 DEFAULT_FAILED_TRANSFER_PROMPT = Prompt(text="The transfer is not possible now.")
 SILENCE = Prompt(ssml='<speak><break time="100ms"/></speak>')
+
+_SETS = {
+    "AgentWhisper": "Set the whisper flow",
+    "CustomerHold": "Set the hold flow",
+    "CustomerRemaining": "Set the disconnect flow",
+}
+"""Each hook that a flow of ours sets, and its block's name."""
 
 
 def start_attributes(
@@ -249,28 +256,15 @@ def outbound_whisper(
     attributes = start_attributes(
         "OUTBOUND_WHISPER", customer_id_path=customer_id_path, agent_id_path=agent_id_path
     )
+    hooks = {"CustomerHold": customer_hold_flow_arn, "CustomerRemaining": disconnect_flow_arn}
     call, end = "Place the call", "End the whisper"
-    hooks = [
-        (name, hook, arn)
-        for name, hook, arn in (
-            ("Set the hold flow", "CustomerHold", customer_hold_flow_arn),
-            ("Set the disconnect flow", "CustomerRemaining", disconnect_flow_arn),
-        )
-        if arn
-    ]
-    followers = [*(name for name, _, _ in hooks[1:]), call]
     return Flow(
         name="Transcription outbound whisper",
         type="OUTBOUND_WHISPER",
         description="Places the call; when the customer has answered, starts media streaming and "
         "transcription.",
         blocks=(
-            *(
-                UpdateContactEventHooks(
-                    name=name, hook=hook, flow_arn=arn, next=follower, on_error=follower
-                )
-                for (name, hook, arn), follower in zip(hooks, followers, strict=False)
-            ),
+            *_set_hooks(hooks, next=call),
             _say(call, prompt, next="Start media streaming"),
             _media_streaming(True, next="Start transcription", on_error=end),
             _start(start_function_arn, attributes, next=end, on_error=end),
@@ -348,21 +342,43 @@ def disconnect(*, stop_function_arn: str) -> Flow:
     )
 
 
-def agent_transfer(*, stop_function_arn: str, prompt: Prompt = DEFAULT_TRANSFER_PROMPT) -> Flow:
+def agent_transfer(
+    *,
+    stop_function_arn: str,
+    prompt: Prompt = DEFAULT_TRANSFER_PROMPT,
+    agent_whisper_flow_arn: str = "",
+    customer_hold_flow_arn: str = "",
+    disconnect_flow_arn: str = "",
+) -> Flow:
     """The transfer-to-agent flow that stops transcription ahead of the next agent.
 
     It plays to the agent who transfers, or, if that agent has hung up already, to the customer; the
     next agent's whisper starts again. As Connect's default it says "Transferring now."
 
+    A transfer by quick connect is a new contact, and Connect's pages do not say whether what was
+    set for the contact before runs for it. So this flow sets the next agent's flows, and first of
+    all: that takes no time, while whoever hears this waits for the function, at most its eight
+    seconds.
+
     :param stop_function_arn: The function that stops, by the ARN associated with the instance.
     :param prompt: What is heard before the transfer. Default: "Transferring now."
+    :param agent_whisper_flow_arn: The next agent's whisper flow. Default: as Connect has it, that
+        of the contact before or its own default.
+    :param customer_hold_flow_arn: The customer hold flow from here on. Default: likewise.
+    :param disconnect_flow_arn: The disconnect flow from here on. Default: likewise.
     """
+    hooks = {
+        "AgentWhisper": agent_whisper_flow_arn,
+        "CustomerHold": customer_hold_flow_arn,
+        "CustomerRemaining": disconnect_flow_arn,
+    }
     return Flow(
         name="Transcription transfer to agent",
         type="AGENT_TRANSFER",
         description="Stops transcription and media streaming, then transfers to the agent of the "
         "quick connect.",
         blocks=(
+            *_set_hooks(hooks, next="Stop transcription"),
             *_stop_fragment(stop_function_arn, next="Announce the transfer"),
             _say("Announce the transfer", prompt, next="Transfer to the agent"),
             TransferContactToAgent(name="Transfer to the agent"),
@@ -375,6 +391,9 @@ def queue_transfer(
     stop_function_arn: str,
     prompt: Prompt = DEFAULT_TRANSFER_PROMPT,
     failed_prompt: Prompt = DEFAULT_FAILED_TRANSFER_PROMPT,
+    agent_whisper_flow_arn: str = "",
+    customer_hold_flow_arn: str = "",
+    disconnect_flow_arn: str = "",
 ) -> Flow:
     """The transfer-to-queue flow that stops transcription ahead of the queue.
 
@@ -383,10 +402,22 @@ def queue_transfer(
     Connect's default. Connect's default also checks hours and staffing: where you need that, weave
     stop into your own flow.
 
+    It sets the next agent's flows, for the same reason as `agent_transfer`. It sets no customer
+    queue flow: there is nothing left to stop, and the caller keeps the music of the instance.
+
     :param stop_function_arn: The function that stops, by the ARN associated with the instance.
     :param prompt: What is heard before the transfer. Default: "Transferring now."
     :param failed_prompt: What is heard where it fails. Default: "The transfer is not possible now."
+    :param agent_whisper_flow_arn: The next agent's whisper flow. Default: as Connect has it, that
+        of the contact before or its own default.
+    :param customer_hold_flow_arn: The customer hold flow from here on. Default: likewise.
+    :param disconnect_flow_arn: The disconnect flow from here on. Default: likewise.
     """
+    hooks = {
+        "AgentWhisper": agent_whisper_flow_arn,
+        "CustomerHold": customer_hold_flow_arn,
+        "CustomerRemaining": disconnect_flow_arn,
+    }
     failed = "Say that it failed"
     return Flow(
         name="Transcription transfer to queue",
@@ -394,6 +425,7 @@ def queue_transfer(
         description="Stops transcription and media streaming, then transfers to the queue of the "
         "quick connect.",
         blocks=(
+            *_set_hooks(hooks, next="Stop transcription"),
             *_stop_fragment(stop_function_arn, next="Announce the transfer"),
             _say("Announce the transfer", prompt, next="Transfer to the queue"),
             TransferContactToQueue(
@@ -443,6 +475,18 @@ def _stop_fragment(function_arn: str, *, next: str) -> tuple[Block, ...]:
     return (
         _stop(function_arn, next=streaming, on_error=streaming),
         _media_streaming(False, next=next, on_error=next),
+    )
+
+
+def _set_hooks(hooks: Mapping[str, str], *, next: str) -> tuple[Block, ...]:
+    """A block for each hook that has a flow; one that cannot be set holds nothing up."""
+    given = [(hook, arn) for hook, arn in hooks.items() if arn]
+    followers = [*(_SETS[hook] for hook, _ in given[1:]), next]
+    return tuple(
+        UpdateContactEventHooks(
+            name=_SETS[hook], hook=hook, flow_arn=arn, next=follower, on_error=follower
+        )
+        for (hook, arn), follower in zip(given, followers, strict=False)
     )
 
 

@@ -1,4 +1,4 @@
-"""Functions, API, queue and table: all that a call's words pass."""
+"""Functions, APIs, queue, table and bucket: all that a call's words pass."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe.call_lifecycle import CallLifecycle
-from connect_autotranscribe.monitoring import TranscriptionAlarms
+from connect_autotranscribe.monitoring import TranscriptionAlarms, TranscriptionDashboard
 from connect_autotranscribe.settings import Settings
+from connect_autotranscribe.transcript_api import TranscriptApi
+from connect_autotranscribe.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcript_store import TranscriptStore
 from connect_autotranscribe.transcript_webhook import TranscriptWebhook
 from connect_autotranscribe.transcription_control import TranscriptionControl
+from connect_autotranscribe.transcription_metrics import TranscriptionMetrics
+from connect_autotranscribe.utterance_export import UtteranceExport
 
 
 class TranscriptionStack(Stack):
-    """Start and stop at ASAPP, its webhook, and the transcripts.
+    """Start and stop at ASAPP, its webhook, and the transcripts: stored, mended, exported, read.
 
     :param settings: The environment.
     :param kwargs: Those of ``aws_cdk.Stack``.
@@ -30,6 +34,8 @@ class TranscriptionStack(Stack):
 
     call_lifecycle: CallLifecycle | None
     """Nothing where its mode is off: flows alone start and stop."""
+    utterance_export: UtteranceExport | None
+    """Nothing where its mode is off: ASAPP enables the feed for each account."""
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings, **kwargs: Any) -> None:
         super().__init__(scope, id, **kwargs)
@@ -43,14 +49,15 @@ class TranscriptionStack(Stack):
             log_retention_days=retention.logs_days,
             removal_policy=removal_policy,
         )
+        self._credentials_secret = secretsmanager.Secret.from_secret_name_v2(
+            self, "AsappCredentials", asapp.credentials_secret_name
+        )
         self.transcription_control = TranscriptionControl(
             self,
             "TranscriptionControl",
             instance_arn=settings.connect.instance_arn,
             table=self.transcript_store.table,
-            credentials_secret=secretsmanager.Secret.from_secret_name_v2(
-                self, "AsappCredentials", asapp.credentials_secret_name
-            ),
+            credentials_secret=self._credentials_secret,
             api_host=asapp.api_host,
             language=asapp.language,
             redaction=asapp.redaction,
@@ -89,16 +96,48 @@ class TranscriptionStack(Stack):
             value=self.transcript_webhook.secret.secret_arn,
             description="Give its value to ASAPP by a secure way: what it presents at the webhook",
         )
+        self.transcript_api = TranscriptApi(
+            self,
+            "TranscriptApi",
+            table=self.transcript_store.table,
+            log_retention_days=retention.logs_days,
+            removal_policy=removal_policy,
+        )
+        if account := self.transcript_webhook.api.rest_api.node.try_find_child("Account"):
+            # The role of API Gateway's logs, which that API sets for the whole account.
+            self.transcript_api.rest_api.deployment_stage.node.add_dependency(account)
+        CfnOutput(
+            self,
+            "TranscriptUrl",
+            value=self.transcript_api.url,
+            description="Where a system that may execute-api:Invoke reads a call's transcript",
+        )
+        self.utterance_export = self._utterance_export(settings, removal_policy)
+        self.transcript_reconciliation = TranscriptReconciliation(
+            self,
+            "TranscriptReconciliation",
+            table=self.transcript_store.table,
+            credentials_secret=self._credentials_secret,
+            api_host=asapp.api_host,
+            after_minutes=settings.reconciliation.after_minutes,
+            export=self.utterance_export,
+            transcript_retention_days=retention.transcripts_days,
+            log_retention_days=retention.logs_days,
+            removal_policy=removal_policy,
+        )
         functions: dict[str, lambda_.IFunction] = {
             "StartStreaming": self.transcription_control.start_streaming,
             "StopStreaming": self.transcription_control.stop_streaming,
             "AuthorizeWebhook": self.transcript_webhook.api.authorize_webhook,
             "StoreTranscript": self.transcript_webhook.store_transcript,
             "PublishUtterance": self.transcript_store.publish_utterance,
+            "ReconcileTranscript": self.transcript_reconciliation.reconcile_transcript,
+            "ReadTranscript": self.transcript_api.read_transcript,
         }
         dead_letters: dict[str, sqs.IQueue] = {
             "DeadLetters": self.transcript_webhook.dead_letters,
             "Unpublished": self.transcript_store.unpublished,
+            "ReconciliationDeadLetters": self.transcript_reconciliation.dead_letters,
         }
         if lifecycle := self.call_lifecycle:
             functions |= {
@@ -109,15 +148,36 @@ class TranscriptionStack(Stack):
                 "AgentEventDeadLetters": lifecycle.agent_event_dead_letters,
                 "ContactEventDeadLetters": lifecycle.contact_event_dead_letters,
             }
+        if export := self.utterance_export:
+            functions["ExportUtterances"] = export.export_utterances
+            dead_letters["ExportDeadLetters"] = export.dead_letters
+        metrics = TranscriptionMetrics(
+            self,
+            "Metrics",
+            control=self.transcription_control,
+            webhook=self.transcript_webhook,
+            reconciliation=self.transcript_reconciliation,
+            export=self.utterance_export,
+        )
         topic_arn = settings.alarms.topic_arn
         self.alarms = TranscriptionAlarms(
             self,
             "Alarms",
             functions=functions,
             webhook=self.transcript_webhook,
+            metrics=metrics,
             dead_letters=dead_letters,
             topic=sns.Topic.from_topic_arn(self, "AlarmTopic", topic_arn) if topic_arn else None,
             email=settings.alarms.email,
+        )
+        self.dashboard = TranscriptionDashboard(
+            self,
+            "Dashboard",
+            alarms=self.alarms.alarms,
+            metrics=metrics,
+            webhook=self.transcript_webhook,
+            functions=functions,
+            dead_letters=dead_letters,
         )
 
     def _call_lifecycle(
@@ -150,3 +210,33 @@ class TranscriptionStack(Stack):
             log_retention_days=settings.retention.logs_days,
             removal_policy=removal_policy,
         )
+
+    def _utterance_export(
+        self, settings: Settings, removal_policy: RemovalPolicy
+    ) -> UtteranceExport | None:
+        export = settings.export
+        if export.mode == "off":
+            return None
+        key = kms.Key.from_key_arn(self, "ExportKey", export.key_arn) if export.key_arn else None
+        made = UtteranceExport(
+            self,
+            "UtteranceExport",
+            credentials_secret=self._credentials_secret,
+            api_host=settings.asapp.api_host,
+            at=export.at,
+            keep_days=export.keep_days,
+            lookback_days=export.lookback_days,
+            columns=export.columns,
+            key=key,
+            log_retention_days=settings.retention.logs_days,
+            removal_policy=removal_policy,
+        )
+        queries = made.queries
+        for id, value, description in (
+            ("ExportBucket", made.bucket.bucket_name, "ASAPP's files, a folder for each day"),
+            ("ExportWorkGroup", queries.work_group_name, "The Athena work group of the queries"),
+            ("ExportDatabase", queries.database_name, "Its database"),
+            ("ExportQuery", queries.example, "A query to begin with"),
+        ):
+            CfnOutput(self, id, value=value, description=description)
+        return made

@@ -10,10 +10,13 @@ from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Stack, Valid
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._domain import url_of
+from connect_autotranscribe._encrypted import grant_send
 from connect_autotranscribe._functions import Function, log_group_for_days
 
 _SEND_MESSAGE = "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"
@@ -60,6 +63,9 @@ class WebhookApi(Construct):
         throttle_burst: int,
         allowed_cidrs: Sequence[str],
         api_gateway_log_role: Literal["adopt", "manage"],
+        domain: apigateway.IDomainName | None,
+        base_path: str | None,
+        log_group: logs.ILogGroup | None,
         log_retention_days: int,
         removal_policy: RemovalPolicy,
     ) -> None:
@@ -75,6 +81,7 @@ class WebhookApi(Construct):
                 "SECRET_IN": secret_in,
                 "SECRET_NAME": secret_name,
             },
+            log_group=log_group,
             log_retention_days=log_retention_days,
             removal_policy=removal_policy,
         )
@@ -83,7 +90,9 @@ class WebhookApi(Construct):
                 actions=["secretsmanager:GetSecretValue"], resources=[secret.secret_arn]
             )
         )
-        access_log = log_group_for_days(
+        if secret.encryption_key:
+            secret.encryption_key.grant_decrypt(self.authorize_webhook)
+        access_log = log_group or log_group_for_days(
             self, "AccessLog", days=log_retention_days, removal_policy=removal_policy
         )
         manages = api_gateway_log_role == "manage"
@@ -95,6 +104,8 @@ class WebhookApi(Construct):
             description="ASAPP posts each utterance here",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             policy=_only_from(allowed_cidrs) if allowed_cidrs else None,
+            # Whoever asks for a client certificate asks at the domain: no way around it is left.
+            disable_execute_api_endpoint=True if domain else None,
             cloud_watch_role=manages,
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if manages else None,
             deploy_options=apigateway.StageOptions(
@@ -130,7 +141,7 @@ class WebhookApi(Construct):
                 apigateway.MethodResponse(status_code=status) for status in ("200", "400", "500")
             ],
         )
-        self.url = self.rest_api.url_for_path("/transcripts")
+        self.url = url_of(self, self.rest_api, "transcripts", domain, base_path)
         self._accept_findings(method, manages)
 
     def _into(self, queue: sqs.IQueue) -> apigateway.AwsIntegration:
@@ -141,7 +152,7 @@ class WebhookApi(Construct):
             assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
             description="API Gateway puts the webhook's messages into the queue",
         )
-        queue.grant(sender, "sqs:SendMessage")
+        grant_send(queue, sender)
         stored = apigateway.IntegrationResponse(
             status_code="200", response_templates={"application/json": "{}"}
         )

@@ -1,0 +1,33 @@
+"""Where a REST API is reached: at API Gateway's own name, or at a domain of the customer's."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_apigateway as apigateway
+from constructs import Construct
+
+
+def url_of(
+    scope: Construct,
+    rest_api: apigateway.RestApi,
+    path: str,
+    domain: apigateway.IDomainName | None,
+    base_path: str | None,
+) -> str:
+    """The address of a path of an API, which is put below the domain where there is one.
+
+    :param path: Without the first slash.
+    :param base_path: What of the domain is the API's. Default: all of it.
+    """
+    if domain is None:
+        if base_path:
+            raise ValueError(f"{scope.node.path}: base_path is of a domain; give domain with it")
+        return rest_api.url_for_path(f"/{path}")
+    apigateway.BasePathMapping(
+        scope,
+        "BasePath",
+        domain_name=domain,
+        base_path=base_path,
+        rest_api=rest_api,
+        stage=rest_api.deployment_stage,
+    )
+    return "/".join(filter(None, (f"https://{domain.domain_name}", base_path, path)))

@@ -1,0 +1,87 @@
+"""What invokes a function by the clock."""
+
+from __future__ import annotations
+
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from connect_autotranscribe._encrypted import dead_letter_queue, grant_send
+
+
+class FunctionSchedule(Construct):
+    """Invokes one function at its times with ``{}``, as a role that may do nothing else.
+
+    :param dead_letters: Where an invocation is that Lambda would not even take.
+    :param max_age: How long an invocation that Lambda does not take is tried again, with growing
+        pauses; a minute to a day.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        function: lambda_.Function,
+        times: scheduler.ScheduleExpression,
+        description: str,
+        dead_letters: sqs.IQueue,
+        max_age: Duration,
+    ) -> None:
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        group = stack.format_arn(
+            service="scheduler", resource="schedule-group", resource_name="default"
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com",
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": stack.account, "aws:SourceArn": group}
+                },
+            ),
+            description=description,
+        )
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"], resources=[function.function_arn]
+            )
+        )
+        grant_send(dead_letters, self.role)
+        self.schedule = scheduler.Schedule(
+            self,
+            "Schedule",
+            description=description,
+            schedule=times,
+            target=targets.LambdaInvoke(
+                function,
+                # As it is: the target would let it invoke every version and alias as well.
+                role=self.role.without_policy_updates(),
+                dead_letter_queue=dead_letters,
+                input=scheduler.ScheduleTargetInput.from_object({}),
+                max_event_age=max_age,
+                retry_attempts=10,
+            ),
+        )
+        # Without leave to invoke, its first invocations would be dead letters.
+        self.schedule.node.add_dependency(self.role)
+
+
+def dead_letters_of_schedule(
+    scope: Construct, key: kms.IKey | None, removal_policy: RemovalPolicy
+) -> sqs.Queue:
+    """The queue in which a schedule's lost invocations are found.
+
+    :param key: Encrypts it. Default: SQS's own.
+    """
+    queue = dead_letter_queue(scope, "DeadLetters", key=key, removal_policy=removal_policy)
+    reason = "It is itself a dead-letter queue: of a schedule, unseen by the check."
+    Validations.of(queue).acknowledge(Acknowledgment(id="AwsSolutions-SQS3", reason=reason))
+    return queue

@@ -1,0 +1,237 @@
+"""SQL over the exported utterances: a database, and an Athena work group with limits."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_athena as athena
+from aws_cdk import aws_glue as glue
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+UTTERANCES, STATE = FEEDS = ("utterances/", "staging_utterance_state/")
+"""Where a bucket has the files of a feed, in a folder ``dt=2026-11-23/`` for each day."""
+RESULTS = "athena-results/"
+"""Where it has the results of queries."""
+
+_MAX_BYTES_A_QUERY = 100 * 1024**3  # about half a dollar
+_FIRST_DAY = "2022-01-01"  # a day before it is not found, whatever is in the bucket
+_LINES, _STATE_LINES = "utterance_lines", "utterance_state_lines"
+FIELDS: Mapping[str, Sequence[str]] = {
+    "conversation": ("external_conversation_id", "externalConversationId"),
+    "id": ("message_id", "utterance_id", "messageId", "utteranceId"),
+    "role": ("sender_role", "role", "sender_type", "participant_role", "speaker"),
+    "sender": ("sender_id", "senderId", "participant_id"),
+    "text": ("utterance", "utterance_text", "text", "message"),
+    "time": (
+        *("utterance_start_ts", "start_ts", "clientTimestamp", "timestamp"),
+        *("utterance_end_ts", "end_ts", "created_ts", "chat_message_event_ts", "instance_ts"),
+    ),
+}
+"""Each field, and what ASAPP may call it, which accounts differ in; the first that is there counts.
+``reconcile_transcript`` takes them by the same names."""
+_COLUMNS = {
+    "conversation": "conversation_id",
+    "id": "message_id",
+    "role": "role",
+    "sender": "sender_id",
+    "text": "text",
+    "time": "said_at",
+}
+_VIEW = ("dt", *_COLUMNS.values(), "line")
+_OF_STATE = ("id", "role", "sender")
+_TOLD = ("role", "sender_id")
+"""What the state feed tells of an utterance, where its own line does not."""
+
+
+class UtteranceQueries(Construct):
+    """Makes ``SELECT text FROM utterances WHERE dt = '2026-11-23'`` work at once.
+
+    The table ``utterance_lines`` has each line of the feed as it came, ``utterance_state_lines``
+    each of that which says who spoke; the view ``utterances`` has the text, who said it when, and
+    the line. No crawler: a new day is found by its name.
+
+    :param bucket: It has the files under ``FEEDS``, and gets results under ``athena-results/``.
+    :param columns: By field of ``FIELDS``, what the feed calls it, where that is known.
+    :param removal_policy: Whether the work group goes with the queries that people saved in it.
+    """
+
+    database_name: str
+    work_group_name: str
+    example: str
+    """A query to begin with."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        bucket: s3.IBucket,
+        columns: Mapping[str, str],
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        super().__init__(scope, id)
+        # People type them: no hash, no path. The stack's name is unique where the stack is.
+        self.work_group_name = Stack.of(self).stack_name
+        self.database_name = re.sub("[^a-z0-9]+", "_", self.work_group_name.lower())
+        self.example = (
+            f"SELECT conversation_id, role, text FROM {self.database_name}.utterances "  # noqa: S608
+            "WHERE dt = '2026-11-23' ORDER BY conversation_id, said_at"
+        )
+        self._catalog_id = Stack.of(self).account
+        self._database = glue.CfnDatabase(
+            self,
+            "Database",
+            catalog_id=self._catalog_id,
+            database_input=glue.CfnDatabase.DatabaseInputProperty(
+                name=self.database_name, description="What ASAPP transcribed, by its nightly feed"
+            ),
+        )
+        view = self._view(columns)
+        view.add_resource_dependency(self._lines("Lines", _LINES, bucket, UTTERANCES))
+        view.add_resource_dependency(self._lines("StateLines", _STATE_LINES, bucket, STATE))
+        athena.CfnWorkGroup(
+            self,
+            "WorkGroup",
+            name=self.work_group_name,
+            description="Queries of what ASAPP transcribed",
+            recursive_delete_option=removal_policy == RemovalPolicy.DESTROY,
+            work_group_configuration=_configuration(bucket, self._catalog_id),
+        )
+
+    def _lines(self, id: str, name: str, bucket: s3.IBucket, prefix: str) -> glue.CfnTable:
+        location = bucket.s3_url_for_object(prefix)
+        parameters = {
+            "EXTERNAL": "TRUE",
+            "projection.enabled": "true",
+            "projection.dt.type": "date",
+            "projection.dt.format": "yyyy-MM-dd",
+            "projection.dt.range": f"{_FIRST_DAY},NOW",
+            "projection.dt.interval": "1",
+            "projection.dt.interval.unit": "DAYS",
+            "storage.location.template": f"{location}dt=${{dt}}/",
+        }
+        return self._table(
+            id,
+            glue.CfnTable.TableInputProperty(
+                name=name,
+                description="Each line of the feed as it came",
+                table_type="EXTERNAL_TABLE",
+                parameters=parameters,
+                partition_keys=[_column("dt", "The day of the feed")],
+                storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
+                    location=location,
+                    columns=[_column("line", "As it came")],
+                    input_format="org.apache.hadoop.mapred.TextInputFormat",
+                    output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                    serde_info=glue.CfnTable.SerdeInfoProperty(
+                        serialization_library="org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+                        # Fields end at byte 1, which JSON has to escape: a line is one field.
+                        parameters={"serialization.format": "1"},
+                    ),
+                ),
+            ),
+        )
+
+    def _view(self, columns: Mapping[str, str]) -> glue.CfnTable:
+        """As Athena itself writes down what CREATE VIEW says."""
+        view = {
+            "originalSql": view_sql(columns),
+            "catalog": "awsdatacatalog",
+            "schema": self.database_name,
+            "columns": [{"name": name, "type": "varchar"} for name in _VIEW],
+        }
+        encoded = base64.b64encode(json.dumps(view).encode()).decode()
+        return self._table(
+            "Utterances",
+            glue.CfnTable.TableInputProperty(
+                name="utterances",
+                description="Each utterance: its text, who said it when, and the line as it came",
+                table_type="VIRTUAL_VIEW",
+                parameters={"presto_view": "true", "comment": "Presto View"},
+                view_original_text=f"/* Presto View: {encoded} */",
+                view_expanded_text="/* Presto View */",
+                storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
+                    location="",
+                    columns=[_column(name) for name in _VIEW],
+                    serde_info=glue.CfnTable.SerdeInfoProperty(),
+                ),
+            ),
+        )
+
+    def _table(self, id: str, table: glue.CfnTable.TableInputProperty) -> glue.CfnTable:
+        made = glue.CfnTable(
+            self,
+            id,
+            catalog_id=self._catalog_id,
+            database_name=self.database_name,
+            table_input=table,
+        )
+        made.add_resource_dependency(self._database)
+        return made
+
+
+def view_sql(columns: Mapping[str, str]) -> str:
+    """The view ``utterances``, in Athena's SQL; a line that is no JSON has only its line.
+
+    :param columns: As for :class:`UtteranceQueries`. The state feed may have the usual names.
+    """
+    names = {field: (columns[field],) if field in columns else FIELDS[field] for field in FIELDS}
+    of_state = {field: dict.fromkeys((*names[field], *FIELDS[field])) for field in _OF_STATE}
+    said = f"SELECT dt, {_values(names)}, line FROM {_LINES}"  # noqa: S608
+    state = f"SELECT dt, {_values(of_state)} FROM {_STATE_LINES}"  # noqa: S608
+    # It may speak of an utterance more than once; the view has each utterance once all the same.
+    told = ", ".join(f"max({name}) AS {name}" for name in _TOLD)
+    state = f"SELECT dt, message_id, {told} FROM ({state}) GROUP BY dt, message_id"  # noqa: S608
+    selected = ", ".join(
+        f"coalesce(said.{name}, state.{name}) AS {name}" if name in _TOLD else f"said.{name}"
+        for name in _VIEW
+    )
+    return (
+        f"SELECT {selected} FROM ({said}) said LEFT JOIN ({state}) state "  # noqa: S608
+        "ON state.dt = said.dt AND state.message_id = said.message_id"
+    )
+
+
+def _values(names: Mapping[str, Iterable[str]]) -> str:
+    """The fields of a line, each as a column of the view."""
+    values = {field: _first_of(names[field]) for field in names}
+    values["role"] = f"nullif(regexp_replace(lower({values['role']}), '^sender_', ''), '')"
+    return ", ".join(f"{value} AS {_COLUMNS[field]}" for field, value in values.items())
+
+
+def _first_of(names: Iterable[str]) -> str:
+    values = [f"json_extract_scalar(line, '$.{name}')" for name in names]
+    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+
+
+def _column(name: str, comment: str | None = None) -> glue.CfnTable.ColumnProperty:
+    return glue.CfnTable.ColumnProperty(name=name, type="string", comment=comment)
+
+
+def _configuration(
+    bucket: s3.IBucket, account: str
+) -> athena.CfnWorkGroup.WorkGroupConfigurationProperty:
+    """What a query cannot choose otherwise."""
+    group = athena.CfnWorkGroup
+    key = bucket.encryption_key
+    return group.WorkGroupConfigurationProperty(
+        enforce_work_group_configuration=True,
+        publish_cloud_watch_metrics_enabled=True,
+        bytes_scanned_cutoff_per_query=_MAX_BYTES_A_QUERY,
+        engine_version=group.EngineVersionProperty(
+            selected_engine_version="Athena engine version 3"
+        ),
+        result_configuration=group.ResultConfigurationProperty(
+            output_location=bucket.s3_url_for_object(RESULTS),
+            expected_bucket_owner=account,
+            encryption_configuration=group.EncryptionConfigurationProperty(
+                encryption_option="SSE_KMS" if key else "SSE_S3",
+                kms_key=key.key_arn if key else None,
+            ),
+        ),
+    )

@@ -1,0 +1,101 @@
+"""Read a conversation's transcript: behind an API Gateway method that asks for IAM's leave.
+
+``GET /conversations/{conversationId}/transcript``, as JSON, or as plain text with ``?format=text``
+or ``Accept: text/plain``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.transcript import TranscriptReader
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_ID = 256
+_MOST_BYTES = 6_000_000
+"""Lambda answers with 6 MB at most."""
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """:param event: Of a REST API's proxy integration."""
+    return answer(event, _reader())
+
+
+def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]:
+    """:returns: What the proxy integration takes: 200, 400, 404, 413, or 503 to ask again."""
+    wanted = unquote((event.get("pathParameters") or {}).get("conversationId") or "")
+    if not 1 <= len(wanted) <= _LONGEST_ID:
+        return _error(400, f"the conversation's id has 1 to {_LONGEST_ID} characters")
+    kind = wanted_format(event)
+    if kind not in ("json", "text"):
+        return _error(400, "format is json or text")
+    try:
+        transcript = reader.read(wanted)
+    except (ClientError, BotoCoreError) as problem:
+        response = getattr(problem, "response", None) or {}
+        code = response.get("Error", {}).get("Code", type(problem).__name__)
+        logger.error("the table cannot be read", extra={"code": code})
+        return _error(503, "the table cannot be read now; try again")
+    if transcript is None:
+        return _error(404, "no conversation is known by this id")
+    if kind == "text":
+        made = _response(200, "text/plain", transcript.to_text())
+    else:
+        made = _response(200, "application/json", _json(transcript.to_json()))
+    if len(json.dumps(made)) > _MOST_BYTES:
+        made = _error(
+            413,
+            "the transcript is over 6 MB: read the table with shared.transcript.TranscriptReader, "
+            "or query the export",
+        )
+    logger.info(
+        "transcript read",
+        extra={
+            "conversationId": transcript.conversation_id,
+            "utterances": len(transcript.utterances),
+            "status": made["statusCode"],
+        },
+    )
+    return made
+
+
+def wanted_format(event: Mapping[str, Any]) -> str:
+    """``text`` or ``json``, or whatever else ``?format=`` says."""
+    query = event.get("queryStringParameters") or {}
+    if query.get("format"):
+        return str(query["format"])
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    first = (headers.get("accept") or "").partition(",")[0].partition(";")[0]
+    return "text" if first.strip().lower() == "text/plain" else "json"
+
+
+def _error(status: int, problem: str) -> dict[str, Any]:
+    return _response(status, "application/json", _json({"error": problem}))
+
+
+def _response(status: int, content_type: str, body: str) -> dict[str, Any]:
+    headers = {"Content-Type": f"{content_type}; charset=utf-8", "Cache-Control": "no-store"}
+    return {"statusCode": status, "headers": headers, "body": body}
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+@cache
+def _reader() -> TranscriptReader:
+    config = Config(
+        connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
+    )
+    return TranscriptReader(os.environ["TRANSCRIPT_TABLE"], boto3.client("dynamodb", config=config))

@@ -1,0 +1,230 @@
+"""Hold each ended conversation against ASAPP's own record, and store what the webhook missed.
+
+Every minute, ``{}``: the conversations that are due, by GET messages. ``{"conversationId": "…"}``:
+that one, now. ``{"exported": "2026-11-01"}``: those that wait for File Exporter, of which this day
+is in the bucket.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from reconcile_transcript.feed import Feed, Spool
+from reconcile_transcript.messages import Messages
+from reconcile_transcript.reconciliation import Reconciler
+from reconcile_transcript.transcripts import BATCH, PENDING, Transcripts
+from shared.asapp import BadCredentials
+from shared.connect import LambdaContext
+from shared.conversations import now_ms
+from shared.http import Deadline, Origin
+from shared.secrets import AsappCredentials
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 8
+_SECONDS_TO_WRITE = 10.0
+_SECONDS_A_CONVERSATION = 40.0
+_A_MINUTE_MS, _A_DAY_MS = 60_000, 86_400_000
+
+
+class NotReconciled(Exception):
+    """Some could not be: for a reason that is not ASAPP's. They come up again."""
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """:raises BadCredentials: ASAPP does not take them; nothing goes on without.
+    :raises NotReconciled: after all the others.
+    """
+    deadline = Deadline(context.get_remaining_time_in_millis() / 1000).earlier(_SECONDS_TO_WRITE)
+    if conversation_id := event.get("conversationId"):
+        done = _reconciler().look(str(conversation_id), _for_one(deadline))
+        return done or {"conversationId": str(conversation_id), "completeness": "unknown"}
+    if day := event.get("exported"):
+        return complete(date.fromisoformat(day), deadline)
+    return run(deadline)
+
+
+def run(deadline: Deadline) -> dict[str, Any]:
+    """Look at what is due, as far as time allows."""
+    now = now_ms()
+    waits_days = 3 if os.environ.get("EXPORT_BUCKET") else 1
+    transcripts, reconciler = _transcripts(), _reconciler()
+
+    def look(marked: tuple[str, int]) -> bool:
+        claimed = transcripts.claim(*marked)
+        return claimed and reconciler.look(marked[0], _for_one(deadline)) is not None
+
+    def give_up(marked: tuple[str, int]) -> bool:
+        claimed = transcripts.claim(*marked)
+        if claimed:
+            reconciler.give_up(marked[0])
+        return claimed
+
+    overdue = transcripts.marked(BATCH, now - waits_days * _A_DAY_MS)
+    looks = side_by_side(look, transcripts.marked(PENDING, now - _after_ms()), deadline)
+    return {"conversations": looks + side_by_side(give_up, overdue, deadline)}
+
+
+def side_by_side(
+    work: Callable[[tuple[str, int]], bool],
+    marked: Iterator[tuple[str, int]],
+    deadline: Deadline,
+) -> int:
+    """Do each, several at once, until there are no more or time is over.
+
+    :returns: How many were done.
+    """
+    lock = threading.Lock()
+    done = [0]
+    failed: list[Exception] = []
+    refused: list[BadCredentials] = []
+
+    def worker() -> None:
+        while deadline.remaining() and not refused:
+            with lock:
+                each = next(marked, None)
+            if each is None:
+                return
+            try:
+                worked = work(each)
+            except BadCredentials as problem:
+                refused.append(problem)
+            except Exception as problem:
+                failed.append(problem)
+                logger.error(
+                    "a conversation could not be reconciled",
+                    extra={"conversationId": each[0], "problem": _code(problem)},
+                )
+            else:
+                with lock:
+                    done[0] += worked
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        workers = [pool.submit(worker) for _ in range(_AT_ONCE)]
+    if refused:
+        raise BadCredentials(str(refused[0]))
+    for each in workers:
+        each.result()  # the index may have failed
+    if failed:
+        raise NotReconciled(f"{len(failed)} conversations: {_code(failed[0])}")
+    return done[0]
+
+
+def complete(day: date, deadline: Deadline) -> dict[str, Any]:
+    """Complete from the export what is marked for it: a call is in the feed of the day before its
+    end as well, where it crosses midnight.
+
+    :param day: What has been exported last.
+    :raises NotReconciled: where time is over; what is done stays done.
+    """
+    transcripts, reconciler = _transcripts(), _reconciler()
+    marked = [conversation_id for conversation_id, _ in transcripts.marked(BATCH, now_ms())]
+    feed = Feed(json.loads(os.environ.get("FEED_COLUMNS") or "{}"))
+    done: list[dict[str, Any]] = []
+    if not marked:
+        return {"conversations": 0}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Spool(str(Path(folder) / "lines"), feed, marked)) as spool,
+    ):
+        for each in (day - timedelta(days=1), day):
+            for name, lines in _objects(each):
+                if malformed := spool.add(_in_time(lines, deadline)):
+                    logger.error(
+                        "lines of the feed cannot be read",
+                        extra={"file": name, "lines": len(malformed), "numbers": malformed[:20]},
+                    )
+        failed = 0
+        for conversation_id in marked:
+            if not deadline.remaining():
+                raise NotReconciled("out of time")
+            try:
+                reconciled = reconciler.complete(
+                    conversation_id, spool.record(conversation_id), day
+                )
+            except Exception as problem:
+                failed += 1
+                logger.error(
+                    "a conversation could not be reconciled",
+                    extra={"conversationId": conversation_id, "problem": _code(problem)},
+                )
+            else:
+                done += [reconciled] if reconciled else []
+    if failed:
+        raise NotReconciled(f"{failed} conversations")
+    finished = sum(1 for each in done if each["completeness"] == "complete")
+    return {"conversations": len(done), "complete": finished}
+
+
+def _objects(day: date) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """The files of a day, each as its lines."""
+    bucket, prefix = os.environ["EXPORT_BUCKET"], f"utterances/dt={day.isoformat()}/"
+    for page in _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", ()):
+            body = _s3().get_object(Bucket=bucket, Key=found["Key"])["Body"]
+            yield found["Key"], body.iter_lines(1024 * 1024)
+
+
+def _in_time(lines: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
+    for line in lines:
+        if not deadline.remaining():
+            raise NotReconciled("out of time")
+        yield line
+
+
+def _for_one(deadline: Deadline) -> Deadline:
+    return Deadline(min(deadline.remaining(), _SECONDS_A_CONVERSATION))
+
+
+def _code(problem: Exception) -> str:
+    """What went wrong, without a word of what was sent."""
+    code = problem.response["Error"]["Code"] if isinstance(problem, ClientError) else ""
+    return str(code or type(problem).__name__)
+
+
+def _after_ms() -> int:
+    return int(os.environ["RECONCILE_AFTER_MINUTES"]) * _A_MINUTE_MS
+
+
+@cache
+def _transcripts() -> Transcripts:
+    retention_seconds = int(os.environ["TRANSCRIPT_RETENTION_DAYS"]) * 86_400
+    retries = {"mode": "standard", "total_max_attempts": 4}
+    config = Config(
+        connect_timeout=2, read_timeout=10, retries=retries, max_pool_connections=2 * _AT_ONCE
+    )
+    client = boto3.client("dynamodb", config=config)
+    return Transcripts(client, os.environ["TRANSCRIPT_TABLE"], retention_seconds)
+
+
+@cache
+def _reconciler() -> Reconciler:
+    return Reconciler(
+        _transcripts(),
+        Messages(
+            Origin(os.environ["ASAPP_API_HOST"]),
+            AsappCredentials(os.environ["ASAPP_CREDENTIALS_SECRET"]),
+        ),
+        has_export=bool(os.environ.get("EXPORT_BUCKET")),
+        after_ms=_after_ms(),
+    )
+
+
+@cache
+def _s3() -> Any:
+    return boto3.client("s3")

@@ -1,0 +1,434 @@
+"""What the webhook lost is found in ASAPP's record, once, and stands where it was said."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconcile_transcript.alignment import UNKNOWN, Alignment, Held, Said, Stream, align, alike
+from shared.utterance import in_order
+
+BEGAN_MS = 1_760_000_000_000
+TEXTS = (
+    *("Yes.", "Yes.", "No.", "Okay.", "Mhm.", "Thank you.", "One moment, please."),
+    "My number is four two four two, and the name on the account is Lovelace.",
+    "I can see two orders here, which of them is it about?",
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What was said: ``start_ms`` from the beginning of the call."""
+
+    number: int
+    role: str
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass
+class Call:
+    """A call, what ASAPP has of it and what we hold.
+
+    :param skew_ms: ASAPP's clock minus ours.
+    :param breaks_ms: When transcription was resumed; each time both speakers get new streams.
+    :param ends: Whether ASAPP's moments are ends.
+    """
+
+    turns: Sequence[Turn]
+    skew_ms: int = 0
+    breaks_ms: tuple[int, ...] = ()
+    ends: bool = False
+    held: list[Held] = field(default_factory=list)
+    streams: dict[str, Stream] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for at, began in enumerate((0, *self.breaks_ms)):
+            for role in ("customer", "agent"):
+                stream = Stream(f"{role}-{at}", role, BEGAN_MS + began)
+                self.streams[stream.id] = stream
+
+    def heard(self, turn: Turn, text: str = "") -> Held:
+        """As the webhook brings it."""
+        at = sum(1 for each in self.breaks_ms if each <= turn.start_ms)
+        began = (0, *self.breaks_ms)[at]
+        return Held(
+            key=f"utterance#{turn.number}",
+            stream_id=f"{turn.role}-{at}",
+            role=turn.role,
+            start_ms=turn.start_ms - began,
+            end_ms=turn.end_ms - began,
+            text=text or turn.text,
+        )
+
+    def post(self, *numbers: int) -> None:
+        """The webhook brings these, if they are not there already."""
+        have = {held.key for held in self.held}
+        new = [self.heard(turn) for turn in self.turns if turn.number in numbers]
+        self.held += [held for held in new if held.key not in have]
+
+    def lose(self, *numbers: int) -> None:
+        """The webhook brings all but these."""
+        self.post(*({turn.number for turn in self.turns} - set(numbers)))
+
+    def record(self) -> list[Said]:
+        moments = [turn.end_ms if self.ends else turn.start_ms for turn in self.turns]
+        said = [
+            Said(
+                id=f"message-{turn.number}",
+                role=turn.role,
+                sender_id=f"id of {turn.role}",
+                text=turn.text,
+                at_ms=BEGAN_MS + self.skew_ms + moment,
+                message="{}",
+            )
+            for turn, moment in zip(self.turns, moments, strict=True)
+        ]
+        return sorted(said, key=lambda each: each.at_ms)
+
+    def reconcile(self, record: Sequence[Said] | None = None) -> Alignment:
+        """Do what the alignment says, as the table would."""
+        given = self.record() if record is None else record
+        alignment = align(given, self.held, list(self.streams.values()))
+        self.streams |= {stream.id: stream for stream in alignment.streams}
+        gone = {*alignment.twins, *(each.key for each in alignment.moved)}
+        self.held = [held for held in self.held if held.key not in gone]
+        self.held += [
+            Held(
+                key=f"utterance#messages#{each.said.id}",
+                stream_id=each.stream_id,
+                role=each.role,
+                start_ms=each.start_ms,
+                end_ms=each.end_ms,
+                text=each.said.text,
+                message_id=each.said.id,
+            )
+            for each in (*alignment.missing, *alignment.moved)
+        ]
+        return alignment
+
+    def transcript(self) -> list[tuple[str, str]]:
+        """Who said what, as a reader of the table gets it."""
+        items: list[dict[str, Any]] = [
+            {"item": f"stream#{each.id}", "streamId": each.id, "startedAt": each.began_at_ms}
+            for each in self.streams.values()
+        ]
+        items += [
+            {
+                "item": held.key,
+                "streamId": held.stream_id,
+                "startMs": held.start_ms,
+                "endMs": held.end_ms,
+                "receivedAt": 0,
+                "said": (held.role, held.text),
+            }
+            for held in self.held
+        ]
+        return [item["said"] for item in in_order(items)]
+
+    def said(self) -> list[tuple[str, str]]:
+        turns = sorted(self.turns, key=lambda turn: turn.start_ms)
+        return [(turn.role, turn.text) for turn in turns]
+
+
+def turns(*said: tuple[str, str, int, int]) -> list[Turn]:
+    roles = {"c": "customer", "a": "agent"}
+    return [
+        Turn(at, roles[who], text, start, end) for at, (who, text, start, end) in enumerate(said)
+    ]
+
+
+def five_times_yes(every_ms: int = 20_000) -> list[Turn]:
+    said: list[tuple[str, str, int, int]] = []
+    for at in range(5):
+        begin = every_ms * at
+        said.append(("a", f"Question number {at}, is that right?", begin, begin + 3_000))
+        said.append(("c", "Yes.", begin + 3_200, begin + 3_700))
+    return turns(*said)
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["start", "end"])
+@pytest.mark.parametrize("skew_ms", [0, 1_700, -640, 86_400_000])
+@pytest.mark.parametrize("lost", range(1, 10, 2))
+def test_of_five_times_yes_the_lost_one_comes_back_where_it_was(
+    lost: int, skew_ms: int, ends: bool
+) -> None:
+    call = Call(five_times_yes(), skew_ms, ends=ends)
+    call.lose(lost)
+    alignment = call.reconcile()
+    assert [each.said.id for each in alignment.missing] == [f"message-{lost}"]
+    assert call.transcript() == call.said()
+    assert abs(alignment.missing[0].end_ms - call.turns[lost].end_ms) < 700
+    assert alignment.only_ours == alignment.twins == []
+
+
+def test_where_nothing_but_yes_was_said_the_lost_ones_come_back_all_the_same() -> None:
+    call = Call(turns(*(("c", "Yes.", at * at * 700, at * at * 700 + 400) for at in range(12))), 90)
+    call.lose(4, 5, 9)
+    alignment = call.reconcile()
+    assert {each.said.id for each in alignment.missing} == {f"message-{at}" for at in (4, 5, 9)}
+
+
+@pytest.mark.parametrize("every_ms", [8_000, 60_000])
+def test_a_yes_of_ours_does_not_hide_one_that_was_lost_later(every_ms: int) -> None:
+    call = Call(five_times_yes(every_ms))
+    call.lose(3, 5, 7, 9)
+    record = [said for said in call.record() if said.id != "message-1"]
+    alignment = call.reconcile(record)
+    assert [each.said.id for each in alignment.missing] == [f"message-{at}" for at in (3, 5, 7, 9)]
+    assert alignment.only_ours == ["utterance#1"]
+
+
+def test_nothing_is_missing_twice_and_the_webhooks_own_wins_when_it_comes_late() -> None:
+    call = Call(five_times_yes(), skew_ms=-300)
+    call.lose(0, 1, 3, 8)
+    assert len(call.reconcile().missing) == 4
+    before = list(call.held)
+    assert call.reconcile() == Alignment()
+    assert call.held == before
+    call.post(1, 8)
+    alignment = call.reconcile()
+    assert sorted(alignment.twins) == [
+        "utterance#messages#message-1",
+        "utterance#messages#message-8",
+    ]
+    assert alignment.missing == []
+    assert call.transcript() == call.said()
+    assert call.reconcile() == Alignment()
+
+
+REDACTED = [
+    ("My PIN is ####.", "My PIN is 4242."),
+    ("My PIN is 4 2 4 2.", "My PIN is [REDACTED]."),
+    ("I am <NAME>, born on ****", "I am {first_name}, born on ________"),
+    ("  two\t spaces\u00a0here ", "two spaces here"),
+    ("every one has ##", "everyone has 12"),
+    ("####", "four two four two"),
+    ("Call XXX-XXX-1234", "call 555 010 1234"),
+]
+DIFFERENT = [
+    ("My PIN is ####.", "My card is 4242."),
+    ("Yes.", "No."),
+    ("", "Yes."),
+    ("My PIN is #### now", "My PIN is 4242"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), REDACTED)
+def test_texts_that_differ_in_redaction_or_white_space_are_alike(one: str, other: str) -> None:
+    assert alike(one, other)
+    assert alike(other, one)
+    call = Call(turns(("a", "Go on, please.", 0, 900), ("c", one, 1_000, 3_000)))
+    call.lose()
+    record = [replace(said, text=other) if said.text == one else said for said in call.record()]
+    assert call.reconcile(record) == Alignment()
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_other_words_are_not_alike(one: str, other: str) -> None:
+    assert not alike(one, other)
+    assert not alike(other, one)
+
+
+def test_what_is_exactly_the_same_is_matched_before_what_is_alike() -> None:
+    said = turns(("c", "####", 0, 900), ("c", "4242", 1_000, 1_900), ("a", "Good.", 2_000, 2_500))
+    call = Call(said)
+    call.lose(0)
+    assert [each.said.id for each in call.reconcile().missing] == ["message-0"]
+
+
+def test_redacted_and_unredacted_are_one_utterance() -> None:
+    call = Call(five_times_yes())
+    call.lose()
+    call.held += [replace(held, key=f"{held.key}#again") for held in call.held]
+    call.held[0] = replace(call.held[0], text="Question number ####, is that right?")
+    assert call.reconcile() == Alignment()
+
+
+def test_what_asapp_does_not_have_is_only_ours() -> None:
+    call = Call(five_times_yes())
+    call.lose()
+    alignment = call.reconcile([said for said in call.record() if said.id != "message-4"])
+    assert alignment == Alignment(only_ours=["utterance#4"])
+
+
+def test_equal_timestamps_keep_the_records_order() -> None:
+    said = [
+        ("ac"[at % 2], f"Words of number {at}.", at // 4 * 2_000, at * 500 + 400)
+        for at in range(20)
+    ]
+    call = Call(turns(*said))
+    call.lose(5, 6, 13)
+    call.reconcile()
+    by_time = sorted(call.transcript(), key=lambda spoken: int(spoken[1].split()[-1][:-1]) // 4)
+    assert call.transcript() == by_time
+    assert sorted(call.transcript()) == sorted(call.said())
+
+
+def test_who_was_lost_altogether_gets_a_stream_and_stands_in_order() -> None:
+    call = Call(five_times_yes(), skew_ms=400)
+    call.streams = {name: stream for name, stream in call.streams.items() if "agent" in name}
+    call.lose(*range(1, 10, 2))
+    alignment = call.reconcile()
+    (stream,) = alignment.streams
+    assert (stream.id, stream.role) == ("recovered-customer", "customer")
+    assert call.transcript() == call.said()
+    assert call.reconcile() == Alignment()
+
+
+def test_a_call_of_which_nothing_came_is_recovered_whole() -> None:
+    call = Call(five_times_yes())
+    assert len(call.reconcile().missing) == 10
+    assert call.transcript() == call.said()
+    call.streams, call.held = {}, []
+    assert len(call.reconcile().missing) == 10
+    assert call.transcript() == call.said()
+
+
+def test_after_a_hold_what_was_lost_goes_to_the_stream_that_ran() -> None:
+    every = five_times_yes()
+    call = Call(every, skew_ms=250, breaks_ms=(40_000, 80_000))
+    call.lose(2, 3, 4, 9)
+    missing = {each.said.id: each.stream_id for each in call.reconcile().missing}
+    assert missing == {
+        "message-2": "agent-0",
+        "message-3": "customer-0",
+        "message-4": "agent-1",
+        "message-9": "customer-2",
+    }
+    assert call.transcript() == call.said()
+
+
+def test_streams_whose_starts_we_know_badly_are_aligned_one_by_one() -> None:
+    call = Call(five_times_yes(), skew_ms=250, breaks_ms=(40_000,))
+    for name, off in {"agent-0": 900, "customer-0": 900, "agent-1": -4_000}.items():
+        stream = call.streams[name]
+        call.streams[name] = replace(stream, began_at_ms=stream.began_at_ms + off)
+    call.lose(1, 6)
+    missing = {each.said.id: each.start_ms for each in call.reconcile().missing}
+    assert missing.keys() == {"message-1", "message-6"}
+    assert abs(missing["message-6"] - 20_000) <= 1
+
+
+def test_a_record_that_does_not_say_who_spoke_is_aligned_by_words() -> None:
+    call = Call(five_times_yes(), ends=True)
+    call.lose(4, 7)
+    record = [replace(said, role="") for said in call.record()]
+    alignment = call.reconcile(record)
+    assert {each.said.id for each in alignment.missing} == {"message-4", "message-7"}
+    assert {each.role for each in alignment.missing} == {UNKNOWN}
+    assert [text for _, text in call.transcript()] == [text for _, text in call.said()]
+    assert call.reconcile(record) == Alignment()
+
+
+def test_a_second_record_with_other_ids_adds_nothing() -> None:
+    call = Call(five_times_yes(), skew_ms=77)
+    call.lose(1, 2, 8)
+    call.reconcile()
+    record = [replace(said, id=f"feed-{said.id}") for said in call.record()]
+    assert call.reconcile(record) == Alignment()
+    call.post(2)
+    assert call.reconcile(record).twins == ["utterance#messages#message-2"]
+
+
+def a_call(chance: random.Random, length: int = 60) -> Call:
+    """People who take turns, interrupt one another, and say the same again and again."""
+    ends = chance.random() < 0.5
+    at_ms, said = 0, []
+    free = {"customer": 0, "agent": 0}
+    for number in range(length):
+        role = chance.choice(("customer", "agent"))
+        text = chance.choice(TEXTS)
+        if chance.random() < 0.4:
+            text = f"{text} {number}"
+        start = max(at_ms, free[role])
+        end = start + int(max(len(text), 4) * 60 * chance.uniform(0.8, 1.2))
+        said.append(Turn(number, role, text, start, end))
+        free[role] = end + 20
+        # With moments of ends alone nobody could tell who began when while both spoke.
+        at_ms = end if ends else start + int((end - start) * chance.uniform(0.3, 1))
+        at_ms += chance.randint(30, 2_500)
+    breaks = tuple(
+        at_ms
+        for at_ms in sorted({chance.randrange(1, said[-1].start_ms) for _ in range(2)})
+        if not any(turn.start_ms <= at_ms <= turn.end_ms for turn in said)
+    )
+    return Call(said, chance.randint(-5_000, 5_000), breaks, ends)
+
+
+def delivered(call: Call, chance: random.Random, drop: float = 0.1) -> list[Turn]:
+    """What arrives: some never, some twice, in an order shuffled over 30 s."""
+    arrivals = [
+        (turn.end_ms + chance.uniform(0, 30_000), turn)
+        for turn in call.turns
+        if chance.random() >= drop
+        for _ in range(1 + (chance.random() < 0.1))
+    ]
+    return [turn for _, turn in sorted(arrivals, key=lambda arrival: arrival[0])]
+
+
+def check(call: Call, arrived: Sequence[Turn], late: Sequence[int]) -> None:
+    """Reconciled twice, and again after late messages, the call is what was said."""
+    lost = {turn.number for turn in call.turns} - {turn.number for turn in arrived}
+    for turn in arrived:
+        call.post(turn.number)
+    first = call.reconcile()
+    assert {each.said.id for each in first.missing} == {f"message-{number}" for number in lost}
+    assert (first.only_ours, first.twins) == ([], [])
+    assert call.transcript() == call.said()
+    assert call.reconcile() == Alignment()
+    call.post(*late)
+    twins = {f"utterance#messages#message-{number}" for number in set(late) & lost}
+    assert set(call.reconcile().twins) == twins
+    assert call.transcript() == call.said()
+    assert sum(1 for held in call.held if held.message_id) == len(lost) - len(twins)
+    assert call.reconcile() == Alignment()
+
+
+def test_200_calls_of_which_a_tenth_is_lost_are_what_was_said() -> None:
+    for seed in range(200):
+        chance = random.Random(seed)  # noqa: S311
+        call = a_call(chance)
+        arrived = delivered(call, chance)
+        check(call, arrived, [turn.number for turn in call.turns if chance.random() < 0.05])
+
+
+def check_words(call: Call, arrived: Sequence[Turn], late: Sequence[int]) -> None:
+    """As :func:`check`, where so little has arrived that nobody could tell which 'Yes.' it was:
+    each word is there, and once."""
+    for turn in arrived:
+        call.post(turn.number)
+    for numbers in ((), late):
+        call.post(*numbers)
+        assert call.reconcile().only_ours == []
+        assert sorted(call.transcript()) == sorted(call.said())
+        assert call.reconcile() == Alignment()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    length=st.integers(2, 40),
+    drop=st.sampled_from([0.0, 0.1, 0.4, 0.9, 1.0]),
+    late=st.lists(st.integers(0, 39), max_size=8),
+)
+def test_whatever_is_lost_doubled_and_late_the_call_is_what_was_said(
+    seed: int, length: int, drop: float, late: list[int]
+) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    call = a_call(chance, length)
+    judged = check if drop <= 0.1 else check_words
+    judged(call, delivered(call, chance, drop), late)
+
+
+def test_2500_utterances_most_of_them_yes_are_aligned_in_seconds() -> None:
+    chance = random.Random(1)  # noqa: S311
+    call = a_call(chance, 2_500)
+    check(call, delivered(call, chance), [])

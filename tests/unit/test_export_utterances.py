@@ -1,0 +1,1040 @@
+"""The utterances' feed goes into S3 byte for byte, each file once, whatever breaks on the way."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import json
+import logging
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import traceback
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote, unquote, urlsplit
+
+import boto3
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+import shared.aws
+import shared.http
+from export_utterances import download as download_module
+from export_utterances import handler as export_utterances
+from export_utterances.download import Download
+from export_utterances.file_exporter import FileExporter
+from export_utterances.handler import Bucket, NotExported, Progress, days_of, export
+from export_utterances.patience import Patience
+from shared.asapp import BadCredentials
+from shared.http import Deadline
+from shared.secrets import AsappCredentials
+
+from .conftest import (
+    API_SECRET,
+    Behaviour,
+    Context,
+    Vendor,
+    VendorHandler,
+    failing,
+    hang,
+    html,
+    reset,
+)
+
+LAMBDAS = Path(shared.http.__file__).parents[1]
+QUICK = Patience(tries=3, first_pause_seconds=0.01, seconds_a_read=0.8, seconds_a_mib=2.0)
+DAY, DAY_BEFORE = "2026-11-02", "2026-11-01"
+MIB = 1024 * 1024
+
+
+class FeedHandler(VendorHandler):
+    """File Exporter, and the store that its URLs lead to."""
+
+    body: dict[str, str]
+
+    def do_POST(self) -> None:
+        feed = cast(Feed, self.server)
+        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        call = self.path.rsplit("/", 1)[1]
+        with feed.lock:
+            feed.requests.append((self.path, dict(self.headers), self.body))
+        feed.next_of(call, LIST if call == "listfeedfiles" else GIVE_URL)(self)
+
+    def do_GET(self) -> None:
+        feed = cast(Feed, self.server)
+        with feed.lock:
+            feed.requests.append((self.path, dict(self.headers), {}))
+        feed.next_of("download", serve)(self)
+
+    @property
+    def content(self) -> bytes:
+        _, _, day, name = urlsplit(self.path).path.split("/")
+        return cast(Feed, self.server).days[day][unquote(name)]
+
+    def head(self, status: int, **headers: object) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+    def start(self) -> int:
+        """Where the range begins that is asked for, and may be."""
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        same = self.headers.get("If-Range", etag(self.content)) == etag(self.content)
+        return int(asked[1]) if asked and same else 0
+
+
+class Feed(Vendor):
+    """:param days: By day, its files. :param faults: By call, what becomes of the next ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.RequestHandlerClass = FeedHandler
+        self.days: dict[str, dict[str, bytes]] = {}
+        self.faults: dict[str, list[Behaviour]] = {}
+        self.tokens = itertools.count()
+        self.scheme = "http"
+
+    def next_of(self, call: str, usual: Behaviour) -> Behaviour:
+        with self.lock:
+            faults = self.faults.get(call, [])
+            return faults.pop(0) if faults else usual
+
+    def asked(self, call: str) -> list[dict[str, str]]:
+        return [body for path, _, body in self.requests if path.endswith(call)]
+
+    @property
+    def downloads(self) -> list[dict[str, str]]:
+        """The headers of each, in lower case."""
+        return [
+            {name.lower(): value for name, value in headers.items()}
+            for path, headers, _ in self.requests
+            if path.startswith("/files/")
+        ]
+
+
+def etag(content: bytes) -> str:
+    return f'"{hash(content):x}"'
+
+
+def LIST(request: Any) -> None:
+    files = request.server.days.get(request.body["date"].removeprefix("dt="), {})
+    request.reply(200, {**request.body, "files": list(files)})
+
+
+def GIVE_URL(request: Any) -> None:
+    feed, body = request.server, request.body
+    path = f"/files/{body['date'].removeprefix('dt=')}/{quote(body['fileName'])}"
+    url = f"{feed.scheme}://127.0.0.1:{feed.server_address[1]}{path}?token=t{next(feed.tokens)}"
+    request.reply(200, {"url": url})
+
+
+def serve(request: Any) -> None:
+    send(request)
+
+
+def send(request: Any, until: int | None = None, tag: bool = True) -> None:
+    """As S3 does; ``until`` a byte, and then the connection is gone."""
+    content, start = request.content, request.start()
+    headers = {"Content_Length": len(content) - start} | ({"ETag": etag(content)} if tag else {})
+    if start:
+        place = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        request.head(206, Content_Range=place, **headers)
+    else:
+        request.head(200, **headers)
+    request.wfile.write(content[start:until])
+    if until is not None:
+        request.close_connection = True
+
+
+def truncated(until: int, tag: bool = True) -> Behaviour:
+    return lambda request: send(request, until, tag)
+
+
+def stalled(until: int) -> Behaviour:
+    def behave(request: Any) -> None:
+        send(request, until)
+        request.wfile.flush()
+        request.server.closing.wait(20)
+
+    return behave
+
+
+def chunked(*, end: bool) -> Behaviour:
+    """Without a length; truncated where the last chunk does not come."""
+
+    def behave(request: Any) -> None:
+        request.head(200, Transfer_Encoding="chunked")
+        for at in range(0, len(request.content), 4):
+            piece = request.content[at : at + 4]
+            request.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        request.wfile.write(b"0\r\n\r\n" if end else b"")
+        request.close_connection = not end
+
+    return behave
+
+
+def endless(request: Any) -> None:
+    """Without a length, until the connection closes: nobody can tell whether that is the end."""
+    request.head(200, Connection="close")
+    request.wfile.write(request.content)
+
+
+def dripping(request: Any) -> None:
+    """A byte is never late; a MiB would be."""
+    request.head(200, Content_Length=len(request.content))
+    for byte in request.content:
+        request.wfile.write(bytes([byte]))
+        request.wfile.flush()
+        if request.server.closing.wait(0.1):
+            return
+
+
+def answering(body: object) -> Behaviour:
+    return lambda request: request.reply(200, body)
+
+
+def then(status: int) -> Behaviour:
+    return failing(status, f"{status}-01")
+
+
+@pytest.fixture
+def feed() -> Iterator[Feed]:
+    server = Feed()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+    yield server
+    server.closing.set()
+    server.shutdown()
+    server.server_close()
+
+
+@cache
+def s3_client(endpoint: str) -> Any:
+    return boto3.client("s3", endpoint_url=endpoint)
+
+
+class Night:
+    """A run of the function over two days, with little patience."""
+
+    def __init__(self, feed: Feed, secret_name: str) -> None:
+        self.feed = feed
+        self.s3 = s3_client(os.environ["AWS_ENDPOINT_URL"])
+        self.bucket_name = f"export-{uuid.uuid4().hex[:8]}"
+        self.s3.create_bucket(Bucket=self.bucket_name)
+        self.bucket = Bucket(self.s3, self.bucket_name)
+        self.exporter = FileExporter(feed.url, AsappCredentials(secret_name), QUICK)
+        self.announced: list[str] = []
+
+    def run(self, *days: str, seconds: float = 60, by_hand: bool = False) -> Progress:
+        progress = Progress()
+        export(
+            list(days or (DAY, DAY_BEFORE)),
+            self.exporter,
+            self.bucket,
+            self.announced.append,
+            Deadline(seconds),
+            progress,
+            expected=DAY,
+            announce_all=by_hand,
+        )
+        return progress
+
+    @property
+    def stored(self) -> dict[str, bytes]:
+        found = self.s3.list_objects_v2(Bucket=self.bucket_name).get("Contents", [])
+        return {
+            entry["Key"]: self.s3.get_object(Bucket=self.bucket_name, Key=entry["Key"])[
+                "Body"
+            ].read()
+            for entry in found
+        }
+
+    @property
+    def uploads_open(self) -> int:
+        return len(self.s3.list_multipart_uploads(Bucket=self.bucket_name).get("Uploads", []))
+
+
+@pytest.fixture
+def night(feed: Feed, aws: str, secret_name: str) -> Night:
+    shared.aws._origin.cache_clear()
+    return Night(feed, secret_name)
+
+
+def key(day: str, name: str) -> str:
+    return f"utterances/dt={day}/{name}"
+
+
+def test_each_file_of_each_day_is_in_its_days_folder_byte_for_byte(
+    feed: Feed, night: Night
+) -> None:
+    feed.days = {
+        DAY: {"file1.jsonl": b'{"utterance": "s\xc3\xad"}\r\n', "empty.jsonl": b""},
+        DAY_BEFORE: {"file1.jsonl": b"\x00\xff not JSON", "a b+ü=%41.jsonl": b"x"},
+    }
+    progress = night.run()
+    assert night.stored == {
+        key(day, name): content
+        for day, files in feed.days.items()
+        for name, content in files.items()
+    }
+    assert (progress.days_whole, progress.files, progress.bytes) == (2, 4, 34)
+    assert progress.problems == []
+
+
+def test_asapp_is_asked_as_its_documentation_says(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"x"}}
+    night.run(DAY)
+    listed, given, fetched = feed.requests
+    assert listed[0] == "/fileexporter/v1/static/listfeedfiles"
+    asked = {"feed": "utterances", "version": "version=1", "format": "format=jsonl"}
+    assert listed[2] == asked | {"date": f"dt={DAY}"}
+    assert given[0] == "/fileexporter/v1/static/getfeedfile"
+    assert given[2] == asked | {"date": f"dt={DAY}", "fileName": "file1.jsonl"}
+    for _, headers, _ in (listed, given):
+        assert headers["asapp-api-secret"] == API_SECRET
+    assert API_SECRET not in str(fetched)  # another company's host
+
+
+def test_a_second_run_fetches_nothing(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"x", "file2.jsonl": b"y"}, DAY_BEFORE: {"file1.jsonl": b"z"}}
+    night.run()
+    feed.requests.clear()
+    progress = night.run()
+    assert (progress.days_whole, progress.files) == (2, 0)
+    assert feed.downloads == []
+    assert len(feed.asked("getfeedfile")) == 0
+
+
+def test_what_was_missing_is_fetched_by_the_next_run(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"x"}, DAY_BEFORE: {}}
+    night.run()
+    feed.days = {DAY: {"file1.jsonl": b"x", "late.jsonl": b"y"}, DAY_BEFORE: {"file1.jsonl": b"z"}}
+    feed.requests.clear()
+    assert night.run().files == 2
+    assert len(feed.downloads) == 2
+    assert set(night.stored) == {
+        key(DAY, "file1.jsonl"),
+        key(DAY, "late.jsonl"),
+        key(DAY_BEFORE, "file1.jsonl"),
+    }
+
+
+PASSING: dict[str, Behaviour] = {
+    "429": then(429),
+    "500": then(500),
+    "503": then(503),
+    "hangs": hang,
+    "resets": reset,
+}
+
+
+@pytest.mark.parametrize("call", ["listfeedfiles", "getfeedfile", "download"])
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_a_fault_that_passes_loses_nothing(
+    call: str, fault: Behaviour, feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults[call] = [fault, fault]
+    assert night.run(DAY).problems == []
+    assert night.stored == {key(DAY, "file1.jsonl"): b"words"}
+
+
+@pytest.mark.parametrize("call", ["listfeedfiles", "getfeedfile"])
+def test_an_answer_of_a_proxy_is_asked_for_again(call: str, feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults[call] = [html]
+    assert night.run(DAY).problems == []
+    assert night.stored == {key(DAY, "file1.jsonl"): b"words"}
+
+
+@pytest.mark.parametrize("call", ["getfeedfile", "download"])
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_a_fault_that_stays_costs_one_file_which_the_next_run_fetches(
+    call: str, fault: Behaviour, feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"a", "file2.jsonl": b"b"}, DAY_BEFORE: {"file3.jsonl": b"c"}}
+    feed.faults[call] = [fault] * QUICK.tries
+    progress = night.run()
+    assert (progress.files, progress.days_whole) == (2, 1)
+    (problem,) = progress.problems
+    assert problem.startswith(f"{DAY}: missing file 1 of 2: {call}: ")
+    assert key(DAY, "file1.jsonl") not in night.stored
+    assert night.announced == [DAY_BEFORE]
+    assert night.run().files == 1
+    assert night.announced == [DAY_BEFORE, DAY]
+
+
+def test_a_list_that_fails_costs_one_day(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"a"}, DAY_BEFORE: {"file1.jsonl": b"b"}}
+    feed.faults["listfeedfiles"] = [then(500)] * QUICK.tries
+    progress = night.run()
+    assert progress.problems == [f"{DAY}: listfeedfiles: http_500"]
+    assert set(night.stored) == {key(DAY_BEFORE, "file1.jsonl")}
+
+
+@pytest.mark.parametrize("call", ["listfeedfiles", "getfeedfile"])
+def test_a_refusal_is_not_repeated(call: str, feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"a"}}
+    feed.faults[call] = [then(400)] * 2
+    assert f"{call}: http_400" in night.run(DAY).problems[0]
+    assert len(feed.asked(call)) == 1
+
+
+BIG = os.urandom(1024) * (20 * 1024)
+"""Three parts."""
+
+
+@pytest.mark.parametrize("tag", [True, False], ids=["ETag", "no ETag"])
+def test_a_body_that_breaks_off_is_resumed_where_it_was(
+    tag: bool, feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"big.jsonl": BIG}}
+    feed.faults["download"] = [truncated(1_000, tag), truncated(9 * MIB, tag)]
+    assert night.run(DAY).problems == []
+    assert night.stored == {key(DAY, "big.jsonl"): BIG}
+    assert [headers.get("range") for headers in feed.downloads] == [
+        None,
+        "bytes=1000-",
+        f"bytes={9 * MIB}-",
+    ]
+    tags = [headers.get("if-range") for headers in feed.downloads]
+    assert tags[1] == (etag(BIG) if tag else None)
+    assert len(feed.asked("getfeedfile")) == 1
+
+
+def test_a_silence_in_the_middle_is_broken_off_and_resumed(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"big.jsonl": BIG}}
+    feed.faults["download"] = [stalled(10 * MIB)]
+    assert night.run(DAY).problems == []
+    assert night.stored == {key(DAY, "big.jsonl"): BIG}
+
+
+def test_a_connection_that_breaks_often_and_goes_on_each_time_is_borne(
+    feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"big.jsonl": BIG}}
+    feed.faults["download"] = [truncated(at * 2 * MIB) for at in range(1, 9)]
+    assert len(feed.faults["download"]) > QUICK.tries
+    assert night.run(DAY).problems == []
+    assert night.stored == {key(DAY, "big.jsonl"): BIG}
+
+
+def test_a_body_that_never_comes_whole_leaves_no_object_and_no_parts(
+    feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"big.jsonl": BIG, "small.jsonl": b"words"}}
+    feed.faults["download"] = [truncated(9 * MIB)] * QUICK.tries
+    progress = night.run(DAY)
+    assert progress.problems == [f"{DAY}: missing file 1 of 2: download: truncated"]
+    assert set(night.stored) == {key(DAY, "small.jsonl")}
+    assert night.uploads_open == 0
+    assert night.run(DAY).problems == []
+    assert night.stored[key(DAY, "big.jsonl")] == BIG
+
+
+def test_a_small_body_that_never_comes_whole_leaves_no_object(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"small.jsonl": b"words"}}
+    feed.faults["download"] = [truncated(3)] * QUICK.tries
+    assert len(night.run(DAY).problems) == 1
+    assert night.stored == {}
+
+
+def test_a_file_that_has_changed_meanwhile_is_fetched_from_its_beginning(
+    feed: Feed, night: Night
+) -> None:
+    newer = BIG[::-1]
+
+    def breaks_and_changes(request: Any) -> None:
+        send(request, 9 * MIB)
+        feed.days[DAY]["big.jsonl"] = newer
+
+    feed.days = {DAY: {"big.jsonl": BIG}}
+    feed.faults["download"] = [breaks_and_changes]
+    assert night.run(DAY).problems == []
+    assert night.stored == {key(DAY, "big.jsonl"): newer}
+    assert night.uploads_open == 0
+
+
+WRONG_RANGES: dict[str, dict[str, str]] = {
+    "another place": {"Content_Range": "bytes 3-4/5"},
+    "another size": {"Content_Range": "bytes 2-5/6"},
+    "no place": {},
+    "another file": {"Content_Range": "bytes 2-4/5", "ETag": '"other"'},
+}
+
+
+@pytest.mark.parametrize("headers", WRONG_RANGES.values(), ids=WRONG_RANGES)
+def test_a_range_that_does_not_continue_the_file_is_not_taken(
+    headers: dict[str, str], feed: Feed, night: Night
+) -> None:
+    def wrong(request: Any) -> None:
+        request.head(206, Content_Length=3, **headers)
+        request.wfile.write(b"XXX")
+
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["download"] = [truncated(2), wrong]
+    assert night.run(DAY).problems == []
+    assert night.stored == {key(DAY, "file1.jsonl"): b"words"}
+
+
+def test_a_server_that_knows_no_ranges_and_always_breaks_ends_in_a_failure(
+    feed: Feed, night: Night
+) -> None:
+    def from_the_beginning(request: Any) -> None:
+        del request.headers["Range"]
+        send(request, 3)
+
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["download"] = [from_the_beginning] * 20
+    assert len(night.run(DAY).problems) == 1
+    assert night.stored == {}
+
+
+def test_an_expired_url_is_asked_for_again_and_the_file_goes_on(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"big.jsonl": BIG}}
+    feed.faults["download"] = [then(403), truncated(9 * MIB), then(403)]
+    assert night.run(DAY).problems == []
+    assert night.stored == {key(DAY, "big.jsonl"): BIG}
+    assert len(feed.asked("getfeedfile")) == 3
+    tokens = [path.partition("token=")[2] for path, _, _ in feed.requests if "token=" in path]
+    assert tokens == ["t0", "t1", "t1", "t2"]
+    assert feed.downloads[-1]["range"] == f"bytes={9 * MIB}-"
+
+
+def test_a_chunked_body_is_taken_where_its_end_comes(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"many words"}}
+    feed.faults["download"] = [chunked(end=False), chunked(end=True)]
+    progress = night.run(DAY)
+    # The server of the second try knows no ranges, so it began anew.
+    assert (progress.problems, progress.bytes) == ([], 10)
+    assert night.stored == {key(DAY, "file1.jsonl"): b"many words"}
+
+
+def test_a_body_whose_end_nobody_can_tell_is_not_taken(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["download"] = [endless]
+    assert "does not say where the file ends" in night.run(DAY).problems[0]
+    assert night.stored == {}
+
+
+def test_a_dripping_body_is_given_up_and_the_other_files_come(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"slow.jsonl": b"x" * 1_000, "file1.jsonl": b"words"}}
+    feed.faults["download"] = [dripping] * 9
+    feed.next_of = lambda call, usual: (  # type: ignore[method-assign]
+        slowly if call == "download" else usual
+    )
+
+    def slowly(request: Any) -> None:
+        if request.start():
+            request.head(503, Content_Length=0)
+        else:
+            (dripping if "slow" in request.path else serve)(request)
+
+    progress = night.run(DAY)
+    assert progress.files == 1
+    assert night.stored == {key(DAY, "file1.jsonl"): b"words"}
+
+
+def test_s3_is_told_the_size_and_completes_at_no_other(feed: Feed, night: Night) -> None:
+    told: list[str] = []
+
+    def note(request: Any, **_: object) -> None:
+        told.append(request.headers["x-amz-mp-object-size"])
+
+    s3 = boto3.client("s3")
+    s3.meta.events.register("before-send.s3.CompleteMultipartUpload", note)
+    night.bucket = Bucket(s3, night.bucket_name)
+    feed.days = {DAY: {"big.jsonl": BIG, "small.jsonl": b"words"}}
+    night.run(DAY)
+    assert [int(size) for size in told] == [len(BIG)]
+
+
+def test_a_bucket_that_refuses_is_told_by_its_code(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    night.bucket = Bucket(night.s3, "no-such-bucket")
+    assert night.run(DAY).problems == [f"{DAY}: S3: NoSuchBucket"]
+
+
+def test_a_bucket_that_breaks_in_the_middle_leaves_nothing(feed: Feed, night: Night) -> None:
+    def break_off(**_: object) -> None:
+        night.s3.delete_bucket(Bucket=night.bucket_name)
+
+    s3 = boto3.client("s3")
+    s3.meta.events.register_first("before-call.s3.CreateMultipartUpload", break_off)
+    night.bucket = Bucket(s3, night.bucket_name)
+    feed.days = {DAY: {"big.jsonl": BIG}}
+    assert night.run(DAY).problems == [f"{DAY}: missing file 1 of 1: S3: NoSuchBucket"]
+
+
+HOSTILE = ["", ".", "..", "../x", "/x", "a/b", "a\\b", "a\nb", "a\x00b", "ü" * 200, "x" * 256]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "\ud83d"], ids=ascii)
+def test_a_name_that_leads_out_of_the_days_folder_costs_only_its_file(
+    name: str, feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {name: b"bad", "file1.jsonl": b"words"}}
+    progress = night.run(DAY)
+    assert set(night.stored) == {key(DAY, "file1.jsonl")}
+    assert progress.problems == [
+        f"{DAY}: missing file 1 of 2: its name cannot be that of an object in the day's folder"
+    ]
+    assert progress.days_whole == 0
+
+
+def test_the_longest_name_is_stored(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"x" * 255: b"words", "..x": b"y"}}
+    assert night.run(DAY).problems == []
+    assert len(night.stored) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"files": ["file1.jsonl"]},
+        {"feedFiles": ["file1.jsonl", "file1.jsonl"], "warnings": [], "count": 1},
+        {"data": [{"files": ["file1.jsonl"]}]},
+        ["file1.jsonl"],
+    ],
+)
+def test_the_one_list_of_strings_holds_the_names(answer: object, feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["listfeedfiles"] = [answering(answer)]
+    assert night.run(DAY).files == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"files": None}, {"files": "file1.jsonl"}, {"files": [1]}, None, {"a": ["b"], "c": ["d"]}],
+)
+def test_an_answer_without_the_one_list_is_an_error(
+    answer: object, feed: Feed, night: Night
+) -> None:
+    feed.faults["listfeedfiles"] = [answering(answer)]
+    (problem,) = night.run(DAY).problems
+    assert "no list of file names, or several" in problem
+
+
+URLS = [None, "", "file:///etc/passwd", "ftp://a/b", "https:///x", "http://a/b c", "http://[/", 7]
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_an_url_that_cannot_be_fetched_is_an_error(url: object, feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["getfeedfile"] = [answering({"url": url})]
+    assert "getfeedfile: the answer has no https url" in night.run(DAY).problems[0]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:x/", "http://a..b/", f"http://{'a' * 99}/"])
+def test_an_url_that_leads_nowhere_is_an_error_without_its_words(
+    url: str, feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["getfeedfile"] = [answering({"url": url})] * QUICK.tries
+    (problem,) = night.run(DAY).problems
+    assert problem.partition("download: ")[2].isalpha()
+
+
+@pytest.fixture
+def trusted(feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The vendor over TLS, and we trust its certificate."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vendor")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = private.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "trust.pem").write_bytes(certificate.public_bytes(pem))
+    (tmp_path / "key.pem").write_bytes(secret)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "trust.pem", tmp_path / "key.pem")
+    feed.socket = context.wrap_socket(feed.socket, server_side=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trust.pem"))
+    for made in (shared.http._tls_context, download_module._tls_context):
+        made.cache_clear()
+    yield
+    for made in (shared.http._tls_context, download_module._tls_context):
+        made.cache_clear()
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize(("scheme", "files"), [("https", 1), ("http", 0)])
+def test_where_asapp_speaks_https_a_file_comes_by_https_only(
+    scheme: str, files: int, feed: Feed, night: Night, secret_name: str
+) -> None:
+    host = feed.url.replace("http:", "https:")
+    night.exporter = FileExporter(host, AsappCredentials(secret_name), QUICK)
+    feed.scheme = scheme
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    assert night.run(DAY).files == files
+    assert len(feed.downloads) == files
+
+
+def test_the_feed_is_late_where_yesterday_has_no_files(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {}, DAY_BEFORE: {}}
+    progress = night.run()
+    assert (progress.days_whole, progress.problems) == (1, [])  # the day before was a quiet one
+    assert night.announced == []
+
+
+def test_a_404_is_a_day_without_files_where_other_days_have_some(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["listfeedfiles"] = [LIST, then(404)]
+    progress = night.run()
+    assert (progress.days_whole, progress.days_unknown, progress.problems) == (2, 1, [])
+
+
+def test_a_403_says_that_the_feed_may_not_be_enabled(feed: Feed, night: Night) -> None:
+    feed.faults["listfeedfiles"] = [then(403)]
+    (problem,) = night.run(DAY).problems
+    assert "http_403; perhaps ASAPP's account team has yet to enable the feed" in problem
+
+
+def test_a_rotated_secret_is_read_anew_once(feed: Feed, night: Night, secret_name: str) -> None:
+    feed.days = {DAY: {}}
+    night.run(DAY)
+    value = json.dumps({"apiId": "id-of-asapp", "apiSecret": "newer"})
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString=value)
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["getfeedfile"] = [then(401)]
+    assert night.run(DAY).files == 1
+    used = [h["asapp-api-secret"] for path, h, _ in feed.requests if "getfeedfile" in path]
+    assert used == [API_SECRET, "newer"]
+
+
+def test_credentials_that_asapp_does_not_take_end_the_run(feed: Feed, night: Night) -> None:
+    feed.faults["listfeedfiles"] = [then(401)] * 9
+    with pytest.raises(BadCredentials, match="http_401"):
+        night.run()
+    assert len(feed.requests) == 2
+
+
+def test_a_day_is_announced_when_it_is_whole_and_has_something_new(
+    feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"a"}, DAY_BEFORE: {"file1.jsonl": b"b"}}
+    night.run()
+    assert night.announced == [DAY, DAY_BEFORE]
+    night.run()  # yesterday again: the run before may have been killed ahead of saying so
+    assert night.announced == [DAY, DAY_BEFORE, DAY]
+    night.run(by_hand=True)
+    assert night.announced[3:] == [DAY, DAY_BEFORE]
+
+
+def test_near_the_end_a_run_stops_and_the_next_one_goes_on(feed: Feed, night: Night) -> None:
+    files = {f"file{at}.jsonl": b"words" for at in range(4)}
+    feed.days = {DAY: files | {"last.jsonl": b"x"}, DAY_BEFORE: {"file1.jsonl": b"y"}}
+    feed.faults["download"] = [serve, serve, hang]
+    progress = night.run(seconds=0.5)
+    left = (progress.files, progress.files_left, progress.days_left, progress.days_whole)
+    assert (left, progress.problems) == ((2, 3, 1, 0), [])
+    progress = night.run()
+    assert (progress.files, progress.days_whole) == (4, 2)
+    assert len(night.stored) == 6
+
+
+def test_the_end_comes_in_the_middle_of_a_file_too(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"big.jsonl": BIG}}
+    feed.faults["download"] = [stalled(9 * MIB)]
+    night.exporter = FileExporter(feed.url, night.exporter._credentials, Patience(seconds_a_read=1))
+    progress = night.run(DAY, seconds=1)
+    assert (progress.files_left, progress.problems) == (1, [])
+    assert (night.stored, night.uploads_open) == ({}, 0)
+
+
+def test_a_dripping_body_does_not_outlast_the_run(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"slow.jsonl": b"x" * 100}}
+    feed.faults["download"] = [dripping]
+    night.exporter = FileExporter(feed.url, night.exporter._credentials, Patience())
+    assert night.run(DAY, seconds=0.5).files_left == 1
+
+
+def test_a_download_gives_no_more_than_was_asked_for(feed: Feed) -> None:
+    feed.days = {DAY: {"big.jsonl": BIG}}
+    url = f"{feed.url}/files/{DAY}/big.jsonl"
+    download = Download(lambda: url, Deadline(10), QUICK)
+    assert download.read(3) == BIG[:3]
+    assert download.size == len(BIG)
+    assert download.read(8 * MIB) == BIG[3 : 3 + 8 * MIB]
+    assert download.read() == BIG[3 + 8 * MIB :]
+    assert download.read() == download.read(5) == b""
+
+
+YESTERDAY = date(2026, 11, 2)
+
+
+def test_without_an_event_the_last_days_are_looked_at_yesterday_first() -> None:
+    assert days_of({}, YESTERDAY, 3) == ["2026-11-02", "2026-11-01", "2026-10-31"]
+
+
+def test_a_range_of_days_may_be_asked_for() -> None:
+    asked = {"from": "2026-02-27", "to": "2026-03-01"}
+    assert days_of(asked, YESTERDAY, 3) == ["2026-03-01", "2026-02-28", "2026-02-27"]
+    assert days_of({"from": "2026-11-02", "to": "2026-11-02"}, YESTERDAY, 3) == ["2026-11-02"]
+
+
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [
+        ({"from": "2026-11-01"}, "YYYY-MM-DD"),
+        ({"form": "2026-11-01", "to": "2026-11-02"}, "YYYY-MM-DD"),
+        ({"from": "2026-11-01", "to": "2026-11-02", "feed": "x"}, "YYYY-MM-DD"),
+        ({"from": "20261101", "to": "20261102"}, "YYYY-MM-DD"),
+        ({"from": "2026-11-01", "to": "2026-11-31"}, "YYYY-MM-DD"),
+        ({"from": 20261101, "to": None}, "YYYY-MM-DD"),
+        ({"detail-type": "Scheduled Event"}, "YYYY-MM-DD"),
+        (["2026-11-01", "2026-11-02"], "YYYY-MM-DD"),
+        ({"from": "2026-11-02", "to": "2026-11-01"}, "1 to 366 days, not 0"),
+        ({"from": "0206-11-01", "to": "2026-11-01"}, "1 to 366 days, not"),
+        ({"from": "2026-11-02", "to": "2026-11-03"}, "at most 2026-11-02"),
+    ],
+)
+def test_any_other_event_is_refused_in_words_that_help(event: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        days_of(event, YESTERDAY, 3)
+
+
+@pytest.fixture
+def deployed(
+    night: Night, secret_name: str, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Vendor]:
+    """The function's environment variables, and its caches empty; Lambda's endpoint."""
+    vendor.behaviours = [lambda request: request.reply(202, "")]
+    monkeypatch.setenv("ASAPP_API_HOST", night.feed.url)
+    monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
+    monkeypatch.setenv("EXPORT_BUCKET", night.bucket_name)
+    monkeypatch.setenv("LOOKBACK_DAYS", "2")
+    monkeypatch.setenv("RECONCILE_FUNCTION", "reconcile")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", vendor.url)
+    caches = (
+        export_utterances._exporter,
+        export_utterances._bucket,
+        export_utterances._lambda,
+    )
+    for made in caches:
+        made.cache_clear()
+    yield vendor
+    for made in caches:
+        made.cache_clear()
+
+
+def figures(caplog: pytest.LogCaptureFixture) -> list[tuple[int, int, int]]:
+    return [
+        (vars(record)["daysMissing"], vars(record)["files"], vars(record)["bytes"])
+        for record in caplog.records
+        if record.getMessage() == "exported"
+    ]
+
+
+def days_back(count: int) -> list[str]:
+    today = datetime.now(UTC).date()
+    return [str(today - timedelta(days=back)) for back in range(1, count + 1)]
+
+
+def test_the_nightly_run_exports_and_has_the_days_reconciled(
+    feed: Feed, night: Night, deployed: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    yesterday, before = days_back(2)
+    feed.days = {yesterday: {"file1.jsonl": b"a"}, before: {"file1.jsonl": b"bc"}}
+    answer = export_utterances.handler({}, Context(60))
+    assert answer == {"daysMissing": 0, "files": 2, "bytes": 3}
+    assert figures(caplog) == [(0, 2, 3)]
+    assert set(night.stored) == {key(day, "file1.jsonl") for day in (yesterday, before)}
+    assert [body for _, _, body in deployed.requests] == [
+        {"exported": yesterday},
+        {"exported": before},
+    ]
+    (path, headers, _), _ = deployed.requests
+    assert path == "/2015-03-31/functions/reconcile/invocations"
+    assert {n.lower(): v for n, v in headers.items()}["x-amz-invocation-type"] == "Event"
+
+
+def test_without_a_function_to_tell_nobody_is_told(
+    feed: Feed, night: Night, deployed: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RECONCILE_FUNCTION")
+    feed.days = {days_back(1)[0]: {"file1.jsonl": b"a"}}
+    assert export_utterances.handler({}, Context(60))["files"] == 1
+    assert deployed.requests == []
+
+
+def test_a_late_feed_is_counted_and_nothing_is_raised(
+    feed: Feed, deployed: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert export_utterances.handler({}, Context(60))["daysMissing"] == 1
+    assert figures(caplog) == [(1, 0, 0)]
+    assert deployed.requests == []
+
+
+def test_what_another_run_may_mend_is_raised_after_all_else_is_done(
+    feed: Feed, night: Night, deployed: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    yesterday, before = days_back(2)
+    feed.days = {
+        yesterday: {f"a/{at}": b"" for at in range(7)} | {"file1.jsonl": b"a"},
+        before: {"file1.jsonl": b"b"},
+    }
+    with pytest.raises(NotExported, match=f"{yesterday}: missing file 1 of 8: .*; and 2 more"):
+        export_utterances.handler({}, Context(60))
+    assert figures(caplog) == [(1, 2, 2)]
+    assert [body for _, _, body in deployed.requests] == [{"exported": before}]
+
+
+def test_a_run_without_time_says_what_is_left(
+    feed: Feed, deployed: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(NotExported, match="not finished: 0 files left and 2 days not listed yet"):
+        export_utterances.handler({}, Context(5))
+    assert feed.requests == []
+    assert figures(caplog) == [(2, 0, 0)]
+
+
+def test_a_feed_that_asapp_does_not_know_on_any_day_is_an_error_that_says_so(
+    feed: Feed, deployed: Vendor
+) -> None:
+    feed.faults["listfeedfiles"] = [then(404)] * 2
+    with pytest.raises(NotExported, match="http_404 for every day; perhaps ASAPP's account team"):
+        export_utterances.handler({}, Context(60))
+
+
+def test_bad_credentials_are_raised_and_the_days_count_as_missing(
+    feed: Feed, deployed: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    feed.faults["listfeedfiles"] = [then(401)] * 2
+    with pytest.raises(BadCredentials):
+        export_utterances.handler({}, Context(60))
+    assert figures(caplog) == [(2, 0, 0)]
+
+
+def test_a_day_that_nobody_could_be_told_of_is_raised_and_told_again(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    (yesterday,) = days_back(1)
+    feed.days = {yesterday: {"file1.jsonl": b"a"}}
+    deployed.behaviours = [
+        lambda request: request.reply(403, {"__type": "AccessDeniedException"}),
+        lambda request: request.reply(202, ""),
+    ]
+    with pytest.raises(NotExported, match=f"{yesterday}: it is whole, and nobody could be told"):
+        export_utterances.handler({}, Context(60))
+    assert export_utterances.handler({}, Context(60))["files"] == 0
+    assert [body for _, _, body in deployed.requests] == [{"exported": yesterday}] * 2
+
+
+def test_days_are_fetched_by_hand(feed: Feed, night: Night, deployed: Vendor) -> None:
+    days = days_back(6)
+    feed.days = {day: {"file1.jsonl": b"a"} for day in days}
+    asked = {"from": days[5], "to": days[3]}
+    assert export_utterances.handler(asked, Context(60))["files"] == 3
+    assert set(night.stored) == {key(day, "file1.jsonl") for day in days[3:]}
+    assert export_utterances.handler(asked, Context(60))["files"] == 0
+    assert [body["exported"] for _, _, body in deployed.requests] == days[3:] * 2
+
+
+def test_no_url_no_secret_and_no_name_of_a_file_is_told(
+    feed: Feed, deployed: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "export_utterances")
+    (yesterday,) = days_back(1)
+    feed.days = {yesterday: {"words +15550100199.jsonl": b"a", "../words": b"b"}}
+    feed.faults["download"] = [then(400)]
+    feed.faults["getfeedfile"] = [GIVE_URL, answering({"url": "words://words?token=t"})]
+    with pytest.raises(NotExported) as caught:
+        export_utterances.handler({}, Context(60))
+    told = "".join(traceback.format_exception(caught.value))
+    told += "".join(repr(vars(record)) for record in caplog.records if "export" in record.name)
+    for private in ("token=", "words", "5550100199", API_SECRET):
+        assert private not in told
+    assert "missing file 2 of 2" in told
+
+
+RUN = """
+import json, sys
+from export_utterances import handler
+class Context:
+    def get_remaining_time_in_millis(self): return 60_000
+answer = handler.handler(json.loads(sys.argv[1]), Context())
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps(answer | {"peak": int(peak.split()[1]) * 1024}))
+"""
+
+
+def process(day: str) -> subprocess.Popen[str]:
+    """The function in a process of its own, for one day."""
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, json.dumps({"from": day, "to": day})],
+        env=os.environ | {"PYTHONPATH": str(LAMBDAS), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+def test_a_large_file_takes_no_more_memory_than_a_small_one(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    small, large = days_back(2)
+    feed.days = {small: {"file.jsonl": b"words"}, large: {"file.jsonl": bytes(96 * MIB)}}
+    peaks = {}
+    for day in (small, large):
+        with process(day) as running:
+            answer = json.loads(running.communicate(timeout=60)[0])
+        assert answer["files"] == 1
+        peaks[day] = answer["peak"]
+    assert peaks[large] - peaks[small] < 64 * MIB
+    found = night.s3.head_object(Bucket=night.bucket_name, Key=key(large, "file.jsonl"))
+    assert found["ContentLength"] == 96 * MIB
+
+
+def test_a_run_that_is_killed_in_a_file_is_made_good_by_the_next(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    (day,) = days_back(1)
+    feed.days = {day: {"first.jsonl": b"words", "big.jsonl": BIG}}
+    reached = threading.Event()
+
+    def stall(request: Any) -> None:
+        send(request, 18 * MIB)
+        request.wfile.flush()
+        reached.set()
+        request.server.closing.wait(20)
+
+    feed.faults["download"] = [serve, stall]
+    with process(day) as running:
+        assert reached.wait(30)
+        running.send_signal(signal.SIGKILL)
+    assert running.returncode == -signal.SIGKILL
+    assert night.stored == {key(day, "first.jsonl"): b"words"}
+    feed.requests.clear()
+    assert export_utterances.handler({}, Context(60))["files"] == 1
+    assert night.stored == {key(day, "first.jsonl"): b"words", key(day, "big.jsonl"): BIG}
+    versions = night.s3.list_objects_v2(Bucket=night.bucket_name)["KeyCount"]
+    assert (versions, len(feed.downloads)) == (2, 1)
+    assert export_utterances.handler({}, Context(60))["files"] == 0

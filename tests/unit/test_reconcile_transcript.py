@@ -1,0 +1,966 @@
+"""Ended conversations are held against ASAPP's record: found by the index, completed, marked."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from reconcile_transcript import handler as reconcile_transcript
+from reconcile_transcript.alignment import Alignment, Held, Missing, Said
+from reconcile_transcript.handler import NotReconciled, handler
+from reconcile_transcript.messages import Messages, NoRecord, Record, moment_ms
+from reconcile_transcript.reconciliation import Finding, Verdict, judge
+from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
+from shared.asapp import BadCredentials
+from shared.conversation import Conversation, Leg
+from shared.conversations import Conversations
+from shared.http import Deadline, Origin
+from shared.secrets import AsappCredentials
+from shared.table import attributes, values
+from shared.utterance import Utterance, in_order
+
+from .conftest import Behaviour, Context, Vendor, VendorHandler, failing, hang, html, reset
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+AFTER_MS = 15 * 60_000
+ROLES = ("agent", "customer")
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Call:
+    """A call of which every second utterance is the customer's, each ``step_ms`` after the last.
+
+    :param ago_ms: How long ago it ended.
+    """
+
+    def __init__(
+        self, guid: str, texts: Sequence[str], ago_ms: int = HOUR_MS, step_ms: int = 2_000
+    ) -> None:
+        self.guid = guid
+        self.texts = texts
+        self.step_ms = step_ms
+        self.ended_ms = now_ms() - ago_ms
+        self.began_ms = self.ended_ms - len(texts) * step_ms
+
+    def message(self, at: int) -> str:
+        role = ROLES[at % 2]
+        return json.dumps(
+            {
+                "type": "transcript",
+                "externalConversationId": self.guid,
+                "streamId": f"{self.guid}-{role}",
+                "sender": {"externalId": f"id of {role}", "role": role},
+                "autotranscribeResponse": {
+                    "message": "transcript",
+                    "start": at * self.step_ms,
+                    "end": at * self.step_ms + 1_500,
+                    "utterance": [{"text": self.texts[at]}],
+                },
+            }
+        )
+
+    def iso(self, at: int) -> str:
+        seconds = (self.began_ms + 350 + at * self.step_ms) / 1000
+        return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+    def items(self) -> list[dict[str, Any]]:
+        """Of ASAPP's GET messages, whose clock is 350 ms ahead."""
+        return [
+            {
+                "text": text,
+                "sender": {"role": ROLES[at % 2], "externalId": f"id of {ROLES[at % 2]}"},
+                "messageId": f"{self.guid}/{at}",
+                "createdTimestamp": self.iso(at),
+                "clientTimestamp": self.iso(at),
+            }
+            for at, text in enumerate(self.texts)
+        ]
+
+    def lines(self) -> list[bytes]:
+        """Of File Exporter's feed."""
+        rows = (
+            {
+                "external_conversation_id": self.guid,
+                "utterance_id": f"{self.guid}/{at}",
+                "sender_role": ROLES[at % 2],
+                "utterance": text,
+                "start_ts": self.iso(at),
+            }
+            for at, text in enumerate(self.texts)
+        )
+        return [json.dumps(row).encode() for row in rows]
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        return [(ROLES[at % 2], text) for at, text in enumerate(self.texts)]
+
+
+def texts(count: int) -> list[str]:
+    """Every third is 'Yes.'"""
+    return ["Yes." if at % 3 == 1 else f"Words of number {at}." for at in range(count)]
+
+
+class Table:
+    """The table, as the other functions leave it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dynamodb = boto3.client("dynamodb")
+
+    def end(self, call: Call, summary: tuple[int, int] | None = None, **changes: Any) -> None:
+        """The call has been started and has ended; ``changes`` go into its item."""
+        conversation = {
+            "conversationId": call.guid,
+            "item": "conversation",
+            "version": 3,
+            "state": "ended",
+            "changedAt": call.ended_ms,
+            "reconcile": "pending",
+            "reconcileAt": call.ended_ms,
+        }
+        self.put(conversation | changes)
+        for at, role in enumerate(ROLES):
+            stream = {
+                "conversationId": call.guid,
+                "item": f"stream#{call.guid}-{role}",
+                "streamId": f"{call.guid}-{role}",
+                "role": role,
+                "startedAt": call.began_ms,
+            }
+            self.put(stream | ({"transcripts": summary[at]} if summary else {}))
+
+    def post(self, call: Call, numbers: Sequence[int]) -> None:
+        """The webhook brings these."""
+        found: dict[str, dict[str, Any]] = {}
+        for at in numbers:
+            received = call.began_ms + at * call.step_ms + 2_000
+            utterance = Utterance.from_message(call.message(at))
+            found[utterance.key] = utterance.item(
+                source="webhook", received_at_ms=received, stored_at_ms=received, expires_at_s=1
+            )
+        writes = [{"PutRequest": {"Item": attributes(item)}} for item in found.values()]
+        for first in range(0, len(writes), 25):
+            some = writes[first : first + 25]
+            self.dynamodb.batch_write_item(RequestItems={self.name: some})
+
+    def put(self, item: dict[str, Any]) -> None:
+        self.dynamodb.put_item(TableName=self.name, Item=attributes(item))
+
+    def items(self, guid: str) -> list[dict[str, Any]]:
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.name,
+            KeyConditionExpression="conversationId = :id",
+            ExpressionAttributeValues={":id": {"S": guid}},
+        )
+        return [values(item) for page in pages for item in page["Items"]]
+
+    def conversation(self, guid: str) -> dict[str, Any]:
+        (found,) = (item for item in self.items(guid) if item["item"] == "conversation")
+        return found
+
+    def utterances(self, guid: str) -> list[dict[str, Any]]:
+        return [item for item in self.items(guid) if item["item"].startswith("utterance#")]
+
+    def transcript(self, guid: str) -> list[tuple[str, str]]:
+        return [(item["role"], item["text"]) for item in in_order(self.items(guid))]
+
+    def change(self, guid: str, **changes: Any) -> None:
+        self.put(self.conversation(guid) | changes)
+
+
+def messages_of(*calls: Call) -> Behaviour:
+    return lambda request: request.reply(
+        200, {"items": [i for call in calls for i in call.items()]}
+    )
+
+
+def items(given: object) -> Behaviour:
+    return lambda request: request.reply(200, {"items": given})
+
+
+def cut(request: VendorHandler) -> None:
+    """Promises more than it sends."""
+    request.send_response(200)
+    request.send_header("Content-Length", "5000")
+    request.end_headers()
+    request.wfile.write(b'{"items": [{"text": "half of it')
+    request.wfile.flush()
+    request.close_connection = True
+
+
+@pytest.fixture
+def world(
+    monkeypatch: pytest.MonkeyPatch, vendor: Vendor, table_name: str, secret_name: str
+) -> Iterator[Table]:
+    monkeypatch.setenv("ASAPP_API_HOST", vendor.url)
+    monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
+    monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
+    monkeypatch.setenv("TRANSCRIPT_RETENTION_DAYS", "30")
+    monkeypatch.setenv("RECONCILE_AFTER_MINUTES", "15")
+    monkeypatch.setenv("EXPORT_BUCKET", "")
+    caches = (
+        reconcile_transcript._transcripts,
+        reconcile_transcript._reconciler,
+        reconcile_transcript._s3,
+    )
+    for made in caches:
+        made.cache_clear()
+    vendor.behaviours = [items([])]
+    yield Table(table_name)
+    for made in caches:
+        made.cache_clear()
+
+
+def run(seconds: float = 60.0) -> dict[str, Any]:
+    return handler({}, Context(seconds))
+
+
+def ask(guid: str, seconds: float = 60.0) -> dict[str, Any]:
+    return handler({"conversationId": guid}, Context(seconds))
+
+
+def test_what_the_webhook_missed_is_stored_marked_and_in_order(
+    world: Table, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(20))
+    world.end(call, summary=(10, 10))
+    world.post(call, [at for at in range(20) if at not in (4, 7, 8)])
+    vendor.moods["c-1"] = messages_of(call)
+    assert run() == {"conversations": 1}
+    assert world.transcript("c-1") == call.said
+    recovered = [item for item in world.utterances("c-1") if item["source"] == "messages"]
+    assert [item["item"] for item in recovered] == [
+        f"utterance#messages#c-1/{at}" for at in (4, 7, 8)
+    ]
+    (found,) = (item for item in recovered if item["messageId"] == "c-1/7")
+    for name in ("receivedAt", "storedAt", "expiresAt"):
+        assert found.pop(name) > now_ms() // 1000 - 60
+    assert json.loads(found.pop("message")) == call.items()[7]
+    assert abs(found.pop("endMs") - 15_500) < 1_500
+    assert found == {
+        "conversationId": "c-1",
+        "item": "utterance#messages#c-1/7",
+        "streamId": "c-1-customer",
+        "role": "customer",
+        "senderId": "id of customer",
+        "startMs": 14_000,
+        "text": "Yes.",
+        "source": "messages",
+        "messageId": "c-1/7",
+    }
+    conversation = world.conversation("c-1")
+    expected = {
+        "completeness": "complete",
+        "fromWebhook": 17,
+        "fromSummary": 20,
+        "fromMessages": 20,
+        "recovered": 3,
+        "onlyOurs": 0,
+        "reconcileTries": 1,
+    }
+    assert {name: conversation[name] for name in expected} == expected
+    assert vendor.requests[0][0] == "/conversation/v1/conversation/messages?externalId=c-1"
+    assert vendor.requests[0][1]["asapp-api-secret"] == "s3cr3t-of-asapp"
+
+
+def test_once_complete_it_is_finished_and_nobody_looks_again(world: Table, vendor: Vendor) -> None:
+    call = Call("c-1", texts(6))
+    world.end(call)
+    world.post(call, range(6))
+    vendor.moods["c-1"] = messages_of(call)
+    run()
+    conversation = world.conversation("c-1")
+    assert conversation["completeness"] == "complete"
+    assert "reconcile" not in conversation and "reconcileAt" not in conversation
+    assert "fromSummary" not in conversation
+    assert run() == {"conversations": 0}
+    assert len(vendor.requests) == 1
+
+
+def test_after_a_recovery_it_is_looked_at_once_more_a_day_later(
+    world: Table, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(8))
+    world.end(call)
+    world.post(call, range(6))
+    vendor.moods["c-1"] = messages_of(call)
+    run()
+    due = world.conversation("c-1")["reconcileAt"] + AFTER_MS
+    assert abs(due - now_ms() - DAY_MS) < 60_000
+    assert run() == {"conversations": 0}
+    before = {item["item"]: item for item in world.utterances("c-1")}
+    world.post(call, [6])  # late
+    world.change("c-1", reconcileAt=1)
+    run()
+    conversation = world.conversation("c-1")
+    assert (conversation["fromWebhook"], conversation["recovered"]) == (7, 1)
+    assert "reconcile" not in conversation
+    assert world.transcript("c-1") == call.said
+    after = {item["item"]: item for item in world.utterances("c-1")}
+    assert before.keys() - after.keys() == {"utterance#messages#c-1/6"}
+    assert after["utterance#messages#c-1/7"] == before["utterance#messages#c-1/7"]
+
+
+def test_reconciled_on_demand_twice_nothing_changes_twice(world: Table, vendor: Vendor) -> None:
+    call = Call("c-1", texts(12))
+    world.end(call)
+    world.post(call, range(0, 12, 2))
+    vendor.moods["c-1"] = messages_of(call)
+    first = ask("c-1")
+    assert (first["completeness"], first["recovered"], first["fromWebhook"]) == ("complete", 6, 6)
+    assert "text" not in first and not [value for value in first.values() if value == "Yes."]
+    before = world.utterances("c-1")
+    assert ask("c-1")["recovered"] == 6
+    assert world.utterances("c-1") == before
+    assert ask("no such call") == {"conversationId": "no such call", "completeness": "unknown"}
+
+
+def test_nothing_is_due_before_its_time(world: Table, vendor: Vendor) -> None:
+    world.end(Call("early", texts(2), ago_ms=14 * 60_000))
+    world.end(Call("due", texts(2), ago_ms=16 * 60_000))
+    assert run() == {"conversations": 1}
+    assert [path.partition("=")[2] for path, _, _ in vendor.requests] == ["due"]
+
+
+def test_two_runs_at_once_do_not_take_the_same_conversation(world: Table, vendor: Vendor) -> None:
+    transcripts = Transcripts(world.dynamodb, world.name, 86_400)
+    call = Call("c-1", texts(2))
+    world.end(call)
+    ((guid, at),) = transcripts.marked(PENDING, now_ms())
+    assert transcripts.claim(guid, at)
+    assert not transcripts.claim(guid, at)
+    lease = world.conversation("c-1")["reconcileAt"]
+    assert abs(lease - now_ms() - 15 * 60_000) < 60_000
+    assert run() == {"conversations": 0}
+
+
+def test_a_call_that_goes_on_while_it_is_looked_at_comes_up_again(
+    world: Table, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(4))
+    world.end(call)
+    world.post(call, range(3))
+
+    def meanwhile(request: VendorHandler) -> None:
+        world.change("c-1", version=4, reconcileAt=77)
+        messages_of(call)(request)
+
+    vendor.moods["c-1"] = meanwhile
+    run()
+    conversation = world.conversation("c-1")
+    assert (conversation["reconcile"], conversation["reconcileAt"]) == ("pending", 77)
+    assert "completeness" not in conversation
+    vendor.moods["c-1"] = messages_of(call)
+    run()
+    assert world.conversation("c-1")["completeness"] == "complete"
+    assert len(world.utterances("c-1")) == 4
+
+
+NOT_THERE: dict[str, tuple[Behaviour, int]] = {
+    "an empty list": (items([]), 1),
+    "404": (failing(404, "404-01"), 1),
+    "no call with that guid": (failing(400, "400-203"), 1),
+    "a refusal": (failing(400, "400-02"), 1),
+    "too many requests": (failing(429, "429-01"), 3),
+    "an internal error": (failing(500, "500-201"), 3),
+    "a page of a proxy": (html, 3),
+    "half an answer": (cut, 3),
+    "a reset": (reset, 3),
+    "JSON that is no list": (items({"text": "Yes."}), 3),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "tries"), NOT_THERE.values(), ids=NOT_THERE)
+def test_where_asapp_gives_nothing_it_is_asked_again_later(
+    behaviour: Behaviour,
+    tries: int,
+    world: Table,
+    vendor: Vendor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("reconcile_transcript.messages._FIRST_PAUSE_SECONDS", 0.01)
+    call, other = Call("c-1", texts(4)), Call("c-2", texts(4))
+    for each in (call, other):
+        world.end(each)
+        world.post(each, range(3))
+    vendor.moods = {"c-1": behaviour, "c-2": messages_of(other)}
+    assert run() == {"conversations": 2}
+    assert [path for path, _, _ in vendor.requests].count(vendor_path("c-1")) == tries
+    assert world.conversation("c-2")["completeness"] == "complete"
+    conversation = world.conversation("c-1")
+    assert conversation["completeness"] == "awaiting"
+    assert len(world.utterances("c-1")) == 3
+    waits = []
+    for _ in range(8):
+        waits.append(world.conversation("c-1")["reconcileAt"] + AFTER_MS - now_ms())
+        ask("c-1")
+    hours = [round(wait / HOUR_MS, 2) for wait in waits]
+    assert hours == [0.25, 0.5, 1, 2, 4, 8, 12, 12]
+    vendor.moods["c-1"] = messages_of(call)
+    assert ask("c-1")["completeness"] == "complete"
+    assert world.transcript("c-1") == call.said
+
+
+def vendor_path(guid: str) -> str:
+    return f"/conversation/v1/conversation/messages?externalId={guid}"
+
+
+def test_a_silent_asapp_holds_no_other_conversation_back(world: Table, vendor: Vendor) -> None:
+    calls = [Call(f"c-{at}", texts(4)) for at in range(12)]
+    for call in calls:
+        world.end(call)
+        vendor.moods[call.guid] = messages_of(call)
+    vendor.moods["c-3"] = hang
+    assert run(seconds=13.0) == {"conversations": 12}
+    assert world.conversation("c-3")["completeness"] == "awaiting"
+    done = [world.conversation(call.guid)["completeness"] for call in calls if call.guid != "c-3"]
+    assert done == ["complete"] * 11
+
+
+def test_without_time_nothing_new_is_begun(world: Table, vendor: Vendor) -> None:
+    world.end(Call("c-1", texts(4)))
+    assert run(seconds=5.0) == {"conversations": 0}
+    assert vendor.requests == []
+
+
+def test_more_than_a_page_of_the_index_is_done_in_one_run(world: Table, vendor: Vendor) -> None:
+    for at in range(130):
+        world.end(Call(f"c-{at}", texts(1), ago_ms=HOUR_MS + at))
+    assert run() == {"conversations": 130}
+    assert run() == {"conversations": 0}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_asapp_does_not_take_end_the_run_with_an_error(
+    status: int, world: Table, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(4))
+    world.end(call)
+    vendor.behaviours = [failing(status, f"{status}-01")]
+    with pytest.raises(BadCredentials, match=f"ASAPP does not take them: {status}-01"):
+        run()
+    assert len(vendor.requests) == 2  # with the secret read anew
+    assert world.conversation("c-1")["reconcile"] == "pending"
+    vendor.behaviours = [failing(status, f"{status}-01"), messages_of(call)]
+    assert ask("c-1")["completeness"] == "complete"
+
+
+def test_a_secret_that_is_gone_ends_the_run_with_an_error(
+    world: Table, vendor: Vendor, secret_name: str
+) -> None:
+    world.end(Call("c-1", texts(4)))
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString="{}")
+    with pytest.raises(BadCredentials, match="is not of the shape"):
+        run()
+    assert vendor.requests == []
+
+
+def test_a_conversation_that_cannot_be_read_fails_the_run_after_the_others(
+    world: Table, vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = [Call(f"c-{at}", texts(4), ago_ms=HOUR_MS + at) for at in range(4)]
+    for call in calls:
+        world.end(call)
+        vendor.moods[call.guid] = messages_of(call)
+    world.post(calls[3], [0])
+    broken = world.utterances("c-3")[0]
+    del broken["streamId"]
+    world.put(broken)
+    with pytest.raises(NotReconciled, match="1 conversations: KeyError"):
+        run()
+    done = [world.conversation(call.guid).get("completeness") for call in calls]
+    assert done == ["complete"] * 3 + [None]
+    assert world.conversation("c-3")["reconcile"] == "pending"
+
+
+def test_an_item_that_is_no_utterance_keeps_the_conversation_from_being_complete(
+    world: Table, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(4))
+    world.end(call)
+    given = [*call.items(), {"text": None, "sender": {"role": "agent"}}, "words", {"text": "x"}]
+    vendor.moods["c-1"] = items(given)
+    done = ask("c-1")
+    assert (done["completeness"], done["fromMessages"], done["recovered"]) == ("awaiting", 7, 4)
+
+
+def test_fewer_than_asapps_own_summary_is_not_complete(world: Table, vendor: Vendor) -> None:
+    call = Call("c-1", texts(6))
+    world.end(call, summary=(3, 3))
+    world.post(call, range(4))
+    vendor.moods["c-1"] = items(call.items()[:5])
+    done = ask("c-1")
+    assert (done["completeness"], done["fromSummary"], done["recovered"]) == ("awaiting", 6, 1)
+    vendor.moods["c-1"] = messages_of(call)
+    done = ask("c-1")
+    assert (done["completeness"], done["recovered"]) == ("complete", 2)
+
+
+def test_items_without_id_or_time_are_recovered_once(world: Table, vendor: Vendor) -> None:
+    call = Call("c-1", ["Hello.", "Yes.", "Good.", "Yes.", "\ud83d half a pair", "Bye."])
+    world.end(call)
+    world.post(call, [0, 2])
+    given = call.items()
+    for item in given:
+        item["messageId"] = None
+        del item["createdTimestamp"]
+    given[3]["clientTimestamp"] = given[1]["clientTimestamp"]
+    given[5]["clientTimestamp"] = "yesterday"
+    vendor.moods["c-1"] = items(given)
+    assert ask("c-1")["recovered"] == 4
+    before = world.utterances("c-1")
+    assert ask("c-1")["recovered"] == 4
+    assert world.utterances("c-1") == before
+    assert sorted(item["text"] for item in before) == sorted(
+        ["Hello.", "Yes.", "Good.", "Yes.", "\ufffd half a pair", "Bye."]
+    )
+
+
+def test_unprocessed_writes_are_tried_again(world: Table, vendor: Vendor) -> None:
+    class Busy:
+        """A table with room for one write a call."""
+
+        def __init__(self, dynamodb: Any) -> None:
+            self.dynamodb = dynamodb
+            self.calls = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.dynamodb, name)
+
+        def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> Any:
+            self.calls += 1
+            ((name, writes),) = RequestItems.items()
+            self.dynamodb.batch_write_item(RequestItems={name: writes[:1]})
+            return {"UnprocessedItems": {name: writes[1:]} if writes[1:] else {}}
+
+    call = Call("c-1", texts(3))
+    world.end(call)
+    busy = Busy(world.dynamodb)
+    transcripts = Transcripts(busy, world.name, 86_400)
+    known = transcripts.read("c-1")
+    assert known
+    said = [Said(str(at), "agent", "", "Yes.", at, "{}") for at in range(3)]
+    missing = [Missing(each, "agent", "c-1-agent", each.at_ms, each.at_ms) for each in said]
+    transcripts.write(known, Alignment(missing), "messages")
+    assert (len(world.utterances("c-1")), busy.calls) == (3, 3)
+
+
+class Sent(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def of(self, message: str) -> list[dict[str, Any]]:
+        return [vars(each) for each in self.records if each.getMessage() == message]
+
+
+@pytest.fixture
+def log() -> Iterator[Sent]:
+    heard = Sent()
+    logger = logging.getLogger("reconcile_transcript")
+    logger.addHandler(heard)
+    logger.setLevel(logging.INFO)
+    yield heard
+    logger.removeHandler(heard)
+
+
+def test_each_look_is_one_line_of_the_log_with_counts_and_no_words(
+    world: Table, vendor: Vendor, log: Sent
+) -> None:
+    call = Call("c-1", texts(8))
+    world.end(call)
+    world.post(call, range(6))
+    vendor.moods["c-1"] = messages_of(call)
+    ask("c-1")
+    ask("c-1")
+    first, second = log.of("reconciled")
+    names = ("conversationId", "completeness", "fromWebhook", "fromMessages", "onlyOurs")
+    assert [first[name] for name in names] == ["c-1", "complete", 6, 8, 0]
+    assert (first["recovered"], second["recovered"]) == (2, 0)  # what is new: it is added up
+    assert "Words" not in str([vars(record) for record in log.records])
+
+
+def test_a_day_old_and_not_complete_it_is_an_error_once(
+    world: Table, vendor: Vendor, log: Sent
+) -> None:
+    call = Call("c-1", texts(4), ago_ms=DAY_MS - 60_000)
+    world.end(call)
+    world.post(call, range(2))
+    ask("c-1")
+    due = world.conversation("c-1")["reconcileAt"] + AFTER_MS
+    assert abs(due - call.ended_ms - DAY_MS) < 1_000  # not later than the day
+    assert log.of("a conversation stays incomplete") == []
+    world.change("c-1", changedAt=call.ended_ms - 120_000)
+    ask("c-1")
+    ask("c-1")
+    (error,) = log.of("a conversation stays incomplete")
+    assert (error["conversationId"], error["levelname"]) == ("c-1", "ERROR")
+    assert world.conversation("c-1")["reconcile"] == "pending"
+    world.change("c-1", changedAt=call.ended_ms - 7 * DAY_MS, reconcileAt=1)
+    run()
+    conversation = world.conversation("c-1")
+    assert conversation["completeness"] == "incomplete"
+    assert "reconcile" not in conversation
+    assert len(log.of("a conversation stays incomplete")) == 1
+
+
+class Bucket:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.s3 = boto3.client("s3")
+        self.s3.create_bucket(Bucket=name)
+
+    def put(self, day: date, lines: Sequence[bytes], name: str = "file1.jsonl") -> None:
+        key = f"utterances/dt={day}/{name}"
+        self.s3.put_object(Bucket=self.name, Key=key, Body=b"\n".join(lines) + b"\n")
+
+
+@pytest.fixture
+def bucket(world: Table, table_name: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    monkeypatch.setenv("EXPORT_BUCKET", table_name)
+    return Bucket(table_name)
+
+
+def utc_day(ms: int) -> date:
+    return datetime.fromtimestamp(ms / 1000, UTC).date()
+
+
+def exported(day: date) -> dict[str, Any]:
+    return handler({"exported": day.isoformat()}, Context(120.0))
+
+
+def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
+    world: Table, vendor: Vendor, bucket: Bucket, log: Sent
+) -> None:
+    chance = random.Random(5)  # noqa: S311
+    call = Call("long", texts(2_500))
+    world.end(call, summary=(1_250, 1_250))
+    have = [at for at in range(2_500) if chance.random() >= 0.1]
+    world.post(call, have)
+    vendor.moods["long"] = items(call.items()[:1_000])
+    run()
+    conversation = world.conversation("long")
+    assert (conversation["completeness"], conversation["reconcile"]) == ("awaiting", "batch")
+    assert abs(conversation["reconcileAt"] - now_ms()) < 60_000
+    assert run() == {"conversations": 0}
+
+    other = Call("other", texts(30))
+    day = utc_day(call.ended_ms)
+    half = len(call.lines()) // 2
+    bucket.put(day, [*other.lines(), *call.lines()[:half]])
+    bucket.put(day, [*call.lines()[half - 5 :], b"no JSON at all {"], name="file2.jsonl")
+    assert exported(day) == {"conversations": 1, "complete": 1}
+    conversation = world.conversation("long")
+    expected = {
+        "completeness": "complete",
+        "fromWebhook": len(have),
+        "fromSummary": 2_500,
+        "fromMessages": 1_000,
+        "fromExport": 2_500,
+        "recovered": 2_500 - len(have),
+        "onlyOurs": 0,
+    }
+    assert {name: conversation[name] for name in expected} == expected
+    assert "reconcile" not in conversation
+    assert world.transcript("long") == call.said
+    sources = [item["source"] for item in world.utterances("long")]
+    assert {*sources} == {"webhook", "messages", "export"}
+    assert world.utterances("other") == []
+    (malformed,) = log.of("lines of the feed cannot be read")
+    assert (malformed["lines"], malformed["levelname"]) == (1, "ERROR")
+
+
+def marked(world: Table, call: Call, have: Sequence[int], **changes: Any) -> None:
+    world.end(call, **({"reconcile": "batch", "completeness": "awaiting"} | changes))
+    world.post(call, have)
+
+
+def test_a_call_across_midnight_is_completed_once_the_day_of_its_end_is_there(
+    world: Table, bucket: Bucket
+) -> None:
+    call = Call("c-1", texts(10))
+    today = utc_day(call.ended_ms)
+    yesterday = utc_day(call.ended_ms - DAY_MS)
+    marked(world, call, range(7))
+    bucket.put(yesterday, call.lines()[:4])
+    assert exported(yesterday) == {"conversations": 1, "complete": 0}
+    assert world.conversation("c-1")["reconcile"] == "batch"
+    bucket.put(today, call.lines()[4:])
+    assert exported(today) == {"conversations": 1, "complete": 1}
+    assert world.transcript("c-1") == call.said
+    assert world.conversation("c-1")["fromExport"] == 10
+
+
+def test_a_malformed_line_of_a_conversation_keeps_it_from_being_complete(
+    world: Table, bucket: Bucket, log: Sent
+) -> None:
+    call = Call("c-1", texts(10))
+    marked(world, call, range(5))
+    lines = call.lines()
+    bucket.put(utc_day(call.ended_ms), [*lines[:8], lines[8][:-3], *lines[9:]])
+    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 0}
+    (line,) = log.of("lines of the feed cannot be read")
+    assert line["numbers"] == [9]
+    assert len(world.utterances("c-1")) == 9
+    bucket.put(utc_day(call.ended_ms), lines)
+    exported(utc_day(call.ended_ms))
+    assert world.conversation("c-1")["completeness"] == "complete"
+    assert world.transcript("c-1") == call.said
+
+
+def test_a_line_that_only_names_a_conversation_keeps_it_from_being_complete_too(
+    world: Table, bucket: Bucket
+) -> None:
+    call = Call("c-1", texts(10))
+    marked(world, call, range(5))
+    lines = [
+        line.replace(b"external_", b"") if at == 8 else line for at, line in enumerate(call.lines())
+    ]
+    lines[8] = lines[8][:-1]
+    bucket.put(utc_day(call.ended_ms), lines)
+    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 0}
+
+
+def test_columns_of_an_account_are_found_by_their_names(
+    world: Table, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Call("c-1", texts(6))
+    marked(world, call, range(4))
+    names = {"conversation": "call", "text": "words", "time": "at", "role": "who", "id": "key"}
+    monkeypatch.setenv("FEED_COLUMNS", json.dumps(names))
+    rows = [
+        {
+            "call": "c-1",
+            "words": text,
+            "who": f"SENDER_{role.upper()}",
+            "at": call.iso(at),
+            "key": at,
+        }
+        for at, (role, text) in enumerate(call.said)
+    ]
+    bucket.put(utc_day(call.ended_ms), [json.dumps(row).encode() for row in rows])
+    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert world.transcript("c-1") == call.said
+
+
+def test_the_documented_columns_are_enough_for_the_words(world: Table, bucket: Bucket) -> None:
+    call = Call("c-1", texts(8))
+    marked(world, call, [at for at in range(8) if at not in (3, 6)])
+    rows = [
+        {
+            "external_conversation_id": "c-1",
+            "message_id": f"m-{at}",
+            "instance_ts": call.iso(0),
+            "chat_message_event_ts": call.iso(at)[:19].replace("T", " "),
+            "utterance": text,
+        }
+        for at, text in enumerate(call.texts)
+    ]
+    bucket.put(utc_day(call.ended_ms), [json.dumps(row).encode() for row in rows])
+    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert [text for _, text in world.transcript("c-1")] == call.texts
+    assert {item["role"] for item in world.utterances("c-1") if item["source"] == "export"} == {
+        "unknown"
+    }
+
+
+def test_what_the_export_never_completes_is_an_error_and_then_incomplete(
+    world: Table, vendor: Vendor, bucket: Bucket, log: Sent
+) -> None:
+    call = Call("c-1", texts(6), ago_ms=4 * DAY_MS)
+    marked(world, call, range(4), reconcileAt=now_ms() - 3 * DAY_MS + 60_000)
+    assert run() == {"conversations": 0}
+    world.change("c-1", reconcileAt=now_ms() - 3 * DAY_MS - 60_000)
+    assert run() == {"conversations": 1}
+    assert len(log.of("a conversation stays incomplete")) == 1
+    conversation = world.conversation("c-1")
+    assert (conversation["completeness"], conversation["reconcile"]) == ("incomplete", "batch")
+    exported(utc_day(call.ended_ms + DAY_MS))  # without a line of it
+    assert world.conversation("c-1")["completeness"] == "incomplete"
+    assert run() == {"conversations": 0}
+    world.change("c-1", reconcileAt=now_ms() - 3 * DAY_MS - 60_000)
+    run()
+    assert "reconcile" not in world.conversation("c-1")
+    assert len(log.of("a conversation stays incomplete")) == 1
+
+
+def test_a_day_that_nobody_waits_for_is_not_read(world: Table, bucket: Bucket) -> None:
+    bucket.put(date(2026, 11, 1), [b"{"])
+    assert exported(date(2026, 11, 1)) == {"conversations": 0}
+
+
+def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: Table, vendor: Vendor) -> None:
+    chance = random.Random(8)  # noqa: S311
+    calls, lost = [], {}
+    for at in range(40):
+        call = Call(f"c-{at}", texts(chance.randint(3, 30)), ago_ms=HOUR_MS + at)
+        have = [number for number in range(len(call.texts)) if chance.random() >= 0.1]
+        world.end(call)
+        twice = have + [number for number in have if chance.random() < 0.1]
+        chance.shuffle(twice)
+        world.post(call, twice)
+        vendor.moods[call.guid] = messages_of(call)
+        calls.append(call)
+        lost[call.guid] = len(call.texts) - len(have)
+    assert run(300.0) == {"conversations": 40}
+    for call in calls:
+        assert world.transcript(call.guid) == call.said
+        conversation = world.conversation(call.guid)
+        counts = (conversation["completeness"], conversation["recovered"])
+        assert counts == ("complete", lost[call.guid])
+
+
+HELD = Held("one", "s", "agent", 0, 1, "Yes.")
+SAID = Said("1", "agent", "ada", "Yes.", 0, "{}")
+KNOWN = Known(
+    conversation_id="c-1",
+    version=1,
+    ended=True,
+    changed_at_ms=0,
+    marked_at_ms=0,
+    unchanged=True,
+    completeness="",
+    tries=0,
+    reported=False,
+    from_messages=0,
+    summary=None,
+    held=(),
+    streams=(),
+    senders={},
+)
+
+
+def test_where_nothing_was_said_the_empty_answer_is_complete_after_an_hour() -> None:
+    empty = Finding(Record())
+    assert judge(KNOWN, empty, HOUR_MS - 1, has_export=False).completeness == "awaiting"
+    verdict = judge(KNOWN, empty, HOUR_MS, has_export=False)
+    assert (verdict.completeness, verdict.then) == ("complete", "")
+
+
+def test_a_record_that_is_gone_after_a_week_leaves_what_was_complete_complete() -> None:
+    known = replace(KNOWN, completeness="complete", held=(HELD,))
+    assert judge(known, Finding(Record()), 2 * DAY_MS, has_export=True) == Verdict("complete")
+    late = judge(known, Finding(None), 2 * DAY_MS, has_export=True)
+    assert (late.completeness, late.then) == ("complete", PENDING)
+    assert judge(known, Finding(None), 7 * DAY_MS, has_export=True) == Verdict("complete")
+
+
+def test_a_call_that_went_on_after_it_was_complete_is_not_complete() -> None:
+    known = replace(KNOWN, completeness="complete", held=(HELD,), unchanged=False, tries=9)
+    verdict = judge(known, Finding(Record()), HOUR_MS, has_export=True)
+    assert (verdict.completeness, verdict.at_ms) == ("awaiting", HOUR_MS + HOUR_MS // 4)
+
+
+def test_more_of_ours_than_asapp_has_is_awaited_for_a_day() -> None:
+    known = replace(KNOWN, held=(HELD,))
+    finding = Finding(Record((SAID,), 1), None, Alignment(only_ours=["one"]))
+    assert judge(known, finding, DAY_MS - 1, has_export=False).completeness == "awaiting"
+    assert judge(known, finding, DAY_MS, has_export=False) == Verdict("complete")
+
+
+def test_a_call_whose_end_nobody_saw_is_looked_at_again_a_day_later() -> None:
+    known = replace(KNOWN, held=(HELD,), ended=False)
+    finding = Finding(Record((SAID,), 1))
+    assert judge(known, finding, 4 * HOUR_MS, has_export=False) == Verdict(
+        "complete", PENDING, 28 * HOUR_MS
+    )
+    assert judge(known, finding, 7 * DAY_MS, has_export=False) == Verdict("complete")
+
+
+def test_a_day_old_it_waits_for_the_export_where_there_is_one() -> None:
+    known = replace(KNOWN, held=(HELD,))
+    assert judge(known, Finding(None), DAY_MS, has_export=True) == Verdict(
+        "awaiting", BATCH, DAY_MS
+    )
+    assert judge(known, Finding(None), DAY_MS, has_export=False).then == PENDING
+    assert judge(known, Finding(None), 7 * DAY_MS, has_export=False) == Verdict("incomplete")
+
+
+def test_the_export_of_an_earlier_day_or_with_less_completes_nothing() -> None:
+    known = replace(KNOWN, held=(HELD,), changed_at_ms=10 * DAY_MS, marked_at_ms=5, from_messages=1)
+    one, none = Record((SAID,), 1), Record()
+    for record, day in ((one, 10), (none, 11), (none, 12)):
+        verdict = judge(known, Finding(record, utc_day(day * DAY_MS)), 12 * DAY_MS, has_export=True)
+        assert (verdict == Verdict("complete")) == (record is one), day
+        assert record is one or verdict == Verdict("awaiting", BATCH, 5)
+    early = Finding(one, utc_day(9 * DAY_MS))
+    assert judge(known, early, 12 * DAY_MS, has_export=True) == Verdict("awaiting", BATCH, 5)
+    more = replace(known, from_messages=2)
+    late = Finding(one, utc_day(11 * DAY_MS))
+    assert judge(more, late, 12 * DAY_MS, has_export=True).then == BATCH
+
+
+@pytest.mark.parametrize(
+    ("given", "ms"),
+    [
+        ("2026-11-01T10:00:00.250Z", 1_793_527_200_250),
+        ("2026-11-01 10:00:00", 1_793_527_200_000),
+        ("2026-11-01T12:00:00+02:00", 1_793_527_200_000),
+        (1_793_527_200, 1_793_527_200_000),
+        ("1793527200.25", 1_793_527_200_250),
+        (1_793_527_200_250, 1_793_527_200_250),
+        ("yesterday", 0),
+        (None, 0),
+        ([], 0),
+        (float("inf"), 0),
+    ],
+)
+def test_a_moment_is_iso_8601_or_since_1970(given: object, ms: int) -> None:
+    assert moment_ms(given) == ms
+
+
+@pytest.mark.parametrize(
+    "behaviour", [items([]), failing(404, "404-01"), failing(400, "400-203"), failing(404, "")]
+)
+def test_a_call_that_asapp_does_not_know_is_an_empty_record(
+    behaviour: Behaviour, vendor: Vendor, secret_name: str
+) -> None:
+    vendor.behaviours = [behaviour]
+    messages = Messages(Origin(vendor.url), AsappCredentials(secret_name))
+    assert messages.of("c-1", Deadline(20.0)) == Record()
+
+
+def test_an_answer_beyond_any_transcript_is_none(vendor: Vendor, secret_name: str) -> None:
+    vendor.behaviours = [lambda request: request.reply(200, "x" * (16 * 1024 * 1024 + 1))]
+    messages = Messages(Origin(vendor.url), AsappCredentials(secret_name))
+    with pytest.raises(NoRecord, match="connection"):
+        messages.of("c-1", Deadline(20.0))
+
+
+LEG = Leg("c-1", agent_id="ada", stream_arn="arn:of:stream", at_ms=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "wait_ms"), [("connected", 4 * HOUR_MS), ("paused", 4 * HOUR_MS), ("ended", 0)]
+)
+def test_a_call_is_due_from_its_end_or_after_hours_of_silence(
+    state: str, wait_ms: int, conversations: Conversations, table_name: str
+) -> None:
+    known = Conversation(legs=(replace(LEG, state=state),))
+    conversations.write("c-1", Conversation(), known, Deadline(5.0))
+    ((guid, at),) = Transcripts(boto3.client("dynamodb"), table_name, 1).marked(
+        PENDING, now_ms() + DAY_MS
+    )
+    assert guid == "c-1"
+    assert abs(at - now_ms() - wait_ms) < 60_000
+
+
+def test_a_call_without_audio_is_never_due(conversations: Conversations, table_name: str) -> None:
+    known = Conversation(legs=(replace(LEG, stream_arn="", state="over"),))
+    conversations.write("c-1", Conversation(), known, Deadline(5.0))
+    assert "reconcile" not in Table(table_name).conversation("c-1")

@@ -1,0 +1,407 @@
+"""A conversation's transcript: in order, with its times, whole, to those who may have it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from read_transcript import handler as read_transcript
+from read_transcript.handler import answer
+from shared import table
+from shared.transcript import Spoken, Transcript, TranscriptReader
+from shared.utterance import Utterance
+
+BEGAN = 1_793_541_787_250
+"""2026-11-01T14:03:07.250Z"""
+
+
+@pytest.fixture
+def reader(table_name: str) -> TranscriptReader:
+    return TranscriptReader(table_name, boto3.client("dynamodb"))
+
+
+@pytest.fixture
+def put(table_name: str) -> Any:
+    client = boto3.client("dynamodb")
+
+    def write(*items: dict[str, Any]) -> None:
+        for item in items:
+            client.put_item(TableName=table_name, Item=table.attributes(item))
+
+    return write
+
+
+def conversation(**changes: Any) -> dict[str, Any]:
+    return {"conversationId": "c-1", "item": "conversation", "state": "ended", **changes}
+
+
+def stream(role: str, started_at: int = BEGAN, conversation_id: str = "c-1") -> dict[str, Any]:
+    return {
+        "conversationId": conversation_id,
+        "item": f"stream#stream-{role}",
+        "streamId": f"stream-{role}",
+        "role": role,
+        "startedAt": started_at,
+        "transcripts": 3,
+    }
+
+
+def utterance(
+    role: str,
+    start_ms: int,
+    text: str = "words",
+    source: str = "webhook",
+    stored_at: int = 1,
+    **changes: Any,
+) -> dict[str, Any]:
+    body = {
+        "type": "transcript",
+        "externalConversationId": "c-1",
+        "streamId": f"stream-{role}",
+        "sender": {"externalId": f"{role}-7", "role": role},
+        "autotranscribeResponse": {
+            "start": start_ms,
+            "end": start_ms + 900,
+            "utterance": [{"text": text}],
+        },
+    }
+    item = Utterance.from_message(json.dumps(body)).item(
+        source=source,
+        received_at_ms=BEGAN + start_ms + 1_500,
+        stored_at_ms=stored_at,
+        expires_at_s=9,
+    )
+    if source != "webhook":
+        item["item"] = f"utterance#{source}#m-{role}-{start_ms}"
+    return item | changes
+
+
+def texts(transcript: Transcript | None) -> list[str]:
+    assert transcript is not None
+    return [spoken.text for spoken in transcript.utterances]
+
+
+def test_a_transcript_has_who_said_what_when_and_where_it_came_from(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put(
+        conversation(completeness="complete", fromWebhook=2, fromSummary=3, recovered=1, version=4),
+        stream("customer"),
+        stream("agent", BEGAN + 100),
+        utterance("customer", 3_000, "I need help ¿sí?"),
+        utterance("agent", 400, "Hello."),
+        utterance("customer", 5_000, "Bye.", source="messages"),
+    )
+    assert reader.read("c-1") == Transcript(
+        conversation_id="c-1",
+        state="ended",
+        completeness="complete",
+        counts={"fromWebhook": 2, "fromSummary": 3, "recovered": 1},
+        utterances=(
+            Spoken("agent", "agent-7", BEGAN + 500, BEGAN + 1_400, "Hello.", "webhook"),
+            Spoken(
+                "customer",
+                "customer-7",
+                BEGAN + 3_000,
+                BEGAN + 3_900,
+                "I need help ¿sí?",
+                "webhook",
+            ),
+            Spoken("customer", "customer-7", BEGAN + 5_000, BEGAN + 5_900, "Bye.", "messages"),
+        ),
+    )
+
+
+def test_as_json_it_has_these_fields(put: Any, reader: TranscriptReader) -> None:
+    put(conversation(), stream("agent"), utterance("agent", 400, "Hello."))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert transcript.to_json() == {
+        "conversationId": "c-1",
+        "state": "ended",
+        "completeness": "",
+        "counts": {},
+        "utterances": [
+            {
+                "at": "2026-11-01T14:03:07.650Z",
+                "end": "2026-11-01T14:03:08.550Z",
+                "role": "agent",
+                "senderId": "agent-7",
+                "text": "Hello.",
+                "source": "webhook",
+            }
+        ],
+    }
+
+
+def test_as_text_each_utterance_is_one_line(put: Any, reader: TranscriptReader) -> None:
+    put(
+        stream("agent"),
+        stream("customer"),
+        utterance("agent", 750, "Hello.\nHow may\u2028I help?"),
+        utterance("customer", 2_000, "x" * 300),
+    )
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert transcript.to_text() == (
+        "2026-11-01T14:03:08.000Z agent: Hello. How may I help?\n"
+        f"2026-11-01T14:03:09.250Z customer: {'x' * 300}\n"
+    )
+
+
+def test_where_a_streams_start_is_not_known_the_arrival_tells_it(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put(utterance("agent", 1_000))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    # It came 1500 ms after it began, and ended 900 ms after that.
+    assert transcript.utterances[0].at_ms == BEGAN + 1_000 + 600
+    assert (transcript.state, transcript.completeness) == ("", "")
+
+
+def test_every_page_is_read(put: Any, reader: TranscriptReader, table_name: str) -> None:
+    said = [f"{at} {'x' * 150_000}" for at in range(12)]
+    put(stream("agent"), *(utterance("agent", at * 1_000, text) for at, text in enumerate(said)))
+    client = boto3.client("dynamodb")
+    pages = 0
+
+    def count(**_: object) -> None:
+        nonlocal pages
+        pages += 1
+
+    client.meta.events.register("before-call.dynamodb.Query", count)
+    assert texts(TranscriptReader(table_name, client).read("c-1")) == said
+    assert pages > 1
+
+
+def test_only_this_conversation_is_read(put: Any, reader: TranscriptReader) -> None:
+    put(stream("agent"), utterance("agent", 1, "ours"))
+    put(utterance("agent", 1, "theirs", conversationId="c-2"))
+    assert texts(reader.read("c-1")) == ["ours"]
+
+
+def test_what_is_not_known_is_none(reader: TranscriptReader) -> None:
+    assert reader.read("c-1") is None
+
+
+def test_a_conversation_without_a_word_is_a_transcript(put: Any, reader: TranscriptReader) -> None:
+    put(conversation(state="streaming"), stream("agent"))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert (transcript.state, transcript.utterances, transcript.to_text()) == ("streaming", (), "")
+
+
+def test_a_later_contact_of_the_call_leads_to_its_conversation(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put({"conversationId": "c-9", "item": "contact", "legOf": "c-1", "expiresAt": 9})
+    assert reader.read("c-9") is None
+    put(conversation(), stream("agent"), utterance("agent", 1, "ours"))
+    transcript = reader.read("c-9")
+    assert texts(transcript) == ["ours"]
+    assert transcript is not None
+    assert transcript.conversation_id == "c-1"
+
+
+def test_a_contact_that_is_a_conversation_too_is_that_one(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put(conversation(), utterance("agent", 1, "ours"))
+    put({"conversationId": "c-1", "item": "contact", "legOf": "c-0", "expiresAt": 9})
+    assert texts(reader.read("c-1")) == ["ours"]
+
+
+TWINS: dict[str, tuple[dict[str, Any], int]] = {
+    "the same": ({}, 1),
+    "5 s later": ({"startMs": 6_000, "endMs": 6_900}, 1),
+    "5 s before": ({"startMs": -4_000, "endMs": -3_100}, 1),
+    "white space apart": ({"text": " I see,\n yes"}, 1),
+    "over 5 s later": ({"startMs": 6_001, "endMs": 6_901}, 2),
+    "over 5 s before": ({"startMs": -4_001, "endMs": -3_101}, 2),
+    "other words": ({"text": "I see yes"}, 2),
+    "somebody else": ({"role": "customer"}, 2),
+    "later than the webhook's: said again": ({"storedAt": 21}, 2),
+}
+
+
+@pytest.mark.parametrize(("changes", "shown"), TWINS.values(), ids=TWINS)
+def test_a_recovered_one_is_left_out_where_the_webhook_brought_it_later(
+    changes: dict[str, Any], shown: int, put: Any, reader: TranscriptReader
+) -> None:
+    put(stream("agent"))
+    put(utterance("agent", 1_000, "I see, yes", "messages", 10) | changes)
+    put(utterance("agent", 1_000, "I see, yes", stored_at=20))
+    transcript = reader.read("c-1")
+    assert len(texts(transcript)) == shown
+    assert transcript is not None
+    assert "webhook" in {spoken.source for spoken in transcript.utterances}
+
+
+def test_one_that_came_late_hides_one_recovered_the_nearest(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put(stream("agent"))
+    put(*(utterance("agent", at, "yes", "export", 10) for at in (1_000, 3_000, 4_500)))
+    put(utterance("agent", 3_100, "yes", stored_at=20))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    shown = [(spoken.at_ms - BEGAN, spoken.source) for spoken in transcript.utterances]
+    assert shown == [(1_000, "export"), (3_100, "webhook"), (4_500, "export")]
+
+
+def test_two_that_came_late_hide_two(put: Any, reader: TranscriptReader) -> None:
+    put(stream("agent"))
+    put(*(utterance("agent", at, "yes", "export", 10) for at in (1_000, 3_000)))
+    put(*(utterance("agent", at, "yes", stored_at=20) for at in (2_900, 3_100)))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert [spoken.source for spoken in transcript.utterances] == ["webhook"] * 2
+
+
+def test_the_webhooks_own_are_all_shown(put: Any, reader: TranscriptReader) -> None:
+    put(stream("agent"), *(utterance("agent", at, "yes", stored_at=at) for at in (1, 2, 3)))
+    assert texts(reader.read("c-1")) == ["yes"] * 3
+
+
+def event(conversation_id: str | None = "c-1", **changes: Any) -> dict[str, Any]:
+    """Of a REST API's proxy integration."""
+    return {
+        "resource": "/conversations/{conversationId}/transcript",
+        "path": f"/conversations/{conversation_id}/transcript",
+        "httpMethod": "GET",
+        "headers": {"Accept": "*/*", "Host": "x.execute-api.us-east-1.amazonaws.com"},
+        "queryStringParameters": None,
+        "pathParameters": {"conversationId": conversation_id},
+        "requestContext": {"stage": "prod"},
+        "body": None,
+        "isBase64Encoded": False,
+        **changes,
+    }
+
+
+@pytest.fixture
+def deployed(table_name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
+    read_transcript._reader.cache_clear()
+    yield
+    read_transcript._reader.cache_clear()
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_endpoint_answers_json_that_no_cache_keeps(put: Any, reader: TranscriptReader) -> None:
+    put(conversation(), stream("agent"), utterance("agent", 400, "¿Sí?"))
+    made = read_transcript.handler(event(), None)
+    assert made["statusCode"] == 200
+    assert made["headers"] == {
+        "Content-Type": "application/json; charset=utf-8",
+        "Cache-Control": "no-store",
+    }
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert json.loads(made["body"]) == transcript.to_json()
+    assert "¿Sí?" in made["body"]
+
+
+PLAIN: list[tuple[dict[str, Any], bool]] = [
+    ({"queryStringParameters": {"format": "text"}}, True),
+    ({"queryStringParameters": {"format": "json"}, "headers": {"Accept": "text/plain"}}, False),
+    ({"headers": {"Accept": "text/plain"}}, True),
+    ({"headers": {"accept": "TEXT/plain; charset=utf-8, */*"}}, True),
+    ({"headers": {"Accept": "application/json, text/plain, */*"}}, False),
+    ({"headers": {"Accept": "text/html"}}, False),
+    ({"headers": {"Accept": None}}, False),
+    ({"headers": None}, False),
+]
+
+
+@pytest.mark.parametrize(("changes", "plain"), PLAIN)
+def test_the_endpoint_answers_plain_text_to_who_asks_for_it(
+    changes: dict[str, Any], plain: bool, put: Any, reader: TranscriptReader
+) -> None:
+    put(stream("agent"), utterance("agent", 750, "Hello."))
+    made = answer(event(**changes), reader)
+    assert made["statusCode"] == 200
+    if plain:
+        assert made["headers"]["Content-Type"] == "text/plain; charset=utf-8"
+        assert made["body"] == "2026-11-01T14:03:08.000Z agent: Hello.\n"
+    else:
+        assert json.loads(made["body"])["conversationId"] == "c-1"
+
+
+def test_an_id_may_hold_any_character(put: Any, reader: TranscriptReader) -> None:
+    put(conversation(conversationId="a/b+c %ü"))
+    made = answer(event("a%2Fb+c%20%25%C3%BC"), reader)
+    assert json.loads(made["body"])["conversationId"] == "a/b+c %ü"
+
+
+REFUSED: list[tuple[dict[str, Any], int, str]] = [
+    (event("nobody"), 404, "no conversation is known by this id"),
+    (event("x" * 256), 404, "no conversation is known by this id"),
+    (event("x" * 257), 400, "the conversation's id has 1 to 256 characters"),
+    (event(""), 400, "the conversation's id has 1 to 256 characters"),
+    (event(None), 400, "the conversation's id has 1 to 256 characters"),
+    (event(pathParameters=None), 400, "the conversation's id has 1 to 256 characters"),
+    (event(queryStringParameters={"format": "xml"}), 400, "format is json or text"),
+]
+
+
+@pytest.mark.parametrize(("given", "status", "problem"), REFUSED)
+def test_what_cannot_be_answered_is_refused_in_json(
+    given: dict[str, Any], status: int, problem: str, reader: TranscriptReader
+) -> None:
+    made = answer(given, reader)
+    assert (made["statusCode"], json.loads(made["body"])) == (status, {"error": problem})
+    assert made["headers"]["Cache-Control"] == "no-store"
+    assert made["headers"]["Content-Type"] == "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "\\"])
+def test_a_transcript_over_what_lambda_answers_is_413_and_says_what_to_do(
+    letter: str, put: Any, reader: TranscriptReader
+) -> None:
+    put(stream("agent"))
+    for at in range(20):
+        put(utterance("agent", at, letter * 150_000, message=""))
+        made = answer(event(), reader)
+        assert len(json.dumps(made)) <= 6 * 1024 * 1024
+        if made["statusCode"] == 413:
+            assert "TranscriptReader" in json.loads(made["body"])["error"]
+            assert at > 1
+            return
+        assert made["statusCode"] == 200
+    assert letter == "x"  # 3 MB fit
+
+
+def test_a_table_that_cannot_be_read_is_503_without_its_words(
+    aws: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = answer(event(), TranscriptReader("no-such-table", boto3.client("dynamodb")))
+    assert made["statusCode"] == 503
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        gone = boto3.client("dynamodb", endpoint_url=address)
+        assert answer(event(), TranscriptReader("t", gone))["statusCode"] == 503
+    codes = [vars(record)["code"] for record in caplog.records if "cannot" in record.msg]
+    assert codes == ["ResourceNotFoundException", "EndpointConnectionError"]
+
+
+def test_the_log_has_the_conversations_id_and_none_of_its_words(
+    put: Any, reader: TranscriptReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "read_transcript")
+    caplog.set_level(logging.DEBUG, "shared")
+    put(conversation(), stream("agent"), utterance("agent", 1, "secret words"))
+    answer(event(), reader)
+    answer(event("+15550100199"), reader)
+    (record,) = [r for r in caplog.records if r.name.startswith(("read_transcript", "shared"))]
+    assert (vars(record)["conversationId"], vars(record)["utterances"]) == ("c-1", 1)
+    for private in ("secret words", "agent-7", "15550100199"):
+        assert private not in repr(vars(record))
