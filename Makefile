@@ -10,7 +10,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20,21,22,23,24,25
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONPATH = lambdas
 
-.PHONY: help demo sandbox test check synth deploy destroy named flows benchmark clean
+.PHONY: help demo sandbox test check synth doctor diff deploy destroy named flows benchmark clean
 .DEFAULT_GOAL := help
 
 # The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
@@ -25,16 +25,24 @@ demo: .venv/.installed node_modules/.installed .sandbox/.installed ## Play calls
 sandbox: .venv/.installed node_modules/.installed .sandbox/.installed ## Leave the deployed stacks running on this machine, and show how to talk to them
 	@.venv/bin/python -m sandbox.serve
 
-test: check ## Lint, type-check, and run every test
-	@.venv/bin/pytest
+test: check ## Lint, type-check, and run every test, on two processors
+	@.venv/bin/pytest --numprocesses 2 --dist loadgroup
 
 check: .venv/.installed node_modules/.installed .sandbox/.installed
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
+	@.venv/bin/zizmor --offline --quiet --no-progress --min-severity medium .github/workflows
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod
 	@$(CDK) synth --quiet -c environment='$(ENV)'
+
+doctor: named .venv/.installed ## Look at the account before a deployment, read-only: make doctor ENV=prod; CALLS=200 says how many calls at a time
+	@.venv/bin/python -m preflight.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)')
+
+diff: .venv/.installed ## Show what this tree would change in each environment, with no account: make diff BASE=origin/main
+	@.venv/bin/python -m review.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
 
 deploy: named .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod
 	@$(CDK) deploy --all -c environment='$(ENV)'
@@ -43,7 +51,7 @@ destroy: named .venv/.installed node_modules/.installed ## Delete an environment
 	@$(CDK) destroy --all -c environment='$(ENV)'
 
 named:
-	@test -n '$(ENV)' || { echo 'Say which environment, for instance: make deploy ENV=dev'; exit 2; }
+	@test -n '$(ENV)' || { echo 'Say which environment: add ENV=dev, for instance'; exit 2; }
 
 flows: .venv/.installed ## Draw the flows of docs/flows.md anew from their JSON
 	@.venv/bin/python -m sandbox.draw_flows

@@ -1,0 +1,37 @@
+"""Synthesises one revision's environments: ``python -P synthesise.py OUT NAME…`` in its folder.
+
+It runs in a process of its own for each revision, with that revision's sources first on PYTHONPATH:
+its own app.py, constructs, runtime code and cdk.json are what is read. All environments share the
+process, since most of a synth's time goes into loading aws-cdk-lib. What fails is printed as it
+failed there, beginning at app.py.
+"""
+
+import json
+import sys
+import traceback
+from pathlib import Path
+
+
+def main() -> None:
+    out, *names = sys.argv[1:]
+    try:
+        from aws_cdk import App
+
+        from app import build
+
+        context = json.loads(Path("cdk.json").read_text(encoding="utf-8")).get("context", {})
+        # As the command line has it; except that a template is compared, whatever its merits.
+        context |= {f"aws:cdk:enable-{what}-metadata": True for what in ("path", "asset")}
+        context["@aws-cdk/core:validateAgainstDefaultRules"] = False
+        for name in names:
+            app = App(context=context, outdir=str(Path(out, Path(name).stem)))
+            build(app, name)
+            app.synth()
+    except Exception as error:
+        within = error.__traceback__
+        traceback.print_exception(error.with_traceback(within.tb_next if within else None))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

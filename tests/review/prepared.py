@@ -1,0 +1,107 @@
+"""Ten changes such as a pull request brings, each made in a copy of this repository."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+INFRA = "infra/connect_autotranscribe"
+ENVIRONMENTS = "infra/environments"
+
+
+def edit(folder: Path, file: str, pattern: str, new: str) -> None:
+    """Replace what matches; a prepared change that changes nothing is an error."""
+    path = folder / file
+    text, count = re.subn(pattern, lambda _: new, path.read_text())
+    assert count, f"{file} has nothing like {pattern}"
+    path.write_text(text)
+
+
+def table_renamed(folder: Path) -> None:
+    edit(folder, f"{INFRA}/transcript_store.py", '(?<=\\n            )"Table"', '"Transcripts"')
+
+
+def action_added(folder: Path) -> None:
+    edit(
+        folder,
+        f"{INFRA}/transcription_control.py",
+        '(?<="dynamodb:GetItem", )(?="dynamodb:UpdateItem")',
+        '"dynamodb:DeleteItem", ',
+    )
+
+
+def resource_widened(folder: Path) -> None:
+    edit(
+        folder,
+        f"{INFRA}/kinesis_video_read_role.py",
+        r'f"\{stream_prefix\}-\*/\*"',
+        'f"{stream_prefix}*"',
+    )
+
+
+def handler_line_changed(folder: Path) -> None:
+    edit(
+        folder,
+        "lambdas/stop_streaming/handler.py",
+        '"stop streaming: %s"',
+        '"transcription "\n        "stops: %s"',
+    )
+
+
+def block_inserted(folder: Path) -> None:
+    """A notice in the customer whisper, once the agent is announced."""
+    edit(
+        folder,
+        f"{INFRA}/flows/ready_made.py",
+        '_say\\("Announce the agent", prompt, next="Start media streaming"\\),',
+        '_say("Announce the agent", prompt, next="Say the notice"),\n'
+        '            _say("Say the notice", Prompt(text="It is transcribed."), '
+        'next="Start media streaming"),',
+    )
+
+
+def setting_changed(folder: Path) -> None:
+    edit(
+        folder,
+        f"{ENVIRONMENTS}/prod.toml",
+        "throttle_burst = 200",
+        "throttle_burst = 300",
+    )
+
+
+def log_retention_changed(folder: Path) -> None:
+    edit(folder, f"{ENVIRONMENTS}/prod.toml", "logs_days = 30", "logs_days = 14")
+
+
+def environment_added(folder: Path) -> None:
+    text = (folder / ENVIRONMENTS / "staging.toml").read_text()
+    text = text.replace("222222222222", "444444444444").replace("staging", "qa")
+    (folder / ENVIRONMENTS / "qa.toml").write_text(text)
+
+
+def nothing(folder: Path) -> None:
+    edit(folder, f"{ENVIRONMENTS}/dev.toml", "# Development:", "# For development:")
+
+
+def syntax_error(folder: Path) -> None:
+    edit(
+        folder, f"{INFRA}/stacks/access.py", r"media, asapp = settings", "media, asapp = = settings"
+    )
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    each.__name__: each
+    for each in (
+        table_renamed,
+        action_added,
+        resource_widened,
+        handler_line_changed,
+        block_inserted,
+        setting_changed,
+        log_retention_changed,
+        environment_added,
+        nothing,
+        syntax_error,
+    )
+}
