@@ -10,7 +10,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20,21,22,23,24,25
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONPATH = lambdas
 
-.PHONY: help demo sandbox test check synth doctor diff deploy destroy named flows benchmark clean
+.PHONY: help demo sandbox test check synth doctor diff deploy destroy named flows wheel docs contract benchmark clean
 .DEFAULT_GOAL := help
 
 # The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
@@ -55,6 +55,16 @@ named:
 
 flows: .venv/.installed ## Draw the flows of docs/flows.md anew from their JSON
 	@.venv/bin/python -m sandbox.draw_flows
+
+wheel: .venv/.installed ## Build the wheel of the constructs into dist
+	@.venv/bin/python -m hatchling build --target wheel --directory dist
+
+docs: .venv/.installed ## Write the constructs' reference, as web pages, to dist/docs
+	@rm -rf dist/docs
+	@.venv/bin/python -m docs.reference.build dist/docs
+
+contract: .venv/.installed ## Accept changed construct ids and outputs, once CHANGELOG.md names them
+	@.venv/bin/python -m tests.package.contract
 
 benchmark: .venv/.installed ## Measure what design.md sets budgets for, beside a boto3 peer and an empty app
 	@.venv/bin/python -m benchmarks.run

@@ -176,7 +176,9 @@ def _box(thing: Thing, x: float, y: float) -> Iterator[str]:
         f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="6" fill="{fill}" '
         f'stroke="{edge}" stroke-width="1.4"{dash}/>'
     )
-    name = thing.name if len(thing.name) <= _LETTERS else f"…{thing.name[1 - _LETTERS :]}"
+    name = thing.name
+    while len(name) > _LETTERS and "/" in name.removeprefix("…/"):
+        name = f"…/{name.removeprefix('…/').partition('/')[2]}"
     yield f"<g><title>{escape(thing.name)}</title>"
     yield _text(x + _WIDTH / 2, y + 22, name, 12, _INK, weight="600")
     yield _text(x + _WIDTH / 2, y + 39, thing.kind, 11, _QUIET)

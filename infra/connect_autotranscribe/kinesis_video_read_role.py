@@ -10,6 +10,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from connect_autotranscribe._functions import as_nag_writes
+
 _PREFIX = re.compile("[A-Za-z0-9_.-]+")
 """What a stream's name can hold: ``*``, ``?`` and ``${`` would widen the policy."""
 
@@ -122,6 +124,6 @@ class KinesisVideoReadRole(Construct):
             streams: "Amazon Connect makes the streams as it needs them; only the prefix is known.",
         }
         for resource, reason in reasons.items():
-            finding = f"AwsSolutions-IAM5[Resource::{resource}]"
+            finding = f"AwsSolutions-IAM5[Resource::{as_nag_writes(self, resource)}]"
             if not Token.is_unresolved(finding):
                 Validations.of(self.role).acknowledge(Acknowledgment(id=finding, reason=reason))

@@ -65,7 +65,7 @@ class TranscribedFlow(Construct):
             name="Billing agent whisper, transcribed",
             type="AGENT_WHISPER",
             content=Path("flows/billing_agent_whisper.json").read_text("utf-8"),
-            start_streaming=flows.start_function,
+            start_streaming=start_streaming,
         )
     """
 

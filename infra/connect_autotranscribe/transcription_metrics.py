@@ -25,6 +25,12 @@ class TranscriptionMetrics(Construct):
     :param webhook: Whose stored utterances are counted.
     :param reconciliation: Whose findings are counted.
     :param export: Whose nights are counted. Default: none are.
+
+    .. code-block:: python
+
+        metrics = TranscriptionMetrics(
+            self, "Metrics", control=control, webhook=webhook, reconciliation=reconciliation
+        )
     """
 
     calls_started: cloudwatch.Metric

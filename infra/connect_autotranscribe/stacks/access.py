@@ -18,6 +18,10 @@ class AccessStack(Stack):
 
     :param settings: The environment.
     :param kwargs: Those of ``aws_cdk.Stack``.
+
+    .. code-block:: python
+
+        AccessStack(self, "Access", settings=settings)
     """
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings, **kwargs: Any) -> None:

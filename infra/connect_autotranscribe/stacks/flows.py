@@ -62,13 +62,13 @@ class FlowsStack(Stack):
     .. code-block:: python
 
         FlowsStack(
-            app,
+            self,
             "Flows",
-            instance_arn="arn:aws:connect:us-east-1:111122223333:instance/…",
-            start_streaming=transcription.transcription_control.start_streaming,
-            stop_streaming=transcription.transcription_control.stop_streaming,
-            customer_id_path="$.CustomerEndpoint.Address",
-            agent_id_path="$.Agent.UserName",
+            instance_arn=settings.connect.instance_arn,
+            start_streaming=control.start_streaming,
+            stop_streaming=control.stop_streaming,
+            customer_id_path=settings.asapp.customer_id_path,
+            agent_id_path=settings.asapp.agent_id_path,
         )
     """
 

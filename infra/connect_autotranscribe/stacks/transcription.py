@@ -30,6 +30,10 @@ class TranscriptionStack(Stack):
 
     :param settings: The environment.
     :param kwargs: Those of ``aws_cdk.Stack``.
+
+    .. code-block:: python
+
+        transcription = TranscriptionStack(self, "Transcription", settings=settings)
     """
 
     call_lifecycle: CallLifecycle | None

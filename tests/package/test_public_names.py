@@ -1,0 +1,137 @@
+"""What can be imported, from where, and that nothing is forgotten."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from inspect import getmembers, isclass
+from pathlib import Path
+from pkgutil import walk_packages
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct, IConstruct
+
+import connect_autotranscribe
+from connect_autotranscribe import flows
+from tests.infra.conftest import Assembly
+
+PACKAGE = "connect_autotranscribe"
+
+
+def public_modules() -> Iterator[str]:
+    """Those whose path has no underscore in front of a name."""
+    for each in walk_packages(connect_autotranscribe.__path__, f"{PACKAGE}."):
+        if not any(part.startswith("_") for part in each.name.split(".")):
+            yield each.name
+
+
+def constructs_of(module: str) -> Iterator[str]:
+    for name, each in getmembers(import_module(module), isclass):
+        if issubclass(each, Construct) and each.__module__ == module and name[0] != "_":
+            yield name
+
+
+def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
+    found = {(module, name) for module in public_modules() for name in constructs_of(module)}
+    public = {
+        (getattr(connect_autotranscribe, name).__module__, name)
+        for name in connect_autotranscribe.__all__
+    }
+    settings = {(f"{PACKAGE}.settings", name) for name in ("Settings", "SettingsError")}
+    assert found - public == set(), "export it, or put an underscore before its module's name"
+    assert public == found | settings
+
+
+def test_the_public_names_are_sorted_and_each_has_one_home() -> None:
+    names = connect_autotranscribe.__all__
+    assert names == sorted(set(names))
+    assert set(names) & set(flows.__all__) == set()
+    assert dir(connect_autotranscribe) == names
+
+
+def test_an_editor_sees_the_same_names_as_python() -> None:
+    """The lazy ones are written three times: for tools, for type checkers and for the import."""
+    source = ast.parse(Path(str(connect_autotranscribe.__file__)).read_text("utf-8"))
+    (typed,) = (each for each in source.body if isinstance(each, ast.If))
+    imported = {
+        (name.name, each.module)
+        for each in typed.body
+        if isinstance(each, ast.ImportFrom)
+        for name in each.names
+    }
+    lazy = {
+        (name, getattr(connect_autotranscribe, name).__module__)
+        for name in connect_autotranscribe.__all__
+    }
+    assert imported == lazy
+
+
+def test_a_name_that_there_is_not_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'TranscriptStoer'"):
+        connect_autotranscribe.TranscriptStoer  # noqa: B018
+
+
+def test_the_flow_language_exports_all_that_it_imports() -> None:
+    public = {name for name in vars(flows) if not name.startswith("_")}
+    submodules = {each.name for each in walk_packages(flows.__path__)}
+    assert public - submodules - {"weave"} == set(flows.__all__) - {"weave"}
+
+
+SHARED: dict[str, type] = {
+    "AWS::DynamoDB::Table": dynamodb.ITable,
+    "AWS::Events::EventBus": events.IEventBus,
+    "AWS::Kinesis::Stream": kinesis.IStream,
+    "AWS::Logs::LogGroup": logs.ILogGroup,
+    "AWS::S3::Bucket": s3.IBucket,
+    "AWS::SNS::Topic": sns.ITopic,
+    "AWS::SQS::Queue": sqs.IQueue,
+    "AWS::SecretsManager::Secret": secretsmanager.ISecret,
+}
+"""What holds data or is used by others, and as what it is given."""
+
+
+def taken(construct: type) -> Counter[type]:
+    """How many arguments of a construct are of each interface."""
+    hints = get_type_hints(construct.__init__)  # type: ignore[misc]
+    return Counter(part for hint in hints.values() for part in get_args(hint) or (hint,))
+
+
+def made(construct: IConstruct, template: dict[str, Any]) -> Counter[str]:
+    """How many resources of each type a construct has in a template."""
+    return Counter(
+        each["Type"]
+        for each in template["Resources"].values()
+        if each["Metadata"]["aws:cdk:path"].startswith(f"{construct.node.path}/")
+    )
+
+
+def test_what_holds_data_or_is_shared_can_be_given_instead_of_made(
+    checkout: Callable[[str], Assembly],
+) -> None:
+    assembly = checkout("constructs")
+    lacking = set[tuple[str, str]]()
+    for construct in assembly.app.node.find_all():
+        name = type(construct).__name__
+        if name not in connect_autotranscribe.__all__:
+            continue
+        file = assembly.folder / Stack.of(construct).template_file
+        takes = taken(type(construct))
+        for kind, count in made(construct, json.loads(file.read_text("utf-8"))).items():
+            # One log group for all functions is what a team has.
+            needed = min(count, 1) if kind == "AWS::Logs::LogGroup" else count
+            if kind in SHARED and takes[SHARED[kind]] < needed:
+                lacking.add((name, kind))
+    assert sorted(lacking) == []

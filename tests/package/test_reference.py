@@ -1,0 +1,139 @@
+"""The API reference: built without a warning, a whole page for each construct, readable offline."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import pytest
+from constructs import Construct
+
+import connect_autotranscribe
+from docs.reference.build import call_in, docstring, example_of, find
+from docs.reference.created import Created, Json, Link, Permission, Thing
+from docs.reference.picture import draw
+from tests.infra.conftest import ROOT
+
+CONSTRUCTS = [
+    name
+    for name in connect_autotranscribe.__all__
+    if issubclass(getattr(connect_autotranscribe, name), Construct)
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``make docs`` builds."""
+    folder = tmp_path_factory.mktemp("site")
+    build: list[str | Path] = [sys.executable, "-m", "docs.reference.build", folder]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    return folder
+
+
+def text(html: str) -> str:
+    """What a reader sees; white space does not count."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_a_construct_has_a_page_with_a_call_a_picture_permissions_and_defaults(
+    name: str, site: Path
+) -> None:
+    html = (site / "constructs" / f"{name}.html").read_text("utf-8")
+    seen = text(html)
+    call, what, permissions, arguments, ids = (
+        html.index(heading)
+        for heading in (
+            f"<h1>{name}<",
+            "<h2>What it creates<",
+            "<h2>Who may do what<",
+            "<h2>Arguments, defaults and attributes<",
+            "<h2>Construct ids",
+        )
+    )
+    assert call < what < permissions < arguments < ids
+    assert " ".join(example_of(name).read_text("utf-8").split()) in text(html[call:what])
+    (image,) = re.findall(r'<img [^>]*src="([^"]+)"', html[what:permissions])
+    picture = (site / "constructs" / image).read_text("utf-8")
+    assert f"<title>{name}</title>" in picture
+    assert "<rect" in picture
+    assert "<table" in html[permissions:arguments] or "It grants nothing." in seen
+    assert "Parameters" in text(html[arguments:ids])
+
+
+def test_a_page_tells_what_its_construct_is_granted(site: Path) -> None:
+    html = (site / "constructs" / "KinesisVideoReadRole.html").read_text("utf-8")
+    rows = [text(row) for row in re.findall(r"<tr.*?</tr>", html, re.DOTALL)]
+    assert (
+        "Role kinesisvideo:DescribeStreamkinesisvideo:GetDataEndpointkinesisvideo:GetMedia "
+        "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/acme-*/*"
+    ) in rows
+
+
+def test_the_front_page_leads_to_every_construct(site: Path) -> None:
+    html = (site / "index.html").read_text("utf-8")
+    body = html[html.index('role="main"') : html.index('class="sphinxsidebar"')]
+    linked = set(re.findall(r'href="constructs/(\w+)\.html"', body))
+    assert linked == set(CONSTRUCTS)
+
+
+def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+    for file in site.rglob("*.html"):
+        fetched = re.findall(r'<(?:script|img|link)[^>]*?(?:src|href)="(\w+:)?//', file.read_text())
+        assert not fetched, file.name
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_the_call_in_a_docstring_is_that_of_the_example(name: str) -> None:
+    call = call_in(docstring(name))
+    assert call, "end the docstring with a call to paste"
+    file = example_of(name)
+    assert find(call, file.read_text("utf-8")), f"{file.name} has another call than the docstring"
+
+
+def in_stack(**resources: Json) -> Created:
+    for id, resource in resources.items():
+        resource["Metadata"] = {"aws:cdk:path": f"Stack/Ours/{id}/Resource"}
+    return Created({"Resources": resources}, "Stack/Ours", stack="Stack", exports={})
+
+
+def test_a_type_that_nobody_says_how_to_draw_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"say in .* how to draw AWS::Moon::Base"):
+        in_stack(Base={"Type": "AWS::Moon::Base"})
+
+
+def test_a_function_is_drawn_with_what_its_role_lets_it_reach() -> None:
+    created = in_stack(
+        Role={"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
+        Function={
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Role": {"Fn::GetAtt": ["Role", "Arn"]}},
+        },
+        Table={"Type": "AWS::DynamoDB::Table"},
+        Policy={
+            "Type": "AWS::IAM::Policy",
+            "Properties": {
+                "Roles": [{"Ref": "Role"}],
+                "PolicyDocument": {
+                    "Statement": [
+                        {
+                            "Effect": "Allow",
+                            "Action": "dynamodb:GetItem",
+                            "Resource": {"Fn::GetAtt": ["Table", "Arn"]},
+                        }
+                    ]
+                },
+            },
+        },
+    )
+    function, table = Thing("Function", "function"), Thing("Table", "table")
+    assert created.things == [function, table]
+    assert created.links == [Link(function, table)]
+    assert created.permissions == [Permission("Function", ("dynamodb:GetItem",), ("Table",))]
+    picture = draw("Ours", created.things, created.links)
+    assert picture.count('marker-end="url(#works)"') == 1
+    assert picture == draw("Ours", created.things, created.links)
