@@ -49,6 +49,10 @@ _OTHER_FILL = ("#f6f8fa", "#6e7781")
 def ready_made() -> dict[str, Flow | FlowModule]:
     """Each picture's file name, without its ending, and what it shows."""
     start, stop, customer, agent = "start", "stop", "$.CustomerEndpoint.Address", "$.Agent.UserName"
+    next_agents: dict[str, Any] = {
+        "agent_whisper_flow_arn": "agent whisper",
+        "customer_hold_flow_arn": "customer hold",
+    }
     return {
         "start-module": start_module(start_function_arn=start, customer_id_path=customer),
         "stop-module": stop_module(stop_function_arn=stop),
@@ -67,8 +71,8 @@ def ready_made() -> dict[str, Flow | FlowModule]:
         ),
         "customer-hold": customer_hold(stop_function_arn=stop),
         "customer-queue": customer_queue(stop_function_arn=stop),
-        "agent-transfer": agent_transfer(stop_function_arn=stop),
-        "queue-transfer": queue_transfer(stop_function_arn=stop),
+        "agent-transfer": agent_transfer(stop_function_arn=stop, **next_agents),
+        "queue-transfer": queue_transfer(stop_function_arn=stop, **next_agents),
         "disconnect": disconnect(stop_function_arn=stop),
     }
 

@@ -63,7 +63,7 @@ AGENT_PATH = "$.Agent.UserName"
 WHISPERED = {"customerId": CUSTOMER_PATH, "agentId": AGENT_PATH, "agentArn": "$.Agent.ARN"}
 STREAMING = "UpdateContactMediaStreamingBehavior"
 HOOKS = "UpdateContactEventHooks"
-NEXT_AGENTS = {
+NEXT_AGENTS: dict[str, Any] = {
     "agent_whisper_flow_arn": WHISPER_FLOW,
     "customer_hold_flow_arn": HOLD_FLOW,
     "disconnect_flow_arn": DISCONNECT_FLOW,
@@ -1163,7 +1163,14 @@ def test_the_content_in_the_template_is_that_of_the_ready_made_flows(template: T
         for kind in ("ContactFlow", "ContactFlowModule")
         for resource in resources(template, kind)
     }
-    assert contents == {flow.name: flow.content() for flow in READY_MADE.values()}
+    next_agents = {
+        name: flow for name, flow in NEXT_AGENTS.items() if name != "disconnect_flow_arn"
+    }
+    ours = READY_MADE | {
+        "agent transfer": agent_transfer(stop_function_arn=STOP, **next_agents),
+        "queue transfer": queue_transfer(stop_function_arn=STOP, **next_agents),
+    }
+    assert contents == {flow.name: flow.content() for flow in ours.values()}
 
 
 def test_function_arns_come_from_the_other_stack(template: Template) -> None:

@@ -16,6 +16,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -55,7 +56,7 @@ STOP = "arn:aws:lambda:us-east-1:000000000000:function:stop:live"
 SECONDS_BETWEEN_ACTS = 20
 RETRY_ATTEMPTS = 5  # of the event source mapping
 ASYNC_RETRY_SECONDS = (60, 120)
-LONGEST_INVOCATION_SECONDS = 6.5  # which try a throttled write until then
+LONGEST_INVOCATION_SECONDS = 6.5  # as long as the functions try a throttled write
 NOTICE, NOTE = "UpdateItem", "TransactWriteItems"
 """The writes of what was seen of a call, and of what came of the requests."""
 
@@ -80,7 +81,7 @@ class Timeline(Clock):
 
 
 class Table:
-    """moto, whose DynamoDB is throttled from one write on for some seconds, where a test asks for it.
+    """moto, whose DynamoDB is throttled for some seconds where a test asks for it.
 
     :ivar writer: The invocation that runs now: ``start ada``, ``stop`` or an event's function.
     :ivar writes: Who wrote, and by which operation, since `begin`.
@@ -114,9 +115,7 @@ class Table:
         return self._app(environ, start_response)
 
 
-class KeepAlive(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class Quiet(WSGIRequestHandler):
     def log_request(self, *_: object) -> None:
         pass
 
@@ -151,7 +150,7 @@ class Functions:
 
     def begin(self) -> None:
         """With an empty table, which moto copies whole at each transaction."""
-        if TABLE in self.dynamodb.list_tables()["TableNames"]:
+        with suppress(self.dynamodb.exceptions.ResourceNotFoundException):
             self.dynamodb.delete_table(TableName=TABLE)
         keys = (("conversationId", "HASH"), ("item", "RANGE"))
         self.dynamodb.create_table(
@@ -193,7 +192,7 @@ class Context:
 def functions() -> Iterator[Functions]:
     clock = Timeline()
     table = Table(clock)
-    server = make_server("127.0.0.1", 0, table, threaded=True, request_handler=KeepAlive)
+    server = make_server("127.0.0.1", 0, table, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
     with pytest.MonkeyPatch.context() as patch, AsappDouble() as asapp:
         for name, value in {
@@ -544,18 +543,16 @@ def _ready() -> dict[str, Flow]:
         "agent_id_path": "$.Agent.UserName",
     }
     stop: Json = {"stop_function_arn": STOP}
-    hooks: Json = {
-        "customer_hold_flow_arn": "Transcription customer hold",
-        "disconnect_flow_arn": "Transcription disconnect",
-    }
+    hold: Json = {"customer_hold_flow_arn": "Transcription customer hold"}
+    disconnect: Json = {"disconnect_flow_arn": "Transcription disconnect"}
     whisper: Json = {"agent_whisper_flow_arn": "Transcription agent whisper"}
     made = [
         ready_made.agent_whisper(**start),
-        ready_made.outbound_whisper(**start, **hooks),
+        ready_made.outbound_whisper(**start, **hold, **disconnect),
         ready_made.customer_hold(**stop),
         ready_made.disconnect(**stop),
-        ready_made.agent_transfer(**stop, **whisper, **hooks),
-        ready_made.queue_transfer(**stop, **whisper, **hooks),
+        ready_made.agent_transfer(**stop, **whisper, **hold),
+        ready_made.queue_transfer(**stop, **whisper, **hold),
     ]
     return {flow.name: flow for flow in made}
 
@@ -634,12 +631,19 @@ def _ticking(clock: Timeline, publish: Callable[[Json], None]) -> Callable[[Json
 calls = pytest.mark.parametrize("name", CALLS)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    functions: Functions, instance_flows: Mapping[str, PublishedFlow]
+) -> Callable[[str, str], Heard]:
+    return cache(partial(play, functions, instance_flows))
+
+
 @calls
 @pytest.mark.parametrize("travels", [name for name in TRAVELS if name != "no agent events"])
 def test_asapp_is_told_exactly_this(
-    functions: Functions, instance_flows: Mapping[str, PublishedFlow], name: str, travels: str
+    undisturbed: Callable[[str, str], Heard], name: str, travels: str
 ) -> None:
-    heard = play(functions, instance_flows, name, travels)
+    heard = undisturbed(name, travels)
     assert heard.with_effect == sequence(CALLS[name])
     assert heard.all == heard.with_effect, "nothing is asked in vain"
     if travels == "ends late":
@@ -649,10 +653,13 @@ def test_asapp_is_told_exactly_this(
 
 
 def faults(kind: str, undisturbed: Heard) -> list[Fault]:
-    """One for each request or note of the call; for each function's last write of each sort."""
-    if kind in THROTTLED_SECONDS:
-        last = {write: Fault(kind, at) for at, write in enumerate(undisturbed.writes)}
-        return list(last.values())
+    """One for each request or note of the call; for the first start's writes, which no event makes
+    up for; and where an invocation fails of it, for each function's last write of each sort."""
+    writes = [*enumerate(undisturbed.writes)]
+    if kind == "throttled table":
+        return [*{operation: Fault(kind, at) for at, (_, operation) in reversed(writes)}.values()]
+    if kind == "long throttled table":
+        return [*{write: Fault(kind, at) for at, write in writes}.values()]
     if kind == "killed":
         notes = [operation for _, operation in undisturbed.writes if operation == NOTE]
         return [Fault(kind, at) for at in range(len(notes))]
@@ -690,13 +697,6 @@ def without(start: str, requests: Sequence[str]) -> tuple[str, ...]:
     """The requests without each such start and the stop behind it."""
     parts = zip(requests[::2], requests[1::2], strict=True)
     return tuple(request for part in parts if part[0] != start for request in part)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(
-    functions: Functions, instance_flows: Mapping[str, PublishedFlow]
-) -> Callable[[str, str], Heard]:
-    return cache(partial(play, functions, instance_flows))
 
 
 FAULTS = {

@@ -202,7 +202,6 @@ CALLS: dict[str, tuple[tuple[Act, ...], list[str]]] = {
             *GONE,
             "Lambda",
             "2 QUEUED",
-            "Lambda",
             "grace: 2 CONNECTING",
             "Lambda",
             "grace: 2 CONNECTED",

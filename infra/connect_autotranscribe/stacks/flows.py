@@ -39,8 +39,8 @@ class FlowsStack(Stack):
     """Flows and modules that start and stop transcription, in one Connect instance.
 
     One flow for each moment of a call, none of which runs until a flow, a queue or a quick connect
-    of yours names it. The transfer flows set this stack's agent whisper, customer hold and
-    disconnect flows for the next agent, the outbound whisper the last two of them. Where you have
+    of yours names it. The transfer flows set this stack's agent whisper and customer hold flows for
+    the next agent, the outbound whisper its customer hold and disconnect flows. Where you have
     others, make such a flow with `TranscriptionFlow`, under another name and with your ARNs.
 
     :param instance_arn: The Connect instance, whole ARN.
@@ -126,29 +126,31 @@ class FlowsStack(Stack):
             "CustomerHold", customer_hold(stop_function_arn=stop, prompts=hold_prompts)
         )
         self.disconnect = flow("Disconnect", disconnect(stop_function_arn=stop))
-        hooks = {
-            "customer_hold_flow_arn": self.customer_hold.arn,
-            "disconnect_flow_arn": self.disconnect.arn,
-        }
         self.outbound_whisper = flow(
             "OutboundWhisper",
             outbound_whisper(
                 start_function_arn=start,
                 prompt=outbound_prompt,
+                customer_hold_flow_arn=self.customer_hold.arn,
+                disconnect_flow_arn=self.disconnect.arn,
                 **ids,
-                **hooks,
             ),
         )
         self.customer_queue = flow(
             "CustomerQueue", customer_queue(stop_function_arn=stop, prompts=queue_prompts)
         )
+        # No disconnect flow: Connect does not say that it waits for the last agent of three to leave,
+        # and it hangs up.
+        next_agents = {
+            "agent_whisper_flow_arn": self.agent_whisper.arn,
+            "customer_hold_flow_arn": self.customer_hold.arn,
+        }
         self.agent_transfer = flow(
             "AgentTransfer",
             agent_transfer(
                 stop_function_arn=stop,
                 prompt=transfer_prompt,
-                agent_whisper_flow_arn=self.agent_whisper.arn,
-                **hooks,
+                **next_agents,
             ),
         )
         self.queue_transfer = flow(
@@ -157,8 +159,7 @@ class FlowsStack(Stack):
                 stop_function_arn=stop,
                 prompt=transfer_prompt,
                 failed_prompt=failed_transfer_prompt,
-                agent_whisper_flow_arn=self.agent_whisper.arn,
-                **hooks,
+                **next_agents,
             ),
         )
         # The Connect API takes two requests a second, and CloudFormation would send all at once.
