@@ -19,7 +19,7 @@ from constructs import Construct
 from connect_autotranscribe._encrypted import for_failures
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
-from connect_autotranscribe.utterance_queries import FEEDS, FIELDS, RESULTS, UtteranceQueries
+from connect_autotranscribe._utterance_queries import FEEDS, FIELDS, RESULTS, UtteranceQueries
 
 _RESULTS_KEPT = Duration.days(7)
 _NEXT_NIGHT_IS_NEARER = Duration.hours(6)  # Lambda's longest

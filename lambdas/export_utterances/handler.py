@@ -62,7 +62,7 @@ class Progress:
     files: int = 0
     bytes: int = 0
     files_left: int = 0
-    days_left: int = 0
+    days_left: set[str] = field(default_factory=set)
     days_unknown: int = 0
     days_without_state: int = 0
     problems: list[str] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Bucket:
             raise Failed(f"S3: {_code(problem)}") from None
 
 
-Announce = Callable[[str], None]
+Announce = Callable[[str], object]
 """Says that a day is whole to whoever waits for it."""
 
 
@@ -147,8 +147,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     if progress.files_left or progress.days_left:
         progress.problems.insert(
             0,
-            f"not finished: {progress.files_left} files left and {progress.days_left} days not "
-            "listed yet; the next run goes on",
+            f"not finished: {progress.files_left} files left and {len(progress.days_left)} days "
+            "not listed yet; the next run goes on",
         )
     if progress.problems:
         more = len(progress.problems) - _PROBLEMS_TOLD
@@ -195,23 +195,35 @@ def export(
 
     :param expected: The day that must have files: an empty list means that the feed is late.
     :param announce_all: Announce also a day to which nothing was added.
+    :raises BadCredentials: where ASAPP does not take them; what is there by then is announced.
     """
     whole: dict[str, int] = {}  # days with utterances, and how many files are new
-    try:
-        for day in days:
+    refused: BadCredentials | None = None
+    for day in days:
+        try:
             new = _fetch_utterances(day, exporter, bucket, deadline, progress, day == expected)
-            whole |= {} if new is None else {day: new}
-    finally:  # what is there is announced even where ASAPP takes the credentials no longer
-        for day, new in whole.items():
-            before = progress.files
-            _fetch_state(day, exporter, bucket, deadline, progress)
-            try:
-                # The expected day always: a run that was killed may not have said so.
-                if new or progress.files > before or announce_all or day == expected:
-                    announce(day)
-                progress.days_whole += 1
-            except Failed as problem:
-                progress.failed(UTTERANCES, day, str(problem))
+        except BadCredentials as problem:
+            refused = problem
+            break
+        if new is not None:
+            whole[day] = new
+    for day in days:
+        before = progress.files
+        absent = "" if refused else _fetch_state(day, exporter, bucket, deadline, progress)
+        if day not in whole:
+            continue
+        if absent:
+            progress.days_without_state += 1
+            logger.warning("nothing says who spoke", extra={"day": day, "problem": absent})
+        try:
+            # The expected day always: a run that was killed may have fetched it and not said so.
+            if whole[day] or progress.files > before or announce_all or day == expected:
+                announce(day)
+            progress.days_whole += 1
+        except Failed as problem:
+            progress.failed(UTTERANCES, day, str(problem))
+    if refused:
+        raise refused
 
 
 def _fetch_utterances(
@@ -239,7 +251,7 @@ def _fetch_utterances(
         else:
             progress.days_whole += 1
     except OutOfTime:
-        progress.days_left += 1
+        progress.days_left.add(day)
     except Failed as problem:
         progress.failed(UTTERANCES, day, str(problem))
     return None
@@ -247,8 +259,12 @@ def _fetch_utterances(
 
 def _fetch_state(
     day: str, exporter: FileExporter, bucket: Bucket, deadline: Deadline, progress: Progress
-) -> None:
-    """Fetch who spoke. That the feed is not there is no failure: it may never be enabled."""
+) -> str:
+    """Fetch who spoke.
+
+    :returns: Why there is nothing, ``""`` where there is. It is no failure: the feed of
+        utterances may be the only one that is enabled.
+    """
     absent = "no files"
     try:
         kept = bucket.files(STATE, day)
@@ -259,14 +275,12 @@ def _fetch_state(
         missing = [name for name in names if name not in kept]
         _all_fetched(STATE, day, missing, exporter, bucket, deadline, progress)
     except OutOfTime:
-        progress.days_left += 1
+        progress.days_left.add(day)
     except (Failed, BadCredentials) as problem:
         progress.failed(STATE, day, str(problem))
     else:
-        if not names and not kept:
-            progress.days_without_state += 1
-            extra = {"feed": STATE, "day": day, "problem": absent}
-            logger.warning("nothing says who spoke", extra=extra)
+        return "" if names or kept else absent
+    return ""
 
 
 def _all_fetched(

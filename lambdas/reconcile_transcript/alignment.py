@@ -243,8 +243,9 @@ def _clocks(said: Sequence[Said], ours: Sequence[Held], streams: Sequence[Stream
             since = held.end_ms if ends else held.start_ms
             opened = began[held.stream_id]
             votes[opened].append((at_ms - opened - since, weight))
-        _, offset = _vote([vote for given in votes.values() for vote in given], 0.0)
-        offsets, residuals, agreement = {}, [], 0.0
+        agreement, offset = _vote([vote for given in votes.values() for vote in given], 0.0)
+        offsets: dict[int, float] = {}
+        residuals: list[float] = []
         for opened, given in votes.items():
             close = [vote for vote in given if abs(vote[0] - offset) <= _OPENINGS_DIFFER_MS]
             if close:

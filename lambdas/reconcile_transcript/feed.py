@@ -1,11 +1,13 @@
-"""File Exporter's feed of utterances, a JSON object a line.
+"""File Exporter's feeds of utterances, a JSON object a line: what was said, and who said it.
 
-ASAPP documents its columns in part, and accounts differ: each field is looked for under several
-names. The documented ones say neither who spoke nor exactly when; then the words decide.
+ASAPP documents their columns in part, and accounts differ: each field is looked for under several
+names. The documented ones of ``utterances`` do not say who spoke: ``staging_utterance_state`` does,
+under the same message id. Where that is missing too, or when it was said, the words decide.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sqlite3
@@ -29,13 +31,19 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The names of each field, the first that is there counts. Times are ISO 8601 or since 1970."""
 
+_ROLES = {
+    **dict.fromkeys(("rep", "representative", "employee"), "agent"),
+    **dict.fromkeys(("consumer", "caller", "user"), "customer"),
+    **dict.fromkeys(("unknown", "unspecified"), ""),
+}
+"""What else ASAPP may call them than ``SENDER_AGENT`` and ``SENDER_CUSTOMER``."""
+
 
 class Feed:
-    """:param columns: By field of ``COLUMNS``, its name in this account where that is known."""
+    """:param columns: By field of ``COLUMNS``, its names, the first that is there counts."""
 
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        named = {field: (name,) for field, name in columns.items()}
-        self._columns: Mapping[str, tuple[str, ...]] = {**COLUMNS, **named}
+    def __init__(self, columns: Mapping[str, tuple[str, ...]]) -> None:
+        self._columns = columns
         names = "|".join(re.escape(name) for name in self._columns["conversation"])
         self._conversation = re.compile(rf'"(?:{names})"\s*:\s*"([^"\\]+)"'.encode())
 
@@ -44,26 +52,28 @@ class Feed:
         found = self._conversation.search(line)
         return found[1].decode(errors="replace") if found else ""
 
-    def record(self, lines: Iterable[bytes]) -> Record:
-        """One conversation's lines, in the feed's order."""
-        return record(self._said(line) for line in lines)
-
-    def _said(self, line: bytes) -> Said | None:
+    def said(self, line: bytes, role: str, sender_id: str) -> Said | None:
+        """:param role: Where the line does not say it; ``sender_id`` likewise."""
         row = parsed(line)
-        if row is None:
+        text = self.value(row, "text") if row else None
+        if row is None or not isinstance(text, str):
             return None
-        text = self.value(row, "text")
-        if not isinstance(text, str):
-            return None
-        role = words(self.value(row, "role")).lower().removeprefix("sender_")
         return Said(
-            id=words(self.value(row, "id")),
-            role=role,
-            sender_id=words(self.value(row, "sender")),
+            id=self.words(row, "id"),
+            role=self.role(row) or role,
+            sender_id=self.words(row, "sender") or sender_id,
             text=storable(text),
             at_ms=moment_ms(self.value(row, "time")),
             message=storable(line.decode(errors="replace")),
         )
+
+    def role(self, row: Mapping[str, Any]) -> str:
+        """``customer`` or ``agent``, ``""`` where it does not say."""
+        role = self.words(row, "role").lower().removeprefix("sender_")
+        return _ROLES.get(role, role)
+
+    def words(self, row: Mapping[str, Any], field: str) -> str:
+        return words(self.value(row, field))
 
     def value(self, row: Mapping[str, Any], field: str) -> Any:
         """A field of a line, None where it has no such column."""
@@ -80,47 +90,85 @@ def parsed(line: bytes) -> Mapping[str, Any] | None:
 
 
 class Spool:
-    """The wanted conversations' lines on disk, so that memory stays small; equal lines once."""
+    """The wanted conversations' lines on disk, so that memory stays small; equal lines once.
 
-    def __init__(self, path: str, feed: Feed, wanted: Collection[str]) -> None:
-        self._feed = feed
+    :param columns: By field of ``COLUMNS``, what ``utterances`` calls it in this account, where
+        that is known; the state feed may call it so too.
+    """
+
+    def __init__(self, path: str, columns: Mapping[str, str], wanted: Collection[str]) -> None:
+        named = {field: (name,) for field, name in columns.items()}
+        self._feed = Feed({**COLUMNS, **named})
+        self._state = Feed({field: named.get(field, ()) + COLUMNS[field] for field in COLUMNS})
         self._wanted = frozenset(wanted)
         self._lines = sqlite3.connect(path, isolation_level=None)
         self._lines.execute("PRAGMA synchronous = OFF")
-        self._lines.execute("CREATE TABLE said (conversation, line, UNIQUE (conversation, line))")
+        self._lines.execute(
+            "CREATE TABLE said (conversation, line, digest, message, role DEFAULT '', "
+            "sender DEFAULT '', UNIQUE (conversation, digest))"
+        )
+        self._lines.execute("CREATE INDEX of_message ON said (message)")
 
     def add(self, lines: Iterable[bytes]) -> list[int]:
-        """Keep what is wanted, a line that cannot be read too where it names a conversation.
+        """Keep what was said in what is wanted, a line that cannot be read too where it names a
+        conversation.
 
         :returns: The numbers of such lines, from 1. Of conversations that nobody wants, none.
         """
-        malformed = []
+        malformed: list[int] = []
         self._lines.execute("BEGIN")
-        for number, line in enumerate(lines, 1):
-            conversation_id = self._feed.conversation_of(line)
-            if (conversation_id and conversation_id not in self._wanted) or not line.strip():
-                continue
-            row = parsed(line)
+        for conversation_id, line, row in self._read(self._feed, lines, malformed):
             if row is None:
-                malformed.append(number)
                 named = (name for name in self._wanted if name.encode() in line)
                 conversation_id = conversation_id or next(named, "")
             elif not conversation_id:
-                conversation_id = words(self._feed.value(row, "conversation"))
+                conversation_id = self._feed.words(row, "conversation")
             if conversation_id in self._wanted:
+                message_id = self._feed.words(row, "id") if row else ""
                 self._lines.execute(
-                    "INSERT OR IGNORE INTO said VALUES (?, ?)", (conversation_id, line)
+                    "INSERT OR IGNORE INTO said (conversation, line, digest, message) "
+                    "VALUES (?, ?, ?, ?)",
+                    (conversation_id, line, hashlib.sha256(line).digest(), message_id),
+                )
+        self._lines.execute("COMMIT")
+        return malformed
+
+    def add_state(self, lines: Iterable[bytes]) -> list[int]:
+        """Note who said what has been added.
+
+        :returns: As :meth:`add`.
+        """
+        malformed: list[int] = []
+        self._lines.execute("BEGIN")
+        for _, _, row in self._read(self._state, lines, malformed):
+            message_id = self._state.words(row, "id") if row else ""
+            role = self._state.role(row) if row else ""
+            if row and message_id and role:
+                self._lines.execute(
+                    "UPDATE said SET role = ?, sender = ? WHERE message = ?",
+                    (role, self._state.words(row, "sender"), message_id),
                 )
         self._lines.execute("COMMIT")
         return malformed
 
     def record(self, conversation_id: str) -> Record:
-        return self._feed.record(self._of(conversation_id))
-
-    def _of(self, conversation_id: str) -> Iterator[bytes]:
-        query = "SELECT line FROM said WHERE conversation = ? ORDER BY rowid"
-        for (line,) in self._lines.execute(query, (conversation_id,)):
-            yield line
+        """One conversation's lines, in the feed's order."""
+        query = "SELECT line, role, sender FROM said WHERE conversation = ? ORDER BY rowid"
+        found = self._lines.execute(query, (conversation_id,))
+        return record(self._feed.said(line, role, sender) for line, role, sender in found)
 
     def close(self) -> None:
         self._lines.close()
+
+    def _read(
+        self, feed: Feed, lines: Iterable[bytes], malformed: list[int]
+    ) -> Iterator[tuple[str, bytes, Mapping[str, Any] | None]]:
+        """Lines, but for those of other conversations, with the conversation where it is plain."""
+        for number, line in enumerate(lines, 1):
+            conversation_id = feed.conversation_of(line)
+            if (conversation_id and conversation_id not in self._wanted) or not line.strip():
+                continue
+            row = parsed(line)
+            if row is None:
+                malformed.append(number)
+            yield conversation_id, line, row

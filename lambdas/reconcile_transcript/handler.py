@@ -22,15 +22,14 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from reconcile_transcript.feed import Feed, Spool
+from reconcile_transcript.feed import Spool
 from reconcile_transcript.messages import Messages
 from reconcile_transcript.reconciliation import Reconciler
-from reconcile_transcript.transcripts import BATCH, PENDING, Transcripts
+from reconcile_transcript.transcripts import BATCH, PENDING, Transcripts, now_ms
 from shared.asapp import BadCredentials
 from shared.connect import LambdaContext
-from shared.conversations import now_ms
 from shared.http import Deadline, Origin
 from shared.secrets import AsappCredentials
 
@@ -40,6 +39,8 @@ _AT_ONCE = 8
 _SECONDS_TO_WRITE = 10.0
 _SECONDS_A_CONVERSATION = 40.0
 _A_MINUTE_MS, _A_DAY_MS = 60_000, 86_400_000
+_UTTERANCES, _STATE = "utterances", "staging_utterance_state"
+"""ASAPP's feeds, as export_utterances calls their folders."""
 
 
 class NotReconciled(Exception):
@@ -51,6 +52,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     :raises NotReconciled: after all the others.
     """
     deadline = Deadline(context.get_remaining_time_in_millis() / 1000).earlier(_SECONDS_TO_WRITE)
+    try:
+        return _answer(event, deadline)
+    except (ClientError, BotoCoreError) as problem:
+        raise NotReconciled(_code(problem)) from None  # without what AWS says of what it was sent
+
+
+def _answer(event: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
     if conversation_id := event.get("conversationId"):
         done = _reconciler().look(str(conversation_id), _for_one(deadline))
         return done or {"conversationId": str(conversation_id), "completeness": "unknown"}
@@ -134,21 +142,20 @@ def complete(day: date, deadline: Deadline) -> dict[str, Any]:
     """
     transcripts, reconciler = _transcripts(), _reconciler()
     marked = [conversation_id for conversation_id, _ in transcripts.marked(BATCH, now_ms())]
-    feed = Feed(json.loads(os.environ.get("FEED_COLUMNS") or "{}"))
+    columns = json.loads(os.environ.get("FEED_COLUMNS") or "{}")
     done: list[dict[str, Any]] = []
     if not marked:
         return {"conversations": 0}
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(Spool(str(Path(folder) / "lines"), feed, marked)) as spool,
+        closing(Spool(str(Path(folder) / "lines"), columns, marked)) as spool,
     ):
-        for each in (day - timedelta(days=1), day):
-            for name, lines in _objects(each):
-                if malformed := spool.add(_in_time(lines, deadline)):
-                    logger.error(
-                        "lines of the feed cannot be read",
-                        extra={"file": name, "lines": len(malformed), "numbers": malformed[:20]},
-                    )
+        days = (day - timedelta(days=1), day)
+        for feed, add in ((_UTTERANCES, spool.add), (_STATE, spool.add_state)):
+            for file, lines in _objects(feed, days):
+                if malformed := add(_in_time(lines, deadline)):
+                    found = {"lines": len(malformed), "numbers": malformed[:20]}
+                    logger.error("lines of the feed cannot be read", extra=file | found)
         failed = 0
         for conversation_id in marked:
             if not deadline.remaining():
@@ -171,13 +178,20 @@ def complete(day: date, deadline: Deadline) -> dict[str, Any]:
     return {"conversations": len(done), "complete": finished}
 
 
-def _objects(day: date) -> Iterator[tuple[str, Iterable[bytes]]]:
-    """The files of a day, each as its lines."""
-    bucket, prefix = os.environ["EXPORT_BUCKET"], f"utterances/dt={day.isoformat()}/"
-    for page in _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for found in page.get("Contents", ()):
-            body = _s3().get_object(Bucket=bucket, Key=found["Key"])["Body"]
-            yield found["Key"], body.iter_lines(1024 * 1024)
+def _objects(feed: str, days: Iterable[date]) -> Iterator[tuple[dict[str, Any], Iterable[bytes]]]:
+    """The files of some days: which one it is, by its number, as its name is the vendor's and may
+    say anything; and its lines."""
+    bucket = os.environ["EXPORT_BUCKET"]
+    for day in map(str, days):
+        pages = (
+            _s3()
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=bucket, Prefix=f"{feed}/dt={day}/")
+        )
+        keys = (found["Key"] for page in pages for found in page.get("Contents", ()))
+        for number, key in enumerate(keys, 1):
+            body = _s3().get_object(Bucket=bucket, Key=key)["Body"]
+            yield {"feed": feed, "day": day, "file": number}, body.iter_lines(1024 * 1024)
 
 
 def _in_time(lines: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:

@@ -10,8 +10,7 @@ from typing import Any
 
 from reconcile_transcript.alignment import Alignment, align
 from reconcile_transcript.messages import Messages, NoRecord, Record
-from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
-from shared.conversations import now_ms
+from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts, now_ms
 from shared.http import Deadline
 
 logger = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from reconcile_transcript.alignment import Alignment, Held, Stream
 from shared import table
-from shared.conversation import ENDED
-from shared.conversations import now_ms
 from shared.utterance import PREFIX, Utterance, stream_starts
 
 PENDING, BATCH = "pending", "batch"
+_ENDED = "ended"
+"""As ``shared.conversation`` says it, which is not worth packing for one word."""
 _INDEX = "Reconcile"
 _LEASE_MS = 15 * 60_000
 _ITEMS_A_CALL = 25
@@ -211,6 +211,10 @@ class NoCapacity(Exception):
     """The table took some writes and, for too long, not the others."""
 
 
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> Known:
     utterances = [item for item in items if item["item"].startswith(PREFIX)]
     opened = [item for item in items if item["item"].startswith("stream#")]
@@ -223,7 +227,7 @@ def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> K
     return Known(
         conversation_id=conversation_id,
         version=conversation["version"],
-        ended=conversation.get("state") == ENDED,
+        ended=conversation.get("state") == _ENDED,
         changed_at_ms=conversation.get("changedAt", 0),
         marked_at_ms=conversation["reconcileAt"] if conversation.get("reconcile") == BATCH else 0,
         unchanged=conversation.get("reconciledVersion") == conversation["version"],

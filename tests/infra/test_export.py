@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,14 +14,15 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from connect_autotranscribe import settings
+from connect_autotranscribe._utterance_queries import FIELDS, view_sql
 from connect_autotranscribe.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.utterance_export import UtteranceExport
-from connect_autotranscribe.utterance_queries import FIELDS
 from reconcile_transcript import feed
 
 from .conftest import ACCOUNT, Deployed, Json, Transcription, allow, in_order, new_stack
 
 REGION = Transcription.REGION
+PREFIXES = ("utterances/", "staging_utterance_state/")
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
 SEND = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
 CREDENTIALS = allow(
@@ -101,6 +104,7 @@ def test_the_bucket_is_encrypted_closed_and_lets_go(on: Exporting) -> None:
     assert "VersioningConfiguration" not in bucket
     assert bucket["LifecycleConfiguration"]["Rules"] == [
         {"Prefix": "utterances/", "ExpirationInDays": 365, "Status": "Enabled"},
+        {"Prefix": "staging_utterance_state/", "ExpirationInDays": 365, "Status": "Enabled"},
         {"Prefix": "athena-results/", "ExpirationInDays": 7, "Status": "Enabled"},
         {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}, "Status": "Enabled"},
     ]
@@ -132,8 +136,10 @@ def test_a_customers_key_encrypts_files_and_results(other: Exporting) -> None:
 
 
 def test_files_stay_as_long_as_the_environment_says(other: Exporting) -> None:
-    first = other.properties(other.bucket)["LifecycleConfiguration"]["Rules"][0]
-    assert first == {"Prefix": "utterances/", "ExpirationInDays": 4, "Status": "Enabled"}
+    rules = other.properties(other.bucket)["LifecycleConfiguration"]["Rules"]
+    assert rules[:2] == [
+        {"Prefix": prefix, "ExpirationInDays": 4, "Status": "Enabled"} for prefix in PREFIXES
+    ]
 
 
 def test_bucket_dead_letters_and_saved_queries_share_the_fate_of_the_environment(
@@ -150,8 +156,9 @@ def test_bucket_dead_letters_and_saved_queries_share_the_fate_of_the_environment
 # The function
 
 
-def files(deployed: Exporting) -> Json:
-    return {"Fn::Join": ["", [deployed.arn(deployed.bucket), "/utterances/*"]]}
+def files(deployed: Exporting) -> list[Json]:
+    bucket = deployed.arn(deployed.bucket)
+    return [{"Fn::Join": ["", [bucket, f"/{prefix}*"]]} for prefix in sorted(PREFIXES)]
 
 
 def test_the_exporter_puts_files_tells_of_them_and_does_nothing_else(on: Exporting) -> None:
@@ -166,7 +173,7 @@ def test_the_exporter_puts_files_tells_of_them_and_does_nothing_else(on: Exporti
         [
             CREDENTIALS,
             allow(["s3:AbortMultipartUpload", "s3:PutObject"], files(on)),
-            allow("s3:ListBucket", bucket, StringLike={"s3:prefix": "utterances/*"}),
+            allow("s3:ListBucket", bucket, StringLike={"s3:prefix": [f"{p}*" for p in PREFIXES]}),
             allow("lambda:InvokeFunction", {"Ref": alias}),
             allow(SEND, on.arn(on.export.dead_letters)),
         ]
@@ -266,12 +273,18 @@ def test_a_field_that_is_none_is_answered_with_those_that_are() -> None:
 # SQL
 
 
-def test_a_line_is_one_column_as_it_came_and_a_day_is_found_by_its_name(on: Exporting) -> None:
-    lines = on.table("utterance_lines")
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [("utterance_lines", PREFIXES[0]), ("utterance_state_lines", PREFIXES[1])],
+)
+def test_a_line_is_one_column_as_it_came_and_a_day_is_found_by_its_name(
+    name: str, prefix: str, on: Exporting
+) -> None:
+    lines = on.table(name)
     assert lines["TableType"] == "EXTERNAL_TABLE"
     assert [each["Name"] for each in lines["PartitionKeys"]] == ["dt"]
     storage = lines["StorageDescriptor"]
-    location = {"Fn::Join": ["", ["s3://", on.ref(on.bucket), "/utterances/"]]}
+    location = {"Fn::Join": ["", ["s3://", on.ref(on.bucket), f"/{prefix}"]]}
     assert storage["Location"] == location
     assert [(each["Name"], each["Type"]) for each in storage["Columns"]] == [("line", "string")]
     assert storage["SerdeInfo"] == {
@@ -287,7 +300,7 @@ def test_a_line_is_one_column_as_it_came_and_a_day_is_found_by_its_name(on: Expo
         "projection.dt.interval": "1",
         "projection.dt.interval.unit": "DAYS",
         "storage.location.template": {
-            "Fn::Join": ["", ["s3://", on.ref(on.bucket), "/utterances/dt=${dt}/"]]
+            "Fn::Join": ["", ["s3://", on.ref(on.bucket), f"/{prefix}dt=${{dt}}/"]]
         },
     }
 
@@ -297,10 +310,84 @@ def test_the_view_names_what_is_in_a_line_and_keeps_the_line(on: Exporting) -> N
     columns = ["dt", "conversation_id", "message_id", "role", "sender_id", "text", "said_at"]
     assert view["columns"] == [{"name": name, "type": "varchar"} for name in (*columns, "line")]
     assert (view["catalog"], view["schema"]) == ("awsdatacatalog", on.export.queries.database_name)
-    selected = re.findall(r" AS (\w+)", view["originalSql"])
-    assert ["dt", *selected] == columns
-    assert view["originalSql"].startswith("SELECT dt, coalesce(json_extract_scalar(line, '$.")
-    assert view["originalSql"].endswith(", line FROM utterance_lines")
+    assert tuple(answered(view["originalSql"], [], [])[0]) == (*columns, "line")
+
+
+Lines = list[tuple[str, Json | str]]
+"""With the day of each."""
+
+
+def answered(sql: str, said: Lines, state: Lines) -> tuple[list[str], list[tuple[str | None, ...]]]:
+    """What the view has: its columns and its rows. SQLite runs it, with Trino's two functions."""
+
+    def json_extract_scalar(line: str, path: str) -> str | None:
+        try:
+            value = json.loads(line).get(path.removeprefix("$."))
+        except ValueError:
+            return None
+        return value if value is None or isinstance(value, str) else json.dumps(value)
+
+    def regexp_replace(text: str | None, pattern: str, replacement: str) -> str | None:
+        return None if text is None else re.sub(pattern, replacement, text)
+
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.create_function("json_extract_scalar", 2, json_extract_scalar)
+        database.create_function("regexp_replace", 3, regexp_replace)
+        for table, lines in (("utterance_lines", said), ("utterance_state_lines", state)):
+            database.execute(f"CREATE TABLE {table} (dt, line)")
+            rows = [(dt, line if isinstance(line, str) else json.dumps(line)) for dt, line in lines]
+            database.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)  # noqa: S608
+        found = database.execute(sql)
+        return [each[0] for each in found.description], found.fetchall()
+
+
+def test_the_view_says_who_spoke_as_the_state_feed_does_under_the_same_message_id(
+    on: Exporting,
+) -> None:
+    day, other_day = "2026-11-23", "2026-11-22"
+    agent = {"sender_type": "SENDER_AGENT", "sender_id": "ada"}
+    customer = {"sender_type": "SENDER_CUSTOMER", "sender_id": "+1"}
+    said: Lines = [
+        (day, {"message_id": "1", "external_conversation_id": "c", "utterance": "Hello."}),
+        (day, {"message_id": "2", "utterance": "Hi."}),
+        (day, {"message_id": "3", "utterance": "Nobody says who."}),
+        (day, {"message_id": "4", "utterance": "By itself.", "sender_role": "Agent"}),
+        (day, {"utterance": "Without an id."}),
+        (day, "no JSON"),
+    ]
+    state: Lines = [
+        (day, {"message_id": "1", **agent}),
+        (day, {"message_id": "1", "instance_ts": "again", **agent}),
+        (day, {"message_id": "2", **customer}),
+        (other_day, {"message_id": "3", **agent}),
+        (day, {"message_id": "4", **customer}),
+        (day, agent),
+        (day, "no JSON"),
+    ]
+    columns, rows = answered(on.view()["originalSql"], said, state)
+    at = [columns.index(name) for name in ("message_id", "role", "sender_id", "text")]
+    assert [tuple(row[column] for column in at) for row in rows] == [
+        ("1", "agent", "ada", "Hello."),
+        ("2", "customer", "+1", "Hi."),
+        ("3", None, None, "Nobody says who."),
+        ("4", "agent", "+1", "By itself."),
+        (None, None, None, "Without an id."),
+        (None, None, None, None),
+    ]
+    assert [row[0] for row in rows] == [day] * 6
+    assert rows[0][columns.index("conversation_id")] == "c"
+    assert rows[5][columns.index("line")] == "no JSON"
+
+
+def test_the_state_feed_may_be_named_as_usual_where_the_other_is_not() -> None:
+    sql = view_sql({"id": "key", "role": "who"})
+    said: Lines = [("d", {"key": "1"}), ("d", {"key": "2"}), ("d", {"key": "3", "who": "agent"})]
+    state: Lines = [
+        ("d", {"message_id": "1", "sender_type": "SENDER_AGENT"}),
+        ("d", {"key": "2", "who": "SENDER_CUSTOMER"}),
+    ]
+    columns, rows = answered(sql, said, state)
+    assert [row[columns.index("role")] for row in rows] == ["agent", "customer", "agent"]
 
 
 def test_glue_describes_the_view_as_athena_itself_would(on: Exporting) -> None:

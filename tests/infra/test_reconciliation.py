@@ -60,13 +60,14 @@ def test_where_there_is_an_export_it_reads_its_files_too_and_no_results_of_queri
     made, export = exporting.made.transcript_reconciliation, exporting.made.utterance_export
     assert export is not None
     bucket = exporting.arn(export.bucket)
-    files = {"Fn::Join": ["", [bucket, "/utterances/*"]]}
+    prefixes = ["utterances/*", "staging_utterance_state/*"]
+    files = [{"Fn::Join": ["", [bucket, f"/{prefix}"]]} for prefix in sorted(prefixes)]
     assert exporting.may(made.reconcile_transcript) == in_order(
         [
             CREDENTIALS,
             *in_the_table(exporting),
             allow("s3:GetObject", files),
-            allow("s3:ListBucket", bucket, StringLike={"s3:prefix": "utterances/*"}),
+            allow("s3:ListBucket", bucket, StringLike={"s3:prefix": prefixes}),
             allow(SEND, exporting.arn(made.dead_letters)),
         ]
     )

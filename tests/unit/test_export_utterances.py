@@ -1,4 +1,5 @@
-"""The utterances' feed goes into S3 byte for byte, each file once, whatever breaks on the way."""
+"""The utterances and who said them go into S3 byte for byte, each file once, whatever breaks on the
+way."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import sys
 import threading
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,7 @@ import shared.http
 from export_utterances import download as download_module
 from export_utterances import handler as export_utterances
 from export_utterances.download import Download
-from export_utterances.file_exporter import FileExporter
+from export_utterances.file_exporter import STATE, UTTERANCES, FileExporter
 from export_utterances.handler import Bucket, NotExported, Progress, days_of, export
 from export_utterances.patience import Patience
 from shared.asapp import BadCredentials
@@ -55,6 +56,7 @@ from .conftest import (
 
 LAMBDAS = Path(shared.http.__file__).parents[1]
 QUICK = Patience(tries=3, first_pause_seconds=0.01, seconds_a_read=0.8, seconds_a_mib=2.0)
+FEEDS = (UTTERANCES, STATE)
 DAY, DAY_BEFORE = "2026-11-02", "2026-11-01"
 MIB = 1024 * 1024
 
@@ -70,18 +72,19 @@ class FeedHandler(VendorHandler):
         call = self.path.rsplit("/", 1)[1]
         with feed.lock:
             feed.requests.append((self.path, dict(self.headers), self.body))
-        feed.next_of(call, LIST if call == "listfeedfiles" else GIVE_URL)(self)
+        usual = LIST if call == "listfeedfiles" else GIVE_URL
+        feed.next_of(call, usual, self.body["feed"])(self)
 
     def do_GET(self) -> None:
         feed = cast(Feed, self.server)
         with feed.lock:
             feed.requests.append((self.path, dict(self.headers), {}))
-        feed.next_of("download", serve)(self)
+        feed.next_of("download", serve, self.path.split("/")[2])(self)
 
     @property
     def content(self) -> bytes:
-        _, _, day, name = urlsplit(self.path).path.split("/")
-        return cast(Feed, self.server).days[day][unquote(name)]
+        _, _, feed, day, name = urlsplit(self.path).path.split("/")
+        return cast(Feed, self.server).of(feed)[day][unquote(name)]
 
     def head(self, status: int, **headers: object) -> None:
         self.send_response(status)
@@ -97,23 +100,30 @@ class FeedHandler(VendorHandler):
 
 
 class Feed(Vendor):
-    """:param days: By day, its files. :param faults: By call, what becomes of the next ones."""
+    """:param days: By day, the files of its utterances; ``state`` likewise.
+    :param faults: By call, what becomes of the next ones; by feed and call, of that feed's.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.RequestHandlerClass = FeedHandler
         self.days: dict[str, dict[str, bytes]] = {}
+        self.state: dict[str, dict[str, bytes]] = {}
         self.faults: dict[str, list[Behaviour]] = {}
         self.tokens = itertools.count()
         self.scheme = "http"
 
-    def next_of(self, call: str, usual: Behaviour) -> Behaviour:
+    def of(self, feed: str) -> dict[str, dict[str, bytes]]:
+        return {UTTERANCES: self.days, STATE: self.state}[feed]
+
+    def next_of(self, call: str, usual: Behaviour, feed: str = UTTERANCES) -> Behaviour:
         with self.lock:
-            faults = self.faults.get(call, [])
+            faults = self.faults.get(f"{feed} {call}") or self.faults.get(call, [])
             return faults.pop(0) if faults else usual
 
-    def asked(self, call: str) -> list[dict[str, str]]:
-        return [body for path, _, body in self.requests if path.endswith(call)]
+    def asked(self, call: str, feed: str = UTTERANCES) -> list[dict[str, str]]:
+        found = [body for path, _, body in self.requests if path.endswith(call)]
+        return [body for body in found if body["feed"] == feed]
 
     @property
     def downloads(self) -> list[dict[str, str]]:
@@ -130,13 +140,15 @@ def etag(content: bytes) -> str:
 
 
 def LIST(request: Any) -> None:
-    files = request.server.days.get(request.body["date"].removeprefix("dt="), {})
+    days = request.server.of(request.body["feed"])
+    files = days.get(request.body["date"].removeprefix("dt="), {})
     request.reply(200, {**request.body, "files": list(files)})
 
 
 def GIVE_URL(request: Any) -> None:
     feed, body = request.server, request.body
-    path = f"/files/{body['date'].removeprefix('dt=')}/{quote(body['fileName'])}"
+    day = body["date"].removeprefix("dt=")
+    path = f"/files/{body['feed']}/{day}/{quote(body['fileName'])}"
     url = f"{feed.scheme}://127.0.0.1:{feed.server_address[1]}{path}?token=t{next(feed.tokens)}"
     request.reply(200, {"url": url})
 
@@ -236,6 +248,7 @@ class Night:
         self.bucket = Bucket(self.s3, self.bucket_name)
         self.exporter = FileExporter(feed.url, AsappCredentials(secret_name), QUICK)
         self.announced: list[str] = []
+        self.announce: Callable[[str], object] = self.announced.append
 
     def run(self, *days: str, seconds: float = 60, by_hand: bool = False) -> Progress:
         progress = Progress()
@@ -243,7 +256,7 @@ class Night:
             list(days or (DAY, DAY_BEFORE)),
             self.exporter,
             self.bucket,
-            self.announced.append,
+            self.announce,
             Deadline(seconds),
             progress,
             expected=DAY,
@@ -272,8 +285,8 @@ def night(feed: Feed, aws: str, secret_name: str) -> Night:
     return Night(feed, secret_name)
 
 
-def key(day: str, name: str) -> str:
-    return f"utterances/dt={day}/{name}"
+def key(day: str, name: str, feed: str = "utterances") -> str:
+    return f"{feed}/dt={day}/{name}"
 
 
 def test_each_file_of_each_day_is_in_its_days_folder_byte_for_byte(
@@ -296,13 +309,14 @@ def test_each_file_of_each_day_is_in_its_days_folder_byte_for_byte(
 def test_asapp_is_asked_as_its_documentation_says(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"file1.jsonl": b"x"}}
     night.run(DAY)
-    listed, given, fetched = feed.requests
+    listed, given, fetched, listed_state = feed.requests
     assert listed[0] == "/fileexporter/v1/static/listfeedfiles"
     asked = {"feed": "utterances", "version": "version=1", "format": "format=jsonl"}
     assert listed[2] == asked | {"date": f"dt={DAY}"}
     assert given[0] == "/fileexporter/v1/static/getfeedfile"
     assert given[2] == asked | {"date": f"dt={DAY}", "fileName": "file1.jsonl"}
-    for _, headers, _ in (listed, given):
+    assert listed_state[2] == listed[2] | {"feed": "staging_utterance_state"}
+    for _, headers, _ in (listed, given, listed_state):
         assert headers["asapp-api-secret"] == API_SECRET
     assert API_SECRET not in str(fetched)  # another company's host
 
@@ -369,7 +383,7 @@ def test_a_fault_that_stays_costs_one_file_which_the_next_run_fetches(
     progress = night.run()
     assert (progress.files, progress.days_whole) == (2, 1)
     (problem,) = progress.problems
-    assert problem.startswith(f"{DAY}: missing file 1 of 2: {call}: ")
+    assert problem.startswith(f"utterances of {DAY}: missing file 1 of 2: {call}: ")
     assert key(DAY, "file1.jsonl") not in night.stored
     assert night.announced == [DAY_BEFORE]
     assert night.run().files == 1
@@ -380,7 +394,7 @@ def test_a_list_that_fails_costs_one_day(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"file1.jsonl": b"a"}, DAY_BEFORE: {"file1.jsonl": b"b"}}
     feed.faults["listfeedfiles"] = [then(500)] * QUICK.tries
     progress = night.run()
-    assert progress.problems == [f"{DAY}: listfeedfiles: http_500"]
+    assert progress.problems == [f"utterances of {DAY}: listfeedfiles: http_500"]
     assert set(night.stored) == {key(DAY_BEFORE, "file1.jsonl")}
 
 
@@ -437,7 +451,7 @@ def test_a_body_that_never_comes_whole_leaves_no_object_and_no_parts(
     feed.days = {DAY: {"big.jsonl": BIG, "small.jsonl": b"words"}}
     feed.faults["download"] = [truncated(9 * MIB)] * QUICK.tries
     progress = night.run(DAY)
-    assert progress.problems == [f"{DAY}: missing file 1 of 2: download: truncated"]
+    assert progress.problems == [f"utterances of {DAY}: missing file 1 of 2: download: truncated"]
     assert set(night.stored) == {key(DAY, "small.jsonl")}
     assert night.uploads_open == 0
     assert night.run(DAY).problems == []
@@ -532,7 +546,7 @@ def test_a_body_whose_end_nobody_can_tell_is_not_taken(feed: Feed, night: Night)
 def test_a_dripping_body_is_given_up_and_the_other_files_come(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"slow.jsonl": b"x" * 1_000, "file1.jsonl": b"words"}}
     feed.faults["download"] = [dripping] * 9
-    feed.next_of = lambda call, usual: (  # type: ignore[method-assign]
+    feed.next_of = lambda call, usual, feed="": (  # type: ignore[method-assign]
         slowly if call == "download" else usual
     )
 
@@ -564,7 +578,7 @@ def test_s3_is_told_the_size_and_completes_at_no_other(feed: Feed, night: Night)
 def test_a_bucket_that_refuses_is_told_by_its_code(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"file1.jsonl": b"words"}}
     night.bucket = Bucket(night.s3, "no-such-bucket")
-    assert night.run(DAY).problems == [f"{DAY}: S3: NoSuchBucket"]
+    assert night.run(DAY).problems == [f"{f} of {DAY}: S3: NoSuchBucket" for f in FEEDS]
 
 
 def test_a_bucket_that_breaks_in_the_middle_leaves_nothing(feed: Feed, night: Night) -> None:
@@ -575,7 +589,8 @@ def test_a_bucket_that_breaks_in_the_middle_leaves_nothing(feed: Feed, night: Ni
     s3.meta.events.register_first("before-call.s3.CreateMultipartUpload", break_off)
     night.bucket = Bucket(s3, night.bucket_name)
     feed.days = {DAY: {"big.jsonl": BIG}}
-    assert night.run(DAY).problems == [f"{DAY}: missing file 1 of 1: S3: NoSuchBucket"]
+    problem, _ = night.run(DAY).problems
+    assert problem == f"utterances of {DAY}: missing file 1 of 1: S3: NoSuchBucket"
 
 
 HOSTILE = ["", ".", "..", "../x", "/x", "a/b", "a\\b", "a\nb", "a\x00b", "ü" * 200, "x" * 256]
@@ -588,9 +603,8 @@ def test_a_name_that_leads_out_of_the_days_folder_costs_only_its_file(
     feed.days = {DAY: {name: b"bad", "file1.jsonl": b"words"}}
     progress = night.run(DAY)
     assert set(night.stored) == {key(DAY, "file1.jsonl")}
-    assert progress.problems == [
-        f"{DAY}: missing file 1 of 2: its name cannot be that of an object in the day's folder"
-    ]
+    (problem,) = progress.problems
+    assert problem.startswith(f"utterances of {DAY}: missing file 1 of 2: its name cannot be that")
     assert progress.days_whole == 0
 
 
@@ -749,7 +763,7 @@ def test_near_the_end_a_run_stops_and_the_next_one_goes_on(feed: Feed, night: Ni
     feed.faults["download"] = [serve, serve, hang]
     progress = night.run(seconds=0.5)
     left = (progress.files, progress.files_left, progress.days_left, progress.days_whole)
-    assert (left, progress.problems) == ((2, 3, 1, 0), [])
+    assert (left, progress.problems) == ((2, 3, {DAY, DAY_BEFORE}, 0), [])
     progress = night.run()
     assert (progress.files, progress.days_whole) == (4, 2)
     assert len(night.stored) == 6
@@ -773,13 +787,139 @@ def test_a_dripping_body_does_not_outlast_the_run(feed: Feed, night: Night) -> N
 
 def test_a_download_gives_no_more_than_was_asked_for(feed: Feed) -> None:
     feed.days = {DAY: {"big.jsonl": BIG}}
-    url = f"{feed.url}/files/{DAY}/big.jsonl"
+    url = f"{feed.url}/files/utterances/{DAY}/big.jsonl"
     download = Download(lambda: url, Deadline(10), QUICK)
     assert download.read(3) == BIG[:3]
     assert download.size == len(BIG)
     assert download.read(8 * MIB) == BIG[3 : 3 + 8 * MIB]
     assert download.read() == BIG[3 + 8 * MIB :]
     assert download.read() == download.read(5) == b""
+
+
+# Who spoke
+
+
+def test_who_spoke_is_in_a_folder_of_its_own_byte_for_byte(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}, DAY_BEFORE: {"file1.jsonl": b"more words"}}
+    feed.state = {DAY: {"file1.jsonl": b"agent\r\n"}, DAY_BEFORE: {"file1.jsonl": b"customer"}}
+    progress = night.run()
+    assert night.stored == {
+        key(DAY, "file1.jsonl"): b"words",
+        key(DAY, "file1.jsonl", STATE): b"agent\r\n",
+        key(DAY_BEFORE, "file1.jsonl"): b"more words",
+        key(DAY_BEFORE, "file1.jsonl", STATE): b"customer",
+    }
+    assert (progress.days_whole, progress.files, progress.days_without_state) == (2, 4, 0)
+    feed.requests.clear()
+    assert night.run().files == 0
+    assert feed.downloads == []
+
+
+ABSENT: dict[str, tuple[Behaviour, str]] = {
+    "empty": (LIST, "no files"),
+    "404": (then(404), "no files"),
+    "403": (then(403), "http_403; perhaps ASAPP's account team has yet to enable the feed"),
+    "400": (then(400), "listfeedfiles: http_400"),
+}
+
+
+@pytest.mark.parametrize(("answer", "reason"), ABSENT.values(), ids=ABSENT)
+def test_where_nothing_says_who_spoke_the_words_are_exported_and_announced_all_the_same(
+    answer: Behaviour,
+    reason: str,
+    feed: Feed,
+    night: Night,
+    deployed: Vendor,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    yesterday, before = days_back(2)
+    feed.days = {yesterday: {"file1.jsonl": b"a"}, before: {}}
+    feed.faults[f"{STATE} listfeedfiles"] = [answer] * 2
+    told = export_utterances.handler({}, Context(60))
+    assert told == {"daysMissing": 0, "files": 1, "bytes": 1, "daysWithoutState": 1}
+    (line,) = (each for each in caplog.records if each.getMessage() == "nothing says who spoke")
+    assert (vars(line)["day"], line.levelname) == (yesterday, "WARNING")
+    assert reason in vars(line)["problem"]
+    assert len(feed.asked("listfeedfiles", STATE)) == 2
+    assert [body for _, _, body in deployed.requests] == [{"exported": yesterday}]
+
+
+def test_where_there_are_no_words_who_spoke_is_exported_all_the_same(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    yesterday, before = days_back(2)
+    feed.state = {yesterday: {"file1.jsonl": b"a"}, before: {"file1.jsonl": b"b"}}
+    feed.faults[f"{UTTERANCES} listfeedfiles"] = [then(403), then(403)]
+    with pytest.raises(NotExported, match=f"utterances of {yesterday}: .* http_403; perhaps"):
+        export_utterances.handler({}, Context(60))
+    assert set(night.stored) == {key(day, "file1.jsonl", STATE) for day in (yesterday, before)}
+    assert deployed.requests == []
+
+
+STATE_FAULTS = {
+    "the list": ("listfeedfiles", "listfeedfiles: http_500"),
+    "a file": ("download", "missing file 1 of 1: download: http_500"),
+}
+
+
+@pytest.mark.parametrize(("call", "problem"), STATE_FAULTS.values(), ids=STATE_FAULTS)
+def test_who_spoke_is_made_good_by_the_next_run_where_it_failed(
+    call: str, problem: str, feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY_BEFORE: {"file1.jsonl": b"words"}}
+    feed.state = {DAY_BEFORE: {"file1.jsonl": b"agent"}}
+    feed.faults[f"{STATE} {call}"] = [then(500)] * QUICK.tries
+    progress = night.run(DAY_BEFORE)
+    assert (progress.days_whole, progress.days_without_state) == (1, 0)
+    assert progress.problems == [f"{STATE} of {DAY_BEFORE}: {problem}"]
+    assert night.announced == [DAY_BEFORE]
+    assert night.run(DAY_BEFORE).problems == []
+    assert night.stored[key(DAY_BEFORE, "file1.jsonl", STATE)] == b"agent"
+    assert night.announced == [DAY_BEFORE] * 2  # what still waits gets to know who spoke
+    night.run(DAY_BEFORE)
+    assert night.announced == [DAY_BEFORE] * 2
+
+
+def test_a_day_is_announced_after_who_spoke_is_there(feed: Feed, night: Night) -> None:
+    there: list[set[str]] = []
+    night.announce = lambda _: there.append(set(night.stored))
+    feed.days, feed.state = {DAY: {"a.jsonl": b"a"}}, {DAY: {"b.jsonl": b"b"}}
+    night.run(DAY)
+    assert there == [{key(DAY, "a.jsonl"), key(DAY, "b.jsonl", STATE)}]
+
+
+def test_who_spoke_takes_no_time_from_the_words(feed: Feed, night: Night) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}, DAY_BEFORE: {"file1.jsonl": b"more words"}}
+    feed.state = {DAY: {"file1.jsonl": b"agent"}}
+    feed.faults[f"{STATE} listfeedfiles"] = [hang] * 9
+    progress = night.run(seconds=2)
+    assert set(night.stored) == {key(day, "file1.jsonl") for day in (DAY, DAY_BEFORE)}
+    assert progress.days_whole == 2
+    assert DAY_BEFORE in progress.days_left
+    assert night.announced == [DAY, DAY_BEFORE]
+
+
+def test_credentials_that_asapp_takes_for_one_feed_only_hold_back_no_words(
+    feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults[f"{STATE} listfeedfiles"] = [then(401)] * 2
+    progress = night.run(DAY)
+    (problem,) = progress.problems
+    assert problem.startswith(f"{STATE} of {DAY}: ASAPP does not take them")
+    assert (progress.days_whole, night.announced) == (1, [DAY])
+
+
+def test_what_is_there_when_the_credentials_are_refused_is_announced(
+    feed: Feed, night: Night
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.faults["listfeedfiles"] = [LIST, then(401), then(401)]
+    with pytest.raises(BadCredentials):
+        night.run()
+    assert night.announced == [DAY]
+    assert feed.asked("listfeedfiles", STATE) == []
 
 
 YESTERDAY = date(2026, 11, 2)
@@ -860,7 +1000,7 @@ def test_the_nightly_run_exports_and_has_the_days_reconciled(
     yesterday, before = days_back(2)
     feed.days = {yesterday: {"file1.jsonl": b"a"}, before: {"file1.jsonl": b"bc"}}
     answer = export_utterances.handler({}, Context(60))
-    assert answer == {"daysMissing": 0, "files": 2, "bytes": 3}
+    assert answer == {"daysMissing": 0, "files": 2, "bytes": 3, "daysWithoutState": 2}
     assert figures(caplog) == [(0, 2, 3)]
     assert set(night.stored) == {key(day, "file1.jsonl") for day in (yesterday, before)}
     assert [body for _, _, body in deployed.requests] == [
@@ -899,7 +1039,9 @@ def test_what_another_run_may_mend_is_raised_after_all_else_is_done(
         yesterday: {f"a/{at}": b"" for at in range(7)} | {"file1.jsonl": b"a"},
         before: {"file1.jsonl": b"b"},
     }
-    with pytest.raises(NotExported, match=f"{yesterday}: missing file 1 of 8: .*; and 2 more"):
+    with pytest.raises(
+        NotExported, match=f"utterances of {yesterday}: missing file 1 of 8: .*; and 2 more"
+    ):
         export_utterances.handler({}, Context(60))
     assert figures(caplog) == [(1, 2, 2)]
     assert [body for _, _, body in deployed.requests] == [{"exported": before}]
@@ -942,7 +1084,9 @@ def test_a_day_that_nobody_could_be_told_of_is_raised_and_told_again(
         lambda request: request.reply(403, {"__type": "AccessDeniedException"}),
         lambda request: request.reply(202, ""),
     ]
-    with pytest.raises(NotExported, match=f"{yesterday}: it is whole, and nobody could be told"):
+    with pytest.raises(
+        NotExported, match=f"utterances of {yesterday}: it is whole, and nobody could be told"
+    ):
         export_utterances.handler({}, Context(60))
     assert export_utterances.handler({}, Context(60))["files"] == 0
     assert [body for _, _, body in deployed.requests] == [{"exported": yesterday}] * 2

@@ -21,17 +21,37 @@ import pytest
 
 import shared
 from authorize_webhook import handler as authorize_webhook
+from export_utterances import handler as export_utterances
+from export_utterances.file_exporter import STATE, FileExporter
+from export_utterances.handler import NotExported
 from publish_utterance import handler as publish_utterance
+from read_transcript import handler as read_transcript
+from reconcile_transcript import handler as reconcile_transcript
+from reconcile_transcript.handler import NotReconciled
 from shared import environment
+from shared.asapp import BadCredentials
 from shared.aws import AwsError
 from shared.connect import NotAContact
+from shared.secrets import AsappCredentials
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from store_transcript import handler as store_transcript
 
-from .conftest import API_SECRET, CUSTOMER_NUMBER, Context, Vendor, VendorHandler, flow_event, ok
+from .conftest import (
+    API_SECRET,
+    CUSTOMER_NUMBER,
+    Behaviour,
+    Context,
+    Vendor,
+    VendorHandler,
+    flow_event,
+    html,
+    ok,
+)
 from .test_authorize_webhook import FIRST, SECOND, THIRD, Secret, with_header
+from .test_export_utterances import QUICK, Feed, days_back, truncated
 from .test_publish_utterance import image, partly, record
+from .test_reconcile_transcript import Bucket, Call, Table
 from .test_start_and_stop import FAILURES
 from .test_store_transcript import (
     POISON,
@@ -507,4 +527,319 @@ def test_publish_when_it_raises(queue: None, ear: Ear) -> None:
     incomplete = image(post(1))
     del incomplete["role"]
     assert ear.run(publish_utterance.handler, {"Records": [record("1", incomplete)]}) is KeyError
+    assert ear.leaks() == set()
+
+
+# After the call
+
+
+def private_items(guid: str) -> list[dict[str, Any]]:
+    """Of GET messages."""
+    return [
+        {
+            "text": f"{WORDS} {at}",
+            "sender": {"role": "customer", "externalId": CUSTOMER_NUMBER, "name": CUSTOMER},
+            "messageId": f"{guid}/{at}",
+            "clientTimestamp": f"2026-11-01T10:00:0{at}Z",
+        }
+        for at in range(9)
+    ]
+
+
+def given(*items: object) -> Behaviour:
+    return lambda request: request.reply(200, {"items": items, "echo": EVERYTHING})
+
+
+def refusal(status: int) -> Behaviour:
+    """Repeats all that it was sent, with the secret."""
+
+    def behave(request: VendorHandler) -> None:
+        said = f"{EVERYTHING} {request.headers} {request.path}"
+        request.reply(status, {"error": {"code": said, "message": said}})
+
+    return behave
+
+
+GARBLED = {"text": EVERYTHING, "sender": {"role": EVERYTHING, "externalId": EVERYTHING * 99}}
+RECORDS: dict[str, Behaviour] = {
+    "fine": given(*private_items("fine")),
+    "with everything everywhere": given(
+        *private_items("x"),
+        GARBLED | {"messageId": EVERYTHING, "clientTimestamp": EVERYTHING},
+        GARBLED | {"messageId": EVERYTHING * 9, "createdTimestamp": [EVERYTHING]},
+        EVERYTHING,
+        [EVERYTHING],
+        {EVERYTHING: EVERYTHING},
+    ),
+    "of another shape": lambda request: request.reply(200, {"items": {WORDS: EVERYTHING}}),
+    "cut off": lambda request: request.reply(200, json.dumps({"items": EVERYTHING})[:-9]),
+    "in HTML": html,
+    "400": refusal(400),
+    "404": refusal(404),
+    "429": refusal(429),
+    "500": refusal(500),
+}
+
+
+@pytest.fixture
+def ended(
+    service: AwsService,
+    aws: str,
+    vendor: Vendor,
+    table_name: str,
+    secret_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Table]:
+    """Calls that ended a day ago, one for each record of ASAPP's; the environment variables of
+    reconciliation and reader, and their caches empty."""
+    monkeypatch.setattr("reconcile_transcript.messages._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
+    monkeypatch.setenv("ASAPP_API_HOST", vendor.url)
+    monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
+    monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
+    monkeypatch.setenv("TRANSCRIPT_RETENTION_DAYS", "30")
+    monkeypatch.setenv("RECONCILE_AFTER_MINUTES", "15")
+    monkeypatch.setenv("EXPORT_BUCKET", table_name)
+    caches = (
+        reconcile_transcript._transcripts,
+        reconcile_transcript._reconciler,
+        reconcile_transcript._s3,
+        read_transcript._reader,
+    )
+    for kept in caches:
+        kept.cache_clear()
+    table = Table(table_name)
+    for guid in RECORDS:
+        call_of = Call(guid, [WORDS, f"{WORDS} 1", EVERYTHING], ago_ms=25 * 3_600_000)
+        table.end(call_of)
+        table.post(call_of, [0, 2])
+    vendor.moods = dict(RECORDS)
+    vendor.behaviours = [given()]
+    yield table
+    for kept in caches:
+        kept.cache_clear()
+
+
+def asked_for(ear: Ear, guid: str) -> Any:
+    return ear.run(reconcile_transcript.handler, {"conversationId": guid}, seconds=60)
+
+
+def test_reconciliation_whatever_asapp_gives(ended: Table, ear: Ear) -> None:
+    answer = ear.run(reconcile_transcript.handler, {}, seconds=60)
+    assert answer == {"conversations": len(RECORDS)}
+    assert ended.conversation("fine")["recovered"] > 5
+    expected = {"reconciled", "ASAPP gave no messages; it is asked again"}
+    assert expected <= ear.messages
+    for guid in RECORDS:
+        ended.change(guid, changedAt=0)
+        told = asked_for(ear, guid)
+        assert not [value for value in PRIVATE.values() if value in str(told)]
+    assert "a conversation stays incomplete" in ear.messages
+    assert ear.leaks() == set()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_reconciliation_when_asapp_refuses_the_credentials(
+    status: int, ended: Table, vendor: Vendor, ear: Ear
+) -> None:
+    vendor.moods = dict.fromkeys(RECORDS, refusal(status))
+    assert ear.run(reconcile_transcript.handler, {}, seconds=60) is BadCredentials
+    assert ear.leaks() == set()
+
+
+@pytest.mark.parametrize("operation", ["Query", "UpdateItem", "BatchWriteItem", "GetSecretValue"])
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
+def test_reconciliation_whatever_aws_does(
+    operation: str, code: str, ended: Table, service: AwsService, ear: Ear
+) -> None:
+    service.faults[operation] = [refusing(code, message=EVERYTHING)]
+    expected = BadCredentials if operation == "GetSecretValue" else NotReconciled
+    assert ear.run(reconcile_transcript.handler, {}, seconds=60) is expected
+    assert asked_for(ear, "fine") is expected
+    assert ear.leaks() == set()
+
+
+def test_reconciliation_whatever_an_item_has(ended: Table, ear: Ear) -> None:
+    broken = ended.utterances("fine")[0]
+    ended.put(broken | {"startMs": EVERYTHING})
+    assert ear.run(reconcile_transcript.handler, {}, seconds=60) is NotReconciled
+    assert "a conversation could not be reconciled" in ear.messages
+    assert ear.leaks() == set()
+
+
+def feed_lines(guid: str) -> list[bytes]:
+    """Of both feeds, whole and spoilt."""
+    row = {
+        "external_conversation_id": guid,
+        "message_id": EVERYTHING,
+        "utterance": WORDS,
+        "sender_type": EVERYTHING,
+        "sender_id": CUSTOMER_NUMBER,
+        "start_ts": EVERYTHING,
+    }
+    whole = json.dumps(row).encode()
+    return [whole, whole[:-1], EVERYTHING.encode() + guid.encode(), b"\xff" + whole, b"[]"]
+
+
+def test_completion_whatever_the_export_holds(ended: Table, ear: Ear) -> None:
+    bucket = Bucket(ended.name)
+    day = "2026-11-01"
+    for guid in RECORDS:
+        ended.change(guid, reconcile="batch")
+    for feed in ("utterances", STATE):
+        for guid in RECORDS:
+            name = f"{guid} {EVERYTHING}.jsonl"
+            bucket.s3.put_object(
+                Bucket=bucket.name,
+                Key=f"{feed}/dt={day}/{name}",
+                Body=b"\n".join(feed_lines(guid)),
+            )
+    answer = ear.run(reconcile_transcript.handler, {"exported": day}, seconds=60)
+    assert answer == {"conversations": len(RECORDS), "complete": 0}
+    assert {"reconciled", "lines of the feed cannot be read"} <= ear.messages
+    assert ear.leaks() == set()
+
+
+def s3_refuses(request: VendorHandler) -> None:
+    error = f"<Error><Code>AccessDenied</Code><Message>{EVERYTHING}</Message></Error>"
+    request.reply(403, error, "application/xml")
+
+
+def test_completion_when_it_raises(
+    ended: Table, vendor: Vendor, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended.change("fine", reconcile="batch")
+    exported = {"exported": "2026-11-01"}
+    vendor.behaviours = [s3_refuses]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", vendor.url)
+    assert ear.run(reconcile_transcript.handler, exported, seconds=60) is NotReconciled
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    reconcile_transcript._s3.cache_clear()
+    assert ear.run(reconcile_transcript.handler, exported, seconds=60) is NotReconciled
+    assert ear.leaks() == set()
+
+
+def test_the_reader_whatever_it_reads(ended: Table, service: AwsService, ear: Ear) -> None:
+    asked_for(ear, "fine")
+    wanted = {"pathParameters": {"conversationId": "fine"}, "httpMethod": "GET", "headers": None}
+    for query in (None, {"format": "text"}, {"format": EVERYTHING}):
+        answer = ear.run(read_transcript.handler, wanted | {"queryStringParameters": query})
+        assert (WORDS in answer["body"]) == (query != {"format": EVERYTHING})
+    for unknown in (EVERYTHING, EVERYTHING * 9, ""):
+        ear.run(read_transcript.handler, {"pathParameters": {"conversationId": unknown}})
+    assert "transcript read" in ear.messages
+    service.faults["Query"] = [refusing("AccessDeniedException", message=EVERYTHING)]
+    assert ear.run(read_transcript.handler, wanted)["statusCode"] == 503
+    assert "the table cannot be read" in ear.messages
+    assert ear.leaks() == set()
+
+
+@pytest.fixture
+def night(
+    service: AwsService,
+    aws: str,
+    vendor: Vendor,
+    table_name: str,
+    secret_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Feed]:
+    """File Exporter with private words in files and names; the exporter's environment variables,
+    and its caches empty."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
+    bucket = Bucket(table_name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", vendor.url)
+    monkeypatch.setenv("EXPORT_BUCKET", bucket.name)
+    monkeypatch.setenv("LOOKBACK_DAYS", "1")
+    monkeypatch.setenv("RECONCILE_FUNCTION", "reconcile")
+    for kept in (export_utterances._bucket, export_utterances._lambda):
+        kept.cache_clear()
+    vendor.behaviours = [lambda request: request.reply(202, "")]
+    with running(Feed()) as feed:
+        exporter = FileExporter(feed.url, AsappCredentials(secret_name), QUICK)
+        monkeypatch.setattr(export_utterances, "_exporter", lambda: exporter)
+        (day,) = days_back(1)
+        names = (f"{WORDS} {CUSTOMER_NUMBER}.jsonl", f"{AGENT}.jsonl", f"../{CUSTOMER}")
+        feed.days = {day: dict.fromkeys(names, EVERYTHING.encode())}
+        feed.state = {day: dict.fromkeys(names, EVERYTHING.encode())}
+        yield feed
+    for kept in (export_utterances._bucket, export_utterances._lambda):
+        kept.cache_clear()
+
+
+def export(ear: Ear) -> Any:
+    return ear.run(export_utterances.handler, {}, seconds=60)
+
+
+def without_failures(night: Feed) -> None:
+    for files in (*night.days.values(), *night.state.values()):
+        del files[f"../{CUSTOMER}"]
+
+
+def forget_what_is_exported() -> None:
+    name, s3 = os.environ["EXPORT_BUCKET"], client("s3", os.environ["AWS_ENDPOINT_URL_S3"])
+    for found in s3.list_objects_v2(Bucket=name).get("Contents", []):
+        s3.delete_object(Bucket=name, Key=found["Key"])
+
+
+def test_the_export_in_the_ordinary_course(night: Feed, ear: Ear) -> None:
+    without_failures(night)
+    answer = export(ear)
+    assert (answer["files"], answer["daysMissing"]) == (4, 0)
+    assert "exported" in ear.messages
+    assert ear.leaks() == set()
+
+
+def no_chunk(request: Any) -> None:
+    request.head(200, Transfer_Encoding="chunked")
+    request.close_connection = True
+
+
+WORDY_URL = f"https://nobody.invalid/{API_SECRET}?{WRONG}={CUSTOMER}"
+FEED_FAULTS: dict[str, Behaviour] = {
+    **{str(status): refusal(status) for status in (400, 403, 404, 429, 500)},
+    "in HTML": lambda request: request.reply(200, f"<html>{EVERYTHING}</html>", "text/html"),
+    "of another shape": lambda request: request.reply(200, {WORDS: EVERYTHING}),
+    "with two lists": lambda request: request.reply(200, {"a": [WORDS], "b": [EVERYTHING]}),
+    "with names": lambda request: request.reply(200, {"files": [EVERYTHING, EVERYTHING * 9]}),
+    "with a URL": lambda request: request.reply(200, {"url": WORDY_URL}),
+    "with no URL": lambda request: request.reply(200, {"url": EVERYTHING}),
+    "with a range of its own": lambda request: request.reply(206, EVERYTHING),
+    "cut off": truncated(9),
+    "cut off ahead of a chunk": no_chunk,
+}
+
+
+@pytest.mark.parametrize("feed", ["", f"{STATE} "], ids=["utterances", "state"])
+@pytest.mark.parametrize("call", ["listfeedfiles", "getfeedfile", "download"])
+def test_the_export_whatever_asapp_gives(call: str, feed: str, night: Feed, ear: Ear) -> None:
+    for fault in FEED_FAULTS.values():
+        night.faults[f"{feed}{call}"] = [fault] * 20
+        export(ear)
+        forget_what_is_exported()
+    assert {"exported", "not exported"} <= ear.messages
+    assert ear.leaks() == set()
+
+
+def test_the_export_when_asapp_refuses_the_credentials(night: Feed, ear: Ear) -> None:
+    night.faults["listfeedfiles"] = [refusal(401)] * 9
+    assert export(ear) is BadCredentials
+    assert ear.leaks() == set()
+
+
+def test_the_export_whatever_aws_does(
+    night: Feed, service: AwsService, vendor: Vendor, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_failures(night)
+    denied = {"Type": "User", "message": EVERYTHING, "Message": EVERYTHING}
+    vendor.behaviours = [lambda request: request.reply(403, denied)]  # nobody can be told
+    assert export(ear) is NotExported
+    vendor.behaviours = [s3_refuses]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", vendor.url)
+    export_utterances._bucket.cache_clear()
+    assert export(ear) is NotExported
+    service.faults["GetSecretValue"] = [refusing("AccessDeniedException", message=EVERYTHING)]
+    exporter = FileExporter(night.url, AsappCredentials("no such secret"), QUICK)
+    monkeypatch.setattr(export_utterances, "_exporter", lambda: exporter)
+    assert export(ear) is BadCredentials
+    assert ear.run(export_utterances.handler, {"from": EVERYTHING, "to": WORDS}) is ValueError
     assert ear.leaks() == set()

@@ -33,6 +33,7 @@ from .conftest import Behaviour, Context, Vendor, VendorHandler, failing, hang, 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 AFTER_MS = 15 * 60_000
 ROLES = ("agent", "customer")
+STATE = "staging_utterance_state"
 
 
 def now_ms() -> int:
@@ -88,8 +89,23 @@ class Call:
             for at, text in enumerate(self.texts)
         ]
 
+    def documented(self, **of_both: Any) -> tuple[list[bytes], list[bytes]]:
+        """Of File Exporter's feeds as ASAPP documents them: what was said, and who said it."""
+        said, state = [], []
+        for at, (role, text) in enumerate(self.said):
+            both = {
+                "external_conversation_id": self.guid,
+                "message_id": f"{self.guid}/{at}",
+                "instance_ts": self.iso(0),
+                "chat_message_event_ts": self.iso(at)[:19].replace("T", " "),
+            } | of_both
+            sender = {"sender_type": f"SENDER_{role.upper()}", "sender_id": f"id of {role}"}
+            said.append(json.dumps({**both, "utterance": text}).encode())
+            state.append(json.dumps({**both, **sender}).encode())
+        return said, state
+
     def lines(self) -> list[bytes]:
-        """Of File Exporter's feed."""
+        """Of a feed of utterances that says all by itself."""
         rows = (
             {
                 "external_conversation_id": self.guid,
@@ -625,8 +641,14 @@ class Bucket:
         self.s3 = boto3.client("s3")
         self.s3.create_bucket(Bucket=name)
 
-    def put(self, day: date, lines: Sequence[bytes], name: str = "file1.jsonl") -> None:
-        key = f"utterances/dt={day}/{name}"
+    def put(
+        self,
+        day: date,
+        lines: Sequence[bytes],
+        name: str = "file1.jsonl",
+        feed: str = "utterances",
+    ) -> None:
+        key = f"{feed}/dt={day}/{name}"
         self.s3.put_object(Bucket=self.name, Key=key, Body=b"\n".join(lines) + b"\n")
 
 
@@ -659,11 +681,13 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
     assert abs(conversation["reconcileAt"] - now_ms()) < 60_000
     assert run() == {"conversations": 0}
 
-    other = Call("other", texts(30))
+    (lines, state), (others, others_state) = call.documented(), Call("o", texts(30)).documented()
     day = utc_day(call.ended_ms)
-    half = len(call.lines()) // 2
-    bucket.put(day, [*other.lines(), *call.lines()[:half]])
-    bucket.put(day, [*call.lines()[half - 5 :], b"no JSON at all {"], name="file2.jsonl")
+    bucket.put(day, [*others, *lines[:1_250]])
+    bucket.put(day, [*lines[1_245:], b"no JSON at all {"], name="words +15550100199.jsonl")
+    chance.shuffle(state)  # not in the other feed's order
+    bucket.put(day, [*state[:2_000], *others_state], feed=STATE)
+    bucket.put(day, state[1_900:], name="file2.jsonl", feed=STATE)
     assert exported(day) == {"conversations": 1, "complete": 1}
     conversation = world.conversation("long")
     expected = {
@@ -680,9 +704,15 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
     assert world.transcript("long") == call.said
     sources = [item["source"] for item in world.utterances("long")]
     assert {*sources} == {"webhook", "messages", "export"}
-    assert world.utterances("other") == []
+    assert {item["senderId"] for item in world.utterances("long")} == {
+        "id of customer",
+        "id of agent",
+    }
+    assert world.utterances("o") == []
     (malformed,) = log.of("lines of the feed cannot be read")
     assert (malformed["lines"], malformed["levelname"]) == (1, "ERROR")
+    assert (malformed["feed"], malformed["day"], malformed["file"]) == ("utterances", str(day), 2)
+    assert "15550100199" not in str(malformed)  # a name is ASAPP's and may say anything
 
 
 def marked(world: Table, call: Call, have: Sequence[int], **changes: Any) -> None:
@@ -758,25 +788,125 @@ def test_columns_of_an_account_are_found_by_their_names(
     assert world.transcript("c-1") == call.said
 
 
-def test_the_documented_columns_are_enough_for_the_words(world: Table, bucket: Bucket) -> None:
+def roles(world: Table, guid: str = "c-1") -> dict[str, tuple[str, str]]:
+    """By message id, who said it and what, of what came by the export."""
+    return {
+        item["messageId"]: (item["role"], item["senderId"])
+        for item in world.utterances(guid)
+        if item["source"] == "export"
+    }
+
+
+def test_where_nothing_says_who_spoke_the_words_are_enough(world: Table, bucket: Bucket) -> None:
     call = Call("c-1", texts(8))
     marked(world, call, [at for at in range(8) if at not in (3, 6)])
-    rows = [
-        {
-            "external_conversation_id": "c-1",
-            "message_id": f"m-{at}",
-            "instance_ts": call.iso(0),
-            "chat_message_event_ts": call.iso(at)[:19].replace("T", " "),
-            "utterance": text,
-        }
-        for at, text in enumerate(call.texts)
-    ]
-    bucket.put(utc_day(call.ended_ms), [json.dumps(row).encode() for row in rows])
+    bucket.put(utc_day(call.ended_ms), call.documented()[0])
     assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
     assert [text for _, text in world.transcript("c-1")] == call.texts
-    assert {item["role"] for item in world.utterances("c-1") if item["source"] == "export"} == {
-        "unknown"
-    }
+    assert roles(world) == {"c-1/3": ("unknown", ""), "c-1/6": ("unknown", "")}
+
+
+SENDERS = {
+    "SENDER_CUSTOMER": "customer",
+    "customer": "customer",
+    "SENDER_AGENT": "agent",
+    "Sender_Agent": "agent",
+    "AGENT": "agent",
+    "SENDER_REP": "agent",
+    "SENDER_UNKNOWN": "unknown",
+    "": "unknown",
+    "SENDER_SYSTEM": "system",
+}
+
+
+@pytest.mark.parametrize(("sender", "role"), SENDERS.items(), ids=str)
+def test_who_spoke_is_told_in_our_words(
+    sender: str, role: str, world: Table, bucket: Bucket
+) -> None:
+    call = Call("c-1", [f"Words of number {at}." for at in range(8)])
+    marked(world, call, [at for at in range(8) if at != 3])
+    said, state = call.documented()
+    state[3] = json.dumps(json.loads(state[3]) | {"sender_type": sender}).encode()
+    bucket.put(utc_day(call.ended_ms), said)
+    bucket.put(utc_day(call.ended_ms), state, feed=STATE)
+    assert exported(utc_day(call.ended_ms))["complete"] == 1
+    assert [who for who, _ in roles(world).values()] == [role]
+
+
+@pytest.mark.parametrize("conversation", [{}, {"external_conversation_id": None}], ids=str)
+def test_who_spoke_is_found_by_the_message_id_alone(
+    conversation: dict[str, Any], world: Table, bucket: Bucket
+) -> None:
+    """Whatever else a line of the state feed says, and however often it says it."""
+    call, other = Call("c-1", texts(8)), Call("c-2", texts(8))
+    marked(world, call, range(0, 8, 2))
+    (said, _), (_, state) = call.documented(), call.documented(**conversation)
+    _, (other_agent, *_) = other.documented(message_id="c-1/3")
+    no_id = [line.replace(b"message_id", b"id") for line in state]
+    bucket.put(utc_day(call.ended_ms), said)
+    bucket.put(utc_day(call.ended_ms), [*no_id, b"", *state, *state, other_agent], feed=STATE)
+    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert world.transcript("c-1") == call.said
+    assert roles(world) == {f"c-1/{at}": ("customer", "id of customer") for at in (1, 3, 5, 7)}
+
+
+def test_what_has_no_message_id_is_said_by_nobody_known(world: Table, bucket: Bucket) -> None:
+    call = Call("c-1", [f"Words of number {at}." for at in range(8)])
+    marked(world, call, [at for at in range(8) if at != 3])
+    said, state = call.documented(message_id="")
+    bucket.put(utc_day(call.ended_ms), said)
+    bucket.put(utc_day(call.ended_ms), state, feed=STATE)
+    assert exported(utc_day(call.ended_ms))["complete"] == 1
+    assert [who for who, _ in roles(world).values()] == ["unknown"]
+
+
+def test_a_line_that_says_who_spoke_is_believed_before_the_state_feed(
+    world: Table, bucket: Bucket
+) -> None:
+    call = Call("c-1", texts(6))
+    marked(world, call, range(3))
+    _, state = call.documented()
+    lines = [line.replace(b"utterance_id", b"message_id") for line in call.lines()]
+    bucket.put(utc_day(call.ended_ms), lines)
+    swapped = [line.replace(b"R_AGENT", b"R_CUSTOMER") for line in state]
+    bucket.put(utc_day(call.ended_ms), swapped, feed=STATE)
+    assert exported(utc_day(call.ended_ms))["complete"] == 1
+    assert world.transcript("c-1") == call.said
+
+
+def test_a_state_feed_that_comes_later_says_who_spoke_in_what_still_waits(
+    world: Table, bucket: Bucket
+) -> None:
+    call = Call("c-1", texts(8))
+    marked(world, call, range(0, 8, 2))
+    said, state = call.documented()
+    bucket.put(utc_day(call.ended_ms), [*said[:7], said[7][:-3]])
+    assert exported(utc_day(call.ended_ms))["complete"] == 0
+    assert {who for who, _ in roles(world).values()} == {"unknown"}
+    bucket.put(utc_day(call.ended_ms), said)
+    bucket.put(utc_day(call.ended_ms), state, feed=STATE)
+    assert exported(utc_day(call.ended_ms))["complete"] == 1
+    assert world.transcript("c-1") == call.said
+
+
+def test_a_line_of_the_state_feed_that_cannot_be_read_costs_only_who_spoke(
+    world: Table, bucket: Bucket, log: Sent
+) -> None:
+    call = Call("c-1", [f"Words of number {at}." for at in range(8)])
+    marked(world, call, [0, 2, 4, 6])
+    said, state = call.documented()
+    state[3] = state[3][:-5]
+    bucket.put(utc_day(call.ended_ms), said)
+    bucket.put(utc_day(call.ended_ms), state, feed=STATE)
+    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    (line,) = log.of("lines of the feed cannot be read")
+    assert (line["feed"], line["numbers"]) == (STATE, [4])
+    assert [who for who, _ in roles(world).values()] == [
+        "customer",
+        "unknown",
+        "customer",
+        "customer",
+    ]
 
 
 def test_what_the_export_never_completes_is_an_error_and_then_incomplete(
@@ -958,6 +1088,17 @@ def test_a_call_is_due_from_its_end_or_after_hours_of_silence(
     )
     assert guid == "c-1"
     assert abs(at - now_ms() - wait_ms) < 60_000
+
+
+@pytest.mark.parametrize(("state", "ended"), [("connected", False), ("ended", True)])
+def test_an_ended_call_is_one_that_the_other_functions_call_ended(
+    state: str, ended: bool, conversations: Conversations, table_name: str
+) -> None:
+    known = Conversation(legs=(replace(LEG, state=state),))
+    conversations.write("c-1", Conversation(), known, Deadline(5.0))
+    read = Transcripts(boto3.client("dynamodb"), table_name, 1).read("c-1")
+    assert read is not None
+    assert read.ended is ended
 
 
 def test_a_call_without_audio_is_never_due(conversations: Conversations, table_name: str) -> None:

@@ -139,8 +139,8 @@ class FlowsStack(Stack):
         self.customer_queue = flow(
             "CustomerQueue", customer_queue(stop_function_arn=stop, prompts=queue_prompts)
         )
-        # No disconnect flow: Connect does not say that it waits for the last agent of three to leave,
-        # and it hangs up.
+        # No disconnect flow: it hangs up, and Connect does not say that it waits until the last of
+        # three has left.
         next_agents = {
             "agent_whisper_flow_arn": self.agent_whisper.arn,
             "customer_hold_flow_arn": self.customer_hold.arn,
