@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from sandbox.asapp_double import Delivery
 from sandbox.call import Call, play_all
 from sandbox.calls import CALLS, WITH_MODULES
 from sandbox.connect_events import ConnectEvents, Disorder
-from sandbox.conversations import load_all
+from sandbox.conversations import Conversation, load_all
+from sandbox.deployment import Deployment
 from sandbox.emulator import SandboxError
 from sandbox.flow_runner import Step
 from sandbox.running import BusListener, running_sandbox
-from sandbox.summary import Summary, stored, summarise, wait_for_arrival
+from sandbox.summary import Summary, conversation, summarise, wait_for_arrival, wait_for_end
 
-DELIVERY = Delivery(duplicate=0.2, reorder=0.3, delay_ms=(0, 400), seed=7)
+DELIVERY = Delivery(duplicate=0.2, reorder=0.3, delay_ms=(0, 400), drop=0.06, seed=7)
 DISORDER = Disorder(duplicate=0.2, late_ms=(0, 400), seed=7)
 COURSES = (
     CALLS["the agent hangs up first"],
@@ -36,7 +37,7 @@ COURSES = (
     CALLS["warm transfer"],
 )
 PACE = 0.03
-"""Real seconds a scripted second: a call of three minutes takes five seconds."""
+"""Seconds for a scripted second: a call of three minutes takes five seconds."""
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan")
 _SECONDS_TO_ARRIVE = 60
 _LONGEST_SHOWN = 100
@@ -65,27 +66,44 @@ class Screen:
         self.console.print(f"{self._tag(call.number)} [bold]{escape(name)}[/]: {way}")
 
     def utterance(self, number: int, detail: dict[str, Any]) -> None:
-        text = " ".join(str(detail["text"]).split())
-        if len(text) > _LONGEST_SHOWN:
-            text = f"{text[:_LONGEST_SHOWN]}… ({len(detail['text']):,} characters)"
-        self.console.print(f"{self._tag(number)} {detail['role']:>8}: {escape(text)}")
+        text = _shortened(" ".join(str(detail["text"]).split()))
+        late = "" if detail["source"] == "webhook" else " [dim](recovered)[/]"
+        self.console.print(f"{self._tag(number)} {detail['role']:>8}: {escape(text)}{late}")
 
-    def transcript(self, call: Call, items: Sequence[Any]) -> None:
-        self.console.rule(f"{self._tag(call.number)} {escape(call.conversation.title)}, in order")
-        for item in items:
-            self.utterance(call.number, item)
+    def transcript(self, call: Call, url: str, text: str) -> None:
+        self.console.rule(f"{self._tag(call.number)} {escape(call.conversation.title)}")
+        self.console.print(f"[dim]GET {escape(url)}[/]")
+        for line in text.splitlines():
+            who, _, words = line.partition(": ")
+            self.console.print(escape(f"{who}: {_shortened(words)}"))
 
     def summary(self, summary: Summary) -> None:
         table = Table(title="What came of it", show_header=False)
         for name, value in asdict(summary).items():
             if name != "wrongs":
-                table.add_row(name.replace("_", " "), f"{value:,}")
+                of = f" of {summary.calls:,}" if name == "conversations_complete" else ""
+                table.add_row(name.replace("_", " ").replace("asapp", "ASAPP"), f"{value:,}{of}")
         self.console.print(table)
         for wrong in summary.wrongs:
             self.console.print(f"[red]{escape(wrong)}[/]")
 
     def _tag(self, number: int) -> str:
         return f"[{_COLOURS[number % len(_COLOURS)]}]call {number}[/]"
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"{text[:_LONGEST_SHOWN]}… ({len(text):,} characters)"
+
+
+def quickened(conversation: Conversation) -> Conversation:
+    """The same words, said so fast, by every clock: ASAPP's record and ours tell one time."""
+    utterances = (
+        replace(each, start_ms=round(each.start_ms * PACE), end_ms=round(each.end_ms * PACE))
+        for each in conversation.utterances
+    )
+    return replace(conversation, utterances=tuple(utterances))
 
 
 def main() -> int:
@@ -109,14 +127,16 @@ def main() -> int:
 
 def demo(screen: Screen) -> Summary:
     """Start the sandbox, play every scripted conversation at once, compare, and stop it all."""
-    with running_sandbox(delivery=DELIVERY, pace=PACE, say=screen.step) as sandbox:
+    with running_sandbox(delivery=DELIVERY, pace=1.0, say=screen.step) as sandbox:
+        deployment, asapp = sandbox.deployment, sandbox.asapp
+        deployment.stop_schedules()
         calls = [
-            Call(sandbox.deployment, sandbox.asapp, conversation, number, screen.path, screen.act)
+            Call(deployment, asapp, quickened(conversation), number, screen.path, screen.act)
             for number, conversation in enumerate(load_all(), 1)
         ]
         numbers = {call.contact.contact_id: call.number for call in calls}
         published: dict[str, dict[str, Any]] = {}
-        listener = BusListener(sandbox.deployment)
+        listener = BusListener(deployment)
 
         def show() -> None:
             for detail in listener.listen():
@@ -125,21 +145,38 @@ def demo(screen: Screen) -> Summary:
 
         showing = threading.Thread(target=show, daemon=True)
         showing.start()
-        screen.step(f"playing {len(calls)} calls; POSTs and Connect's events come twice, and late")
-        with ConnectEvents(sandbox.deployment, DISORDER) as events:
+        screen.step(
+            f"playing {len(calls)} calls; POSTs and Connect's events come twice, and late; "
+            "some POSTs never come"
+        )
+        with ConnectEvents(deployment, DISORDER) as events:
             play_all([(c, COURSES[i % len(COURSES)]) for i, c in enumerate(calls)], events)
         screen.step("waiting for what is still on its way")
-        wait_for_arrival(sandbox.deployment, sandbox.asapp, _SECONDS_TO_ARRIVE)
+        wait_for_arrival(deployment, asapp, _SECONDS_TO_ARRIVE)
+        wait_for_end(deployment, calls, _SECONDS_TO_ARRIVE)
+        screen.step(
+            "holding the calls against ASAPP's own record: at once, not with the next minute's run"
+        )
+        deployment.reconcile()
         time.sleep(2)  # a duplicate that is stored as a second utterance would come late
         listener.close()
         showing.join(timeout=_SECONDS_TO_ARRIVE)
-        screen.transcript(calls[0], stored(sandbox.deployment, calls[0].contact.contact_id))
-        summary = summarise(calls, sandbox.deployment, sandbox.asapp, published)
+        summary = summarise(calls, deployment, asapp, published)
+        mended = max(calls, key=lambda call: _recovered(deployment, call))
+        read = deployment.transcript(mended.contact.contact_id, "text/plain")
+        screen.transcript(mended, str(read.url), read.text)
         screen.summary(summary)
         screen.step("stopping the emulator and the double")
-    good = "nothing lost, doubled or altered; nothing of a hold transcribed"
+    good = (
+        "every conversation is complete: nothing lost, doubled or altered; nothing of a hold "
+        "transcribed"
+    )
     screen.console.print(f"[red]{len(summary.wrongs)} wrong[/]" if summary.wrongs else good)
     return summary
+
+
+def _recovered(deployment: Deployment, call: Call) -> int:
+    return int(conversation(deployment, call.contact.contact_id).get("recovered", 0))
 
 
 if __name__ == "__main__":

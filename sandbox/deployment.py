@@ -31,6 +31,8 @@ _ACCESS, _TRANSCRIPTION, _FLOWS = (
     f"{_PREFIX}-{part}" for part in ("access", "transcription", "flows")
 )
 
+_SECONDS_OF_A_RUN = 120
+
 Say = Callable[[str], None]
 
 
@@ -95,7 +97,9 @@ class Deployment:
         """With ``{conversationId}`` where that belongs."""
         return self._served("TranscriptApi", self.outputs["TranscriptUrl"])
 
-    def transcript(self, conversation_id: str, accept: str, *, signed: bool = True) -> httpx.Response:
+    def transcript(
+        self, conversation_id: str, accept: str, *, signed: bool = True
+    ) -> httpx.Response:
         """What another system gets that reads a call's transcript.
 
         The emulator asks for a signature and does not check it.
@@ -114,35 +118,35 @@ class Deployment:
         value = client.get_secret_value(SecretId=self.outputs["WebhookSecretArn"])
         return str(value["SecretString"])
 
-    def stop_schedules(self) -> None:
-        """From now on nothing runs by the clock, but only when :meth:`run_schedule` is called."""
-        scheduler = self.emulator.client("scheduler")
-        for name in self._resources("AWS::Scheduler::Schedule"):
-            scheduler.update_schedule(**self._schedule(name), State="DISABLED")
-
-    def run_schedule(self, construct: str) -> Any:
-        """Invoke what a schedule invokes, as it does, but at once and waiting for the answer.
+    def scheduled(self, construct: str) -> tuple[str, Any]:
+        """The function that a construct's schedule invokes, and with what.
 
         :param construct: ``TranscriptReconciliation`` or ``UtteranceExport``.
         """
         (name,) = self._resources("AWS::Scheduler::Schedule", construct)
-        target = self._schedule(name)["Target"]
-        return self.invoke(target["Arn"], json.loads(target["Input"]), _SECONDS_OF_A_RUN)
+        target = self.emulator.client("scheduler").get_schedule(Name=name)["Target"]
+        return target["Arn"], json.loads(target["Input"])
+
+    def stop_schedules(self) -> None:
+        """From now on nothing runs by the clock."""
+        scheduler = self.emulator.client("scheduler")
+        for name in self._resources("AWS::Scheduler::Schedule"):
+            found = scheduler.get_schedule(Name=name)
+            kept = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+            scheduler.update_schedule(**{each: found[each] for each in kept}, State="DISABLED")
 
     def reconcile(self, conversation_id: str = "") -> Any:
-        """Hold calls against ASAPP's record of them.
+        """Hold calls against ASAPP's record of them now.
 
-        :param conversation_id: This one, whether it is due or not. Default: those that are due.
+        :param conversation_id: This one, due or not. Default: as the schedule does, those due.
         """
-        if not conversation_id:
-            return self.run_schedule("TranscriptReconciliation")
-        event = {"conversationId": conversation_id}
-        return self.invoke(self.reconcile_transcript_arn, event, _SECONDS_OF_A_RUN)
+        function_arn, event = self.scheduled("TranscriptReconciliation")
+        event = {"conversationId": conversation_id} if conversation_id else event
+        return self.invoke(function_arn, event, _SECONDS_OF_A_RUN)
 
-    @cached_property
-    def reconcile_transcript_arn(self) -> str:
-        (name,) = self._resources("AWS::Scheduler::Schedule", "TranscriptReconciliation")
-        return str(self._schedule(name)["Target"]["Arn"])
+    def export(self) -> Any:
+        """Fetch the files of the last days now, as the schedule does."""
+        return self.invoke(*self.scheduled("UtteranceExport"), _SECONDS_OF_A_RUN)
 
     def flow(self, name: str) -> dict[str, Any]:
         """The content of a flow or module of the flows stack, with the deployed functions' ARNs."""
@@ -160,7 +164,10 @@ class Deployment:
         return resources
 
     def invoke(self, function_arn: str, event: Mapping[str, Any], seconds: float) -> Any:
-        """Invoke a function as a flow's Lambda block does: once, with a limit."""
+        """Invoke a function as a flow's Lambda block does: once, with a limit.
+
+        :raises LambdaFailed: with the exception's name.
+        """
         client = self.emulator.client("lambda", tries=1, read_timeout=seconds)
         try:
             answer = client.invoke(FunctionName=function_arn, Payload=json.dumps(event))
@@ -197,6 +204,13 @@ class Deployment:
                 for found in events.paginate(logGroupName=group["logGroupName"]):
                     lines += [event["message"] for event in found["events"]]
         return lines
+
+    def _served(self, construct: str, url: str) -> str:
+        """Where the emulator serves what API Gateway serves at a construct's URL."""
+        (api,) = self._resources("AWS::ApiGateway::RestApi", construct)
+        path = url.partition(".amazonaws.com/")[2]
+        stage, _, resource = path.partition("/")
+        return f"{self.emulator.endpoint}/restapis/{api}/{stage}/_user_request_/{resource}"
 
     def _resources(self, kind: str, prefix: str = "") -> list[str]:
         found = self.emulator.client("cloudformation").describe_stack_resources(

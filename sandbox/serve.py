@@ -74,6 +74,8 @@ def commands(sandbox: Sandbox) -> list[tuple[str, str]]:
     endpoint = deployment.emulator.endpoint
     functions = f"{endpoint}/2015-03-31/functions"
     amz = {"X-Amz-Target": "DynamoDB_20120810.Query", "Content-Type": "application/x-amz-json-1.0"}
+    reconcile, _ = deployment.scheduled("TranscriptReconciliation")
+    transcript_url = deployment.transcript_url.replace("{conversationId}", guid)
     return [
         (
             "Start transcription, as a flow's Lambda block does",
@@ -83,7 +85,10 @@ def commands(sandbox: Sandbox) -> list[tuple[str, str]]:
             "Post an utterance, as ASAPP does",
             _curl(deployment.webhook_url, {"Content-Type": "application/json", **secret}, message),
         ),
-        ("Read what the table has of the call", _curl(endpoint, _signed(amz), query)),
+        (
+            "Read what the table has of the call",
+            _curl(endpoint, _signed(amz, "dynamodb"), query),
+        ),
         (
             "Ask ASAPP's double for its messages",
             _curl(
@@ -92,6 +97,15 @@ def commands(sandbox: Sandbox) -> list[tuple[str, str]]:
             ),
         ),
         ("Stop transcription", _curl(f"{functions}/{stop}/invocations", {}, event)),
+        (
+            "Hold the call against those messages, which is done by itself a minute after a call's "
+            "end; the double has heard nothing: awaiting",
+            _curl(f"{functions}/{reconcile}/invocations", {}, {"conversationId": guid}),
+        ),
+        (
+            "Read its transcript, as another system does",
+            _curl(transcript_url, _signed({"Accept": "text/plain"}, "execute-api")),
+        ),
     ]
 
 
@@ -108,9 +122,9 @@ def _curl(url: str, headers: dict[str, str], body: object = None) -> str:
     return shlex.join([*parts, url])
 
 
-def _signed(headers: dict[str, str]) -> dict[str, str]:
+def _signed(headers: dict[str, str], service: str) -> dict[str, str]:
     """The emulator wants to see a signature's region and service, and checks no more of it."""
-    scope = "test/20260101/us-east-1/dynamodb/aws4_request"
+    scope = f"test/20260101/us-east-1/{service}/aws4_request"
     return headers | {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}
 
 

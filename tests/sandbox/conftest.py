@@ -1,5 +1,5 @@
 """One sandbox for all tests of this folder: the emulator with the deployed stacks, and ASAPP's
-double, which repeats, delays and reorders what it posts."""
+double, which repeats, delays and reorders what it posts. Nothing runs by the clock in it."""
 
 from __future__ import annotations
 
@@ -27,4 +27,5 @@ def installed() -> None:
 def sandbox(installed: None) -> Iterator[Sandbox]:
     delivery = Delivery(duplicate=0.2, reorder=0.3, delay_ms=(0, 200), seed=3)
     with running_sandbox(delivery=delivery, pace=0.005) as running:
+        running.deployment.stop_schedules()
         yield running

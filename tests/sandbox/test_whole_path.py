@@ -11,13 +11,14 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.asapp_double import Failure
+from sandbox.asapp_double import Delivery, Failure
 from sandbox.call import AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT, START_MODULE, Call
 from sandbox.calls import HOLD, TAKEN, act, agent_leaves, sequence
 from sandbox.connect_events import ConnectEvents, Disorder
@@ -106,9 +107,11 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     summary = json.loads(figures.read_text())
     assert summary["calls"] >= 3
-    assert summary["utterances_sent"] == summary["utterances_stored"] >= 60
+    assert summary["utterances"] >= 60
     assert summary["starts"] == summary["stops"] > summary["calls"]  # some calls have a hold
-    assert summary["posts"] > summary["utterances_sent"]  # the double did repeat some
+    assert summary["posts"] > summary["utterances"] - summary["dropped_by_asapp"]  # some came twice
+    assert summary["recovered"] == summary["dropped_by_asapp"] >= 3
+    assert summary["conversations_complete"] == summary["calls"]
     assert (summary["lost"], summary["duplicated"], summary["altered"]) == (0, 0, 0)
     assert summary["unpublished"] == 0
     assert (summary["heard_on_hold"], summary["unheard_in_talk"]) == (0, 0)
@@ -117,6 +120,8 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
     assert "Transcription agent whisper" in done.stdout
     assert "agent resumes" in done.stdout
     assert "ada consults grace" in done.stdout
+    assert done.stdout.count("(recovered)") == summary["recovered"]
+    assert "/transcript" in done.stdout
 
 
 def test_ctrl_c_stops_all_that_the_demo_started(installed: None) -> None:
@@ -167,6 +172,9 @@ def test_what_is_lost_doubled_or_altered_is_seen(sandbox: Sandbox) -> None:
     call.speak(call.conversation.utterances)
     call.run(DISCONNECT)
     wait_for_arrival(sandbox.deployment, sandbox.asapp, 30)
+    unmarked = summarise([call], sandbox.deployment, sandbox.asapp, {})
+    assert any(wrong.startswith("marked none") for wrong in unmarked.wrongs)
+    sandbox.deployment.reconcile(call.contact.contact_id)
     listener_ends = time.monotonic() + 10
     published: dict[str, dict[str, Any]] = {}
     listener.close()
@@ -174,6 +182,7 @@ def test_what_is_lost_doubled_or_altered_is_seen(sandbox: Sandbox) -> None:
         published |= {detail["id"]: detail for detail in listener.listen()}
     good = summarise([call], sandbox.deployment, sandbox.asapp, published)
     assert good.wrongs == ()
+    assert good.conversations_complete == 1
 
     table = sandbox.deployment.emulator.client("dynamodb")
     name = sandbox.deployment.table_name
@@ -194,7 +203,31 @@ def test_what_is_lost_doubled_or_altered_is_seen(sandbox: Sandbox) -> None:
     )
     bad = summarise([call], sandbox.deployment, sandbox.asapp, published)
     assert (bad.lost, bad.duplicated, bad.altered, bad.unpublished) == (2, 1, 1, 1)
+    assert bad.conversations_complete == 0
     assert bad.wrongs and not any("something else" in wrong for wrong in bad.wrongs)
+
+
+def test_words_in_the_wrong_place_are_seen(sandbox: Sandbox) -> None:
+    call = call_of(sandbox)
+    call.run(AGENT_WHISPER)
+    call.speak(call.conversation.utterances)
+    call.run(DISCONNECT)
+    wait_for_arrival(sandbox.deployment, sandbox.asapp, 30)
+    sandbox.deployment.reconcile(call.contact.contact_id)
+    first, last = (stored(sandbox.deployment, call.contact.contact_id)[at] for at in (0, -1))
+    sandbox.deployment.emulator.client("dynamodb").update_item(
+        TableName=sandbox.deployment.table_name,
+        Key={"conversationId": {"S": first["conversationId"]}, "item": {"S": first["item"]}},
+        UpdateExpression="SET startMs = :late, #source = :messages",
+        ExpressionAttributeNames={"#source": "source"},
+        ExpressionAttributeValues={
+            ":late": {"N": str(last["startMs"] + 1)},
+            ":messages": {"S": "messages"},
+        },
+    )
+    bad = summarise([call], sandbox.deployment, sandbox.asapp, {})
+    assert (bad.lost, bad.duplicated, bad.altered, bad.recovered) == (0, 0, 1, 1)
+    assert any(wrong.startswith("out of order") for wrong in bad.wrongs)
 
 
 def test_five_hundred_identical_starts_are_one_start_and_no_error(sandbox: Sandbox) -> None:
@@ -325,32 +358,61 @@ def test_a_rotation_of_the_secret_loses_nothing(sandbox: Sandbox) -> None:
 
 
 def test_no_log_line_holds_what_is_said_or_who_says_it(sandbox: Sandbox) -> None:
+    deployment, asapp = sandbox.deployment, sandbox.asapp
     marker = uuid.uuid4().hex
-    said = f"my word {marker}"
-    call = call_of(sandbox, Conversation("x", "x", "en-US", (Utterance("customer", 0, 10, said),)))
-    sandbox.asapp.fail_next("start-streaming", Failure.html(502))
+    said, dropped = f"my word {marker}", f"my other word {marker}"
+    spoken = (Utterance("customer", 0, 10, said), Utterance("agent", 20, 30, dropped))
+    call = call_of(sandbox, Conversation("x", "x", "en-US", spoken))
+    guid = call.contact.contact_id
+    asapp.fail_next("start-streaming", Failure.html(502))
     call.run(AGENT_WHISPER)
-    call.speak(call.conversation.utterances)
+    call.speak(spoken[:1])
+    usual, asapp.delivery = asapp.delivery, Delivery(drop=1.0)
+    call.speak(spoken[1:])
+    asapp.delivery = usual
     call.run(CUSTOMER_HOLD)
     call.run(DISCONNECT)
     post(sandbox, json.dumps(message("c", said) | {"type": said}).encode())
     post(sandbox, said.encode(), secret=f"guess-{marker}")
-    eventually(lambda: stored(sandbox.deployment, call.contact.contact_id))
+    eventually(lambda: stored(deployment, guid))
     eventually(lambda: any(said in body for body in dead_letters(sandbox)))
-    lines = eventually(lambda: sandbox.deployment.log_lines())
+    asapp.fail_next("messages", Failure.html(502), times=3)
+    for _ in range(2):
+        deployment.reconcile(guid)
+    assert [item["text"] for item in stored(deployment, guid)] == [said, dropped]
+    _export_what_cannot_be_read(sandbox, guid, said)
+    for accept in ("application/json", "text/plain"):
+        assert said in deployment.transcript(guid, accept).text
+    unread = "lines of the feed cannot be read"
+    lines = eventually(lambda: (found := deployment.log_lines()) and unread in str(found) and found)
     secrets = (
         said,
         marker,
         call.contact.customer_endpoint.address,  # type: ignore[union-attr]
         call.contact.agent.user_name,  # type: ignore[union-attr]
-        sandbox.asapp.api_id,
-        sandbox.asapp.api_secret,
-        sandbox.deployment.webhook_secret,
+        asapp.api_id,
+        asapp.api_secret,
+        deployment.webhook_secret,
         "15550100142",
     )
-    assert any("can never be stored" in line for line in lines)  # the logs are really read
+    for told in ("can never be stored", "ASAPP gave no messages", unread):
+        assert any(told in line for line in lines), told  # the logs are really read
     assert [line for line in lines if any(secret in line for secret in secrets)] == []
     assert not _files_with(sandbox.folder / "emulator.log", secrets)
+
+
+def _export_what_cannot_be_read(sandbox: Sandbox, guid: str, said: str) -> None:
+    """Have the call wait for the export, and a file of it come with half a line."""
+    sandbox.deployment.emulator.client("dynamodb").update_item(
+        TableName=sandbox.deployment.table_name,
+        Key={"conversationId": {"S": guid}, "item": {"S": "conversation"}},
+        UpdateExpression="SET reconcile = :batch, reconcileAt = :then",
+        ExpressionAttributeValues={":batch": {"S": "batch"}, ":then": {"N": "1"}},
+    )
+    line = json.dumps({"external_conversation_id": guid, "utterance": said}).encode()
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    sandbox.asapp.put_feed_file(yesterday, f"{said}.jsonl", line + b"\n" + line[:-1] + b"\n")
+    sandbox.deployment.export()
 
 
 def _files_with(file: Path, words: tuple[str, ...]) -> list[str]:
