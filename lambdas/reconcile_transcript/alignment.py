@@ -11,7 +11,7 @@ import math
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from statistics import median
@@ -134,9 +134,15 @@ class _Clocks:
         return self.began[held.stream_id] + since + self.of(held.stream_id)
 
 
-def align(record: Iterable[Said], ours: Sequence[Held], streams: Sequence[Stream]) -> Alignment:
+def align(
+    record: Iterable[Said],
+    ours: Sequence[Held],
+    streams: Sequence[Stream],
+    settled: Collection[str] = (),
+) -> Alignment:
     """:param record: With distinct ids.
     :param streams: Every one that ``ours`` names, and those on which nobody was heard.
+    :param settled: Keys of what was recovered from a better clock than this record's, and stays.
     """
     said = sorted(record, key=lambda each: each.at_ms)
     ids = {each.id for each in said}
@@ -155,7 +161,8 @@ def align(record: Iterable[Said], ours: Sequence[Held], streams: Sequence[Stream
         found = [way for way in (by_webhook.get(at), by_id.get(each.id), by_words.get(at)) if way]
         matched |= {held.key for held in found}
         alignment.twins += [held.key for held in found[1:]]
-        if found and found[0].message_id == each.id and each.role:
+        again = bool(found) and found[0].message_id == each.id and bool(each.role)
+        if again and found[0].key not in settled:
             recovered[at] = found[0]
         elif found:
             known[at] = found[0]

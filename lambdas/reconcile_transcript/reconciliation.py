@@ -12,6 +12,7 @@ from reconcile_transcript.alignment import Alignment, align
 from reconcile_transcript.messages import Messages, NoRecord, Record
 from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts, now_ms
 from shared.http import Deadline
+from shared.utterance import PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +149,10 @@ class Reconciler:
         self._write(known, Finding(None), Verdict(INCOMPLETE, then, later))
 
     def _compare(self, known: Known, record: Record, day: date | None = None) -> dict[str, Any]:
-        alignment = align(record.said, known.held, known.streams)
+        # The feed tells whole seconds: what the messages placed is placed better.
+        placed = f"{PREFIX}{MESSAGES}#"
+        settled = {held.key for held in known.held if day and held.key.startswith(placed)}
+        alignment = align(record.said, known.held, known.streams, settled)
         self._transcripts.write(known, alignment, EXPORT if day else MESSAGES)
         return self._settle(known, Finding(record, day, alignment))
 

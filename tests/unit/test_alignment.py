@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,10 +93,12 @@ class Call:
         ]
         return sorted(said, key=lambda each: each.at_ms)
 
-    def reconcile(self, record: Sequence[Said] | None = None) -> Alignment:
+    def reconcile(
+        self, record: Sequence[Said] | None = None, settled: Collection[str] = ()
+    ) -> Alignment:
         """Do what the alignment says, as the table would."""
         given = self.record() if record is None else record
-        alignment = align(given, self.held, list(self.streams.values()))
+        alignment = align(given, self.held, list(self.streams.values()), settled)
         self.streams |= {stream.id: stream for stream in alignment.streams}
         gone = {*alignment.twins, *(each.key for each in alignment.moved)}
         self.held = [held for held in self.held if held.key not in gone]
@@ -326,6 +328,24 @@ def test_a_record_that_does_not_say_who_spoke_is_aligned_by_words() -> None:
     assert {each.role for each in alignment.missing} == {UNKNOWN}
     assert [text for _, text in call.transcript()] == [text for _, text in call.said()]
     assert call.reconcile(record) == Alignment()
+
+
+def test_a_record_in_whole_seconds_moves_nothing_that_a_better_one_has_placed() -> None:
+    lines = [
+        Turn(n, ("customer", "agent")[n % 2], f"line {n}", 300 * n, 300 * n + 250)
+        for n in range(40)
+    ]
+    call = Call(lines)
+    call.lose(7, 8, 9, 10)
+    call.reconcile()
+    placed = call.transcript()
+    assert placed == [(turn.role, turn.text) for turn in lines]
+    coarse = [replace(said, at_ms=said.at_ms // 1000 * 1000) for said in call.record()]
+    settled = {held.key for held in call.held if held.message_id}
+    assert len(settled) == 4
+    assert call.reconcile(coarse, settled).moved == []
+    assert call.transcript() == placed
+    assert call.reconcile(coarse).moved != []  # it would
 
 
 def test_a_second_record_with_other_ids_adds_nothing() -> None:
