@@ -25,8 +25,8 @@ demo: .venv/.installed node_modules/.installed .sandbox/.installed ## Play calls
 sandbox: .venv/.installed node_modules/.installed .sandbox/.installed ## Leave the deployed stacks running on this machine, and show how to talk to them
 	@.venv/bin/python -m sandbox.serve
 
-test: check ## Lint, type-check, and run every test, on two processors
-	@.venv/bin/pytest --numprocesses 2 --dist loadgroup
+test: check ## Lint, type-check, and run every test
+	@.venv/bin/pytest --numprocesses 3 --dist loadgroup
 
 check: .venv/.installed node_modules/.installed .sandbox/.installed
 	@.venv/bin/ruff check .
@@ -66,7 +66,7 @@ docs: .venv/.installed ## Write the constructs' reference, as web pages, to dist
 contract: .venv/.installed ## Accept changed construct ids and outputs, once CHANGELOG.md names them
 	@.venv/bin/python -m tests.package.contract
 
-benchmark: .venv/.installed ## Measure what design.md sets budgets for, beside a boto3 peer and an empty app
+benchmark: .venv/.installed ## Measure what has a budget, beside a boto3 peer and an empty app
 	@.venv/bin/python -m benchmarks.run
 
 clean: ## Remove what make installed and wrote
