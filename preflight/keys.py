@@ -17,6 +17,7 @@ def keys(plan: Plan) -> Findings:
     named = {
         "media_streaming.key_arn": settings.media_streaming.key_arn,
         "lifecycle.key_arn": settings.lifecycle.key_arn,
+        "export.key_arn": settings.export.key_arn,
     }
     for setting, arn in named.items():
         if arn:
@@ -41,7 +42,7 @@ def _usable(plan: Plan, setting: str, arn: str) -> Findings:
         )
     elif (key["KeyUsage"], key["KeySpec"]) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"):
         yield problem(
-            f"{arn} is for {key['KeyUsage']} with {key['KeySpec']}; Connect takes symmetric keys",
+            f"{arn} is for {key['KeyUsage']} with {key['KeySpec']}; a symmetric one is needed",
             f"write a key of SYMMETRIC_DEFAULT in {setting}",
         )
     else:

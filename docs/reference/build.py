@@ -29,7 +29,7 @@ from docs.reference.picture import draw
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 EXAMPLES = ROOT / "examples"
-GUIDES = ("a-call", "flows", "operate")
+GUIDES = ("a-call", "flows", "operate", "transcripts")
 _PATHS = {"aws:cdk:enable-path-metadata": True}
 
 

@@ -70,7 +70,7 @@ class TranscriptionAlarms(Construct):
         for name, function in functions.items():
             self._at_least(
                 f"{name}Errors",
-                "The function failed; an answer of ASAPP, even a refusal, is no failure",
+                "The function failed; its log says why",
                 function.metric_errors(period=_PERIOD),
             )
             self._at_least(
@@ -105,7 +105,7 @@ class TranscriptionAlarms(Construct):
 
         self._at_least(
             "ConversationsIncomplete",
-            "A conversation is a day old and lacks utterances that ASAPP has; the log names it",
+            "A conversation is a day old, and ASAPP's transcript is not all here; the log names it",
             metrics.conversations_incomplete,
         )
         if metrics.export_days_missing:

@@ -1,7 +1,8 @@
 """The table's keys and DynamoDB's way to write values.
 
-Partition key ``conversationId``, sort key ``item``: ``conversation``, ``stream#<stream id>``,
-``utterance#<stream id>#<start>#<digest>``.
+Partition key ``conversationId``, sort key ``item``: ``conversation``, ``contact``,
+``stream#<stream id>``, ``utterance#<stream id>#<start>#<digest>`` where the webhook brought it,
+``utterance#<source>#<message id>`` where it came afterwards.
 """
 
 from __future__ import annotations

@@ -440,6 +440,7 @@ def test_people_find_it_by_the_stacks_name(on: Exporting) -> None:
     assert on.one("AWS::Athena::WorkGroup")["Properties"]["Name"] == "Stack"
     assert on.one("AWS::Glue::Database")["Properties"]["DatabaseInput"]["Name"] == "stack"
     assert {key: outputs[key] for key in outputs if key.startswith("Export")} == {
+        "ExportFunction": on.ref(on.export.export_utterances),
         "ExportBucket": on.ref(on.bucket),
         "ExportWorkGroup": "Stack",
         "ExportDatabase": "stack",

@@ -808,6 +808,9 @@ def test_asapp_is_told_the_url_and_where_the_secret_is_and_readers_theirs(
         "WebhookUrl": smallest.value(smallest.webhook.api.url),
         "WebhookSecretArn": smallest.ref(smallest.webhook.secret),
         "TranscriptUrl": smallest.value(smallest.made.transcript_api.url),
+        "ReconcileFunction": smallest.ref(
+            smallest.made.transcript_reconciliation.reconcile_transcript
+        ),
     }
     assert str(outputs["WebhookUrl"]).endswith("'/transcripts']]}")
 

@@ -477,6 +477,13 @@ def test_a_key_that_does_not_exist(doctor: Doctor, account: Account) -> None:
     assert "write a key of this region in media_streaming.key_arn" in finding
 
 
+def test_the_key_of_the_export_is_looked_at_like_the_others(
+    doctor: Doctor, account: Account
+) -> None:
+    finding = doctor(export__mode="on", export__key_arn=OTHER_KEY).finding("KMS keys", "not exist")
+    assert "write a key of this region in export.key_arn" in finding
+
+
 # ASAPP's credentials
 
 

@@ -129,6 +129,12 @@ class TranscriptionStack(Stack):
             log_retention_days=retention.logs_days,
             removal_policy=removal_policy,
         )
+        CfnOutput(
+            self,
+            "ReconcileFunction",
+            value=self.transcript_reconciliation.reconcile_transcript.function_name,
+            description="Invoked with a conversation's id, it looks at that one now",
+        )
         functions: dict[str, lambda_.IFunction] = {
             "StartStreaming": self.transcription_control.start_streaming,
             "StopStreaming": self.transcription_control.stop_streaming,
@@ -237,6 +243,7 @@ class TranscriptionStack(Stack):
         )
         queries = made.queries
         for id, value, description in (
+            ("ExportFunction", made.export_utterances.function_name, "Fetches days by hand too"),
             ("ExportBucket", made.bucket.bucket_name, "ASAPP's files, a folder for each day"),
             ("ExportWorkGroup", queries.work_group_name, "The Athena work group of the queries"),
             ("ExportDatabase", queries.database_name, "Its database"),
