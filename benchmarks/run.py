@@ -59,9 +59,10 @@ def main() -> None:
         folder = Path(name)
         rows = []
         console.print("[dim]synth, about half a minute …[/]")
-        assembly = folder / "cdk.out"
-        rows += synth(assembly)
-        handlers = assembly.glob("asset.*/*/handler.py")
+        rows += synth(folder)
+        everything = folder / "everything.out"  # the sandbox has every function
+        synthesise("app.py", everything, "sandbox")
+        handlers = everything.glob("asset.*/*/handler.py")
         packages = {file.parent.name: file.parents[1] for file in handlers}
         with servers(folder) as environment:
             console.print("[dim]start, about half a minute …[/]")
@@ -74,30 +75,13 @@ def main() -> None:
     console.print(table(rows))
 
 
-def synth(assembly: Path) -> list[Row]:
-    """Whole processes, alternating. The first of each fills caches and does not count.
-
-    :param assembly: Where ours writes, packages of the functions included.
-    """
-    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {
-        "environment": "prod",
-        "aws:cdk:enable-path-metadata": True,
-        "aws:cdk:enable-asset-metadata": True,
-        "aws:cdk:bundling-stacks": ["**"],
-    }
+def synth(folder: Path) -> list[Row]:
+    """Whole processes, alternating. The first of each fills caches and does not count."""
     ours: list[float] = []
     empty: list[float] = []
     for _ in range(1 + SYNTHS):
-        for script, outdir, seconds in (
-            ("app.py", assembly, ours),
-            ("benchmarks/empty_app.py", assembly.with_name("empty.out"), empty),
-        ):
-            given = {"CDK_CONTEXT_JSON": json.dumps(context), "CDK_OUTDIR": str(outdir)}
-            began = time.perf_counter()
-            run([script], os.environ | given)
-            seconds.append(time.perf_counter() - began)
-            if not (outdir / "manifest.json").is_file():
-                raise SystemExit(f"{script} wrote no cloud assembly")
+        for script, seconds in (("app.py", ours), ("benchmarks/empty_app.py", empty)):
+            seconds.append(synthesise(script, folder / f"{Path(script).stem}.out", "prod"))
     mine, theirs = statistics.median(ours[1:]), statistics.median(empty[1:])
     ratio = mine / theirs
     return [
@@ -110,6 +94,23 @@ def synth(assembly: Path) -> list[Row]:
             ratio <= 1.3,
         )
     ]
+
+
+def synthesise(script: str, outdir: Path, environment: str) -> float:
+    """:returns: How many seconds it took."""
+    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {
+        "environment": environment,
+        "aws:cdk:enable-path-metadata": True,
+        "aws:cdk:enable-asset-metadata": True,
+        "aws:cdk:bundling-stacks": ["**"],
+    }
+    given = {"CDK_CONTEXT_JSON": json.dumps(context), "CDK_OUTDIR": str(outdir)}
+    began = time.perf_counter()
+    run([script], os.environ | given)
+    seconds = time.perf_counter() - began
+    if not (outdir / "manifest.json").is_file():
+        raise SystemExit(f"{script} wrote no cloud assembly")
+    return seconds
 
 
 def first_answer(code: Path, environment: Mapping[str, str]) -> list[Row]:
@@ -213,7 +214,8 @@ def package(name: str, code: Path, folder: Path) -> Row:
         for file in code.rglob("*"):
             archive.write(file, file.relative_to(code))
     size = target.stat().st_size / _KB
-    return Row(f"{name}.zip", f"{size:.1f} KB", "", "", "≤ 30 KB", size <= 30)
+    most = 50 if name == "reconcile_transcript" else 30  # docs/decisions/0012
+    return Row(f"{name}.zip", f"{size:.1f} KB", "", "", f"≤ {most} KB", size <= most)
 
 
 @contextmanager

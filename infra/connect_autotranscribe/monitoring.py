@@ -104,6 +104,12 @@ class TranscriptionAlarms(Construct):
         )
 
         self._at_least(
+            "CallsRefused",
+            "ASAPP refused starts or stops, or did not answer: calls go without transcription",
+            metrics.calls_refused,
+            threshold=5,
+        )
+        self._at_least(
             "ConversationsIncomplete",
             "A conversation is a day old, and ASAPP's transcript is not all here; the log names it",
             metrics.conversations_incomplete,

@@ -21,6 +21,8 @@ _WEIGHT_OF_EXPECTED = 0.9
 _LEAST_TOLERANCE_MS, _MOST_TOLERANCE_MS = 3_000, 30_000
 _OPENINGS_DIFFER_MS = 15_000
 """One clock of ours stamps every stream: only the time from its opening to its audio differs."""
+_FEWEST_OF_A_RUN = 3
+"""So many utterances, at least, must agree on another offset."""
 _VOTES_OF_A_TEXT = 20
 _MS_A_CHARACTER = 60.0
 _SLACK_MS = 500
@@ -150,7 +152,7 @@ def align(
     webhook = [held for held in ours if not held.message_id]
     elsewhere = [held for held in ours if held.message_id and held.message_id not in ids]
     clocks = _clocks(said, webhook or elsewhere, streams)
-    by_webhook = _match(said, webhook, clocks)
+    by_webhook = _match_each_run(said, webhook, streams, clocks)
     by_words = _match(said, elsewhere, _clocks(said, elsewhere, streams))
 
     alignment = Alignment()
@@ -187,6 +189,9 @@ def alike(one: str, other: str) -> bool:
     one, other = _skeleton(one), _skeleton(other)
     if _MARK not in one + other:
         return one == other
+    for mine, its in ((one[:1], other[:1]), (one[-1:], other[-1:])):
+        if _MARK not in (mine, its) and mine != its:
+            return False  # most pairs end here, before what takes the product of their lengths
     # reached[n]: the first n letters of `other` can be what `one`, so far, says.
     reached = [True, *(False for _ in other)]
     for at, letter in enumerate(other, 1):
@@ -321,6 +326,25 @@ def _match(said: Sequence[Said], ours: Sequence[Held], clocks: _Clocks) -> dict[
             matched[at] = held
             taken.add(key)
     return matched
+
+
+def _match_each_run(
+    said: Sequence[Said], ours: Sequence[Held], streams: Sequence[Stream], clocks: _Clocks
+) -> dict[int, Held]:
+    """A stream that survives a hold counts its audio, and so has another offset after each hold:
+    what is left is matched by a clock of its own, where several agree on one."""
+    matched = _match(said, ours, clocks)
+    while True:
+        left = [at for at in range(len(said)) if at not in matched]
+        taken = {held.key for held in matched.values()}
+        rest = [held for held in ours if held.key not in taken]
+        if min(len(left), len(rest)) < _FEWEST_OF_A_RUN:
+            return matched
+        part = [said[at] for at in left]
+        more = _match(part, rest, _clocks(part, rest, streams))
+        if len(more) < _FEWEST_OF_A_RUN:
+            return matched
+        matched |= {left[at]: held for at, held in more.items()}
 
 
 def _nearest(

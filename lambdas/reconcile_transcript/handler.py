@@ -74,11 +74,11 @@ def run(deadline: Deadline) -> dict[str, Any]:
     transcripts, reconciler = _transcripts(), _reconciler()
 
     def look(marked: tuple[str, int]) -> bool:
-        claimed = transcripts.claim(*marked)
+        claimed = transcripts.claim(*marked, due_after_ms=_after_ms())
         return claimed and reconciler.look(marked[0], _for_one(deadline)) is not None
 
     def give_up(marked: tuple[str, int]) -> bool:
-        claimed = transcripts.claim(*marked)
+        claimed = transcripts.claim(*marked, due_after_ms=waits_days * _A_DAY_MS)
         if claimed:
             reconciler.give_up(marked[0])
         return claimed
@@ -141,7 +141,8 @@ def complete(day: date, deadline: Deadline) -> dict[str, Any]:
     :raises NotReconciled: where time is over; what is done stays done.
     """
     transcripts, reconciler = _transcripts(), _reconciler()
-    marked = [conversation_id for conversation_id, _ in transcripts.marked(BATCH, now_ms())]
+    ever = now_ms() + 30 * _A_DAY_MS  # one that was given up for now has a date ahead
+    marked = [conversation_id for conversation_id, _ in transcripts.marked(BATCH, ever)]
     columns = json.loads(os.environ.get("FEED_COLUMNS") or "{}")
     done: list[dict[str, Any]] = []
     if not marked:
@@ -150,7 +151,8 @@ def complete(day: date, deadline: Deadline) -> dict[str, Any]:
         tempfile.TemporaryDirectory() as folder,
         closing(Spool(str(Path(folder) / "lines"), columns, marked)) as spool,
     ):
-        days = (day - timedelta(days=1), day)
+        # Two days back: days may be announced the newest first, and a call has two at most.
+        days = tuple(day - timedelta(days=back) for back in (2, 1, 0))
         for feed, add in ((_UTTERANCES, spool.add), (_STATE, spool.add_state)):
             for file, lines in _objects(feed, days):
                 if malformed := add(_in_time(lines, deadline)):
@@ -161,8 +163,10 @@ def complete(day: date, deadline: Deadline) -> dict[str, Any]:
             if not deadline.remaining():
                 raise NotReconciled("out of time")
             try:
-                reconciled = reconciler.complete(
-                    conversation_id, spool.record(conversation_id), day
+                record = spool.record(conversation_id)
+                # Days that say nothing of it decide nothing: another run may have its own.
+                reconciled = (
+                    reconciler.complete(conversation_id, record, day) if record.count else None
                 )
             except Exception as problem:
                 failed += 1

@@ -84,7 +84,9 @@ def _whole(known: Known, finding: Finding, record: Record, age: int) -> bool:
     if record.unreadable or (known.summary or 0) > finding.held_by(known):
         return False
     if not record.count:
-        return not finding.day and not known.held and age >= _HOUR_MS  # nothing was said
+        # Nothing was said: ASAPP's own count tells, or a day in which nothing came after all.
+        silent = known.summary == 0 and age >= _HOUR_MS
+        return not finding.day and not known.held and (silent or age >= _DAY_MS)
     # The webhook may know more than the record for a while, and with both redacted and unredacted
     # texts for ever.
     more_is_ours = bool(finding.alignment.only_ours)
@@ -92,7 +94,9 @@ def _whole(known: Known, finding: Finding, record: Record, age: int) -> bool:
         ended = datetime.fromtimestamp(known.changed_at_ms / 1000, UTC).date()
         enough = record.count >= known.from_messages and finding.day >= ended
         return enough and (not more_is_ours or finding.day > ended)
-    return not record.at_limit and (not more_is_ours or age >= _DAY_MS)
+    if record.at_limit:
+        return known.summary is not None and not finding.alignment.missing  # by ASAPP's own count
+    return not more_is_ours or age >= _DAY_MS
 
 
 class Reconciler:

@@ -87,11 +87,15 @@ class Transcripts:
             for item in map(table.values, page["Items"]):
                 yield item["conversationId"], item["reconcileAt"]
 
-    def claim(self, conversation_id: str, seen_at_ms: int) -> bool:
-        """Lease it, unless somebody else has or its call has gone on since."""
+    def claim(self, conversation_id: str, seen_at_ms: int, *, due_after_ms: int) -> bool:
+        """Lease it, unless somebody else has or its call has gone on since.
+
+        :param due_after_ms: How long after ``reconcileAt`` it is due, which the lease is not to
+            wait for as well.
+        """
         return self._update(
             conversation_id,
-            {"reconcileAt": now_ms() + _LEASE_MS},
+            {"reconcileAt": now_ms() + _LEASE_MS - due_after_ms},
             condition=table.equals("reconcileAt", seen_at_ms),
         )
 

@@ -116,6 +116,7 @@ class Origin:
             raise NoAnswer("timeout") from None
         if isinstance(outcome, (OSError, http.client.HTTPException)):
             connection.close()
+            self._idle.clear()  # the others have slept as long
             reason = "timeout" if isinstance(outcome, TimeoutError) else type(outcome).__name__
             raise NoAnswer(reason) from outcome
         if isinstance(outcome, Exception):

@@ -854,6 +854,7 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Everything) -> None:
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 300, queue(webhook.queue)),
         ("AWS/ApiGateway", "5XXError", "Sum", 1, api),
         ("AWS/ApiGateway", "4XXError", "Sum", 1, api),
+        (ours, "CallsRefused", "Sum", 5, None),
         (ours, "ConversationsIncomplete", "Sum", 1, None),
     ]
     alarms = [each["Properties"] for each in smallest.all("AWS::CloudWatch::Alarm")]

@@ -308,6 +308,32 @@ def test_after_a_hold_what_was_lost_goes_to_the_stream_that_ran() -> None:
     assert call.transcript() == call.said()
 
 
+@pytest.mark.parametrize("hold_ms", [5_000, 60_000, 300_000])
+def test_a_stream_that_survives_a_hold_and_counts_its_audio_is_aligned_on_both_sides(
+    hold_ms: int,
+) -> None:
+    """ASAPP does not say whether a stream's id and its clock go on after a stop."""
+    lines = [
+        Turn(n, ("customer", "agent")[n % 2], f"line {n}", 2_000 * n, 2_000 * n + 900)
+        for n in range(36)
+    ]
+    call = Call(lines)
+    call.post(*range(36))
+    said = [
+        replace(each, at_ms=each.at_ms + (hold_ms if int(each.id.split("-")[1]) >= 20 else 0))
+        for each in call.record()
+    ]
+    alignment = call.reconcile(said)
+    assert (alignment.missing, alignment.only_ours) == ([], [])
+    lost = Call(lines)
+    lost.lose(5, 22, 30)
+    assert [each.said.text for each in lost.reconcile(said).missing] == [
+        "line 5",
+        "line 22",
+        "line 30",
+    ]
+
+
 def test_streams_whose_starts_we_know_badly_are_aligned_one_by_one() -> None:
     call = Call(five_times_yes(), skew_ms=250, breaks_ms=(40_000,))
     for name, off in {"agent-0": 900, "customer-0": 900, "agent-1": -4_000}.items():

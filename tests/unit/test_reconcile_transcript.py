@@ -17,7 +17,7 @@ import pytest
 from reconcile_transcript import handler as reconcile_transcript
 from reconcile_transcript.alignment import Alignment, Held, Missing, Said
 from reconcile_transcript.handler import NotReconciled, handler
-from reconcile_transcript.messages import Messages, NoRecord, Record, moment_ms
+from reconcile_transcript.messages import MOST_MESSAGES, Messages, NoRecord, Record, moment_ms
 from reconcile_transcript.reconciliation import Finding, Verdict, judge
 from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
 from shared.asapp import BadCredentials
@@ -355,8 +355,8 @@ def test_two_runs_at_once_do_not_take_the_same_conversation(world: Table, vendor
     call = Call("c-1", texts(2))
     world.end(call)
     ((guid, at),) = transcripts.marked(PENDING, now_ms())
-    assert transcripts.claim(guid, at)
-    assert not transcripts.claim(guid, at)
+    assert transcripts.claim(guid, at, due_after_ms=0)
+    assert not transcripts.claim(guid, at, due_after_ms=0)
     lease = world.conversation("c-1")["reconcileAt"]
     assert abs(lease - now_ms() - 15 * 60_000) < 60_000
     assert run() == {"conversations": 0}
@@ -975,11 +975,23 @@ KNOWN = Known(
 )
 
 
-def test_where_nothing_was_said_the_empty_answer_is_complete_after_an_hour() -> None:
-    empty = Finding(Record())
-    assert judge(KNOWN, empty, HOUR_MS - 1, has_export=False).completeness == "awaiting"
-    verdict = judge(KNOWN, empty, HOUR_MS, has_export=False)
+@pytest.mark.parametrize(("summary", "after_ms"), [(0, HOUR_MS), (None, DAY_MS)])
+def test_an_empty_answer_is_complete_once_asapps_count_or_a_day_says_that_nothing_was_said(
+    summary: int | None, after_ms: int
+) -> None:
+    known, empty = replace(KNOWN, summary=summary), Finding(Record())
+    assert judge(known, empty, after_ms - 1, has_export=True).completeness == "awaiting"
+    verdict = judge(known, empty, after_ms, has_export=True)
     assert (verdict.completeness, verdict.then) == ("complete", "")
+
+
+@pytest.mark.parametrize(("summary", "completeness"), [(1, "complete"), (None, "awaiting")])
+def test_a_record_at_the_limit_is_whole_only_by_asapps_own_count(
+    summary: int | None, completeness: str
+) -> None:
+    known = replace(KNOWN, summary=summary, held=(HELD,))
+    finding = Finding(Record(count=MOST_MESSAGES))
+    assert judge(known, finding, HOUR_MS, has_export=True).completeness == completeness
 
 
 def test_a_record_that_is_gone_after_a_week_leaves_what_was_complete_complete() -> None:
