@@ -26,7 +26,7 @@ sandbox: .venv/.installed node_modules/.installed .sandbox/.installed ## Leave t
 	@.venv/bin/python -m sandbox.serve
 
 test: check ## Lint, type-check, and run every test
-	@.venv/bin/pytest --numprocesses 3 --dist loadgroup
+	@.venv/bin/pytest --numprocesses 2 --dist loadgroup
 
 check: .venv/.installed node_modules/.installed .sandbox/.installed
 	@.venv/bin/ruff check .

@@ -1,4 +1,4 @@
-"""How the tests are spread over processes."""
+"""How the tests are spread over processes: ``make test`` has two."""
 
 from __future__ import annotations
 

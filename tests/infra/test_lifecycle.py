@@ -608,4 +608,5 @@ def test_what_is_not_followed_has_its_alarm(adopted: Lifecycle) -> None:
 
 
 def test_it_has_no_output(adopted: Lifecycle) -> None:
-    assert set(adopted.template["Outputs"]) == {"WebhookUrl", "WebhookSecretArn", "TranscriptUrl"}
+    others = {"WebhookUrl", "WebhookSecretArn", "TranscriptUrl", "ReconcileFunction"}
+    assert set(adopted.template["Outputs"]) == others
