@@ -23,7 +23,7 @@ demo: .venv/.installed node_modules/.installed .sandbox/.installed ## Play calls
 	@.venv/bin/python -m sandbox.demo $(if $(JSON),--json '$(JSON)')
 
 sandbox: .venv/.installed node_modules/.installed .sandbox/.installed ## Leave the deployed stacks running on this machine, and show how to talk to them
-	@.venv/bin/python -m sandbox.serve
+	@.venv/bin/python -m sandbox
 
 test: check ## Lint, type-check, and run every test
 	@.venv/bin/pytest --numprocesses 2 --dist loadgroup
@@ -39,10 +39,10 @@ synth: .venv/.installed node_modules/.installed ## Write an environment's templa
 	@$(CDK) synth --quiet -c environment='$(ENV)'
 
 doctor: named .venv/.installed ## Look at the account before a deployment, read-only: make doctor ENV=prod; CALLS=200 says how many calls at a time
-	@.venv/bin/python -m preflight.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)')
+	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)')
 
 diff: .venv/.installed ## Show what this tree would change in each environment, with no account: make diff BASE=origin/main
-	@.venv/bin/python -m review.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
+	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
 
 deploy: named .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod
 	@$(CDK) deploy --all -c environment='$(ENV)'
@@ -54,20 +54,20 @@ named:
 	@test -n '$(ENV)' || { echo 'Say which environment: add ENV=dev, for instance'; exit 2; }
 
 flows: .venv/.installed ## Draw the flows of docs/flows.md anew from their JSON
-	@.venv/bin/python -m sandbox.draw_flows
+	@.venv/bin/python -m tools.flows
 
 wheel: .venv/.installed ## Build the wheel of the constructs into dist
 	@.venv/bin/python -m hatchling build --target wheel --directory dist
 
 docs: .venv/.installed ## Write the constructs' reference, as web pages, to dist/docs
 	@rm -rf dist/docs
-	@.venv/bin/python -m docs.reference.build dist/docs
+	@.venv/bin/python -m tools.reference dist/docs
 
 contract: .venv/.installed ## Accept changed construct ids and outputs, once CHANGELOG.md names them
 	@.venv/bin/python -m tests.package.contract
 
 benchmark: .venv/.installed ## Measure what has a budget, beside a boto3 peer and an empty app
-	@.venv/bin/python -m benchmarks.run
+	@.venv/bin/python -m tools.benchmark
 
 clean: ## Remove what make installed and wrote
 	@rm -rf .venv .sandbox node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from urllib.parse import urlsplit
 
-from export_utterances.patience import Failed, Patience
+from export_utterances.retry_policy import Failed, RetryPolicy
 from shared.http import Deadline
 
 _MIB = 1024 * 1024
@@ -33,12 +33,12 @@ class Download:
     """
 
     def __init__(
-        self, fresh_url: Callable[[], str], deadline: Deadline, patience: Patience
+        self, fresh_url: Callable[[], str], deadline: Deadline, retry_policy: RetryPolicy
     ) -> None:
         self.size: int | None = None
         self._fresh_url = fresh_url
         self._deadline = deadline
-        self._patience = patience
+        self._patience = retry_policy
         self._url = ""
         self._etag = ""
         self._offset = 0

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from export_utterances.download import Download
-from export_utterances.patience import Failed, Patience
+from export_utterances.retry_policy import Failed, RetryPolicy
 from shared.asapp import BadCredentials, Credentials
 from shared.http import Deadline, NoAnswer, Origin
 
@@ -42,12 +42,12 @@ class FileExporter:
         self,
         host: str,
         credentials: Callable[[bool, Deadline], Credentials],
-        patience: Patience,
+        retry_policy: RetryPolicy,
     ) -> None:
         self._origin = Origin(host)
         self._schemes = {"https", urlsplit(host).scheme}
         self._credentials = credentials
-        self._patience = patience
+        self._patience = retry_policy
 
     def files(self, feed: str, day: str, deadline: Deadline) -> list[str] | None:
         """The names of a day's files; none where the feed has not come yet.

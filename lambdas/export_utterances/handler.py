@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from export_utterances.download import Changed, Download
 from export_utterances.file_exporter import NOT_ENABLED, STATE, UTTERANCES, FileExporter, Refused
-from export_utterances.patience import Failed, OutOfTime, Patience
+from export_utterances.retry_policy import Failed, OutOfTime, RetryPolicy
 from shared.asapp import BadCredentials
 from shared.connect import LambdaContext
 from shared.http import Deadline
@@ -361,7 +361,7 @@ _SERVICE = Config(
 @cache
 def _exporter() -> FileExporter:
     credentials = AsappCredentials(os.environ["ASAPP_CREDENTIALS_SECRET"])
-    return FileExporter(os.environ["ASAPP_API_HOST"], credentials, Patience())
+    return FileExporter(os.environ["ASAPP_API_HOST"], credentials, RetryPolicy())
 
 
 @cache

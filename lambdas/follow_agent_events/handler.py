@@ -8,11 +8,11 @@ import logging
 from typing import Any
 
 from shared import environment
-from shared.agent_events import ContactChange, NotAnAgentEvent, contact_changes
+from shared.agent_snapshots import ContactChange, NotAnAgentEvent, contact_changes
+from shared.asapp_sync import sync
 from shared.connect import LambdaContext
 from shared.conversation import agent_saw
 from shared.http import Deadline
-from shared.pursuit import pursue
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +46,7 @@ def follow(change: ContactChange, deadline: Deadline) -> bool:
     if conversation_id is None:
         return False
     seen = agent_saw(change.contact_id, change.agent_arn, change.state, change.at_ms)
-    answer = pursue(
-        conversation_id, seen, environment.conversations(), environment.asapp(), deadline
-    )
+    answer = sync(conversation_id, seen, environment.conversations(), environment.asapp(), deadline)
     logger.info(
         "agent event: %s, %s",
         change.state,

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from shared import environment
+from shared.asapp_sync import sync
 from shared.connect import LambdaContext
 from shared.conversation import contact_over
-from shared.conversations import now_ms
-from shared.pursuit import pursue
+from shared.conversation_table import now_ms
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     if conversation_id is None:
         raise NotFollowed("the table cannot be read")
     over = contact_over(str(contact_id), _at_ms(detail))
-    answer = pursue(
-        conversation_id, over, environment.conversations(), environment.asapp(), deadline
-    )
+    answer = sync(conversation_id, over, environment.conversations(), environment.asapp(), deadline)
     logger.info(
         "contact event: disconnected, %s",
         answer.status,

@@ -67,11 +67,11 @@ class Conversation:
     :param legs: The one that began last stands last.
     :param asapp: What ASAPP does: ``STREAMING``, ``STOPPED`` or ``UNKNOWN``.
     :param agent_id: Of the leg that ASAPP was last told of; ``stream_arn`` likewise.
-    :param heard_from: The fragment numbers at which ASAPP has started to read.
+    :param started_fragments: The fragment numbers at which ASAPP has started to read.
     :param attempt: The invocation that last acted on it, or acts now.
     :param claimed_until_ms: Until when that invocation may act; 0 once it has.
-    :param wish: What it was to do: ``START`` or ``STOP``.
-    :param wished_agent_id: Of the leg that it was to start.
+    :param desired_action: What it was to do: ``START`` or ``STOP``.
+    :param desired_agent_id: Of the leg that it was to start.
     """
 
     version: int = 0
@@ -81,16 +81,16 @@ class Conversation:
     stream_arn: str = ""
     customer_stream_id: str = ""
     agent_stream_id: str = ""
-    heard_from: frozenset[str] = frozenset()
+    started_fragments: frozenset[str] = frozenset()
     attempt: str = ""
     claimed_until_ms: int = 0
-    wish: str = ""
-    wished_agent_id: str = ""
+    desired_action: str = ""
+    desired_agent_id: str = ""
     outcome_status: str = ""
     outcome_reason: str = ""
 
     @property
-    def to_hear(self) -> Leg | None:
+    def desired_leg(self) -> Leg | None:
         """The leg that ASAPP should hear now: the last one while its agent is with the caller, else
         one whose agent is known to be."""
         heard = [leg for leg in self.legs if leg.state == CONNECTED and leg.stream_arn]
@@ -101,7 +101,7 @@ class Conversation:
     @property
     def state(self) -> str:
         """``streaming``, ``paused`` (somebody may come back) or ``ended``."""
-        if self.to_hear:
+        if self.desired_leg:
             return STREAMING
         return PAUSED if any(leg.state == PAUSED for leg in self.legs) else ENDED
 
@@ -207,13 +207,13 @@ def steps(known: Conversation) -> tuple[str, ...]:
     # An invocation was ended before it could write down what it did: it may have done anything.
     interrupted = known.claimed_until_ms > 0
     asapp = UNKNOWN if interrupted else known.asapp
-    leg = known.to_hear
+    leg = known.desired_leg
     if leg is None:
         return () if asapp == STOPPED else (STOP,)
     same_leg = (known.agent_id, known.stream_arn) == (leg.agent_id, leg.stream_arn)
     if asapp == STREAMING and same_leg:
         return ()
     perhaps_another_leg = known.asapp != STOPPED and bool(known.agent_id) and not same_leg
-    if interrupted and known.wished_agent_id not in ("", leg.agent_id):
+    if interrupted and known.desired_agent_id not in ("", leg.agent_id):
         perhaps_another_leg = True
     return (STOP, START) if perhaps_another_leg else (START,)

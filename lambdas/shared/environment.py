@@ -9,7 +9,7 @@ from functools import cache
 from shared.asapp import Asapp
 from shared.aws import AwsError
 from shared.connect import LambdaContext
-from shared.conversations import Conversations
+from shared.conversation_table import Conversations
 from shared.http import Deadline, Origin
 from shared.secrets import AsappCredentials
 

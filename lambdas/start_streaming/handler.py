@@ -7,17 +7,17 @@ from typing import Any
 
 from shared import environment
 from shared.asapp import Asapp
+from shared.asapp_sync import Answer, sync
 from shared.connect import Contact, LambdaContext
 from shared.conversation import START, Leg, started
-from shared.conversations import Conversations, now_ms
+from shared.conversation_table import Conversations, now_ms
 from shared.http import Deadline
-from shared.pursuit import Answer, pursue
 
 logger = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """:returns: The STRING_MAP of :meth:`shared.pursuit.Answer.for_flow`."""
+    """:returns: The STRING_MAP of :meth:`shared.asapp_sync.Answer.for_flow`."""
     contact = Contact.from_event(event)
     answer = start(
         contact,
@@ -56,4 +56,4 @@ def start(
         began_at_ms=contact.stream_started_at_ms,
         at_ms=now_ms(),
     )
-    return pursue(conversation_id, started(leg), conversations, asapp, deadline, START)
+    return sync(conversation_id, started(leg), conversations, asapp, deadline, START)

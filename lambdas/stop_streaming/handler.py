@@ -7,18 +7,18 @@ import logging
 from typing import Any
 
 from shared import environment
+from shared.asapp_sync import sync
 from shared.connect import Contact, LambdaContext
 from shared.conversation import STOP, stopped
-from shared.conversations import now_ms
-from shared.pursuit import pursue
+from shared.conversation_table import now_ms
 
 logger = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """:returns: The STRING_MAP of :meth:`shared.pursuit.Answer.for_flow`."""
+    """:returns: The STRING_MAP of :meth:`shared.asapp_sync.Answer.for_flow`."""
     contact = Contact.from_event(event)
-    answer = pursue(
+    answer = sync(
         contact.conversation_id(environment.conversation_id_source()),
         stopped(contact.contact_id, now_ms()),
         environment.conversations(),

@@ -16,8 +16,8 @@ from iamprover.invariants import Invariant
 from iamprover.model import Account, Principal
 from iamprover.parsers.iam import parse_policy_document
 
-from connect_autotranscribe.kinesis_video_read_role import KinesisVideoReadRole
-from connect_autotranscribe.live_media_streaming import LiveMediaStreaming
+from connect_autotranscribe.audio.kinesis_video_read_role import KinesisVideoReadRole
+from connect_autotranscribe.audio.live_media_streaming import LiveMediaStreaming
 from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.stacks.access import AccessStack
 

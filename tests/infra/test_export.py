@@ -14,9 +14,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from connect_autotranscribe import settings
-from connect_autotranscribe._utterance_queries import FIELDS, view_sql
-from connect_autotranscribe.transcript_reconciliation import TranscriptReconciliation
-from connect_autotranscribe.utterance_export import UtteranceExport
+from connect_autotranscribe.export._utterance_queries import FIELDS, view_sql
+from connect_autotranscribe.export.utterance_export import UtteranceExport
+from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from reconcile_transcript import feed
 
 from .conftest import ACCOUNT, Deployed, Json, Transcription, allow, in_order, new_stack

@@ -18,10 +18,10 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from moto.events.models import EventPattern
 
-from connect_autotranscribe.call_lifecycle import INITIATION_METHODS, CallLifecycle
+from connect_autotranscribe.calls.call_lifecycle import INITIATION_METHODS, CallLifecycle
+from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.settings import LifecycleSettings, Settings
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
-from connect_autotranscribe.transcription_control import TranscriptionControl
 
 from .conftest import ACCOUNT, Deployed, Json, in_order, new_app, new_stack
 

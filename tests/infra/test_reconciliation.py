@@ -9,7 +9,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from connect_autotranscribe.transcript_reconciliation import TranscriptReconciliation
+from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from reconcile_transcript import transcripts
 
 from .conftest import ACCOUNT, Deployed, Json, Transcription, allow, in_order, new_stack

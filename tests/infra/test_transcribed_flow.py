@@ -13,10 +13,10 @@ from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 
-from connect_autotranscribe.flow_function import FlowFunction
-from connect_autotranscribe.flows import check, parse
-from connect_autotranscribe.transcribed_flow import TranscribedFlow
-from sandbox.flow_runner import Agent, Contact, Endpoint, FlowRunner, Queue
+from connect_autotranscribe.flows.flow_function import FlowFunction
+from connect_autotranscribe.flows.transcribed_flow import TranscribedFlow
+from connect_flows.rules import check, parse
+from sandbox.connect.flow_runner import Agent, Contact, Endpoint, FlowRunner, Queue
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
 OTHER_INSTANCE = INSTANCE[:-1] + "b"
@@ -548,7 +548,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
         [
             "'MODULE' is no type",
             "AGENT_HOLD, AGENT_TRANSFER,",
-            "connect_autotranscribe.flows weave",
+            "connect_flows weave",
         ],
     ),
     "no place for a stop": (

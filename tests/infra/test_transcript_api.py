@@ -8,7 +8,7 @@ import pytest
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 
-from connect_autotranscribe.transcript_api import TranscriptApi
+from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 
 from .conftest import ACCOUNT, Deployed, Json, Transcription, allow, new_stack
 

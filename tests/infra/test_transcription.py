@@ -14,7 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from connect_autotranscribe.transcription_control import TranscriptionControl
+from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 
 from .conftest import ACCOUNT, NAMES, Assembly, Json, Transcription, allow, in_order, new_stack
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from inspect import getmembers, isclass
-from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any, get_args, get_type_hints
 
-import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
@@ -25,7 +22,6 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
 import connect_autotranscribe
-from connect_autotranscribe import flows
 from tests.infra.conftest import Assembly
 
 PACKAGE = "connect_autotranscribe"
@@ -58,36 +54,6 @@ def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
 def test_the_public_names_are_sorted_and_each_has_one_home() -> None:
     names = connect_autotranscribe.__all__
     assert names == sorted(set(names))
-    assert set(names) & set(flows.__all__) == set()
-    assert dir(connect_autotranscribe) == names
-
-
-def test_an_editor_sees_the_same_names_as_python() -> None:
-    """The lazy ones are written three times: for tools, for type checkers and for the import."""
-    source = ast.parse(Path(str(connect_autotranscribe.__file__)).read_text("utf-8"))
-    (typed,) = (each for each in source.body if isinstance(each, ast.If))
-    imported = {
-        (name.name, each.module)
-        for each in typed.body
-        if isinstance(each, ast.ImportFrom)
-        for name in each.names
-    }
-    lazy = {
-        (name, getattr(connect_autotranscribe, name).__module__)
-        for name in connect_autotranscribe.__all__
-    }
-    assert imported == lazy
-
-
-def test_a_name_that_there_is_not_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'TranscriptStoer'"):
-        connect_autotranscribe.TranscriptStoer  # noqa: B018
-
-
-def test_the_flow_language_exports_all_that_it_imports() -> None:
-    public = {name for name in vars(flows) if not name.startswith("_")}
-    submodules = {each.name for each in walk_packages(flows.__path__)}
-    assert public - submodules - {"weave"} == set(flows.__all__) - {"weave"}
 
 
 SHARED: dict[str, type] = {

@@ -12,10 +12,10 @@ import pytest
 from constructs import Construct
 
 import connect_autotranscribe
-from docs.reference.build import call_in, docstring, example_of, find
-from docs.reference.created import Created, Json, Link, Permission, Thing
-from docs.reference.picture import draw
 from tests.infra.conftest import ROOT
+from tools.reference.__main__ import call_in, docstring, example_of, find
+from tools.reference.created import Created, Json, Link, Permission, Thing
+from tools.reference.picture import draw
 
 CONSTRUCTS = [
     name
@@ -28,7 +28,7 @@ CONSTRUCTS = [
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``make docs`` builds."""
     folder = tmp_path_factory.mktemp("site")
-    build: list[str | Path] = [sys.executable, "-m", "docs.reference.build", folder]
+    build: list[str | Path] = [sys.executable, "-m", "tools.reference", folder]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
     return folder

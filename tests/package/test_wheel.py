@@ -102,11 +102,11 @@ def test_the_flow_language_works_without_aws_cdk(team: Team) -> None:
     probe = """
 import sys
 
-import connect_autotranscribe.flows
+import connect_flows
 
 print(*({"aws_cdk", "jsii", "constructs"} & set(sys.modules)))
 """
     done = team.run("-c", probe)
     assert (done.stdout, done.stderr) == ("\n", "")
-    done = team.run("-m", "connect_autotranscribe.flows", "--help")
+    done = team.run("-m", "connect_flows", "--help")
     assert done.stdout.startswith("usage: ")

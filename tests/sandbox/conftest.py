@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.asapp_double import Delivery
-from sandbox.running import Sandbox, running_sandbox
+from sandbox.asapp.double import Delivery
+from sandbox.stacks.running import Sandbox, running_sandbox
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from sandbox.asapp_double import AsappDouble, Delivery, Failure
-from sandbox.conversations import Utterance, load_all
+from sandbox.asapp.conversations import Utterance, load_all
+from sandbox.asapp.double import AsappDouble, Delivery, Failure
 
 pytestmark = pytest.mark.timeout(30)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.conversations import ConversationError, Utterance, load, load_all
+from sandbox.asapp.conversations import ConversationError, Utterance, load, load_all
 
 GOOD = """
 title = "T"

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from connect_autotranscribe.flows import Flow, FlowModule, check, ready_made
-from sandbox.flow_runner import Contact, FlowRunner, LambdaFailed, Step
+from connect_flows import ready_made
+from connect_flows.flow import Flow, FlowModule
+from connect_flows.rules import check
+from sandbox.connect.flow_runner import Contact, FlowRunner, LambdaFailed, Step
 from tests.sandbox.simulated import (
     FUNCTION,
     Clock,

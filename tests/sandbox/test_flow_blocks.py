@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from connect_autotranscribe.flows.action_rules import RULES
-from sandbox.flow_blocks import BLOCKS
-from sandbox.flow_runner import Contact, FlowError, FlowRunner, Queue, Step
+from connect_flows.action_rules import RULES
+from sandbox.connect.flow_blocks import BLOCKS
+from sandbox.connect.flow_runner import Contact, FlowError, FlowRunner, Queue, Step
 from tests.sandbox.simulated import (
     INSTANCE,
     Clock,

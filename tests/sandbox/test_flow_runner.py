@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connect_autotranscribe.flows.rules import FLOW_TYPES
-from sandbox.flow_runner import (
+from connect_flows.rules import FLOW_TYPES
+from sandbox.connect.flow_runner import (
     MAX_STEPS,
     Agent,
     Contact,

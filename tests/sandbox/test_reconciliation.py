@@ -26,35 +26,35 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import export_utterances.handler
-import export_utterances.patience
+import export_utterances.retry_policy
 import reconcile_transcript.handler
 import reconcile_transcript.messages
 import reconcile_transcript.transcripts
 import shared.asapp
+import shared.asapp_sync
 import shared.aws
-import shared.conversations
+import shared.conversation_table
 import shared.http
-import shared.pursuit
 import store_transcript.handler
 from export_utterances.handler import NotExported
-from export_utterances.patience import Patience
+from export_utterances.retry_policy import RetryPolicy
 from follow_contact_events import handler as follow_contact_events
-from sandbox.asapp_double import AsappDouble, Delivery, Failure, Hindered, Post
-from sandbox.call import AGENT_WHISPER, DISCONNECT, Call
-from sandbox.connect_events import ConnectEvents, Disorder
-from sandbox.contact import Contact, MediaStream, lambda_event
-from sandbox.contact_events import ContactEvents
-from sandbox.conversations import Role, Utterance, load_all
-from sandbox.emulator import Emulator
-from sandbox.running import Sandbox
-from sandbox.summary import conversation, stored, wait_for_arrival
+from sandbox.asapp.conversations import Role, Utterance, load_all
+from sandbox.asapp.double import AsappDouble, Delivery, Failure, Hindered, Post
+from sandbox.connect.contact import Contact, MediaStream, lambda_event
+from sandbox.connect.contact_event_bus import ContactEvents
+from sandbox.demo.played_call import AGENT_WHISPER, DISCONNECT, Call
+from sandbox.demo.summary import conversation, stored, wait_for_arrival
+from sandbox.stacks.emulator import Emulator
+from sandbox.stacks.event_delivery import ConnectEvents, Disorder
+from sandbox.stacks.running import Sandbox
 from shared import environment
 from shared.asapp import BadCredentials
 from shared.transcript import Transcript, TranscriptReader
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from tests.sandbox.simulated import caller
-from tests.sandbox.test_calls import Context, Timeline
+from tests.sandbox.test_scenarios import Context, Timeline
 
 Json = dict[str, Any]
 MINUTE, DAY = 60.0, 86_400.0
@@ -270,14 +270,14 @@ def functions(
         }.items():
             monkeypatch.setenv(variable, value)
         for module in (
-            export_utterances.patience,
+            export_utterances.retry_policy,
             reconcile_transcript.messages,
             reconcile_transcript.transcripts,
             shared.asapp,
             shared.aws,
-            shared.conversations,
+            shared.conversation_table,
             shared.http,
-            shared.pursuit,
+            shared.asapp_sync,
             store_transcript.handler,
         ):
             monkeypatch.setattr(module, "time", clock)
@@ -484,8 +484,10 @@ of_the_export = pytest.mark.parametrize(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is slow is given up in a second."""
     monkeypatch.setattr(reconcile_transcript.messages, "_SECONDS_A_TRY", QUICK_SECONDS)
-    patience = Patience(tries=TRIES, seconds_a_read=QUICK_SECONDS, seconds_a_mib=QUICK_SECONDS)
-    monkeypatch.setattr(export_utterances.handler, "Patience", lambda: patience)
+    retry_policy = RetryPolicy(
+        tries=TRIES, seconds_a_read=QUICK_SECONDS, seconds_a_mib=QUICK_SECONDS
+    )
+    monkeypatch.setattr(export_utterances.handler, "RetryPolicy", lambda: retry_policy)
 
 
 def with_losses(functions: Functions) -> Played:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.agent_events import AgentEvents
-from sandbox.calls import (
+from sandbox.connect.agent_event_stream import AgentEvents
+from sandbox.connect.contact import Agent, Contact, Queue
+from sandbox.connect.contact_event_bus import ContactEvents
+from sandbox.connect.flow_runner import FlowRunner
+from sandbox.connect.scenarios import (
     END,
     HOLD,
     TAKEN,
@@ -30,13 +33,10 @@ from sandbox.calls import (
     flows,
     grace_takes_it,
 )
-from sandbox.connect_call import ConnectCall
-from sandbox.contact import Agent, Contact, Queue
-from sandbox.contact_events import ContactEvents
-from sandbox.flow_runner import FlowRunner
-from shared.agent_events import contact_changes
+from sandbox.connect.voice_call import ConnectCall
+from shared.agent_snapshots import contact_changes
 from tests.sandbox.simulated import INSTANCE, Clock
-from tests.sandbox.test_calls import ready_made_flow
+from tests.sandbox.test_scenarios import ready_made_flow
 
 Json = dict[str, Any]
 METHODS = ("INBOUND", "TRANSFER", "OUTBOUND", "CALLBACK")

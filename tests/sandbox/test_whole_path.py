@@ -18,14 +18,14 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.asapp_double import Delivery, Failure
-from sandbox.call import AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT, START_MODULE, Call
-from sandbox.calls import HOLD, TAKEN, act, agent_leaves, sequence
-from sandbox.connect_events import ConnectEvents, Disorder
-from sandbox.conversations import Conversation, Utterance, load_all
-from sandbox.flow_runner import lambda_event
-from sandbox.running import BusListener, Sandbox
-from sandbox.summary import stored, summarise, wait_for_arrival
+from sandbox.asapp.conversations import Conversation, Utterance, load_all
+from sandbox.asapp.double import Delivery, Failure
+from sandbox.connect.flow_runner import lambda_event
+from sandbox.connect.scenarios import HOLD, TAKEN, act, agent_leaves, sequence
+from sandbox.demo.played_call import AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT, START_MODULE, Call
+from sandbox.demo.summary import stored, summarise, wait_for_arrival
+from sandbox.stacks.event_delivery import ConnectEvents, Disorder
+from sandbox.stacks.running import BusListener, Sandbox
 
 ROOT = Path(__file__).parents[2]
 NASTY = [

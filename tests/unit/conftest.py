@@ -21,7 +21,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from shared.asapp import Asapp
-from shared.conversations import Conversations
+from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.secrets import AsappCredentials
 

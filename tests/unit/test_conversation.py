@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from shared.asapp import Asapp, Outcome
+from shared.asapp_sync import Answer, sync
 from shared.conversation import (
     CONNECTED,
     ENDED,
@@ -41,9 +42,8 @@ from shared.conversation import (
     steps,
     stopped,
 )
-from shared.conversations import Conversations, now_ms
+from shared.conversation_table import Conversations, now_ms
 from shared.http import Deadline, Origin
-from shared.pursuit import Answer, pursue
 from shared.secrets import AsappCredentials
 
 CALL = "c1"
@@ -107,7 +107,7 @@ class Memory(Conversations):
         deadline: Deadline,
         *,
         attempt: str = "",
-        wish: str = "",
+        desired_action: str = "",
     ) -> Conversation | None:
         if seen.version != self.known.version:
             return self.known
@@ -116,12 +116,12 @@ class Memory(Conversations):
         self.writes += 1
         if attempt:
             until = now_ms() + 60_000
-            agent_id = known.to_hear.agent_id if known.to_hear else ""
+            agent_id = known.desired_leg.agent_id if known.desired_leg else ""
             self.known = replace(
                 self.known,
                 attempt=attempt,
-                wish=wish,
-                wished_agent_id=agent_id,
+                desired_action=desired_action,
+                desired_agent_id=agent_id,
                 claimed_until_ms=until,
             )
         return None
@@ -153,7 +153,9 @@ class Memory(Conversations):
         if leg is not None and action == START:
             changed = replace(changed, agent_id=leg.agent_id, stream_arn=leg.stream_arn)
             if sure and leg.fragment_number:
-                changed = replace(changed, heard_from=changed.heard_from | {leg.fragment_number})
+                changed = replace(
+                    changed, started_fragments=changed.started_fragments | {leg.fragment_number}
+                )
         self.known = changed
 
 
@@ -206,7 +208,7 @@ class World:
         """Whether it was dealt with."""
         asked = {"start": START, "stop": STOP}.get(news.what, "")
         try:
-            answer = pursue(CALL, news.observation(), self.memory, self.double, Deadline(60), asked)
+            answer = sync(CALL, news.observation(), self.memory, self.double, Deadline(60), asked)
         except Killed:
             self.memory.known = replace(self.memory.known, claimed_until_ms=1)  # it lapses
             return False
@@ -468,7 +470,7 @@ def test_of_a_call_that_nobody_started_an_agent_says_nothing_and_a_hang_up_is_ke
     world.tell(News("contact", "over", "c1", 9))
     assert world.double.requests == []
     start = News("flow", "start", "c1", 11, "ada").observation()
-    answer = pursue(CALL, start, world.memory, world.double, Deadline(60), START)
+    answer = sync(CALL, start, world.memory, world.double, Deadline(60), START)
     assert answer == Answer("rejected", CALL, "contact_ended")
     assert world.double.requests == []
 
@@ -531,7 +533,7 @@ class AnswerLost(Memory):
 def test_an_invocation_knows_its_own_claim_when_it_meets_it() -> None:
     double = Double()
     start = News("flow", "start", "c1", 10_000, "ada").observation()
-    answer = pursue(CALL, start, AnswerLost(double), double, Deadline(1.0), START)
+    answer = sync(CALL, start, AnswerLost(double), double, Deadline(1.0), START)
     assert (answer.status, double.requests) == ("started", ["start ada"])
 
 
@@ -541,15 +543,15 @@ def leg_of(contact: str, at_ms: int) -> Observation:
 
 def test_a_first_leg_is_not_heard_again_unless_its_agent_is_known_to_be_there() -> None:
     both = leg_of("c2", 20)(leg_of("c1", 10)(Conversation()))
-    assert contact_over("c2", 30)(both).to_hear is None
+    assert contact_over("c2", 30)(both).desired_leg is None
     seen = agent_saw("c1", "arn:agent of c1", CONNECTED, 15)(both)
-    heard = contact_over("c2", 30)(seen).to_hear
+    heard = contact_over("c2", 30)(seen).desired_leg
     assert heard is not None and heard.contact_id == "c1"
 
 
 def test_the_end_of_a_contact_that_had_no_agent_does_not_silence_the_one_that_has() -> None:
     known = leg_of("c1", 10)(Conversation())
-    assert contact_over("c7", 20)(known).to_hear == known.to_hear
+    assert contact_over("c7", 20)(known).desired_leg == known.desired_leg
 
 
 def test_an_agent_who_has_left_comes_back_by_a_flow_only() -> None:
@@ -822,6 +824,6 @@ def test_a_late_stop_of_a_hold_that_is_over_is_ignored_and_a_disconnect_flows_is
     for state, at in ((PAUSED, 10_000), (CONNECTED, 20_000)):
         known = agent_saw("c-1", "ada", state, at)(known)
     late = stopped("c-1", 25_000)(known)
-    assert late.to_hear is not None
+    assert late.desired_leg is not None
     by_a_flow_on_the_next_contact = stopped("c-2", 25_000)(known)
-    assert by_a_flow_on_the_next_contact.to_hear is None
+    assert by_a_flow_on_the_next_contact.desired_leg is None

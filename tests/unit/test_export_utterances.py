@@ -37,7 +37,7 @@ from export_utterances import handler as export_utterances
 from export_utterances.download import Download
 from export_utterances.file_exporter import STATE, UTTERANCES, FileExporter
 from export_utterances.handler import Bucket, NotExported, Progress, days_of, export
-from export_utterances.patience import Patience
+from export_utterances.retry_policy import RetryPolicy
 from shared.asapp import BadCredentials
 from shared.http import Deadline
 from shared.secrets import AsappCredentials
@@ -55,7 +55,7 @@ from .conftest import (
 )
 
 LAMBDAS = Path(shared.http.__file__).parents[1]
-QUICK = Patience(tries=3, first_pause_seconds=0.01, seconds_a_read=0.8, seconds_a_mib=2.0)
+QUICK = RetryPolicy(tries=3, first_pause_seconds=0.01, seconds_a_read=0.8, seconds_a_mib=2.0)
 FEEDS = (UTTERANCES, STATE)
 DAY, DAY_BEFORE = "2026-11-02", "2026-11-01"
 MIB = 1024 * 1024
@@ -238,7 +238,7 @@ def s3_client(endpoint: str) -> Any:
 
 
 class Night:
-    """A run of the function over two days, with little patience."""
+    """A run of the function over two days, with little retry_policy."""
 
     def __init__(self, feed: Feed, secret_name: str) -> None:
         self.feed = feed
@@ -772,7 +772,9 @@ def test_near_the_end_a_run_stops_and_the_next_one_goes_on(feed: Feed, night: Ni
 def test_the_end_comes_in_the_middle_of_a_file_too(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"big.jsonl": BIG}}
     feed.faults["download"] = [stalled(9 * MIB)]
-    night.exporter = FileExporter(feed.url, night.exporter._credentials, Patience(seconds_a_read=1))
+    night.exporter = FileExporter(
+        feed.url, night.exporter._credentials, RetryPolicy(seconds_a_read=1)
+    )
     progress = night.run(DAY, seconds=1)
     assert (progress.files_left, progress.problems) == (1, [])
     assert (night.stored, night.uploads_open) == ({}, 0)
@@ -781,7 +783,7 @@ def test_the_end_comes_in_the_middle_of_a_file_too(feed: Feed, night: Night) -> 
 def test_a_dripping_body_does_not_outlast_the_run(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"slow.jsonl": b"x" * 100}}
     feed.faults["download"] = [dripping]
-    night.exporter = FileExporter(feed.url, night.exporter._credentials, Patience())
+    night.exporter = FileExporter(feed.url, night.exporter._credentials, RetryPolicy())
     assert night.run(DAY, seconds=0.5).files_left == 1
 
 

@@ -22,7 +22,7 @@ from reconcile_transcript.reconciliation import Finding, Verdict, judge
 from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
 from shared.asapp import BadCredentials
 from shared.conversation import Conversation, Leg
-from shared.conversations import Conversations
+from shared.conversation_table import Conversations
 from shared.http import Deadline, Origin
 from shared.secrets import AsappCredentials
 from shared.table import attributes, values

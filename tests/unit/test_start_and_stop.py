@@ -14,12 +14,12 @@ import boto3
 import pytest
 
 from shared.asapp import Asapp
+from shared.asapp_sync import sync
 from shared.connect import NotAContact
 from shared.conversation import START, Conversation, Leg
 from shared.conversation import started as observe_start
-from shared.conversations import Conversations
+from shared.conversation_table import Conversations
 from shared.http import Deadline, Origin
-from shared.pursuit import pursue
 from shared.secrets import AsappCredentials
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
@@ -390,7 +390,9 @@ def test_a_claim_whose_owner_died_lapses_and_is_repaired(
 ) -> None:
     # The function was killed between ASAPP's answer and the note of it in the table.
     nothing = Conversation()
-    conversations.write("c-1", nothing, nothing, Deadline(0.6), attempt="dead", wish=START)
+    conversations.write(
+        "c-1", nothing, nothing, Deadline(0.6), attempt="dead", desired_action=START
+    )
     vendor.behaviours = [failing(409, "409-201")]
     assert start()["status"] == "already_started"
     assert item(table_name, "conversation")["asapp"] == "streaming"
@@ -407,7 +409,7 @@ def test_however_long_an_event_may_take_a_flow_never_waits_longer_for_it(
 
     vendor.behaviours = [look]
     leg = Leg("c-1", agent_id="ada", stream_arn="arn")
-    pursue("c-1", observe_start(leg), conversations, asapp, Deadline(30))
+    sync("c-1", observe_start(leg), conversations, asapp, Deadline(30))
     assert 0 < left[0] <= 6.5
 
 

@@ -8,8 +8,8 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from connect_autotranscribe.kinesis_video_read_role import KinesisVideoReadRole
-from connect_autotranscribe.live_media_streaming import LiveMediaStreaming
+from connect_autotranscribe.audio.kinesis_video_read_role import KinesisVideoReadRole
+from connect_autotranscribe.audio.live_media_streaming import LiveMediaStreaming
 from connect_autotranscribe.settings import Settings
 
 

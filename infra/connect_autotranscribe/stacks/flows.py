@@ -10,16 +10,18 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from connect_autotranscribe.flow_function import FlowFunction
-from connect_autotranscribe.flows import (
+from connect_autotranscribe.flows.flow_function import FlowFunction
+from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
+from connect_autotranscribe.flows.transcription_module import TranscriptionModule
+from connect_flows.blocks import Prompt
+from connect_flows.flow import Flow
+from connect_flows.ready_made import (
     DEFAULT_CONNECTED_PROMPT,
     DEFAULT_FAILED_TRANSFER_PROMPT,
     DEFAULT_HOLD_PROMPTS,
     DEFAULT_QUEUE_PROMPTS,
     DEFAULT_TRANSFER_PROMPT,
     SILENCE,
-    Flow,
-    Prompt,
     agent_transfer,
     agent_whisper,
     customer_hold,
@@ -31,8 +33,6 @@ from connect_autotranscribe.flows import (
     start_module,
     stop_module,
 )
-from connect_autotranscribe.transcription_flow import TranscriptionFlow
-from connect_autotranscribe.transcription_module import TranscriptionModule
 
 
 class FlowsStack(Stack):

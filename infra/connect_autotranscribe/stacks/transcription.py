@@ -13,16 +13,19 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe.call_lifecycle import CallLifecycle
-from connect_autotranscribe.monitoring import TranscriptionAlarms, TranscriptionDashboard
+from connect_autotranscribe.calls.call_lifecycle import CallLifecycle
+from connect_autotranscribe.calls.transcription_control import TranscriptionControl
+from connect_autotranscribe.export.utterance_export import UtteranceExport
+from connect_autotranscribe.monitoring.alarms_and_dashboard import (
+    TranscriptionAlarms,
+    TranscriptionDashboard,
+)
+from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
 from connect_autotranscribe.settings import Settings
-from connect_autotranscribe.transcript_api import TranscriptApi
-from connect_autotranscribe.transcript_reconciliation import TranscriptReconciliation
-from connect_autotranscribe.transcript_store import TranscriptStore
-from connect_autotranscribe.transcript_webhook import TranscriptWebhook
-from connect_autotranscribe.transcription_control import TranscriptionControl
-from connect_autotranscribe.transcription_metrics import TranscriptionMetrics
-from connect_autotranscribe.utterance_export import UtteranceExport
+from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
+from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
+from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
+from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
 
 
 class TranscriptionStack(Stack):

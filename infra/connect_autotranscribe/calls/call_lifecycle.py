@@ -1,0 +1,276 @@
+"""What follows a call where no flow runs: hold and resume, a transfer, the caller's hang-up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Token, Validations
+from aws_cdk import aws_connect as connect
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
+from connect_autotranscribe._functions import Function
+from connect_autotranscribe.calls.transcription_control import TranscriptionControl
+
+INITIATION_METHODS = ("INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK")
+"""The ways in which a call between a customer and an agent begins."""
+
+_MAX_AGE = Duration.hours(1)  # older than that, what an event says of a call is of no use
+
+
+class CallLifecycle(Construct):
+    """Stops and starts transcription by what Connect tells of agents and contacts.
+
+    Agent events come by a Kinesis data stream, an instance's only one: ``adopt`` reads the one it
+    has and changes nothing. ``manage`` makes one and sets it, which fails where there is one
+    already; both stay when the stack goes, because whoever else reads the events would get none.
+    Contact events come by the account's default event bus and need no setting.
+
+    Each agent's events are followed in order, different agents' at the same time. What fails for
+    good is in ``agent_event_dead_letters``, as the place in the stream, which keeps it for 24
+    hours, and in ``contact_event_dead_letters``, whole.
+
+    :param mode: ``adopt`` or ``manage``.
+    :param instance_arn: The Connect instance, whole ARN.
+    :param control: Whose table, credentials and parameters are used: a resume is a start.
+    :param agent_event_stream: The stream of the instance's *Agent events*; for ``adopt``. With an
+        ``encryption_key``, the function may decrypt.
+    :param stream_key: The key that encrypts the stream; for ``manage``. It must be the one of the
+        instance's call recordings or reports: with any other, Connect publishes nothing and does
+        not say so. Default: the stream is not encrypted.
+    :param initiation_methods: The ways in which a call begins whose agent events are followed.
+        Default: calls in and out, transfers and callbacks, but not a supervisor's monitoring.
+    :param agent_event_dead_letters: Default: a queue of its own.
+    :param contact_event_dead_letters: Default: a queue of its own. One that is given must let
+        EventBridge send to it, and so must its key.
+    :param key: Encrypts the queues that are made here. Default: SQS's own key.
+    :param log_group: Where both functions log. Default: a group each.
+    :param log_retention_days: Days until a log line goes, where the groups are made here.
+        Default: 30.
+    :param removal_policy: What becomes of the dead letters and the logs. Default: they stay.
+
+    .. code-block:: python
+
+        CallLifecycle(
+            self,
+            "CallLifecycle",
+            mode="adopt",
+            instance_arn=instance_arn,
+            control=control,
+            agent_event_stream=kinesis.Stream.from_stream_arn(self, "AgentEvents", stream_arn),
+        )
+    """
+
+    agent_event_stream: kinesis.IStream
+    follow_agent_events: lambda_.Function
+    follow_contact_events: lambda_.Function
+    agent_event_dead_letters: sqs.IQueue
+    contact_event_dead_letters: sqs.IQueue
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        mode: Literal["adopt", "manage"],
+        instance_arn: str,
+        control: TranscriptionControl,
+        agent_event_stream: kinesis.IStream | None = None,
+        stream_key: kms.IKey | None = None,
+        initiation_methods: Sequence[str] = INITIATION_METHODS,
+        agent_event_dead_letters: sqs.IQueue | None = None,
+        contact_event_dead_letters: sqs.IQueue | None = None,
+        key: kms.IKey | None = None,
+        log_group: logs.ILogGroup | None = None,
+        log_retention_days: int = 30,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, id)
+        if problems := _problems(
+            mode, instance_arn, agent_event_stream, stream_key, initiation_methods
+        ):
+            raise ValueError(f"{self.node.path}: " + "; ".join(problems))
+        self.agent_event_stream = agent_event_stream or self._managed(instance_arn, stream_key)
+
+        def function(id: str, folder: str, description: str, **more: str) -> Function:
+            made = Function(
+                self,
+                id,
+                folder=folder,
+                description=description,
+                timeout=Duration.seconds(30),
+                environment={**control.environment, **more},
+                log_group=log_group,
+                log_retention_days=log_retention_days,
+                removal_policy=removal_policy,
+            )
+            control.grant_to(made)
+            return made
+
+        self.agent_event_dead_letters, self.contact_event_dead_letters = (
+            given or self._dead_letters(f"{which}EventDeadLetters", key, removal_policy)
+            for which, given in (
+                ("Agent", agent_event_dead_letters),
+                ("Contact", contact_event_dead_letters),
+            )
+        )
+        if key and not contact_event_dead_letters:
+            sender = iam.ServicePrincipal("events.amazonaws.com")
+            key.grant(sender, "kms:Decrypt", "kms:GenerateDataKey")
+        self.follow_agent_events = function(
+            "FollowAgentEvents",
+            "follow_agent_events",
+            "Follows hold, resume, transfer and the agent's end of a call",
+            INITIATION_METHODS=",".join(initiation_methods),
+        )
+        self._read_agent_events()
+        self.follow_contact_events = function(
+            "FollowContactEvents",
+            "follow_contact_events",
+            "Follows the customer's hang-up",
+        )
+        self._route_contact_events(instance_arn)
+
+    def _managed(self, instance_arn: str, stream_key: kms.IKey | None) -> kinesis.Stream:
+        """The stream and the setting that names it: neither is of use without the other."""
+        encryption = kinesis.StreamEncryption
+        stream = kinesis.Stream(
+            self,
+            "AgentEvents",
+            stream_mode=kinesis.StreamMode.ON_DEMAND,
+            retention_period=Duration.hours(24),
+            encryption=encryption.KMS if stream_key else encryption.UNENCRYPTED,
+            encryption_key=stream_key,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        rule, reason = (
+            ("AwsSolutions-KDS3", "Connect may use this key, and no other: docs/decisions/0010.")
+            if stream_key
+            else (
+                "AwsSolutions-KDS1",
+                "Connect may publish nothing into an encrypted stream: docs/decisions/0010.",
+            )
+        )
+        Validations.of(stream).acknowledge(Acknowledgment(id=rule, reason=reason))
+        setting = connect.CfnInstanceStorageConfig(
+            self,
+            "AgentEventSetting",
+            instance_arn=instance_arn,
+            resource_type="AGENT_EVENTS",
+            storage_type="KINESIS_STREAM",
+            kinesis_stream_config=connect.CfnInstanceStorageConfig.KinesisStreamConfigProperty(
+                stream_arn=stream.stream_arn
+            ),
+        )
+        setting.apply_removal_policy(RemovalPolicy.RETAIN)
+        return stream
+
+    def _read_agent_events(self) -> None:
+        stream, function = self.agent_event_stream, self.follow_agent_events
+        # Not grant_read: it adds what only a consumer with throughput of its own needs.
+        stream.grant(
+            function,
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetRecords",
+            "kinesis:GetShardIterator",
+            "kinesis:ListShards",
+        )
+        if stream.encryption_key:
+            stream.encryption_key.grant_decrypt(function)
+        function.add_event_source_mapping(
+            "AgentEvents",
+            event_source_arn=stream.stream_arn,
+            # What is older than the deployment is of calls that nobody transcribed.
+            starting_position=lambda_.StartingPosition.LATEST,
+            # Few enough for the function's 30 seconds, should each have to wait for ASAPP.
+            batch_size=10,
+            # By partition key, which is the agent's ARN: no agent waits for another one's call.
+            parallelization_factor=10,
+            report_batch_item_failures=True,
+            bisect_batch_on_error=True,
+            retry_attempts=5,
+            max_record_age=_MAX_AGE,
+            on_failure=sources.SqsDlq(for_failures(self.agent_event_dead_letters, function)),
+        )
+
+    def _route_contact_events(self, instance_arn: str) -> None:
+        """Connect has two names for the event since it was renamed, two ARNs for an instance, and
+        two spellings of a channel and of each field in the samples that AWS gives."""
+        queue = self.contact_event_dead_letters
+        instance_id = Stack.of(self).split_arn(instance_arn, ArnFormat.SLASH_RESOURCE_NAME)
+        fields: dict[str, list[Any]] = {
+            "eventType": ["DISCONNECTED"],
+            "channel": ["VOICE", "Voice"],
+            "instanceArn": [{"suffix": f"/{instance_id.resource_name}"}],
+        }
+        capitals = {key[:1].upper() + key[1:]: value for key, value in fields.items()}
+        self.follow_contact_events.configure_async_invoke(
+            retry_attempts=2,
+            max_event_age=_MAX_AGE,
+            on_failure=destinations.SqsDestination(for_failures(queue, self.follow_contact_events)),
+        )
+        self.rule = events.Rule(
+            self,
+            "ContactEvents",
+            description="A call of one Connect instance is over",
+            event_pattern=events.EventPattern(
+                source=["aws.connect"],
+                detail_type=["Amazon Connect Contact Event", "Connect Customer Contact Event"],
+                detail={"$or": [fields, capitals]},
+            ),
+            targets=[
+                targets.LambdaFunction(
+                    self.follow_contact_events,
+                    retry_attempts=5,
+                    max_event_age=_MAX_AGE,
+                    dead_letter_queue=queue,
+                )
+            ],
+        )
+
+    def _dead_letters(
+        self, id: str, key: kms.IKey | None, removal_policy: RemovalPolicy
+    ) -> sqs.Queue:
+        queue = dead_letter_queue(self, id, key=key, removal_policy=removal_policy)
+        reason = "It is itself a dead-letter queue: of a stream or a rule, unseen by the check."
+        Validations.of(queue).acknowledge(Acknowledgment(id="AwsSolutions-SQS3", reason=reason))
+        return queue
+
+
+def _problems(
+    mode: str,
+    instance_arn: str,
+    stream: kinesis.IStream | None,
+    key: kms.IKey | None,
+    initiation_methods: Sequence[str],
+) -> list[str]:
+    """All that does not fit together; what is known only at deploy passes."""
+    problems = []
+    if not Token.is_unresolved(instance_arn) and ":instance/" not in instance_arn:
+        problems.append(f"instance_arn is {instance_arn!r}: give the ARN, not the id or the alias")
+    if mode == "adopt" and stream is None:
+        problems.append("mode adopt needs agent_event_stream; give it, or write mode='manage'")
+    if mode == "manage" and stream is not None:
+        problems.append(
+            "agent_event_stream is made where mode is manage; leave it out, or write mode='adopt'"
+        )
+    if mode == "adopt" and key is not None:
+        problems.append(
+            "stream_key is for mode manage; give the stream its encryption_key, with "
+            "Stream.from_stream_attributes"
+        )
+    if not initiation_methods:
+        problems.append("initiation_methods is empty; write which are followed, like 'INBOUND'")
+    return problems

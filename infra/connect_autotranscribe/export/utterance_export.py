@@ -1,0 +1,225 @@
+"""ASAPP's files of utterances, fetched every night into a bucket that answers SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Token, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from connect_autotranscribe._encrypted import for_failures
+from connect_autotranscribe._functions import Function
+from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
+from connect_autotranscribe.export._utterance_queries import (
+    FEEDS,
+    FIELDS,
+    RESULTS,
+    UtteranceQueries,
+)
+
+_RESULTS_KEPT = Duration.days(7)
+_NEXT_NIGHT_IS_NEARER = Duration.hours(6)  # Lambda's longest
+
+
+class UtteranceExport(Construct):
+    """Fetches two feeds of ASAPP's File Exporter, ``utterances`` and, as that does not say who
+    spoke, ``staging_utterance_state``; and lets Athena query them as one.
+
+    Each file is kept byte for byte, under ``<feed>/dt=<day>/``, and fetched once. A night that
+    fails is made up for by the next ones. ASAPP's account team must have enabled the feeds; where
+    the second is not, nobody knows who spoke.
+
+    The bucket keeps no versions: what is deleted for a caller's sake is gone, and ASAPP can be
+    asked for a file again. CloudFormation deletes it only when it is empty.
+
+    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``.
+    :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
+    :param at: The time of day in UTC, ``HH:MM``; ASAPP updates the feed at 02:00. Default: 02:30.
+    :param keep_days: Days until a file goes; more than ``lookback_days``. Default: 365.
+    :param lookback_days: How many past days are made sure of each night. Default: 7.
+    :param columns: What the feed calls ``conversation``, ``id``, ``role``, ``sender``, ``text`` or
+        ``time``, where that is known. Default: the usual names, the first that a line has.
+    :param bucket: A bucket that is there already; what goes from it when is its owner's to set.
+        Default: made here.
+    :param dead_letters: Default: a queue of its own.
+    :param key: Encrypts the bucket, with the results of queries in it, and the queue that are made
+        here. Default: AWS's own keys.
+    :param log_group: Where the function logs. Default: a group of its own.
+    :param log_retention_days: Days until a log line goes, where the group is made here.
+        Default: 30.
+    :param removal_policy: What becomes of the bucket, the dead letters and the logs. Default: they
+        stay.
+
+    .. code-block:: python
+
+        UtteranceExport(
+            self,
+            "UtteranceExport",
+            credentials_secret=secretsmanager.Secret.from_secret_name_v2(self, "Asapp", "asapp"),
+            api_host="https://api.asapp.com",
+        )
+    """
+
+    bucket: s3.IBucket
+    export_utterances: lambda_.Function
+    dead_letters: sqs.IQueue
+    """Nights that failed three times; the next night makes up for them."""
+    queries: UtteranceQueries
+    """The database and the work group in which people ask."""
+    columns: Mapping[str, str]
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        credentials_secret: secretsmanager.ISecret,
+        api_host: str,
+        at: str = "02:30",
+        keep_days: int = 365,
+        lookback_days: int = 7,
+        columns: Mapping[str, str] | None = None,
+        bucket: s3.IBucket | None = None,
+        dead_letters: sqs.IQueue | None = None,
+        key: kms.IKey | None = None,
+        log_group: logs.ILogGroup | None = None,
+        log_retention_days: int = 30,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, id)
+        if keep_days <= lookback_days:
+            raise ValueError(
+                f"{self.node.path}: keep_days={keep_days} would delete what lookback_days="
+                f"{lookback_days} fetches again every night; write keep_days={lookback_days + 1} "
+                "or more"
+            )
+        self.columns = dict(columns or {})
+        if wrong := [field for field in self.columns if field not in FIELDS]:
+            raise ValueError(
+                f"{self.node.path}: columns has {', '.join(wrong)}; write {', '.join(FIELDS)}"
+            )
+        self.bucket = bucket or self._bucket(keep_days, key, removal_policy)
+        self.queries = UtteranceQueries(
+            self,
+            "Queries",
+            bucket=self.bucket,
+            columns=self.columns,
+            removal_policy=removal_policy,
+        )
+        self.dead_letters = dead_letters or dead_letters_of_schedule(self, key, removal_policy)
+        self.export_utterances = Function(
+            self,
+            "ExportUtterances",
+            folder="export_utterances",
+            description="Fetches ASAPP's files of utterances into the bucket",
+            timeout=Duration.minutes(15),
+            environment={
+                "ASAPP_API_HOST": api_host,
+                "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
+                "EXPORT_BUCKET": self.bucket.bucket_name,
+                "LOOKBACK_DAYS": str(lookback_days),
+            },
+            log_group=log_group,
+            log_retention_days=log_retention_days,
+            removal_policy=removal_policy,
+        )
+        self.export_utterances.configure_async_invoke(
+            retry_attempts=2,
+            max_event_age=_NEXT_NIGHT_IS_NEARER,
+            on_failure=destinations.SqsDestination(
+                for_failures(self.dead_letters, self.export_utterances)
+            ),
+        )
+        credentials_secret.grant_read(self.export_utterances)
+        self._grant_files(self.export_utterances, "s3:AbortMultipartUpload", "s3:PutObject")
+        if files_key := self.bucket.encryption_key:
+            # To decrypt is part of putting a file in parts together.
+            files_key.grant(self.export_utterances, "kms:Decrypt", "kms:GenerateDataKey")
+        hour, minute = at.split(":")
+        FunctionSchedule(
+            self,
+            "EveryNight",
+            function=self.export_utterances,
+            times=scheduler.ScheduleExpression.cron(hour=hour, minute=minute),
+            description="Fetches ASAPP's files of utterances every night",
+            dead_letters=self.dead_letters,
+            max_age=_NEXT_NIGHT_IS_NEARER,
+        )
+
+    def grant_read(self, function: Function) -> None:
+        """Let one of our functions list the files and read them, and nothing else in the bucket."""
+        self._grant_files(function, "s3:GetObject")
+        if self.bucket.encryption_key:
+            self.bucket.encryption_key.grant(function, "kms:Decrypt")
+
+    def announce_to(self, function: lambda_.IFunction) -> None:
+        """Have it invoked with ``{"exported": "2026-11-23"}`` whenever a day's files are all there,
+        some of them new."""
+        self.export_utterances.add_environment("RECONCILE_FUNCTION", function.function_arn)
+        self.export_utterances.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"], resources=[function.function_arn]
+            )
+        )
+
+    def _grant_files(self, function: Function, *actions: str) -> None:
+        files = [f"{prefix}*" for prefix in FEEDS]
+        resources = [self.bucket.arn_for_objects(each) for each in files]
+        function.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=resources))
+        function.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[self.bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": files}},
+            )
+        )
+        if isinstance(made := self.bucket.node.default_child, s3.CfnBucket):
+            bucket = f"<{Stack.of(self).get_logical_id(made)}.Arn>"  # cdk-nag's words
+            resources = [f"{bucket}/{each}" for each in files]
+        for resource in resources:
+            if not Token.is_unresolved(resource):
+                reason = "ASAPP names the files; of the bucket these are only those of one feed."
+                finding = f"AwsSolutions-IAM5[Resource::{resource}]"
+                assert function.role is not None  # noqa: S101 - Function always makes one
+                Validations.of(function.role).acknowledge(Acknowledgment(id=finding, reason=reason))
+
+    def _bucket(
+        self, keep_days: int, key: kms.IKey | None, removal_policy: RemovalPolicy
+    ) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key,
+            bucket_key_enabled=True if key else None,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            lifecycle_rules=[
+                *(
+                    s3.LifecycleRule(prefix=prefix, expiration=Duration.days(keep_days))
+                    for prefix in FEEDS
+                ),
+                s3.LifecycleRule(prefix=RESULTS, expiration=_RESULTS_KEPT),
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
+            ],
+            removal_policy=removal_policy,
+        )
+        Validations.of(bucket).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-S1",
+                reason="Who reads it is in CloudTrail, where data events are the account's to "
+                "turn on; a bucket for logs would be one more to guard.",
+            )
+        )
+        return bucket

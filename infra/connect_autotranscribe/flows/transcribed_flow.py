@@ -1,0 +1,207 @@
+"""A customer's own flow, with transcription woven in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, get_args
+
+from aws_cdk import Annotations, Token
+from aws_cdk import aws_connect as connect
+from constructs import Construct
+
+from connect_autotranscribe.flows.flow_function import FlowFunction
+from connect_flows.blocks import InvokeLambdaFunction
+from connect_flows.flow import described, listed, to_json, wrong_names
+from connect_flows.ready_made import start_attributes
+from connect_flows.rules import (
+    FLOW_TYPES,
+    MARGIN_FOR_TOKENS,
+    NotAFlow,
+    check,
+    parse,
+    unknown_types,
+)
+from connect_flows.weave import Before, Start, Stop, Woven, weave
+
+_EVERY_ENDING: tuple[Before, ...] = get_args(Before)
+_OUR_NAMES = re.compile(r"(Start|Stop) transcription( \d+)?")
+
+
+class TranscribedFlow(Construct):
+    """Puts a flow that you have into a Connect instance, with transcription in the right places.
+
+    What goes where is said at :func:`connect_flows.weave`: every path of your flow
+    keeps its blocks, their parameters and their order. Give the flow as it was before, not one that
+    was woven already, and under a name of its own: Connect keeps the one that you exported.
+
+    What Connect would refuse is a `ValueError` at synth, which names the flow, the block and what
+    to do. Make each flow depend on the one before, as with `TranscriptionFlow`.
+
+    :param instance_arn: The Connect instance, whole ARN.
+    :param name: Unique in the instance. A change of type replaces the flow, the new one first, so
+        let the name say the type.
+    :param type: Connect's flow type, such as ``AGENT_WHISPER``; a disconnect flow is a
+        ``CONTACT_FLOW``.
+    :param content: The flow as the flow designer or ``DescribeContactFlow`` exports it, text or
+        parsed.
+    :param start_streaming: The function that starts, associated with this instance. Default: no
+        start is woven in.
+    :param stop_streaming: The function that stops, likewise. Default: no stop is woven in.
+    :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
+    :param agent_id_path: The JSONPath of ASAPP's ``agentId``; not passed where it is ``$.Agent``'s
+        and flows of this type know no agent.
+    :param stop_before: Blocks ahead of which it stops: ``transfer``, ``disconnect``, ``end``.
+        Default: all three.
+    :param description: What the flow does, for the person who opens it in the flow designer.
+
+    .. code-block:: python
+
+        TranscribedFlow(
+            self,
+            "BillingAgentWhisper",
+            instance_arn=instance_arn,
+            name="Billing agent whisper, transcribed",
+            type="AGENT_WHISPER",
+            content=Path("flows/billing_agent_whisper.json").read_text("utf-8"),
+            start_streaming=start_streaming,
+        )
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        instance_arn: str,
+        name: str,
+        type: str,
+        content: str | Mapping[str, Any],
+        start_streaming: FlowFunction | None = None,
+        stop_streaming: FlowFunction | None = None,
+        customer_id_path: str = "$.CustomerEndpoint.Address",
+        agent_id_path: str = "$.Agent.UserName",
+        stop_before: Collection[Before] = _EVERY_ENDING,
+        description: str = "",
+    ) -> None:
+        super().__init__(scope, id)
+        functions = [each for each in (start_streaming, stop_streaming) if each is not None]
+        problems = [
+            *wrong_names(name, description),
+            *_wrong_type(type, start_streaming, stop_streaming),
+            *_wrong_functions(instance_arn, functions),
+            *_wrong_endings(stop_before),
+        ]
+        if problems:
+            raise ValueError(f"the flow {name!r}: {listed(problems)}")
+        try:
+            flow = parse(_text(content))
+            start, stop = None, None
+            if start_streaming is not None:
+                attributes = start_attributes(
+                    type, customer_id_path=customer_id_path, agent_id_path=agent_id_path
+                )
+                start = Start(function_arn=start_streaming.arn, attributes=attributes)
+            if stop_streaming is not None:
+                stop = Stop(function_arn=stop_streaming.arn, before=stop_before)
+            woven = _woven(flow, type, start, stop)
+        except RecursionError:
+            raise ValueError(f"the flow {name!r}: it is nested too deep to be a flow") from None
+        except NotAFlow as problem:
+            raise ValueError(
+                f"the flow {name!r}: {problem}; content is what the flow designer exports"
+            ) from None
+        except ValueError as problem:
+            reasons = listed([str(each) for each in problem.args])
+            raise ValueError(f"the flow {name!r}: {reasons}") from None
+        #: What was put where.
+        self.insertions = woven.insertions
+        self.resource = connect.CfnContactFlow(
+            self,
+            "Flow",
+            instance_arn=instance_arn,
+            name=name,
+            type=type,
+            description=described(description),
+            content=to_json(woven.content),
+        )
+        self.arn = self.resource.attr_contact_flow_arn
+        # A function that is not associated yet fails without a trace.
+        self.node.add_dependency(*functions)
+        if unknown := unknown_types(flow):
+            Annotations.of(self).add_info(
+                f"{name!r}: not checked, because no rule is known: {', '.join(unknown)}"
+            )
+
+
+def _wrong_type(type: str, start: FlowFunction | None, stop: FlowFunction | None) -> Iterator[str]:
+    if type not in FLOW_TYPES:
+        yield (
+            f"{type!r} is no type of a flow: write one of {', '.join(sorted(FLOW_TYPES))}; weave a "
+            "module with python -m connect_flows weave"
+        )
+    if start is None and stop is None:
+        yield "there is nothing to weave in: give start_streaming, stop_streaming or both"
+
+
+def _wrong_functions(instance_arn: str, functions: Collection[FlowFunction]) -> Iterator[str]:
+    for function in functions:
+        known = not Token.is_unresolved(instance_arn + function.instance_arn)
+        if known and function.instance_arn != instance_arn:
+            yield (
+                f"{function.node.path} is associated with {function.instance_arn}, and a flow of "
+                f"{instance_arn} may not invoke it: associate it there with a FlowFunction"
+            )
+
+
+def _wrong_endings(stop_before: Collection[Before]) -> Iterator[str]:
+    given = [stop_before] if isinstance(stop_before, str) else list(stop_before)
+    unknown = [each for each in given if each not in _EVERY_ENDING]
+    if unknown or isinstance(stop_before, str):
+        yield f"stop_before is {stop_before!r}: give a list of {', '.join(_EVERY_ENDING)}"
+
+
+def _woven(flow: Mapping[str, Any], type: str, start: Start | None, stop: Stop | None) -> Woven:
+    _refuse(
+        check(flow, type),
+        f"mend it in the flow designer and export it again, or correct the type if {type} is not "
+        "its",
+    )
+    _refuse(
+        _woven_before(flow, {each.function_arn for each in (start, stop) if each}),
+        "give the flow as it was before that, or, if these are blocks of yours, rename them",
+    )
+    woven = weave(flow, type, start=start, stop=stop)
+    _refuse(
+        check(woven.content, type, margin=MARGIN_FOR_TOKENS),
+        "give it that room before transcription is woven in",
+    )
+    return woven
+
+
+def _woven_before(flow: Mapping[str, Any], arns: Collection[str]) -> list[str]:
+    """Blocks of an earlier weaving, which would be woven once more: they name another ARN."""
+    return [
+        f"{action['Identifier']!r}: it was woven in before, and calls another function"
+        for action in flow["Actions"]
+        if action["Type"] == InvokeLambdaFunction.TYPE
+        and _OUR_NAMES.fullmatch(action["Identifier"])
+        and (action.get("Parameters") or {}).get("LambdaFunctionARN") not in arns
+    ]
+
+
+def _text(content: str | Mapping[str, Any]) -> str:
+    if isinstance(content, str):
+        if Token.is_unresolved(content) and not content.lstrip().startswith("{"):
+            raise NotAFlow("its content is known only at deployment: give the text itself")
+        return content
+    try:
+        return json.dumps(content)
+    except TypeError as error:
+        raise NotAFlow(f"its content is not what JSON can hold: {error}") from None
+
+
+def _refuse(problems: Collection[object], remedy: str) -> None:
+    if problems:
+        raise ValueError(f"it cannot be used: {listed([str(each) for each in problems])}; {remedy}")

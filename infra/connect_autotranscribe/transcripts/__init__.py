@@ -1,0 +1,1 @@
+"""Utterances: received, stored, completed, read."""

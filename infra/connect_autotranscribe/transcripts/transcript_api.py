@@ -1,0 +1,154 @@
+"""The door to a transcript for other systems: one GET, let in by IAM."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from connect_autotranscribe._encrypted import grant_on_items
+from connect_autotranscribe._functions import Function, log_group_for_days
+from connect_autotranscribe.transcripts._domain import url_of
+
+_REQUESTS_A_SECOND = 20
+_ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "requestTime": "$context.requestTime",
+    "httpMethod": "$context.httpMethod",
+    "path": "$context.path",
+    "status": "$context.status",
+    "sourceIp": "$context.identity.sourceIp",
+    "responseLatencyMs": "$context.responseLatency",
+    "integrationStatus": "$context.integration.status",
+    "error": "$context.error.responseType",
+}
+"""Which conversation was read, but not by whom: a session bears a person's name."""
+
+
+class TranscriptApi(Construct):
+    """``GET /conversations/{conversationId}/transcript``: a call's utterances, woven into one.
+
+    The answer is JSON, or with ``Accept: text/plain`` or ``?format=text`` plain text. A request is
+    signed (AWS Signature Version 4, service ``execute-api``), and whoever may not
+    ``execute-api:Invoke`` is refused; :meth:`grant_read` lets one in.
+
+    API Gateway must already be able to write logs in this account and region; ``TranscriptWebhook``
+    with ``api_gateway_log_role="manage"`` sees to that.
+
+    :param table: The table of :class:`TranscriptStore`.
+    :param domain: A domain name of API Gateway, with which ``url`` begins then; API Gateway's own
+        name is closed. Default: that own name.
+    :param base_path: What of the domain is ours. Default: all of it.
+    :param log_group: Where function and API log. Default: a group each.
+    :param log_retention_days: Days until a log line goes, where the groups are made here.
+        Default: 30.
+    :param removal_policy: What becomes of the logs. Default: they stay.
+
+    .. code-block:: python
+
+        api = TranscriptApi(self, "TranscriptApi", table=store.table)
+        api.grant_read(summarise)
+    """
+
+    rest_api: apigateway.RestApi
+    url: str
+    """With ``{conversationId}`` where that belongs."""
+    read_transcript: lambda_.Function
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        table: dynamodb.ITable,
+        domain: apigateway.IDomainName | None = None,
+        base_path: str | None = None,
+        log_group: logs.ILogGroup | None = None,
+        log_retention_days: int = 30,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, id)
+        self.read_transcript = Function(
+            self,
+            "ReadTranscript",
+            folder="read_transcript",
+            description="Gives a call's transcript, woven from its streams",
+            timeout=Duration.seconds(28),  # API Gateway waits for 29
+            environment={"TRANSCRIPT_TABLE": table.table_name},
+            log_group=log_group,
+            log_retention_days=log_retention_days,
+            removal_policy=removal_policy,
+        )
+        grant_on_items(table, self.read_transcript, "dynamodb:Query")
+        access_log = log_group or log_group_for_days(
+            self, "AccessLog", days=log_retention_days, removal_policy=removal_policy
+        )
+        self.rest_api = apigateway.RestApi(
+            self,
+            "RestApi",
+            # CloudWatch counts requests by this name: two of one name would share their alarms.
+            rest_api_name=Names.unique_resource_name(self, max_length=128, separator="-"),
+            description="Other systems read transcripts here",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            disable_execute_api_endpoint=True if domain else None,
+            cloud_watch_role=False,
+            deploy_options=apigateway.StageOptions(
+                stage_name="v1",
+                throttling_rate_limit=_REQUESTS_A_SECOND,
+                throttling_burst_limit=2 * _REQUESTS_A_SECOND,
+                metrics_enabled=True,
+                tracing_enabled=True,
+                access_log_destination=apigateway.LogGroupLogDestination(access_log),
+                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
+            ),
+        )
+        self.rest_api.node.try_remove_child("Endpoint")  # an output of the bare API
+        conversation = self.rest_api.root.add_resource("conversations").add_resource(
+            "{conversationId}"
+        )
+        self._get = conversation.add_resource("transcript").add_method(
+            "GET",
+            apigateway.LambdaIntegration(self.read_transcript, allow_test_invoke=False),
+            authorization_type=apigateway.AuthorizationType.IAM,
+            request_parameters={
+                "method.request.path.conversationId": True,
+                "method.request.querystring.format": False,
+            },
+            request_validator=self.rest_api.add_request_validator(
+                "Parameters", validate_request_body=True, validate_request_parameters=True
+            ),
+        )
+        path = "conversations/{conversationId}/transcript"
+        self.url = url_of(self, self.rest_api, path, domain, base_path)
+        self._accept_findings()
+
+    def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let it read every transcript."""
+        return self._get.grant_execute(grantee)
+
+    def _accept_findings(self) -> None:
+        accepted: list[tuple[Construct, str, str]] = [
+            (
+                self.rest_api.deployment_stage,
+                "AwsSolutions-APIG3",
+                "IAM and the throttle guard its one method; a web ACL is the account's to add.",
+            ),
+            (
+                self.rest_api.deployment_stage,
+                "AwsSolutions-APIG6",
+                "Execution logs would hold what callers say; the access log names each request.",
+            ),
+            (
+                self._get.node.default_child,  # type: ignore[list-item]
+                "AwsSolutions-COG4",
+                "Who reads is a system or a role of the account: IAM knows them, Cognito does not.",
+            ),
+        ]
+        for construct, rule, reason in accepted:
+            Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

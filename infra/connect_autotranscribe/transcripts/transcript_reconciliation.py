@@ -1,0 +1,148 @@
+"""What the webhook missed: each finished call is held against ASAPP's own transcript of it."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from connect_autotranscribe._encrypted import for_failures, grant_on_items
+from connect_autotranscribe._functions import Function
+from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
+from connect_autotranscribe.export.utterance_export import UtteranceExport
+from connect_autotranscribe.transcripts.transcript_store import RECONCILE_INDEX
+
+
+class TranscriptReconciliation(Construct):
+    """Looks every minute for calls that have ended, and stores what ASAPP has and the table lacks.
+
+    What it adds is announced on the event bus like any utterance. A call that ASAPP's API cannot
+    give whole (it gives 1,000 messages, for seven days) waits for ``export``.
+
+    A run takes up to ten minutes, so runs may overlap: each conversation is leased for 15 minutes
+    to the run that claims it. A failed run is not repeated, as the next minute's takes over; what
+    ``export`` invokes is, and ends in ``dead_letters`` with the day that it was about.
+
+    :param table: The table of :class:`TranscriptStore`.
+    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``.
+    :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
+    :param after_minutes: How long after its end a call is looked at: what the webhook still brings
+        by then needs no mending. Default: 15.
+    :param export: ASAPP's own files, for what its API does not give. Default: none.
+    :param transcript_retention_days: Days until a stored utterance leaves the table. Default: 30.
+    :param dead_letters: Default: a queue of its own.
+    :param key: Encrypts the queue that is made here. Default: SQS's own key.
+    :param log_group: Where the function logs. Default: a group of its own.
+    :param log_retention_days: Days until a log line goes, where the group is made here.
+        Default: 30.
+    :param removal_policy: What becomes of the dead letters and the logs. Default: they stay.
+
+    .. code-block:: python
+
+        TranscriptReconciliation(
+            self,
+            "TranscriptReconciliation",
+            table=store.table,
+            credentials_secret=secretsmanager.Secret.from_secret_name_v2(self, "Asapp", "asapp"),
+            api_host="https://api.asapp.com",
+        )
+    """
+
+    reconcile_transcript: lambda_.Function
+    dead_letters: sqs.IQueue
+    """Runs that Lambda would not take, and days of the export that failed three times."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        table: dynamodb.ITable,
+        credentials_secret: secretsmanager.ISecret,
+        api_host: str,
+        after_minutes: int = 15,
+        export: UtteranceExport | None = None,
+        transcript_retention_days: int = 30,
+        dead_letters: sqs.IQueue | None = None,
+        key: kms.IKey | None = None,
+        log_group: logs.ILogGroup | None = None,
+        log_retention_days: int = 30,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, id)
+        self.dead_letters = dead_letters or dead_letters_of_schedule(self, key, removal_policy)
+        self.reconcile_transcript = Function(
+            self,
+            "ReconcileTranscript",
+            folder="reconcile_transcript",
+            description="Holds each finished call against ASAPP's transcript of it",
+            timeout=Duration.minutes(10),
+            environment={
+                "TRANSCRIPT_TABLE": table.table_name,
+                "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
+                "ASAPP_API_HOST": api_host,
+                "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
+                "RECONCILE_AFTER_MINUTES": str(after_minutes),
+                "EXPORT_BUCKET": export.bucket.bucket_name if export else "",
+                "FEED_COLUMNS": json.dumps(export.columns if export else {}),
+            },
+            log_group=log_group,
+            log_retention_days=log_retention_days,
+            removal_policy=removal_policy,
+        )
+        # The next minute's run is the retry; nothing waits, so that nothing piles up.
+        self.reconcile_transcript.configure_async_invoke(
+            retry_attempts=0, max_event_age=Duration.minutes(1)
+        )
+        credentials_secret.grant_read(self.reconcile_transcript)
+        grant_on_items(
+            table,
+            self.reconcile_transcript,
+            "dynamodb:BatchWriteItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        )
+        self.reconcile_transcript.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["dynamodb:Query"], resources=[f"{table.table_arn}/index/{RECONCILE_INDEX}"]
+            )
+        )
+        if export:
+            export.grant_read(self.reconcile_transcript)
+            export.announce_to(self._for_export())
+        self.schedule = FunctionSchedule(
+            self,
+            "EveryMinute",
+            function=self.reconcile_transcript,
+            times=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
+            description="Looks every minute for calls to hold against ASAPP's transcript",
+            dead_letters=self.dead_letters,
+            max_age=Duration.minutes(1),
+        )
+
+    def _for_export(self) -> lambda_.Alias:
+        """The same function for a day of the export: unlike a minute's run, nothing follows it."""
+        alias = lambda_.Alias(
+            self,
+            "ForExport",
+            alias_name="export",
+            version=self.reconcile_transcript.current_version,
+        )
+        alias.configure_async_invoke(
+            retry_attempts=2,
+            max_event_age=Duration.hours(6),
+            on_failure=destinations.SqsDestination(
+                for_failures(self.dead_letters, self.reconcile_transcript)
+            ),
+        )
+        return alias

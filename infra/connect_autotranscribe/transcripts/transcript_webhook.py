@@ -1,0 +1,175 @@
+"""The endpoint to which ASAPP posts every utterance, in real time and once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from connect_autotranscribe._encrypted import dead_letter_queue, grant_on_items, grant_send
+from connect_autotranscribe._functions import Function
+from connect_autotranscribe.transcripts._webhook_api import WebhookApi
+
+_CONSUMER_TIMEOUT = Duration.seconds(20)
+
+
+class TranscriptWebhook(Construct):
+    """A REST API whose one POST goes straight into a queue, and the consumer that stores it.
+
+    ASAPP never repeats a POST, so nothing that can break stands before the queue: API Gateway
+    itself sends the body to SQS. What can never be stored ends in ``dead_letters`` with its reason;
+    what may succeed later is tried again.
+
+    :param table: The table of :class:`TranscriptStore`.
+    :param secret_in: Whether ASAPP sends the secret in a ``header`` (the default) or in the
+        ``query`` string.
+    :param secret_name: What the header or parameter is called. Default: ``x-webhook-secret``.
+    :param throttle_rate_per_second: Requests a second that are let through. Default: 100; ASAPP
+        reckons with about 8 for 50 calls at a time.
+    :param throttle_burst: Requests that are let through at once. Default: 200.
+    :param allowed_cidrs: The networks that may call. Default: all; the secret decides.
+    :param api_gateway_log_role: ``adopt`` (the default): this account and region already let API
+        Gateway write logs. ``manage``: the stack sets that account-wide role, and leaves it.
+    :param domain: A domain name of API Gateway, with which ``url`` begins then, for instance to ask
+        for ASAPP's client certificate; API Gateway's own name is closed. Default: that own name.
+    :param base_path: What of the domain is ours. Default: all of it.
+    :param secret: What ASAPP must present. Default: a random one, made in the account.
+    :param queue: Between API Gateway and the consumer. One that is given has its own visibility
+        timeout, over two minutes, and its own dead letters. Default: made here.
+    :param dead_letters: Where what can never be stored goes. Default: a queue of its own.
+    :param key: Encrypts the secret and the queues that are made here. Default: AWS's own keys.
+    :param log_group: Where functions and API log. Default: a group each.
+    :param transcript_retention_days: Days until an utterance leaves the table. Default: 30.
+    :param log_retention_days: Days until a log line goes, where the groups are made here.
+        Default: 30.
+    :param removal_policy: What becomes of the secret, the queues and the logs. Default: they stay.
+
+    .. code-block:: python
+
+        webhook = TranscriptWebhook(self, "TranscriptWebhook", table=store.table)
+    """
+
+    api: WebhookApi
+    """Its ``url`` is where ASAPP posts."""
+    secret: secretsmanager.ISecret
+    """What ASAPP must present; made in the account and never in a template. To rotate it, put a new
+    version, give it to ASAPP, and put the next one only when ASAPP uses it."""
+    queue: sqs.IQueue
+    dead_letters: sqs.IQueue
+    store_transcript: lambda_.Function
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        table: dynamodb.ITable,
+        secret_in: Literal["header", "query"] = "header",
+        secret_name: str = "x-webhook-secret",
+        throttle_rate_per_second: int = 100,
+        throttle_burst: int = 200,
+        allowed_cidrs: Sequence[str] = (),
+        api_gateway_log_role: Literal["adopt", "manage"] = "adopt",
+        domain: apigateway.IDomainName | None = None,
+        base_path: str | None = None,
+        secret: secretsmanager.ISecret | None = None,
+        queue: sqs.IQueue | None = None,
+        dead_letters: sqs.IQueue | None = None,
+        key: kms.IKey | None = None,
+        log_group: logs.ILogGroup | None = None,
+        transcript_retention_days: int = 30,
+        log_retention_days: int = 30,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, id)
+        self.dead_letters = dead_letters or dead_letter_queue(
+            self, "DeadLetters", key=key, removal_policy=removal_policy
+        )
+        self.queue = queue or self._queue(key, removal_policy)
+        self.store_transcript = Function(
+            self,
+            "StoreTranscript",
+            folder="store_transcript",
+            description="Stores the webhook's utterances in the table",
+            timeout=_CONSUMER_TIMEOUT,
+            environment={
+                "TRANSCRIPT_TABLE": table.table_name,
+                "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
+                "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url,
+            },
+            log_group=log_group,
+            log_retention_days=log_retention_days,
+            removal_policy=removal_policy,
+        )
+        grant_on_items(table, self.store_transcript, "dynamodb:BatchWriteItem")
+        grant_send(self.dead_letters, self.store_transcript)
+        self.store_transcript.add_event_source(
+            sources.SqsEventSource(
+                self.queue,
+                batch_size=100,
+                # Batches over 10 need a window: a second of delay for a tenth of the table's calls.
+                max_batching_window=Duration.seconds(1),
+                report_batch_item_failures=True,
+            )
+        )
+        self.secret = secret or self._secret(key, removal_policy)
+        self.api = WebhookApi(
+            self,
+            "Api",
+            queue=self.queue,
+            secret=self.secret,
+            secret_in=secret_in,
+            secret_name=secret_name,
+            throttle_rate_per_second=throttle_rate_per_second,
+            throttle_burst=throttle_burst,
+            allowed_cidrs=allowed_cidrs,
+            api_gateway_log_role=api_gateway_log_role,
+            domain=domain,
+            base_path=base_path,
+            log_group=log_group,
+            log_retention_days=log_retention_days,
+            removal_policy=removal_policy,
+        )
+
+    def _queue(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            "Queue",
+            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=key,
+            enforce_ssl=True,
+            # Lambda asks for six times the consumer's timeout, so that no delivery overlaps a try.
+            visibility_timeout=Duration.seconds(6 * _CONSUMER_TIMEOUT.to_seconds()),
+            retention_period=Duration.days(14),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=10),
+            removal_policy=removal_policy,
+        )
+
+    def _secret(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> secretsmanager.Secret:
+        secret = secretsmanager.Secret(
+            self,
+            "Secret",
+            description="What ASAPP presents at the transcript webhook; give ASAPP its value",
+            encryption_key=key,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                password_length=64, exclude_punctuation=True
+            ),
+            removal_policy=removal_policy,
+        )
+        Validations.of(secret).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-SMG4",
+                reason="ASAPP must be told each new value by a person; docs say how to rotate it.",
+            )
+        )
+        return secret

@@ -1,0 +1,134 @@
+"""``python -m connect_flows``: check a flow file, or weave transcription into it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from connect_flows.flow import to_json
+from connect_flows.ready_made import start_attributes
+from connect_flows.rules import (
+    FLOW_TYPES,
+    MAX_CONTENT_CHARACTERS,
+    MODULE,
+    check,
+    parse,
+    unknown_types,
+)
+from connect_flows.weave import Start, Stop, Woven, weave
+
+_DONE, _REFUSED = 0, 2
+
+
+class _Refused(ValueError):
+    """Each argument is a reason."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """:returns: 0, or 2 where Connect would refuse the flow or it cannot be woven."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    weaves = options.command == "weave"
+    if weaves and not options.start and not options.stop:
+        parser.error("give --start, --stop or both")
+    try:
+        content = parse(_read(options.file))
+        if problems := check(content, options.type):
+            raise _Refused(*problems)
+        if weaves:
+            _write(weave(content, options.type, start=_start(options), stop=_stop(options)))
+    except RecursionError:
+        return _refuse(options.file, "it is nested too deep")
+    except ValueError as error:  # no flow, no place to weave, no JSONPath
+        return _refuse(options.file, *error.args)
+    verdict = "nothing that Connect would refuse"
+    if unknown := unknown_types(content):
+        _say(f"{options.file}: {verdict}, but no rule is known for {', '.join(map(repr, unknown))}")
+    elif not weaves:
+        _say(f"{options.file}: {verdict}")
+    return _DONE
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except OSError as error:
+        raise _Refused(f"it cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise _Refused("it is not a text file in UTF-8") from None
+
+
+def _write(woven: Woven) -> None:
+    """The flow to standard output, indented if Connect takes it so; a summary to standard error."""
+    text = json.dumps(woven.content, indent=2, ensure_ascii=False)
+    if len(text) > MAX_CONTENT_CHARACTERS:
+        text = to_json(woven.content)
+    sys.stdout.buffer.write(f"{text}\n".encode())
+    sys.stdout.buffer.flush()
+    _say(*(f"inserted {insertion}" for insertion in woven.insertions))
+    if not woven.insertions:
+        _say("nothing to insert: all of it is there already")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m connect_flows", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "file", type=Path, help="a flow, as the flow designer or the API exports it"
+    )
+    common.add_argument(
+        "--type", required=True, choices=sorted(FLOW_TYPES | {MODULE}), help="what kind of flow"
+    )
+    commands.add_parser("check", parents=[common], help="say what Connect would refuse")
+    weaving = commands.add_parser(
+        "weave", parents=[common], help="write the flow with transcription in it to standard output"
+    )
+    weaving.add_argument("--start", metavar="ARN", help="the start_streaming alias: start with it")
+    weaving.add_argument("--stop", metavar="ARN", help="the stop_streaming alias: stop with it")
+    weaving.add_argument(
+        "--stop-before",
+        nargs="+",
+        choices=("transfer", "disconnect", "end"),
+        default=("transfer", "disconnect", "end"),
+        help="where to stop; default: all of these",
+    )
+    weaving.add_argument("--customer-id", metavar="JSONPATH", default="$.CustomerEndpoint.Address")
+    weaving.add_argument(
+        "--agent-id",
+        metavar="JSONPATH",
+        default="$.Agent.UserName",
+        help="left out where it is $.Agent's and flows of the type know no agent",
+    )
+    return parser
+
+
+def _start(options: argparse.Namespace) -> Start | None:
+    if not options.start:
+        return None
+    attributes = start_attributes(
+        options.type, customer_id_path=options.customer_id, agent_id_path=options.agent_id
+    )
+    return Start(function_arn=options.start, attributes=attributes)
+
+
+def _stop(options: argparse.Namespace) -> Stop | None:
+    if not options.stop:
+        return None
+    return Stop(function_arn=options.stop, before=options.stop_before)
+
+
+def _refuse(file: Path, *problems: object) -> int:
+    _say(*(f"{file}: {problem}" for problem in problems))
+    return _REFUSED
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

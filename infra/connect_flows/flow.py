@@ -1,0 +1,166 @@
+"""Turns a list of blocks into the content that Connect's API takes, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connect_flows.blocks import Block
+from connect_flows.rules import MARGIN_FOR_TOKENS, MODULE, check
+
+MAX_NAME_CHARACTERS = 127
+MAX_DESCRIPTION_CHARACTERS = 500
+MAX_PROBLEMS = 10
+
+# The pitch of the flow designer's own auto-arrange, so that pressing it moves nothing.
+COLUMN_WIDTH = 280
+ROW_HEIGHT = 260
+
+MANAGED = (
+    "Managed by CDK: edits in the flow designer are overwritten by the next deploy that changes it."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowModule:
+    """Blocks that other flows run with *Invoke module*.
+
+    :param name: Unique in the instance.
+    :param description: What it does for the person who opens it in the flow designer.
+    :param blocks: The first is the start; after that any order, best a reader's.
+    """
+
+    name: str
+    description: str
+    blocks: tuple[Block, ...]
+
+    def content(self) -> dict[str, Any]:
+        """The content for ``CreateContactFlowModule``; `ValueError` names everything wrong."""
+        # Undocumented, yet module content without Settings is refused. These say: no inputs, no
+        # outputs, the two exits that every module has.
+        settings: dict[str, Any] = {
+            "InputParameters": [],
+            "OutputParameters": [],
+            "Transitions": [
+                {"DisplayName": exit_, "ReferenceName": exit_, "Description": ""}
+                for exit_ in ("Success", "Error")
+            ],
+        }
+        content = {**_content(self.blocks), "Settings": settings}
+        return _checked(content, MODULE, self.name, self.description)
+
+    def to_json(self) -> str:
+        """The content as text. Tokens may stand for ARNs in it, which need no JSON escapes."""
+        return to_json(self.content())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A whole flow.
+
+    :param name: Unique in the instance. A change of type replaces the flow, the new one first, so
+        let the name say the type.
+    :param type: Connect's flow type, such as ``AGENT_WHISPER``; a disconnect flow is a
+        ``CONTACT_FLOW``.
+    :param description: What it does for the person who opens it in the flow designer.
+    :param blocks: The first is the start; after that any order, best a reader's.
+    """
+
+    name: str
+    type: str
+    description: str
+    blocks: tuple[Block, ...]
+
+    def content(self) -> dict[str, Any]:
+        """The content for ``CreateContactFlow``; `ValueError` names everything wrong."""
+        return _checked(_content(self.blocks), self.type, self.name, self.description)
+
+    def to_json(self) -> str:
+        """The content as text. Tokens may stand for ARNs in it, which need no JSON escapes."""
+        return to_json(self.content())
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """Content as text, of the length that the rules count."""
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
+def described(description: str) -> str:
+    """A description for a resource of ours, with the note on who manages it."""
+    return f"{description} {MANAGED}".lstrip()
+
+
+def listed(problems: Sequence[str]) -> str:
+    """Problems as one line, short enough to be read."""
+    more = len(problems) - MAX_PROBLEMS
+    return "; ".join([*problems[:MAX_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
+
+
+def wrong_names(name: str, description: str) -> list[str]:
+    """What Connect would refuse in a name and a description."""
+    problems = []
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+        problems.append(f"the name has {len(name)} characters: give it 1 to {MAX_NAME_CHARACTERS}")
+    if len(described(description)) > MAX_DESCRIPTION_CHARACTERS:
+        problems.append(
+            f"with the note that CDK manages it, the description has more than "
+            f"{MAX_DESCRIPTION_CHARACTERS} characters: shorten it"
+        )
+    return problems
+
+
+def _checked(content: dict[str, Any], type: str, name: str, description: str) -> dict[str, Any]:
+    problems = wrong_names(name, description)
+    problems += [str(problem) for problem in check(content, type, margin=MARGIN_FOR_TOKENS)]
+    if problems:
+        raise ValueError(f"{name!r} is not a flow that Connect takes: {listed(problems)}")
+    return content
+
+
+def _content(blocks: Sequence[Block]) -> dict[str, Any]:
+    positions = _positions(blocks)
+    return {
+        "Version": "2019-10-30",
+        "StartAction": blocks[0].name if blocks else "",
+        "Metadata": {
+            "entryPointPosition": {"x": 0, "y": 0},
+            "ActionMetadata": {
+                block.name: {
+                    "position": positions[block.name],
+                    "isFriendlyName": True,
+                    **block.designer(),
+                }
+                for block in blocks
+            },
+            "Annotations": [],
+        },
+        "Actions": [block.action() for block in blocks],
+    }
+
+
+def _positions(blocks: Sequence[Block]) -> dict[str, dict[str, int]]:
+    """The happy path along the top, left to right; what only errors reach stands below."""
+    by_name = {block.name: block for block in blocks}
+    cells: dict[str, tuple[int, int]] = {}
+
+    def place(block: Block, column: int, row: int) -> None:
+        while (column, row) in cells.values():
+            row += 1
+        cells[block.name] = (column, row)
+
+    block = blocks[0] if blocks else None
+    while block is not None and block.name not in cells:
+        place(block, len(cells) + 1, 0)
+        block = by_name.get(block.following())
+    for block in blocks:
+        if block.name not in cells:
+            sources = [
+                cells[b.name][0] for b in blocks if block.name in b.targets() and b.name in cells
+            ]
+            place(block, min(sources, default=0) + 1, 1)
+    return {
+        name: {"x": column * COLUMN_WIDTH, "y": row * ROW_HEIGHT}
+        for name, (column, row) in cells.items()
+    }

@@ -1,0 +1,184 @@
+"""How ASAPP's transcripts reach the webhook: one POST an utterance, never again on an error.
+
+The network in between may duplicate, reorder, delay and drop: see ``Delivery``.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from sandbox.asapp.conversations import Role, Utterance
+
+TIMEOUT_SECONDS = 60.0  # ASAPP's own is unknown; longer than any answer of API Gateway
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How badly messages travel. Rates are from 0 to 1; all times are scripted time.
+
+    What happens to an utterance depends on the seed and on its batch alone: the same seed repeats
+    it, at any pace and with any number of calls at once.
+
+    :param duplicate: The chance that the same bytes go out once more, within two seconds.
+    :param reorder: The chance that the next one, two or three of the same batch overtake it.
+    :param delay_ms: From the end of an utterance to its POST, the least and the most.
+    :param drop: The chance that an utterance is never sent.
+    """
+
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    delay_ms: tuple[int, int] = (0, 0)
+    drop: float = 0.0
+    seed: int = 0
+
+    def plan(self, spoken: Sequence[Utterance]) -> list[list[float]]:
+        """For each utterance, when its POSTs are due (scripted ms); an empty list is a drop."""
+        chances = [
+            random.Random(f"{self.seed}/{u.role}/{u.start_ms}/{u.text}")  # noqa: S311
+            for u in spoken
+        ]
+        due = [u.end_ms + c.uniform(*self.delay_ms) for u, c in zip(spoken, chances, strict=True)]
+        plan = []
+        for index, chance in enumerate(chances):
+            # Every number is drawn, so that changing one rate leaves the other fates alone.
+            drop, reorder, duplicate = (chance.random() for _ in range(3))
+            overtaking = due[index + 1 : index + 1 + chance.randint(1, 3)]
+            later = chance.uniform(1, 2000)
+            first = due[index]
+            if overtaking and reorder < self.reorder:
+                first = max(first, *overtaking) + 1
+            times = [first, first + later] if duplicate < self.duplicate else [first]
+            plan.append([] if drop < self.drop else times)
+        return plan
+
+
+@dataclass
+class Sent:
+    """One POST: when it went out (Unix seconds), and the HTTP status of its answer.
+
+    The status is None until the answer comes, and for ever where none comes.
+    """
+
+    at: float
+    status: int | None = None
+
+
+@dataclass
+class Post:
+    """One transcribed utterance, and each time that it was posted.
+
+    :ivar sender: The customerId or agentId of the start request.
+    :ivar start_ms: From the start of the stream's audio, as the message has it; so is ``end_ms``.
+    :ivar audio_began_at: Unix seconds of the start of the stream's audio.
+    :ivar conversation_id: ASAPP's own id of the call.
+    :ivar message_id: The utterance's id in ASAPP's own record, a ULID; the webhook has none.
+    :ivar recorded: The text in ASAPP's own record.
+    :ivar dropped: It was lost on its way: it is in ASAPP's own record only.
+    """
+
+    guid: str
+    stream_id: str
+    role: Role
+    sender: str
+    start_ms: int
+    end_ms: int
+    text: str
+    audio_began_at: float
+    conversation_id: str
+    message_id: str
+    recorded: str
+    body: bytes = b""
+    dropped: bool = False
+    sent: list[Sent] = field(default_factory=list)
+
+    @property
+    def started_at(self) -> float:
+        """Unix seconds, by scripted time."""
+        return self.audio_began_at + self.start_ms / 1000
+
+    @property
+    def ended_at(self) -> float:
+        """Unix seconds, by scripted time."""
+        return self.audio_began_at + self.end_ms / 1000
+
+
+def message(post: Post, *, detailed_token: bool) -> bytes:
+    """The webhook message of an utterance, as ASAPP documents it."""
+    utterance: dict[str, Any] = {"text": post.text}
+    if detailed_token:
+        utterance["token"] = _tokens(post)
+    body = {
+        "type": "transcript",
+        "externalConversationId": post.guid,
+        "streamId": post.stream_id,
+        "sender": {"externalId": post.sender, "role": post.role},
+        "autotranscribeResponse": {
+            "message": "transcript",
+            "start": post.start_ms,
+            "end": post.end_ms,
+            "utterance": [utterance],
+        },
+    }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _tokens(post: Post) -> list[dict[str, Any]]:
+    """The words, evenly spread. ASAPP names the fields; that ``token`` is a list is our reading."""
+    words = post.text.split()
+    step = (post.end_ms - post.start_ms) / max(len(words), 1)
+    times = [round(post.start_ms + step * index) for index in range(len(words) + 1)]
+    return [
+        {"content": word, "start": times[index], "end": times[index + 1]}
+        for index, word in enumerate(words)
+    ]
+
+
+class Webhook:
+    """Sends posts to one address. Without an address nothing goes out, as in an account of ASAPP's
+    that reads by GET only.
+
+    :param at_once: How many POSTs may be under way.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._slots = asyncio.Semaphore(at_once)
+        # A client for each POST under way: one pool for all costs twice the time of a POST.
+        self._idle: list[httpx.AsyncClient] = []
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._target: tuple[httpx.URL, dict[str, str]] | None = None
+
+    def aim(self, url: str, headers: Mapping[str, str], params: Mapping[str, str]) -> None:
+        target = httpx.URL(url).copy_merge_params(params)
+        self._target = (target, {**headers, "content-type": "application/json"})
+
+    async def send(self, post: Post) -> None:
+        """POST it once, whatever the answer."""
+        if self._target is None:
+            return
+        url, headers = self._target
+        async with self._slots:
+            sent = Sent(time.time())
+            post.sent.append(sent)
+            client = self._idle.pop() if self._idle else self._new_client()
+            try:
+                answer = await client.post(url, content=post.body, headers=headers)
+            except httpx.HTTPError:
+                return
+            finally:
+                self._idle.append(client)
+            sent.status = answer.status_code
+
+    async def close(self) -> None:
+        """To be called when nothing is under way."""
+        for client in self._idle:
+            await client.aclose()
+
+    def _new_client(self) -> httpx.AsyncClient:
+        # No proxy stands in between, whatever this machine's environment says.
+        return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls, trust_env=False)

@@ -1,0 +1,173 @@
+"""One simulated call: Connect's part of it, flow by flow, and what people say."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.asapp.conversations import Conversation, Utterance
+from sandbox.asapp.double import AsappDouble
+from sandbox.connect.customer_flows import invoking
+from sandbox.connect.flow_runner import Agent, Contact, Endpoint, FlowRunner, Queue, Step
+from sandbox.connect.scenarios import Act, Scene, flows, sequence
+from sandbox.connect.voice_call import ConnectCall
+from sandbox.stacks.deployment import Deployment
+from sandbox.stacks.emulator import SandboxError
+from sandbox.stacks.event_delivery import ConnectEvents
+
+AGENT_WHISPER = ("Transcription agent whisper", "AGENT_WHISPER")
+CUSTOMER_HOLD = ("Transcription customer hold", "CUSTOMER_HOLD")
+DISCONNECT = ("Transcription disconnect", "CONTACT_FLOW")
+START_MODULE = "Start transcription"
+STOP_MODULE = "Stop transcription"
+
+_SECONDS_TO_BE_TOLD = 60
+
+Tell = Callable[["Call", str, Sequence[Step]], None]
+"""Told of each flow that a call has run: its name and its path."""
+
+
+@dataclass
+class Call:
+    """A caller, two agents of whom one may never come, and a conversation.
+
+    :param number: Of the call in the demo, from 1.
+    :param say: Told of each act as it begins.
+    :ivar contact: The first one; Connect makes others in transfers and at the end.
+    :ivar talked: What caller and agent have said to each other.
+    :ivar said_on_hold: What the caller or the agent has said while the caller was on hold.
+    """
+
+    deployment: Deployment
+    asapp: AsappDouble
+    conversation: Conversation
+    number: int
+    tell: Tell
+    say: Callable[[Call, str], None] = lambda *_: None
+    contact: Contact = field(init=False)
+    paths: list[tuple[str, list[Step]]] = field(default_factory=list)
+    talked: list[Utterance] = field(default_factory=list)
+    said_on_hold: list[Utterance] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        settings = self.deployment.settings
+        instance = settings.connect.instance_arn
+        self._ada, self._grace = (
+            Agent(f"agent-{self.number}{letter}", f"{instance}/agent/{uuid.uuid4()}")
+            for letter in ("", "b")
+        )
+        self._support = Queue(
+            f"{instance}/queue/{uuid.uuid4()}",
+            "Support",
+            outbound_whisper="Transcription outbound whisper",
+        )
+        self.contact = Contact(
+            str(uuid.uuid4()),
+            instance,
+            customer_endpoint=Endpoint(f"+1555010{self.number:04d}"),
+            system_endpoint=Endpoint("+15550109999"),
+            queue=self._support,
+            agent=self._ada,
+        )
+        self._began = len(self.asapp.requests)
+        self._runner = FlowRunner(
+            invoke_lambda=self.deployment.invoke,
+            stream_prefix=settings.media_streaming.prefix,
+            instance_alias=settings.connect.instance_alias,
+            modules={name: self.deployment.flow(name) for name in (START_MODULE, STOP_MODULE)},
+        )
+
+    def run(self, flow: tuple[str, str]) -> list[Step]:
+        """Run a flow as Connect would: the deployed functions answer its Lambda blocks."""
+        name, kind = flow
+        return self._run(name, self.deployment.flow(name), kind)
+
+    def run_module(self, name: str) -> list[Step]:
+        """Run a module where its users put it: in an inbound flow of their own."""
+        return self._run(f"inbound flow with {name!r}", invoking(name), "CONTACT_FLOW")
+
+    def _run(self, name: str, content: Mapping[str, Any], kind: str) -> list[Step]:
+        path = self._runner.run(content, self.contact, kind)
+        self._note(name, path)
+        return path
+
+    def _note(self, name: str, path: list[Step]) -> None:
+        self.paths.append((name, path))
+        self.tell(self, name, path)
+
+    def speak(self, utterances: Sequence[Utterance]) -> None:
+        """Both talk; returns when ASAPP has posted all that it heard."""
+        self.asapp.speak(self.contact.contact_id, utterances).result(timeout=120)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What ASAPP was asked with effect: ``start ada``, ``stop``."""
+        names = {self._ada.user_name: "ada", self._grace.user_name: "grace"}
+        guid = self.contact.contact_id.encode()
+        told = []
+        for request in self.asapp.requests[self._began :]:
+            if request.took_effect and guid in request.body:
+                agent_id = request.json().get("agentId", "")
+                told.append(f"start {names.get(agent_id, agent_id)}" if agent_id else "stop")
+        return tuple(told)
+
+    def play(self, acts: Sequence[Act], events: ConnectEvents) -> None:
+        """Play a call act by act, and wait after each until ASAPP knows of it.
+
+        What is scripted is said on the way: a part whenever caller and agent come together, a part
+        on each hold, and the rest when nobody will come together any more.
+        """
+        self.contact.agent = None
+        call = ConnectCall(
+            self._runner,
+            self.contact,
+            flows(self.deployment.flow),
+            tell=lambda played: self._note(played.flow or played.name, list(played.path)),
+            agent_events=events.agents,
+            contact_events=events.contacts,
+        )
+        scene = Scene(call, events.agents, events.contacts, self._ada, self._grace, self._support)
+        starts = sum(request.startswith("start") for request in sequence(acts))
+        part = len(self.conversation.utterances) // max(1, 2 * starts - 1)
+        left = list(self.conversation.utterances)
+        told, before = 0, (False, False)
+        for number, act in enumerate(acts):
+            self.say(self, act.does.__name__.replace("_", " "))
+            act.does(scene)
+            told += len(act.told)
+            self._wait_until_told(told)
+            now = call.is_on_hold, call.customer_talks
+            if now != before and any(now):
+                last = call.customer_talks and not any(map(_starts, acts[number + 1 :]))
+                said = left if last else left[:part]
+                left = left[len(said) :]
+                (self.talked if call.customer_talks else self.said_on_hold).extend(said)
+                self.speak(said)
+            before = now
+
+    def _wait_until_told(self, requests: int) -> None:
+        """Nobody is told that the stream has carried an event; ASAPP is where it shows."""
+        until = time.monotonic() + _SECONDS_TO_BE_TOLD
+        while len(self.told) < requests:
+            if time.monotonic() > until:
+                raise SandboxError(
+                    f"call {self.number}: ASAPP was told {', '.join(self.told) or 'nothing'}, and "
+                    f"no request {requests} within {_SECONDS_TO_BE_TOLD} s"
+                )
+            time.sleep(0.1)
+
+
+def _starts(act: Act) -> bool:
+    return any(request.startswith("start") for request in act.told)
+
+
+def play_all(calls: Sequence[tuple[Call, Sequence[Act]]], events: ConnectEvents) -> None:
+    """Play the calls at the same time; the first failure of any of them is raised."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        playing = [pool.submit(call.play, acts, events) for call, acts in calls]
+    for each in playing:
+        each.result()

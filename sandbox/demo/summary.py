@@ -1,0 +1,215 @@
+"""What came of the calls: what was said against what the table holds."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sandbox.asapp.conversations import Utterance
+from sandbox.asapp.double import AsappDouble, Post
+from sandbox.demo.played_call import Call
+from sandbox.stacks.deployment import Deployment
+from shared.utterance import in_order
+
+_WEBHOOK, _COMPLETE = "webhook", "complete"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Figures of a run. Times are milliseconds; an utterance posted twice is one utterance.
+
+    :param utterances: What ASAPP has transcribed.
+    :param posts: What ASAPP has posted, duplicates counted.
+    :param dropped_by_asapp: Of the utterances, those whose every POST was lost on the way.
+    :param recovered: In the table from ASAPP's own record.
+    :param conversations_complete: Marked complete, and what was said, in order.
+    :param lost: Transcribed, and not in the table.
+    :param duplicated: In the table more often than said.
+    :param altered: In the table with another text, speaker or place than said.
+    :param unpublished: In the table, and not heard on the event bus.
+    :param unheard_on_hold: Said while the caller was on hold, and not transcribed: as it must be.
+    :param heard_on_hold: Said likewise, and transcribed.
+    :param unheard_in_talk: Said by caller and agent to each other, from their first word to their
+        last, after resumes and transfers too, and not transcribed.
+    :param post_to_table_ms_p50: From the first POST of an utterance to the consumer's write of it.
+    :param wrongs: A line for each conversation and each of them; no word of what was said.
+    """
+
+    calls: int
+    starts: int
+    stops: int
+    utterances: int
+    posts: int
+    dropped_by_asapp: int
+    recovered: int
+    conversations_complete: int
+    lost: int
+    duplicated: int
+    altered: int
+    unpublished: int
+    unheard_on_hold: int
+    heard_on_hold: int
+    unheard_in_talk: int
+    post_to_table_ms_p50: float
+    post_to_table_ms_p99: float
+    wrongs: tuple[str, ...]
+
+
+def wait_for_arrival(deployment: Deployment, asapp: AsappDouble, seconds: float) -> None:
+    """Wait until the table has as many utterances as were taken, or the time is over."""
+    until = time.monotonic() + seconds
+    wanted = Counter(post.guid for post in asapp.posts if _arrived(post))
+    while time.monotonic() < until:
+        if all(len(stored(deployment, guid)) >= count for guid, count in wanted.items()):
+            return
+        time.sleep(0.3)
+
+
+def wait_for_end(deployment: Deployment, calls: Sequence[Call], seconds: float) -> None:
+    """Wait until the table knows of each call that it is over, or the time is."""
+    until = time.monotonic() + seconds
+    guids = [call.contact.contact_id for call in calls]
+    while time.monotonic() < until:
+        if {conversation(deployment, guid).get("state") for guid in guids} == {"ended"}:
+            return
+        time.sleep(0.3)
+
+
+def stored(deployment: Deployment, guid: str) -> Sequence[Mapping[str, Any]]:
+    """The utterances of a conversation that the table holds, as they were spoken."""
+    return in_order(deployment.conversation(guid))
+
+
+def conversation(deployment: Deployment, guid: str) -> Mapping[str, Any]:
+    """What the table says of a conversation, beside its utterances."""
+    items = deployment.conversation(guid)
+    return next((item for item in items if item["item"] == "conversation"), {})
+
+
+def summarise(
+    calls: Sequence[Call],
+    deployment: Deployment,
+    asapp: AsappDouble,
+    published: Mapping[str, Mapping[str, Any]],
+) -> Summary:
+    """Compare every utterance of every call.
+
+    :param published: The details heard on the bus, by their ``id``.
+    """
+    guids = [call.contact.contact_id for call in calls]
+    posts = sorted((post for post in asapp.posts if post.guid in guids), key=_moment)
+    found = [item for guid in guids for item in stored(deployment, guid)]
+    recovered = [item for item in found if item["source"] != _WEBHOOK]
+    said = Counter(map(_of_post, posts))
+    kept = Counter(_of_item(item) for item in found if item["source"] == _WEBHOOK)
+    to_recover, mended = _words(said - kept), Counter(map(_words_of_item, recovered))
+    lost, more = to_recover - mended, (mended - to_recover) + _words(kept - said)
+    duplicated = sum(n for key, n in (more - lost).items() if key in _words(said))
+    marks = {guid: conversation(deployment, guid).get("completeness", "none") for guid in guids}
+    whole = [guid for guid in guids if _as_said(guid, posts, found)]
+    unpublished = Counter(item["conversationId"] for item in found if _id(item) not in published)
+    heard = {guid: _spoken([post for post in posts if post.guid == guid]) for guid in guids}
+    talked = {guid: _spoken(call.talked) for guid, call in zip(guids, calls, strict=True)}
+    on_hold = {guid: _spoken(call.said_on_hold) for guid, call in zip(guids, calls, strict=True)}
+    missed = {guid: (talked[guid] - heard[guid]).total() for guid in guids}
+    overheard = {g: (on_hold[g] & (heard[g] - talked[g])).total() for g in guids}
+    first_post_at = {_of_post(post): post.sent[0].at * 1000 for post in posts if post.sent}
+    waits = [
+        int(item["storedAt"]) - first_post_at[_of_item(item)]
+        for item in found
+        if _of_item(item) in first_post_at
+    ]
+    percentiles = statistics.quantiles(waits, n=100) if len(waits) > 1 else [0.0] * 99
+    misplaced = [g for g in guids if g not in whole and not {key[0] for key in lost + more} & {g}]
+    return Summary(
+        calls=len(calls),
+        starts=sum(len(asapp.successful_starts(guid)) for guid in guids),
+        stops=sum(len(asapp.successful_stops(guid)) for guid in guids),
+        utterances=len(posts),
+        posts=sum(len(post.sent) for post in posts),
+        dropped_by_asapp=sum(1 for post in posts if not _arrived(post)),
+        recovered=len(recovered),
+        conversations_complete=sum(1 for guid in whole if marks[guid] == _COMPLETE),
+        lost=lost.total(),
+        duplicated=duplicated,
+        altered=more.total() - duplicated + len(misplaced),
+        unpublished=unpublished.total(),
+        unheard_on_hold=sum(words.total() for words in on_hold.values()) - sum(overheard.values()),
+        heard_on_hold=sum(overheard.values()),
+        unheard_in_talk=sum(missed.values()),
+        post_to_table_ms_p50=round(percentiles[49], 1),
+        post_to_table_ms_p99=round(percentiles[98], 1),
+        wrongs=(
+            *_wrongs("lost", Counter(key[0] for key in lost.elements())),
+            *_wrongs("not as said", Counter(key[0] for key in more.elements())),
+            *(f"out of order: conversation {guid}" for guid in misplaced),
+            *(f"marked {m}: conversation {g}" for g, m in marks.items() if m != _COMPLETE),
+            *_wrongs("said in talk, not heard", missed),
+            *_wrongs("said on hold, heard", overheard),
+            *_wrongs("not on the bus", unpublished),
+        ),
+    )
+
+
+Said = tuple[str, str, str, int, int, str]
+"""Conversation, stream, speaker, start, end, text: as the webhook has it."""
+Words = tuple[str, str, str]
+"""Conversation, speaker, text: what ASAPP's own record has of it, but for when it was."""
+
+
+def _of_post(post: Post) -> Said:
+    return post.guid, post.stream_id, post.role, post.start_ms, post.end_ms, post.text
+
+
+def _of_item(item: Mapping[str, Any]) -> Said:
+    who = item["conversationId"], item["streamId"], item["role"]
+    return *who, item["startMs"], item["endMs"], item["text"]
+
+
+def _words(said: Counter[Said]) -> Counter[Words]:
+    return Counter((guid, role, text) for guid, _, role, _, _, text in said.elements())
+
+
+def _words_of_item(item: Mapping[str, Any]) -> Words:
+    return item["conversationId"], item["role"], item["text"]
+
+
+def _arrived(post: Post) -> bool:
+    return any(sent.status == 200 for sent in post.sent)
+
+
+def _id(item: Mapping[str, Any]) -> str:
+    return f"{item['conversationId']}/{item['item']}"
+
+
+def _spoken(said: Sequence[Utterance | Post]) -> Counter[tuple[str, str]]:
+    return Counter((str(each.role), each.text) for each in said)
+
+
+def _wrongs(what: str, by_guid: Mapping[str, int]) -> list[str]:
+    return [f"{count} {what}: conversation {guid}" for guid, count in by_guid.items() if count]
+
+
+def _moment(post: Post) -> int:
+    return round(post.started_at * 1000)
+
+
+def _as_said(guid: str, posts: Sequence[Post], found: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the transcript is read back word for word in the order in which it was spoken; of
+    those who begin at the same millisecond, either is the first.
+
+    :param posts: In that order.
+    """
+    read = [(item["role"], item["text"]) for item in found if item["conversationId"] == guid]
+    own = [post for post in posts if post.guid == guid]
+    for _, together in groupby(own, _moment):
+        said = [(post.role, post.text) for post in together]
+        if sorted(read[: len(said)]) != sorted(said):
+            return False
+        read = read[len(said) :]
+    return not read

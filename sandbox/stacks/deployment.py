@@ -1,0 +1,307 @@
+"""The stacks, deployed into the emulator by the CDK command line, and how to reach them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+
+from connect_autotranscribe.settings import Settings
+from sandbox.asapp.double import AsappDouble
+from sandbox.connect.flow_runner import LambdaFailed
+from sandbox.stacks.emulator import ACCOUNT, REGION, ROOT, Emulator, SandboxError
+from shared import table
+
+ENVIRONMENT = ROOT / "infra" / "environments" / "sandbox.toml"
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
+_PREFIX = f"autotranscribe-{ENVIRONMENT.stem}"
+_ACCESS, _TRANSCRIPTION, _FLOWS = (
+    f"{_PREFIX}-{part}" for part in ("access", "transcription", "flows")
+)
+
+_SECONDS_OF_A_RUN = 120
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Deployment:
+    """The deployed stacks.
+
+    :param assembly: The cloud assembly that was deployed; the emulator knows no Amazon Connect, so
+        the flows stack stays in it and the flow runner takes its flows from there.
+    :param outputs: The transcription stack's outputs by name.
+    :param exports: What the stacks export to one another.
+    """
+
+    emulator: Emulator
+    assembly: Path
+    outputs: Mapping[str, str]
+    exports: Mapping[str, str]
+    settings: Settings
+
+    @cached_property
+    def table_name(self) -> str:
+        (name,) = self._resources("AWS::DynamoDB::Table")
+        return name
+
+    @cached_property
+    def event_bus_name(self) -> str:
+        (name,) = self._resources("AWS::Events::EventBus")
+        return name
+
+    @cached_property
+    def agent_event_stream_name(self) -> str:
+        return (self.settings.lifecycle.stream_arn or "").rpartition("/")[2]
+
+    @cached_property
+    def contact_event_rule(self) -> tuple[str, str]:
+        """The pattern and the one target's ARN of the rule for Connect's contact events."""
+        (name,) = self._resources("AWS::Events::Rule", "CallLifecycle")
+        events = self.emulator.client("events")
+        rule = events.describe_rule(Name=name)
+        (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+        return rule["EventPattern"], target["Arn"]
+
+    def function_arn(self, name: str) -> str:
+        """The alias that flows invoke.
+
+        :param name: ``StartStreaming`` or ``StopStreaming``.
+        """
+        (arn,) = self._resources("AWS::Lambda::Alias", f"TranscriptionControl{name}")
+        return arn
+
+    @cached_property
+    def dead_letters_url(self) -> str:
+        (name,) = self._resources("AWS::SQS::Queue", "TranscriptWebhookDeadLetters")
+        return name
+
+    @cached_property
+    def webhook_url(self) -> str:
+        return self._served("TranscriptWebhook", self.outputs["WebhookUrl"])
+
+    @cached_property
+    def transcript_url(self) -> str:
+        """With ``{conversationId}`` where that belongs."""
+        return self._served("TranscriptApi", self.outputs["TranscriptUrl"])
+
+    def transcript(
+        self, conversation_id: str, accept: str, *, signed: bool = True
+    ) -> httpx.Response:
+        """What another system gets that reads a call's transcript.
+
+        The emulator asks for a signature and does not check it.
+
+        :param accept: ``application/json`` or ``text/plain``.
+        """
+        url = self.transcript_url.replace("{conversationId}", conversation_id)
+        request = AWSRequest("GET", url, headers={"Accept": accept})
+        if signed:
+            SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
+        return httpx.get(url, headers=dict(request.headers), timeout=60)
+
+    @cached_property
+    def webhook_secret(self) -> str:
+        client = self.emulator.client("secretsmanager")
+        value = client.get_secret_value(SecretId=self.outputs["WebhookSecretArn"])
+        return str(value["SecretString"])
+
+    def scheduled(self, construct: str) -> tuple[str, Any]:
+        """The function that a construct's schedule invokes, and with what.
+
+        :param construct: ``TranscriptReconciliation`` or ``UtteranceExport``.
+        """
+        (name,) = self._resources("AWS::Scheduler::Schedule", construct)
+        target = self.emulator.client("scheduler").get_schedule(Name=name)["Target"]
+        return target["Arn"], json.loads(target["Input"])
+
+    def stop_schedules(self) -> None:
+        """From now on nothing runs by the clock."""
+        scheduler = self.emulator.client("scheduler")
+        for name in self._resources("AWS::Scheduler::Schedule"):
+            found = scheduler.get_schedule(Name=name)
+            kept = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+            scheduler.update_schedule(**{each: found[each] for each in kept}, State="DISABLED")
+
+    def reconcile(self, conversation_id: str = "") -> Any:
+        """Hold calls against ASAPP's record of them now.
+
+        :param conversation_id: This one, due or not. Default: as the schedule does, those due.
+        """
+        function_arn, event = self.scheduled("TranscriptReconciliation")
+        event = {"conversationId": conversation_id} if conversation_id else event
+        return self.invoke(function_arn, event, _SECONDS_OF_A_RUN)
+
+    def export(self) -> Any:
+        """Fetch the files of the last days now, as the schedule does."""
+        return self.invoke(*self.scheduled("UtteranceExport"), _SECONDS_OF_A_RUN)
+
+    def flow(self, name: str) -> dict[str, Any]:
+        """The content of a flow or module of the flows stack, with the deployed functions' ARNs."""
+        for resource in self._flow_resources.values():
+            properties = resource["Properties"]
+            if properties.get("Name") == name and "Content" in properties:
+                content: dict[str, Any] = json.loads(self._resolved(properties["Content"]))
+                return content
+        raise SandboxError(f"the flows stack has no flow {name!r}")
+
+    @cached_property
+    def _flow_resources(self) -> dict[str, Any]:
+        template = json.loads((self.assembly / f"{_FLOWS}.template.json").read_text())
+        resources: dict[str, Any] = template["Resources"]
+        return resources
+
+    def invoke(self, function_arn: str, event: Mapping[str, Any], seconds: float) -> Any:
+        """Invoke a function as a flow's Lambda block does: once, with a limit.
+
+        :raises LambdaFailed: with the exception's name.
+        """
+        client = self.emulator.client("lambda", tries=1, read_timeout=seconds)
+        try:
+            answer = client.invoke(FunctionName=function_arn, Payload=json.dumps(event))
+        except ReadTimeoutError:
+            raise TimeoutError from None
+        except (ClientError, BotoCoreError) as problem:
+            raise LambdaFailed(type(problem).__name__) from problem
+        payload = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise LambdaFailed(str(payload.get("errorType")))
+        return payload
+
+    def conversation(self, conversation_id: str) -> list[dict[str, Any]]:
+        """Every item that the table has of a conversation."""
+        pages = (
+            self.emulator.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=self.table_name,
+                KeyConditionExpression="conversationId = :id",
+                ExpressionAttributeValues={":id": {"S": conversation_id}},
+                ConsistentRead=True,
+            )
+        )
+        return [table.values(item) for page in pages for item in page["Items"]]
+
+    def log_lines(self) -> list[str]:
+        """Every line that any function or the API has logged so far."""
+        logs = self.emulator.client("logs")
+        lines = []
+        for page in logs.get_paginator("describe_log_groups").paginate():
+            for group in page["logGroups"]:
+                events = logs.get_paginator("filter_log_events")
+                for found in events.paginate(logGroupName=group["logGroupName"]):
+                    lines += [event["message"] for event in found["events"]]
+        return lines
+
+    def _served(self, construct: str, url: str) -> str:
+        """Where the emulator serves what API Gateway serves at a construct's URL."""
+        (api,) = self._resources("AWS::ApiGateway::RestApi", construct)
+        path = url.partition(".amazonaws.com/")[2]
+        stage, _, resource = path.partition("/")
+        return f"{self.emulator.endpoint}/restapis/{api}/{stage}/_user_request_/{resource}"
+
+    def _resources(self, kind: str, prefix: str = "") -> list[str]:
+        found = self.emulator.client("cloudformation").describe_stack_resources(
+            StackName=_TRANSCRIPTION
+        )["StackResources"]
+        return [
+            resource["PhysicalResourceId"]
+            for resource in found
+            if resource["ResourceType"] == kind and resource["LogicalResourceId"].startswith(prefix)
+        ]
+
+    def _resolved(self, value: Any) -> str:
+        """A template's string with what CloudFormation would put into it."""
+        match value:
+            case str():
+                return value
+            case {"Fn::Join": [str() as between, list() as parts]}:
+                return between.join(self._resolved(part) for part in parts)
+            case {"Fn::ImportValue": str() as name}:
+                return self.exports[name]
+            case {"Fn::GetAtt": [str() as logical_id, "ContactFlowArn"]}:
+                # The emulator has no Connect: the flow's name stands for the ARN it would have.
+                return str(self._flow_resources[logical_id]["Properties"]["Name"])
+        raise SandboxError(f"the sandbox cannot resolve {value} of a flow's content")
+
+
+def deploy(
+    emulator: Emulator, asapp: AsappDouble, folder: Path, say: Say = lambda _: None
+) -> Deployment:
+    """Synthesise the sandbox environment and deploy its access and transcription stacks.
+
+    :param folder: Where templates and logs go.
+    :param say: Told of each step as it begins.
+    """
+    file = folder / ENVIRONMENT.name
+    here = re.sub(
+        r"(?m)^api_host = .*$", f'api_host = "{asapp.url}"', ENVIRONMENT.read_text("utf-8")
+    )
+    file.write_text(here, "utf-8")
+    assembly = folder / "cdk.out"
+    emulator.client("secretsmanager").create_secret(
+        Name="connect-autotranscribe/asapp",
+        SecretString=json.dumps({"apiId": asapp.api_id, "apiSecret": asapp.api_secret}),
+    )
+    stream_arn = Settings.load(file).lifecycle.stream_arn
+    assert stream_arn, "the sandbox adopts a stream of agent events"  # noqa: S101
+    emulator.client("kinesis").create_stream(StreamName=stream_arn.rpartition("/")[2], ShardCount=2)
+    say("synthesising the stacks and bootstrapping the account")
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(
+                _cdk, emulator, folder, "synth", "-q", "-c", f"environment={file}", "-o", assembly
+            ),
+            pool.submit(
+                _cdk, emulator, folder, "bootstrap", "--app", "", f"aws://{ACCOUNT}/{REGION}"
+            ),
+        ]
+        for job in jobs:
+            job.result()
+    say("deploying the access and transcription stacks")
+    _cdk(
+        emulator, folder, "deploy", "--app", assembly, _ACCESS, _TRANSCRIPTION,
+        "--require-approval", "never", "--concurrency", "2",
+    )  # fmt: skip
+    stacks = emulator.client("cloudformation").describe_stacks()["Stacks"]
+    outputs = {
+        stack["StackName"]: {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])}
+        for stack in stacks
+    }
+    exports = {
+        output["ExportName"]: output["OutputValue"]
+        for stack in stacks
+        for output in stack.get("Outputs", [])
+        if "ExportName" in output
+    }
+    return Deployment(emulator, assembly, outputs[_TRANSCRIPTION], exports, Settings.load(file))
+
+
+def _cdk(emulator: Emulator, folder: Path, command: str, *arguments: object) -> None:
+    log = folder / f"cdk-{command}.log"
+    with log.open("wb") as out:
+        done = subprocess.run(
+            [CDK, command, *map(str, arguments), "--no-color", "--no-notices"],
+            cwd=ROOT,
+            env=emulator.environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        last = log.read_text("utf-8", "replace").splitlines()[-15:]
+        raise SandboxError(
+            f"cdk {command} failed; the end of {log}:\n" + "\n".join(f"  {line}" for line in last)
+        )

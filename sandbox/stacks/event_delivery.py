@@ -1,0 +1,102 @@
+"""Brings what Amazon Connect publishes to the deployed stacks.
+
+Agent events go into the emulator's Kinesis stream, which the deployed event source mapping reads.
+Contact events cannot be put on the emulator's bus: it refuses sources of AWS's own, as AWS does. So
+each is held against the deployed rule's pattern by EventBridge itself, and where it matches, the
+rule's target is invoked as EventBridge invokes it: asynchronously, with the whole event. What this
+leaves out is EventBridge's own delivery, its retries and its dead letters.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.connect.agent_event_stream import AgentEvents
+from sandbox.connect.contact_event_bus import ContactEvents
+from sandbox.stacks.deployment import Deployment
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Disorder:
+    """How events travel, as far as AWS allows: an agent's own stay in order, but may come again
+    after newer ones; contact events come in any order.
+
+    :param duplicate: The share of events that come twice.
+    :param late_ms: Contact events are late by so much, at least and at most.
+    """
+
+    duplicate: float = 0.0
+    late_ms: tuple[int, int] = (0, 0)
+    seed: int = 0
+
+
+class ConnectEvents:
+    """The events of the simulated instance, from ``with`` to the last one's arrival.
+
+    :ivar agents: Its agents; what they do is published.
+    :ivar contacts: Its contacts, likewise.
+    """
+
+    def __init__(self, deployment: Deployment, disorder: Disorder) -> None:
+        instance_arn = deployment.settings.connect.instance_arn
+        self.agents = AgentEvents(instance_arn, self._put)
+        self.contacts = ContactEvents(self._send)
+        emulator = deployment.emulator
+        self._stream = deployment.agent_event_stream_name
+        self._kinesis = emulator.client("kinesis")
+        self._events = emulator.client("events")
+        self._lambda = emulator.client("lambda")
+        self._pattern, self._target = deployment.contact_event_rule
+        self._disorder = disorder
+        self._rng = random.Random(disorder.seed)  # noqa: S311 (a simulation's, not secrets)
+        self._again: dict[str, Json] = {}
+        self._one = threading.Lock()
+        self._pool = ThreadPoolExecutor(16)
+        self._under_way: list[Future[None]] = []
+
+    def __enter__(self) -> ConnectEvents:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for event in self._again.values():
+            self._write(event)
+        self._pool.shutdown()
+        for arrival in self._under_way:
+            arrival.result()
+
+    def _put(self, event: Json) -> None:
+        self._write(event)
+        with self._one:
+            before = self._again.pop(event["AgentARN"], None)
+            if self._rng.random() < self._disorder.duplicate:
+                self._again[event["AgentARN"]] = event
+        if before:
+            self._write(before)
+
+    def _write(self, event: Json) -> None:
+        self._kinesis.put_record(
+            StreamName=self._stream,
+            Data=json.dumps(event).encode(),
+            PartitionKey=event["AgentARN"],
+        )
+
+    def _send(self, event: Json) -> None:
+        with self._one:
+            copies = 2 if self._rng.random() < self._disorder.duplicate else 1
+            late = [self._rng.uniform(*self._disorder.late_ms) / 1000 for _ in range(copies)]
+        for seconds in late:
+            self._under_way.append(self._pool.submit(self._arrive, event, seconds))
+
+    def _arrive(self, event: Json, seconds: float) -> None:
+        time.sleep(seconds)
+        text = json.dumps(event)
+        if self._events.test_event_pattern(EventPattern=self._pattern, Event=text)["Result"]:
+            self._lambda.invoke(FunctionName=self._target, InvocationType="Event", Payload=text)

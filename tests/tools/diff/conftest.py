@@ -1,0 +1,112 @@
+"""Copies of this repository with prepared changes, synthesised; and small environments by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.diff.__main__ import report
+from tools.diff.markdown import Report
+from tools.diff.revisions import Revision, synthesise
+
+from .prepared import CHANGES
+
+ROOT = Path(__file__).parents[3]
+COPIED = ("app.py", "cdk.json", "requirements.txt", "infra", "lambdas", "review")
+BY_COMMAND_LINE_ONLY = ("nothing", "syntax_error")
+LEFT_OUT = ("sandbox", "staging")  # two environments show what is alike, and are quicker
+PLACE = "aws://111122223333/eu-central-1"
+
+Json = dict[str, Any]
+Compare = Callable[[Json, Json], Report]
+
+
+def copy_of_repository(folder: Path) -> Path:
+    ignored = shutil.ignore_patterns("__pycache__")
+    folder.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignored)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    """All that is in it, in a repository of its own with the branch main."""
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], [*who, "commit", "-qm", "base"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Report]:
+    """What is said of each prepared change that synthesises; the base is synthesised once."""
+    folder = tmp_path_factory.mktemp("prepared")
+    names = ["base", *(name for name in CHANGES if name not in BY_COMMAND_LINE_ONLY)]
+    revisions = {name: Revision(name, copy_of_repository(folder / name)) for name in names}
+    for name in names[1:]:
+        CHANGES[name](revisions[name].folder)
+    for file in folder.glob("*/infra/environments/*.toml"):
+        if file.stem in LEFT_OUT:
+            file.unlink()
+    asked = {each: each.environments(None) for each in revisions.values()}
+
+    def synthesised(revision: Revision) -> Path:
+        return synthesise({revision: asked[revision]}, folder / f"{revision.name}.out")[revision]
+
+    with ThreadPoolExecutor(2) as pool:
+        out = dict(zip(asked, pool.map(synthesised, asked), strict=True))
+    return {name: report(revisions["base"], revisions[name], asked, out) for name in names[1:]}
+
+
+@pytest.fixture
+def compare(tmp_path: Path) -> Compare:
+    """Compares two environments of the name ``dev``, each given by its stacks' templates.
+
+    A stack's name is its key; ``Stack`` in a template says what the manifest has of it, and
+    ``Settings`` beside the stacks what the TOML file says.
+    """
+
+    def compared(base: Json, head: Json) -> Report:
+        before, after = (
+            Revision(name, tmp_path / name / "sources") for name in ("before", "after")
+        )
+        write(before, base)
+        write(after, head)
+        out = {each: each.folder.parent / "out" for each in (before, after)}
+        return report(before, after, {each: ["dev"] for each in out}, out)
+
+    return compared
+
+
+def write(revision: Revision, stacks: Json) -> None:
+    settings = revision.folder / "infra/environments/dev.toml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(stacks.get("Settings", ""))
+    out = revision.folder.parent / "out" / "dev"
+    out.mkdir(parents=True)
+    artifacts = {}
+    for name, template in stacks.items():
+        if name != "Settings":
+            said = template.get("Stack", {})
+            file = out / f"app-dev-{name}.template.json"
+            file.write_text(json.dumps({k: v for k, v in template.items() if k != "Stack"}))
+            artifacts[f"app-dev-{name}"] = {
+                "type": "aws:cloudformation:stack",
+                "environment": said.pop("environment", PLACE),
+                "properties": {"templateFile": file.name, **said},
+            }
+    (out / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+
+
+def stack(**resources: Json) -> Json:
+    return {"Resources": resources}

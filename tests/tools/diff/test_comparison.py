@@ -1,0 +1,519 @@
+"""What counts as a change, what it costs, and how it reads: on templates written by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.diff import revisions
+from tools.diff.__main__ import exit_code
+from tools.diff.markdown import LONGEST, Report
+
+from .conftest import Compare, Json, commit, stack
+
+ROLE: Json = {
+    "Type": "AWS::IAM::Role",
+    "Properties": {
+        "AssumeRolePolicyDocument": {
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": "arn:aws:iam::999999999999:role/asapp"},
+                    "Action": "sts:AssumeRole",
+                }
+            ]
+        }
+    },
+}
+TABLE: Json = {"Type": "AWS::DynamoDB::Table", "Properties": {"BillingMode": "PAY_PER_REQUEST"}}
+
+
+def changed(resource: Json, **properties: object) -> Json:
+    return resource | {"Properties": resource.get("Properties", {}) | properties}
+
+
+def policy(*statements: Json, **more: object) -> Json:
+    document = {"Statement": [{"Effect": "Allow", **each} for each in statements]}
+    roles = [{"Ref": "Role"}]
+    return {
+        "Type": "AWS::IAM::Policy",
+        "Properties": {"PolicyDocument": document, "Roles": roles, **more},
+    }
+
+
+def first(report: Report) -> list[str]:
+    """What is to be looked at first."""
+    _, _, rest = report.markdown().partition("### ⚠️ Look here first\n\n")
+    return [line for line in rest.partition("\n\n")[0].splitlines() if line]
+
+
+def permissions(report: Report) -> list[str]:
+    return [line for line in report.markdown().splitlines() if line.startswith("| **")]
+
+
+@pytest.mark.parametrize(
+    ("policies", "becomes"),
+    [
+        ({}, "**is deleted** with its items"),
+        (
+            {"UpdateReplacePolicy": "Retain"},
+            "stays in the account, outside the stack, with its items",
+        ),
+        ({"DeletionPolicy": "Retain"}, "**is deleted** with its items"),
+    ],
+)
+def test_what_becomes_of_replaced_data_is_said_by_its_own_policy(
+    compare: Compare, policies: Json, becomes: str
+) -> None:
+    table = TABLE | policies
+    report = compare({"a": stack(Table=table)}, {"a": stack(Table=changed(table, TableName="t"))})
+    assert first(report) == [
+        "- `Table` (DynamoDB::Table) is **replaced**: `TableName` cannot change in place. "
+        f"The old one {becomes}. — a: dev"
+    ]
+    assert exit_code(report, "replacement") == 1
+
+
+@pytest.mark.parametrize(
+    ("policies", "becomes"),
+    [
+        ({}, "**is deleted** with its items"),
+        ({"UpdateReplacePolicy": "Retain"}, "**is deleted** with its items"),
+        ({"DeletionPolicy": "Retain"}, "stays in the account, outside the stack, with its items"),
+    ],
+)
+def test_what_becomes_of_removed_data_is_said_by_its_own_policy(
+    compare: Compare, policies: Json, becomes: str
+) -> None:
+    report = compare({"a": stack(Table=TABLE | policies, Role=ROLE)}, {"a": stack(Role=ROLE)})
+    assert first(report) == [f"- `Table` (DynamoDB::Table) is **removed**. It {becomes}. — a: dev"]
+    assert exit_code(report, "replacement") == 1
+
+
+def test_where_revisions_disagree_on_keeping_data_the_worse_is_assumed(compare: Compare) -> None:
+    after = changed(TABLE, TableName="t") | {"UpdateReplacePolicy": "Retain"}
+    assert (
+        "**is deleted**" in first(compare({"a": stack(Table=TABLE)}, {"a": stack(Table=after)}))[0]
+    )
+
+
+def test_data_that_is_no_longer_kept_is_said_before_it_is_lost(compare: Compare) -> None:
+    before = stack(Table=TABLE | {"DeletionPolicy": "Retain"})
+    said = first(compare({"a": before}, {"a": stack(Table=TABLE | {"DeletionPolicy": "Delete"})}))
+    assert said == [
+        "- `Table` (DynamoDB::Table) is **no longer kept**: its items would go with it, or with "
+        "its stack. — a: dev"
+    ]
+
+
+def test_who_names_what_is_replaced_where_it_cannot_change_is_replaced_too(
+    compare: Compare,
+) -> None:
+    def resources(name: str) -> Json:
+        source = {"Fn::GetAtt": ["Queue", "Arn"]}
+        return stack(
+            Queue={"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name}},
+            Mapping={
+                "Type": "AWS::Lambda::EventSourceMapping",
+                "Properties": {"EventSourceArn": source, "FunctionName": "f"},
+            },
+            Alarm={
+                "Type": "AWS::CloudWatch::Alarm",
+                "Properties": {"AlarmDescription": {"Fn::GetAtt": ["Queue", "QueueName"]}},
+            },
+        )
+
+    text = compare({"a": resources("one")}, {"a": resources("two")}).markdown()
+    assert (
+        "- **replaced**: `Mapping` (Lambda::EventSourceMapping) (`EventSourceArn` cannot change in "
+        "place, and names what is replaced)"
+    ) in text
+    assert "2 other resources name it and follow." in text
+    assert "`Alarm`" not in text, "it only follows"
+
+
+def test_the_end_of_a_partners_access_is_said_first(compare: Compare) -> None:
+    output = {"Description": "Give it to ASAPP", "Value": {"Fn::GetAtt": ["Role", "Arn"]}}
+    before = stack(Role=ROLE) | {"Outputs": {"RoleArn": output}}
+    after = stack(Role=changed(ROLE, RoleName="reader")) | {"Outputs": {"RoleArn": output}}
+    assert first(compare({"a": before}, {"a": after})) == [
+        "- `Role` (IAM::Role) is **replaced**: `RoleName` cannot change in place. Access ends for "
+        "`arn:aws:iam::999999999999:role/asapp`, until the new ARN is given out. The output "
+        "`RoleArn` changes (Give it to ASAPP). — a: dev"
+    ]
+
+
+def test_a_renamed_construct_is_one_replacement_and_not_an_addition(compare: Compare) -> None:
+    def resources(construct: str, hash: str) -> Json:
+        queue = {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {"Tags": [{"Key": "made-as", "Value": f"app-{construct}{hash}"}]},
+            "Metadata": {"aws:cdk:path": f"app-dev-a/{construct}/Queue/Resource"},
+        }
+        reads = policy({"Action": "sqs:ReceiveMessage", "Resource": {"Ref": f"{construct}{hash}"}})
+        return stack(**{f"{construct}{hash}": queue, "Policy": reads, "Role": ROLE})
+
+    report = compare({"a": resources("Inbox", "0A1B2C3D")}, {"a": resources("Input", "4E5F6071")})
+    assert len(first(report)) == 1
+    assert "`Inbox/Queue` (SQS::Queue) becomes `Input/Queue`" in first(report)[0]
+    assert permissions(report) == [], "the policy names the same queue"
+    assert "added" not in report.markdown()
+    assert "0A1B2C3D" not in report.markdown()
+
+
+def test_versions_and_deployments_are_made_anew_and_no_gate_closes(compare: Compare) -> None:
+    def resources(hash: str) -> Json:
+        return stack(
+            **{
+                f"Version{hash}": {
+                    "Type": "AWS::Lambda::Version",
+                    "Properties": {"FunctionName": "f"},
+                    "Metadata": {"aws:cdk:path": "app-dev-a/F/CurrentVersion/Resource"},
+                }
+            }
+        )
+
+    report = compare({"a": resources("aa11")}, {"a": resources("bb22")})
+    assert "made anew, as at every change of theirs: `F/CurrentVersion`" in report.markdown()
+    assert (exit_code(report, "change"), exit_code(report, "replacement")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"Action": "s3:Get*"}, {"Action": "s3:GetObject"}, ", narrower than before"),
+        ({"Action": "s3:GetObject"}, {"Action": "s3:Get*"}, ", wider than before"),
+        ({"Action": "s3:GetObject"}, {"Action": "s3:PutObject"}, ""),
+        (
+            {"Action": "s3:GetObject", "Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+            {"Action": "s3:GetObject"},
+            ", wider than before",
+        ),
+    ],
+)
+def test_a_permission_that_another_covers_says_so(
+    compare: Compare, before: Json, after: Json, said: str
+) -> None:
+    on = {"Resource": "arn:aws:s3:::bucket/*"}
+    report = compare(
+        {"a": stack(Role=ROLE, Policy=policy(before | on))},
+        {"a": stack(Role=ROLE, Policy=policy(after | on))},
+    )
+    added, removed = permissions(report)
+    assert added.startswith(f"| **added**{said} | `Role` | `{after['Action']}` |")
+    assert removed.startswith("| **removed** | `Role` |")
+
+
+def test_a_policy_worded_otherwise_has_no_rows_and_is_a_change(compare: Compare) -> None:
+    one = {"Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
+    two = [{"Action": action, "Resource": "*"} for action in reversed(one["Action"])]
+    report = compare(
+        {"a": stack(Role=ROLE, Policy=policy(one))}, {"a": stack(Role=ROLE, Policy=policy(*two))}
+    )
+    assert permissions(report) == []
+    assert "worded otherwise, to the same effect: `Policy` (IAM::Policy)" in report.markdown()
+    assert exit_code(report, "change") == 1
+
+
+@pytest.mark.parametrize(
+    ("resource", "row"),
+    [
+        (
+            {
+                "Type": "AWS::SQS::QueuePolicy",
+                "Properties": {
+                    "Queues": ["q"],
+                    "PolicyDocument": {
+                        "Statement": {
+                            "Effect": "Deny",
+                            "Principal": "*",
+                            "NotAction": "sqs:SendMessage",
+                            "Resource": "arn:aws:sqs:eu-central-1:111122223333:q",
+                            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                        }
+                    },
+                },
+            },
+            "| **added** | `anybody` | **not** `everything but sqs:SendMessage` | "
+            "`arn:aws:sqs:${region}:${account}:q` | `Bool aws:SecureTransport = false` |",
+        ),
+        (
+            {
+                "Type": "AWS::Lambda::Permission",
+                "Properties": {
+                    "Action": "lambda:InvokeFunction",
+                    "FunctionName": "f",
+                    "Principal": "connect.amazonaws.com",
+                    "SourceAccount": "111122223333",
+                },
+            },
+            "| **added** | `connect.amazonaws.com` | `lambda:InvokeFunction` | `f` | "
+            "`SourceAccount = ${account}` |",
+        ),
+        (
+            {
+                "Type": "AWS::ApiGateway::Method",
+                "Properties": {"HttpMethod": "POST", "AuthorizationType": "NONE"},
+            },
+            "| **added** | `anybody` | `POST` | `It` |  |",
+        ),
+        (
+            {
+                "Type": "AWS::KMS::Key",
+                "Properties": {
+                    "KeyPolicy": {
+                        "Statement": [
+                            {
+                                "Effect": "Allow",
+                                "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+                                "Action": "kms:*",
+                                "Resource": "*",
+                            }
+                        ]
+                    }
+                },
+            },
+            "| **added** | `arn:aws:iam::${account}:root` | `kms:*` | `It` |  |",
+        ),
+        (
+            {
+                "Type": "AWS::Logs::ResourcePolicy",
+                "Properties": {
+                    "PolicyName": "p",
+                    "PolicyDocument": json.dumps(
+                        {
+                            "Statement": [
+                                {
+                                    "Effect": "Allow",
+                                    "Principal": {"Service": "es.amazonaws.com"},
+                                    "Action": "logs:PutLogEvents",
+                                    "Resource": "*",
+                                }
+                            ]
+                        }
+                    ),
+                },
+            },
+            "| **added** | `es.amazonaws.com` | `logs:PutLogEvents` | `It` |  |",
+        ),
+        (
+            {
+                "Type": "AWS::Connect::IntegrationAssociation",
+                "Properties": {
+                    "InstanceId": "i",
+                    "IntegrationType": "LAMBDA_FUNCTION",
+                    "IntegrationArn": "f",
+                },
+            },
+            "| **added** | `i` | `use as LAMBDA_FUNCTION` | `f` |  |",
+        ),
+    ],
+    ids=lambda value: value["Type"] if isinstance(value, dict) else "",
+)
+def test_whatever_lets_somebody_in_is_a_row(compare: Compare, resource: Json, row: str) -> None:
+    assert permissions(compare({"a": stack(Role=ROLE)}, {"a": stack(Role=ROLE, It=resource)})) == [
+        row
+    ]
+
+
+def test_whom_another_account_lets_in_is_said_first(compare: Compare) -> None:
+    trust = json.loads(json.dumps(ROLE).replace("999999999999", "888888888888"))
+    said = first(compare({"a": stack(Role=ROLE)}, {"a": stack(Role=trust)}))
+    assert said == [
+        "- `arn:aws:iam::888888888888:role/asapp` **may now** `sts:AssumeRole` on `Role`. — a: dev"
+    ]
+
+
+def exporting(name: str) -> Json:
+    output = {"Value": {"Ref": "Table"}, "Export": {"Name": name}}
+    return stack(Table=TABLE) | {"Outputs": {"ExportsTable": output}}
+
+
+def importing(name: str) -> Json:
+    alarm = {"AlarmName": {"Fn::ImportValue": name}}
+    return stack(Alarm={"Type": "AWS::CloudWatch::Alarm", "Properties": alarm})
+
+
+def test_an_export_that_another_stack_still_imports_refuses_the_deploy(compare: Compare) -> None:
+    report = compare(
+        {"a": exporting("a:one"), "b": importing("a:one")},
+        {"a": exporting("a:two"), "b": importing("a:two")},
+    )
+    assert first(report) == [
+        "- **The deploy is refused**: this stack imports `Table`, whose export would be removed. "
+        "Deploy in two steps: first without the import. — b: dev"
+    ]
+
+
+def test_a_stack_under_another_name_is_a_new_one_beside_the_old(compare: Compare) -> None:
+    elsewhere = {"environment": "aws://111122223333/us-east-1"}
+    report = compare({"a": stack(Table=TABLE)}, {"a": stack(Table=TABLE) | {"Stack": elsewhere}})
+    new, old = first(report)
+    assert new == "- **New**: `app-dev-a` in `aws://111122223333/us-east-1`. — dev"
+    assert "`app-dev-a` in `aws://111122223333/eu-central-1`" in old
+    assert "they stay until somebody does" in old
+    assert "Unchanged" not in report.markdown()
+    assert exit_code(report, "replacement") == 1
+
+
+def test_a_removed_stack_deletes_nothing(compare: Compare) -> None:
+    report = compare({"a": stack(Role=ROLE), "b": stack(Table=TABLE)}, {"a": stack(Role=ROLE)})
+    (said,) = first(report)
+    assert said.startswith("- **No longer in the app**: `app-dev-b` in ")
+    assert "`Table`" not in report.markdown()
+
+
+def test_metadata_deploys_nothing(compare: Compare) -> None:
+    told = TABLE | {"Metadata": {"why": "so"}}
+    report = compare({"a": stack(Table=TABLE)}, {"a": stack(Table=told)})
+    assert report.markdown().endswith("\n\n**Nothing changes** (dev).")
+    assert exit_code(report, "change") == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            {"Outputs": {"A": {"Value": "x"}}},
+            {"Outputs": {"A": {"Value": "y"}}},
+            "- `A.Value` `x` → `y`: the outputs",
+        ),
+        ({"Outputs": {"A": {"Value": "x"}}}, {}, '- `A` `{"Value": "x"}` → (not set): the outputs'),
+        ({}, {"Parameters": {"P": {"Default": "y"}}}, "- `Parameters"),
+        ({}, {"Stack": {"tags": {"team": "ops"}}}, "- `Tags.team` (not set) → `ops`: the stack"),
+    ],
+)
+def test_what_is_said_beside_resources_counts(
+    compare: Compare, before: Json, after: Json, said: str
+) -> None:
+    report = compare({"a": stack(Role=ROLE) | before}, {"a": stack(Role=ROLE) | after})
+    assert said in report.markdown()
+    assert exit_code(report, "change") == 1
+
+
+def flow(text: str, x: int) -> Json:
+    content = {
+        "Version": "2019-10-30",
+        "StartAction": "Say",
+        "Metadata": {"ActionMetadata": {"Say": {"position": {"x": x, "y": 0}, "n": x}}},
+        "Actions": [
+            {
+                "Identifier": "Say",
+                "Type": "MessageParticipant",
+                "Parameters": {"Text": text},
+                "Transitions": {"NextAction": "End"},
+            },
+            {
+                "Identifier": "End",
+                "Type": "DisconnectParticipant",
+                "Parameters": {},
+                "Transitions": {},
+            },
+        ],
+    }
+    properties = {"Content": json.dumps(content), "Type": "CONTACT_FLOW", "Name": "n"}
+    return stack(Flow={"Type": "AWS::Connect::ContactFlow", "Properties": properties})
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (flow("hello", 9), "  - drawn otherwise; it does the same"),
+        (flow("bye", 0), "  - **changed** `Say` (MessageParticipant): Text `hello` → `bye`"),
+    ],
+)
+def test_a_flow_is_compared_by_what_it_does(compare: Compare, after: Json, said: str) -> None:
+    assert said in compare({"a": flow("hello", 0)}, {"a": after}).markdown().splitlines()
+
+
+def test_retention_that_grows_is_no_danger(compare: Compare) -> None:
+    group: Json = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 7}}
+    week, month = stack(Logs=group), stack(Logs=changed(group, RetentionInDays=30))
+    assert first(compare({"a": week}, {"a": month})) == []
+
+
+def test_retention_that_begins_keeps_less(compare: Compare) -> None:
+    group: Json = {"Type": "AWS::Logs::LogGroup"}
+    ever, week = stack(Logs=group), stack(Logs=changed(group, RetentionInDays=7))
+    assert (
+        "`RetentionInDays` (not set) → `7` **keeps less**"
+        in first(compare({"a": ever}, {"a": week}))[0]
+    )
+
+
+def test_nothing_in_a_value_is_markdown(compare: Compare) -> None:
+    value = "a | b `c` @everybody\n# d"
+    setting = {"Settings": f"x = {json.dumps(value)}\n"}
+    text = compare({"a": stack(Role=ROLE)}, {"a": stack(Role=ROLE)} | setting).markdown()
+    assert "| dev | `x` | (not set) | `\"a \\| b 'c' @everybody\\n# d\"` |" in text
+
+
+def test_of_a_long_setting_the_table_shows_what_differs(compare: Compare) -> None:
+    one, other = (
+        {"Settings": f'x = ["{"a" * 200}", "{word}"]\n', "a": stack(Role=ROLE)}
+        for word in ("slow", "quick")
+    )
+    row = compare(one, other).markdown().splitlines()[-3]
+    assert row.startswith("| dev | `x` | `…")
+    assert "slow" in row and "quick" in row
+    assert len(row) < 150
+
+
+def test_a_long_value_is_cut_to_where_it_differs(compare: Compare) -> None:
+    alarm: Json = {"Type": "AWS::CloudWatch::Alarm"}
+    one, other = (
+        stack(Alarm=changed(alarm, AlarmDescription=f"{'a' * 500}{word}{'z' * 500}"))
+        for word in ("slow", "quick")
+    )
+    text = compare({"a": one}, {"a": other}).markdown()
+    assert "slow" in text and "quick" in text
+    assert len(text) < 500
+
+
+def test_a_comment_is_as_long_as_github_takes_and_says_that_it_was_cut(compare: Compare) -> None:
+    many = {
+        f"Alarm{number:04}": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {"AlarmDescription": f"{number}"},
+        }
+        for number in range(2000)
+    }
+    renumbered = {name: changed(each, AlarmDescription=f"no {name}") for name, each in many.items()}
+    removed = stack(Table=TABLE, **many), stack(**renumbered)
+    text = compare({"a": removed[0]}, {"a": removed[1]}).markdown()
+    assert LONGEST - 200 < len(text) <= LONGEST
+    assert "`Table` (DynamoDB::Table) is **removed**" in text[:400], "what is first is never cut"
+    assert text.endswith("as a comment holds no more: `make diff ENV=…` shows one environment.")
+
+
+def test_the_base_is_where_the_branch_began(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com")
+        subprocess.run(["git", *who, *arguments], cwd=repository, check=True)
+
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "file").write_text("old")
+    commit(repository)
+    git("switch", "-qc", "branch")
+    git("commit", "-q", "--allow-empty", "-m", "of the branch")
+    git("switch", "-q", "main")
+    (repository / "file").write_text("new")
+    git("commit", "-qam", "of main")
+    git("switch", "-q", "branch")
+    base = revisions.base("main", repository, tmp_path / "base")
+    assert base.text("file") == "old"
+
+
+def test_other_requirements_are_noted_as_they_are_not_installed(
+    compare: Compare, tmp_path: Path
+) -> None:
+    for revision, version in (("before", "1"), ("after", "2")):
+        sources = tmp_path / revision / "sources"
+        sources.mkdir(parents=True)
+        (sources / "requirements.txt").write_text(f"aws-cdk-lib=={version}")
+    text = compare({"a": stack(Role=ROLE)}, {"a": stack(Role=ROLE)}).markdown()
+    assert text.splitlines()[-1].startswith("_requirements.txt differs: both revisions were ")

@@ -1,0 +1,249 @@
+"""The ten changes of issue 6, each as a pull request would show it: what its reader needs first."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tools.diff.__main__ import exit_code
+from tools.diff.markdown import Report
+
+from .conftest import ROOT, commit, copy_of_repository
+from .prepared import CHANGES
+
+ASAPP = "`arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role`"
+EVERYWHERE = "dev, prod"
+
+
+def paragraphs(report: Report) -> list[str]:
+    return report.markdown().split("\n\n")
+
+
+def after(heading: str, report: Report) -> str:
+    """The paragraph that follows it, of which there is one."""
+    found = paragraphs(report)
+    assert found.count(heading) == 1, report.markdown()
+    return found[found.index(heading) + 1]
+
+
+def rows(table: str) -> list[list[str]]:
+    """The cells of a table without its heading."""
+    return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+
+
+def test_a_renamed_table_is_said_first_with_what_becomes_of_the_data(
+    prepared: Mapping[str, Report],
+) -> None:
+    report = prepared["table_renamed"]
+    assert paragraphs(report)[1].startswith("**⚠️ 2 things to look at first.** 2 resources replaced")
+    assert paragraphs(report)[2] == "### ⚠️ Look here first"
+    deleted, kept = after("### ⚠️ Look here first", report).splitlines()
+    renamed = (
+        "- `TranscriptStore/Table` (DynamoDB::Table) becomes `TranscriptStore/Transcripts`: "
+        "to CloudFormation **a new one**. The old one"
+    )
+    assert deleted.startswith(f"{renamed} **is deleted** with its items.")
+    assert deleted.endswith("— transcription: dev")
+    assert kept.startswith(f"{renamed} stays in the account, outside the stack, with its items.")
+    assert kept.endswith("— transcription: prod")
+    assert "**Permissions**" not in paragraphs(report), "they follow the table to its new name"
+    assert report.has_replacements
+
+
+def test_an_added_action_is_one_row_for_each_who_gets_it(prepared: Mapping[str, Report]) -> None:
+    report = prepared["action_added"]
+    found = paragraphs(report)
+    added = [row for part in found if part.startswith("|") for row in rows(part)]
+    assert {(row[0], row[2], row[3]) for row in added} == {
+        ("**added**", "`dynamodb:DeleteItem`", "`TranscriptStore/Table`")
+    }
+    assert len({row[1] for row in added}) == len(added), "once each, not once an environment"
+    everywhere = rows(found[found.index(f"### transcription: {EVERYWHERE}") + 2])
+    for role in ("StartStreamingRole", "StopStreamingRole"):
+        assert f"`TranscriptionControl/{role}`" in [row[1] for row in everywhere]
+    assert f" {len(added)} permissions added" in found[1]
+    assert not report.has_replacements
+
+
+def test_a_widened_resource_is_called_wider(prepared: Mapping[str, Report]) -> None:
+    report = prepared["resource_widened"]
+    found = paragraphs(report)
+    table = rows(found[found.index("### access: dev") + 2])
+    streams = "arn:aws:kinesisvideo:${region}:${account}:stream/acme-dev"
+    actions = ("DescribeStream", "GetDataEndpoint", "GetMedia")
+    assert [row[:4] for row in table] == [
+        [said, "`KinesisVideoReadRole/Role`", f"`kinesisvideo:{action}`", f"`{streams}{rest}`"]
+        for said, rest in (("**added**, wider than before", "*"), ("**removed**", "-*/*"))
+        for action in actions
+    ]
+
+
+def test_a_changed_line_of_a_handler_names_the_function_and_the_file(
+    prepared: Mapping[str, Report],
+) -> None:
+    report = prepared["handler_line_changed"]
+    assert paragraphs(report)[1].endswith(" 1 function's code")
+    assert f"### transcription: {EVERYWHERE}" in paragraphs(report)
+    said = after("**Functions' code**", report)
+    assert said == "- `TranscriptionControl/StopStreaming`: `stop_streaming/handler.py` +2 -1"
+    assert not report.has_replacements, "a new version of a function replaces nothing"
+
+
+def test_an_inserted_block_is_a_block_and_not_json(prepared: Mapping[str, Report]) -> None:
+    report = prepared["block_inserted"]
+    assert f"### flows: {EVERYWHERE}" in paragraphs(report)
+    assert after("**Flows**", report).splitlines() == [
+        "- `CustomerWhisper/Flow`",
+        "  - **added** `Say the notice` (MessageParticipant), after `Announce the agent`, "
+        "before `Start media streaming`",
+        "  - **changed** `Announce the agent` (MessageParticipant): "
+        "goes on to `Start media streaming` → `Say the notice`, "
+        "on NoMatchingError to `Start media streaming` → `Say the notice`",
+    ]
+    assert "Content" not in report.markdown()
+
+
+def test_a_changed_setting_is_the_key_before_and_after(prepared: Mapping[str, Report]) -> None:
+    report = prepared["setting_changed"]
+    assert rows(after("### Settings", report)) == [
+        ["prod", "`webhook.throttle_burst`", "`200`", "`300`"]
+    ]
+    assert after("**Resources**", report) == (
+        "- `MethodSettings.0.ThrottlingBurstLimit` `200` → `300`: "
+        "`TranscriptWebhook/Api/RestApi/DeploymentStage.v1` (ApiGateway::Stage)"
+    )
+    assert paragraphs(report)[-1] == (
+        f"Unchanged: access ({EVERYWHERE}); transcription (dev); flows ({EVERYWHERE})."
+    )
+
+
+def test_a_shorter_log_retention_is_said_first_as_it_deletes(
+    prepared: Mapping[str, Report],
+) -> None:
+    report = prepared["log_retention_changed"]
+    first = after("### ⚠️ Look here first", report)
+    assert first.startswith(
+        "- `RetentionInDays` `30` → `14` **keeps less**: what is older is deleted, in "
+    )
+    assert "`TranscriptionControl/StartStreamingLogs`" in first
+    assert first.endswith("— transcription: prod")
+    assert rows(after("### Settings", report)) == [
+        ["prod", "`retention.logs_days`", "`30`", "`14`"]
+    ]
+    assert not report.has_replacements
+
+
+def test_a_new_environment_is_one_line(prepared: Mapping[str, Report]) -> None:
+    report = prepared["environment_added"]
+    said = after("### ⚠️ Look here first", report)
+    assert said.startswith("- **New environment `qa`**: 3 stacks, ")
+    assert said.endswith(
+        f"resources in `aws://444444444444/us-east-1`; its audio is read by {ASAPP}."
+    )
+    assert len(paragraphs(report)) == 5, "headline, verdict, this, and what is unchanged"
+
+
+class Repository:
+    """A copy of this one, committed, in which the command runs as ``make diff`` runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = copy_of_repository(folder)
+        commit(self.folder)
+
+    def diff(self, *arguments: str) -> tuple[int, str]:
+        """:returns: The exit code and what is printed; nothing else is written anywhere."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tools.diff", *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PYTHONPATH": "lambdas"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+def test_a_comment_in_a_file_changes_nothing(repository: Repository) -> None:
+    CHANGES["nothing"](repository.folder)
+    code, said = repository.diff("--base", "main", "--environment", "dev")
+    assert said.splitlines()[2:] == ["**Nothing changes** (dev)."]
+    assert code == 0
+
+
+def test_a_syntax_error_is_shown_with_file_and_line_and_whose_it_is(
+    repository: Repository,
+) -> None:
+    CHANGES["syntax_error"](repository.folder)
+    code, said = repository.diff("--base", "main")
+    assert code == 2
+    assert said.startswith(
+        "## This cannot be compared with `main`\n\nIt is the working tree that does not synthesise:"
+    )
+    assert '  File "infra/connect_autotranscribe/stacks/access.py", line ' in said
+    assert "SyntaxError: invalid syntax" in said
+    assert "review/" not in said, "no traceback of ours"
+
+
+def test_a_base_that_does_not_synthesise_is_named(repository: Repository) -> None:
+    CHANGES["syntax_error"](repository.folder)
+    commit(repository.folder)
+    good = (ROOT / "infra/connect_autotranscribe/stacks/access.py").read_text()
+    (repository.folder / "infra/connect_autotranscribe/stacks/access.py").write_text(good)
+    code, said = repository.diff("--base", "main", "--environment", "staging")
+    assert code == 2
+    assert "It is `main` (" in said
+    assert "SyntaxError: invalid syntax" in said
+
+
+def test_an_environment_that_does_not_synthesise_is_named(repository: Repository) -> None:
+    file = repository.folder / "infra/environments/prod.toml"
+    file.write_text(file.read_text().replace('redaction = "redacted"', 'redaction = "none"'))
+    code, said = repository.diff("--base", "main", "--environment", "prod")
+    assert code == 2
+    assert 'infra/environments/prod.toml: asapp.redaction: "none" is not accepted' in said
+
+
+def test_a_gate_for_replacements_closes_at_a_renamed_table(repository: Repository) -> None:
+    CHANGES["table_renamed"](repository.folder)
+    gate = ("--base", "main", "--environment", "prod", "--fail-on", "replacement")
+    code, said = repository.diff(*gate)
+    assert "stays in the account, outside the stack, with its items." in said
+    assert "dev" not in said
+    assert code == 1
+
+
+def test_a_gate_for_replacements_lets_other_changes_pass(prepared: Mapping[str, Report]) -> None:
+    codes = {
+        name: (exit_code(report, "change"), exit_code(report, "replacement"))
+        for name, report in prepared.items()
+    }
+    assert codes == {name: (1, int(name == "table_renamed")) for name in prepared}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--base", "origin/nowhere"), "There is no revision `origin/nowhere` in this repository."),
+        (
+            ("--base", "main", "--environment", "produ"),
+            "Neither revision has an environment `produ`; write `dev`, `prod`, `sandbox`",
+        ),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(
+    repository: Repository, arguments: tuple[str, ...], said: str
+) -> None:
+    code, printed = repository.diff(*arguments)
+    assert said in printed
+    assert code == 2

@@ -1,0 +1,129 @@
+"""A fake AWS account, and the doctor's command line against it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from connect_autotranscribe.settings import Settings
+from tools.doctor.__main__ import report
+from tools.doctor.aws import Aws
+from tools.doctor.plan import Plan
+
+from .fake_aws import ACCOUNT, API_ID, API_SECRET, INSTANCE, REGION, SECRET, Account, FakeAws
+from .fake_aws import running as running_fake
+
+ENVIRONMENT: dict[str, Any] = {
+    "account": ACCOUNT,
+    "region": REGION,
+    "connect.instance_arn": INSTANCE,
+    "connect.instance_alias": "acme",
+    "media_streaming.mode": "adopt",
+    "media_streaming.prefix": "acme",
+    "asapp.api_host": "https://api.asapp.com",
+    "asapp.trusted_role_arns": ["arn:aws:iam::999999999999:role/asapp-role"],
+    "asapp.credentials_secret_name": SECRET,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a person sees, and what make does."""
+
+    code: int
+    output: str
+
+    def finding(self, *words: str) -> str:
+        """The finding with these words, with its remedy, on one line."""
+        findings = self.output.replace("\n         → ", " → ").splitlines()
+        (found,) = [each for each in findings if all(word in each for word in words)]
+        return found
+
+
+@pytest.fixture(scope="session")
+def fake_aws() -> Iterator[FakeAws]:
+    with running_fake() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aws() -> Aws:
+    """One for all tests, which saves them a second each of reading what botocore knows."""
+    return Aws(REGION)
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, fake_aws: FakeAws) -> dict[str, str]:
+    """All that the doctor finds in its environment: the fake, and credentials for it."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return kept | {
+        "HOME": str(tmp_path),
+        "AWS_ENDPOINT_URL": fake_aws.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@pytest.fixture
+def account(fake_aws: FakeAws) -> Iterator[Account]:
+    """One in which all is well; a test changes it."""
+    fake_aws.account = Account()
+    yield fake_aws.account
+    assert fake_aws.account.mistakes == []
+
+
+@pytest.fixture
+def environment_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an environment's file, ``prod.toml``."""
+
+    def write(changes: dict[str, Any] | None = None) -> Path:
+        tables: dict[str, list[str]] = {"": []}
+        for key, value in (ENVIRONMENT | (changes or {})).items():
+            table, _, name = key.rpartition(".")
+            tables.setdefault(table, []).append(f"{name} = {json.dumps(value)}")
+        lines = [
+            line for table in tables for line in (f"[{table}]" if table else "", *tables[table])
+        ]
+        file = tmp_path / "prod.toml"
+        file.write_text("\n".join(lines), "utf-8")
+        return file
+
+    return write
+
+
+Doctor = Callable[..., Run]
+
+
+@pytest.fixture
+def doctor(
+    account: Account,
+    surroundings: dict[str, str],
+    environment_file: Callable[..., Path],
+    aws: Aws,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Doctor:
+    """What the command line does, in this process; never with a word of the secret in it."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    for name, value in surroundings.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*, calls: int | None = None, **changes: Any) -> Run:
+        file = environment_file({key.replace("__", "."): value for key, value in changes.items()})
+        screen = StringIO()
+        plan = Plan(Settings.load(file), aws, file.stem, calls)
+        code = report(plan, Console(file=screen, highlight=False, soft_wrap=True))
+        assert API_ID not in screen.getvalue() and API_SECRET not in screen.getvalue()
+        return Run(code, screen.getvalue())
+
+    return run

@@ -1,0 +1,247 @@
+"""The findings as a comment on a pull request: what needs a decision first, each thing once."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tools.diff.findings import (
+    CodeChange,
+    Danger,
+    Finding,
+    FlowChange,
+    PermissionChange,
+    PropertyChange,
+    ResourceChange,
+    SettingChange,
+)
+from tools.diff.values import both, code, short, side_by_side
+
+LONGEST = 65_536
+"""Characters that GitHub takes in one comment."""
+
+_CUT = "\n\n**Cut here**, as a comment holds no more: `make diff ENV=…` shows one environment."
+
+
+@dataclass(frozen=True)
+class Report:
+    """:param base: What the base is called, in Markdown; likewise `head`.
+    :param stacks: Of each environment that both revisions have, in the order of deployment.
+    :param findings: Of each of these environments.
+    :param dangers: What is about an environment as a whole, or all of them.
+    :param notes: What the reader must know of how this was made.
+    """
+
+    base: str
+    head: str
+    stacks: Mapping[str, Sequence[str]]
+    findings: Mapping[str, Sequence[Finding]]
+    dangers: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def has_changes(self) -> bool:
+        return bool(self.dangers) or any(self.findings.values())
+
+    @property
+    def has_replacements(self) -> bool:
+        """Whether something gives way to another, or goes with what it holds."""
+        return any(
+            (isinstance(each, Danger) and each.is_replacement)
+            or (isinstance(each, ResourceChange) and "replaced" in each.change)
+            for found in self.findings.values()
+            for each in found
+        )
+
+    def markdown(self) -> str:
+        parts = ["\n".join(self._headline()), *self._look_first(), *self._settings()]
+        for (stack, names), found in self._by_stack().items():
+            parts.append(f"### {stack}: {', '.join(names)}")
+            parts += _sections(found)
+        parts += [*self._unchanged(), *(f"_{note}_" for note in self.notes)]
+        text = "\n\n".join(part for part in parts if part)
+        if len(text) > LONGEST:
+            kept = text[: LONGEST - len(_CUT)].rpartition("\n")[0]
+            text = kept + _CUT
+        return text
+
+    def _headline(self) -> Iterator[str]:
+        yield f"## What a deploy would change: {self.base} → {self.head}\n"
+        every = self._everywhere()
+        dangers = len(self.dangers) + sum(isinstance(each, Danger) for each in every)
+        if not self.has_changes:
+            yield f"**Nothing changes** ({', '.join(self.stacks)})."
+            return
+        said = ", ".join(_counted(every))
+        if dangers:
+            things = "1 thing" if dangers == 1 else f"{dangers} things"
+            yield f"**⚠️ {things} to look at first.** {said}"
+        else:
+            yield f"**Nothing that holds data is replaced or removed.** {said}"
+
+    def _everywhere(self) -> dict[Finding, list[str]]:
+        """Each finding once, with the environments that have it."""
+        found: dict[Finding, list[str]] = defaultdict(list)
+        for name, findings in self.findings.items():
+            for each in dict.fromkeys(findings):
+                found[each].append(name)
+        return found
+
+    def _look_first(self) -> Iterator[str]:
+        found = {x: names for x, names in self._everywhere().items() if isinstance(x, Danger)}
+        lines = [f"- {text}" for text in self.dangers]
+        for each in sorted(found, key=lambda each: each.rank):
+            where = ", ".join(found[each])
+            lines.append(f"- {each.text} — {f'{each.stack}: ' if each.stack else ''}{where}")
+        if lines:
+            yield "### ⚠️ Look here first"
+            yield "\n".join(lines)
+
+    def _settings(self) -> Iterator[str]:
+        rows = [
+            (", ".join(names), code(each.key), *side_by_side(each.old, each.new))
+            for each, names in self._everywhere().items()
+            if isinstance(each, SettingChange)
+        ]
+        if rows:
+            yield "### Settings"
+            yield _table(("environment", "setting", "before", "after"), rows)
+
+    def _by_stack(self) -> dict[tuple[str, tuple[str, ...]], list[Any]]:
+        """Findings by stack and by the environments that share them, widest first."""
+        found: dict[tuple[str, tuple[str, ...]], list[Any]] = defaultdict(list)
+        for each, names in self._everywhere().items():
+            if not isinstance(each, Danger | SettingChange):
+                found[each.stack, tuple(names)].append(each)
+        order = list(dict.fromkeys(stack for stacks in self.stacks.values() for stack in stacks))
+        keys = sorted(found, key=lambda key: (order.index(key[0]), -len(key[1]), key[1]))
+        return {key: found[key] for key in keys}
+
+    def _unchanged(self) -> Iterator[str]:
+        changed = {
+            (name, each.stack)
+            for name, findings in self.findings.items()
+            for each in findings
+            if not isinstance(each, SettingChange)
+        }
+        where: dict[str, list[str]] = defaultdict(list)
+        for name, stacks in self.stacks.items():
+            for stack in stacks:
+                if (name, stack) not in changed and (name, None) not in changed:
+                    where[stack].append(name)
+        if self.has_changes and where:
+            said = "; ".join(f"{stack} ({', '.join(names)})" for stack, names in where.items())
+            yield f"Unchanged: {said}."
+
+
+def _sections(found: Sequence[Any]) -> Iterator[str]:
+    """What changes in one stack, by kind."""
+    permissions = [each for each in found if isinstance(each, PermissionChange)]
+    if permissions:
+        yield "**Permissions**"
+        yield _table(("", "who", "may", "on what", "if"), map(_permission, permissions))
+    flows = [each for each in found if isinstance(each, FlowChange)]
+    if flows:
+        yield "**Flows**"
+        yield "\n".join(
+            line
+            for each in flows
+            for line in (f"- {code(each.flow)}", *(f"  - {text}" for text in each.lines))
+        )
+    code_changes = [each for each in found if isinstance(each, CodeChange)]
+    if code_changes:
+        yield "**Functions' code**"
+        yield "\n".join(_code(code_changes))
+    resources = [*_resources(found), *_properties(found)]
+    if resources:
+        yield "**Resources**"
+        yield "\n".join(resources)
+
+
+def _permission(each: PermissionChange) -> tuple[str, ...]:
+    row = each.permission
+    change = f"**{each.change}**{f', {each.note}' if each.note else ''}"
+    may = f"{'**not** ' if row.may == 'may not' else ''}{code(row.action)}"
+    return change, code(row.who), may, code(row.on), code(row.condition) if row.condition else ""
+
+
+def _code(found: Sequence[CodeChange]) -> Iterator[str]:
+    """A line for each set of functions in which the same files differ."""
+    where: dict[Any, list[str]] = defaultdict(list)
+    for each in found:
+        where[each.files].append(each.function)
+    for files, functions in where.items():
+        said = ", ".join(f"{code(path)} +{added} -{removed}" for path, added, removed in files)
+        yield f"- {', '.join(map(code, functions))}: {said or 'its package'}"
+
+
+def _resources(found: Sequence[Any]) -> Iterator[str]:
+    where: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for each in found:
+        if isinstance(each, ResourceChange):
+            where[each.change, each.type, each.why].append(each.name)
+    says = {
+        "removed": "**removed**",
+        "replaced": "**replaced**",
+        "perhaps replaced": "**perhaps replaced**",
+        "added": "**added**",
+        "renewed": "made anew, as at every change of theirs",
+        "reworded": "worded otherwise, to the same effect",
+    }
+    for change, said in says.items():
+        for (of, type, why), names in where.items():
+            if of == change:
+                because = f" ({why})" if why and change != "renewed" else ""
+                yield f"- {said}: {_named(names, type)}{because}"
+
+
+def _properties(found: Sequence[Any]) -> Iterator[str]:
+    where: dict[tuple[str, str | None, str | None], dict[str, list[str]]] = {}
+    for each in found:
+        if isinstance(each, PropertyChange):
+            same = where.setdefault((each.property, each.old, each.new), defaultdict(list))
+            same[each.type].append(each.name)
+    for (property, old, new), types in where.items():
+        said = "; ".join(_named(names, type) for type, names in types.items())
+        yield f"- {code(property)} {both(old, new)}: {said}"
+
+
+def _named(names: Sequence[str], type: str) -> str:
+    if not type:
+        return ", ".join(names)
+    kind = f"{len(names)} {short(type)}" if len(names) > 1 else short(type)
+    return f"{', '.join(map(code, names))} ({kind})"
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _counted(found: Iterable[Finding]) -> Iterator[str]:
+    counts = Counter(map(_kind, found))
+    for kind, (one, several) in _KINDS.items():
+        if count := counts[kind]:
+            yield f"{count} {one if count == 1 else several}"
+
+
+def _kind(each: Finding) -> object:
+    if isinstance(each, PermissionChange | ResourceChange):
+        return type(each), each.change
+    return type(each)
+
+
+_KINDS: Mapping[object, tuple[str, str]] = {
+    (PermissionChange, "added"): ("permission added", "permissions added"),
+    (PermissionChange, "removed"): ("permission removed", "permissions removed"),
+    SettingChange: ("setting", "settings"),
+    FlowChange: ("flow", "flows"),
+    CodeChange: ("function's code", "functions' code"),
+    (ResourceChange, "removed"): ("resource removed", "resources removed"),
+    (ResourceChange, "replaced"): ("resource replaced", "resources replaced"),
+    (ResourceChange, "perhaps replaced"): ("perhaps replaced", "perhaps replaced"),
+    (ResourceChange, "added"): ("resource added", "resources added"),
+    PropertyChange: ("other change", "other changes"),
+}

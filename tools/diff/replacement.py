@@ -1,0 +1,136 @@
+"""What CloudFormation cannot change in place, and what is lost with the old one.
+
+Which properties those are is in AWS's own schemas of resource types, which cfn-lint ships: nothing
+is asked of AWS. `cdk diff` has the same knowledge, but prints it for people only
+(https://github.com/aws/aws-cdk/issues/679).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from tools.diff.assembly import Environment, Json, Resource, references
+
+ROUTINE = frozenset({"AWS::Lambda::Version", "AWS::ApiGateway::Deployment"})
+"""Types that exist to be replaced at every change of what they are made of."""
+
+_HOLDS = {
+    "AWS::DynamoDB::GlobalTable": "items",
+    "AWS::DynamoDB::Table": "items",
+    "AWS::Events::Archive": "events",
+    "AWS::Events::EventBus": "rules and archives of others",
+    "AWS::Connect::InstanceStorageConfig": "setting of the instance",
+    "AWS::Glue::Database": "tables",
+    "AWS::Glue::Table": "schema",
+    "AWS::Kinesis::Stream": "records",
+    "AWS::KinesisVideo::Stream": "media",
+    "AWS::KMS::Key": "key material, and all that it encrypted is unreadable",
+    "AWS::Logs::LogGroup": "log lines",
+    "AWS::S3::Bucket": "objects",
+    "AWS::SecretsManager::Secret": "value",
+    "AWS::SQS::Queue": "messages",
+    "AWS::SSM::Parameter": "value",
+}
+
+
+def holds(resource: Resource) -> str | None:
+    """What is in it that no deploy brings back."""
+    return _HOLDS.get(resource.type)
+
+
+def trusts(environment: Environment, resource: Resource) -> list[str]:
+    """Who was given a role's ARN: those of AWS accounts, not services, that may assume it."""
+    if resource.type != "AWS::IAM::Role":
+        return []
+    principals = [
+        statement.get("Principal", {}).get("AWS", [])
+        for statement in resource.properties["AssumeRolePolicyDocument"]["Statement"]
+        if isinstance(statement.get("Principal"), dict)
+    ]
+    return [
+        environment.text(each)
+        for listed in principals
+        for each in (listed if isinstance(listed, list) else [listed])
+    ]
+
+
+def stays_when_removed(old: Resource) -> bool:
+    """Whether it outlives its removal from the template, in the account and outside the stack."""
+    return old.body.get("DeletionPolicy") in _RETAINS
+
+
+def stays_when_replaced(old: Resource, new: Resource) -> bool:
+    """Likewise; where the two revisions disagree, the worse is assumed."""
+    return all(each.body.get("UpdateReplacePolicy") in _RETAINS for each in (old, new))
+
+
+_RETAINS = ("Retain", "RetainExceptOnCreate")
+
+Reasons = Mapping[str, tuple[str, bool]]
+"""By id: what cannot be changed in place, and whether it is only perhaps so."""
+
+
+def replacements(
+    pairs: Sequence[tuple[Resource, Resource]], other_ids: Mapping[str, str]
+) -> Reasons:
+    """Of resources before and after, those that CloudFormation makes anew.
+
+    Whoever names a replaced one in a property that cannot change is replaced after it.
+
+    :param other_ids: Those that have another logical id than before, and why we think so.
+    """
+    found = {id: (why, False) for id, why in other_ids.items()}
+    for old, new in pairs:
+        if old.type != new.type:
+            found[new.id] = (f"it was of type `{old.type}`", False)
+    unfinished = True
+    while unfinished:
+        unfinished = False
+        for old, new in pairs:
+            if new.id not in found or found[new.id][1]:
+                for why, is_perhaps in _reasons(old, new, found):
+                    if new.id not in found or (found[new.id][1] and not is_perhaps):
+                        found[new.id] = (why, is_perhaps)
+                        unfinished = True
+    return found
+
+
+def _reasons(old: Resource, new: Resource, found: Reasons) -> Iterator[tuple[str, bool]]:
+    for pointer, is_conditional in _create_only(new.type):
+        before, after = _at(old.properties, pointer), _at(new.properties, pointer)
+        what = f"`{'.'.join(pointer)}` cannot {'always ' if is_conditional else ''}change in place"
+        if before != after:
+            yield what, is_conditional
+        for id in sorted(references(after) & found.keys() - {new.id}):
+            yield f"{what}, and names what is replaced", is_conditional or found[id][1]
+
+
+@cache
+def _create_only(type: str) -> list[tuple[tuple[str, ...], bool]]:
+    """The paths of properties, and whether they sometimes can be changed in place."""
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
+
+    try:  # the region that has every type
+        schema: Json = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", type).schema
+    except ResourceNotFoundError:  # a custom resource's own code decides
+        return []
+    return [
+        (tuple(pointer.removeprefix("/properties/").split("/")), is_conditional)
+        for key, is_conditional in (
+            ("createOnlyProperties", False),
+            ("conditionalCreateOnlyProperties", True),
+        )
+        for pointer in schema.get(key, [])
+    ]
+
+
+def _at(value: Any, pointer: Sequence[str]) -> Any:
+    """What stands there; of all items of a list where the pointer has ``*``."""
+    if not pointer or value is None:
+        return value
+    first, *rest = pointer
+    if first == "*":
+        return [_at(each, rest) for each in value] if isinstance(value, list) else value
+    return _at(value.get(first), rest) if isinstance(value, dict) else value

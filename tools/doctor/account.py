@@ -1,0 +1,59 @@
+"""What the account and region must have before a deployment."""
+
+from __future__ import annotations
+
+from tools.doctor.findings import Findings, problem, warning, well
+from tools.doctor.plan import Plan
+
+_BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+BOOTSTRAP_VERSION = 6
+"""The oldest one that our stacks' manifests accept."""
+
+
+def bootstrap(plan: Plan) -> Findings:
+    settings = plan.settings
+    answer = plan.aws.read("ssm", "get_parameter", absent=("ParameterNotFound",), Name=_BOOTSTRAP)
+    version = answer["Parameter"]["Value"] if answer else ""
+    remedy = f"`npx cdk bootstrap aws://{settings.account}/{settings.region}`"
+    if answer is None:
+        yield problem("the account and region are not bootstrapped for CDK", remedy)
+    elif not version.isdecimal() or int(version) < BOOTSTRAP_VERSION:
+        yield problem(f"is of version {version}, and must be {BOOTSTRAP_VERSION} or newer", remedy)
+    else:
+        yield well(f"is of version {version}")
+
+
+def api_gateway_logs(plan: Plan) -> Findings:
+    if plan.settings.webhook.api_gateway_log_role == "manage":
+        yield well("the deployment gives API Gateway a role to write logs")
+        return
+    answer = plan.aws.read("apigateway", "get_account") or {}
+    if role := answer.get("cloudwatchRoleArn"):
+        yield well(f"API Gateway writes them as {role}")
+    else:
+        yield problem(
+            "API Gateway has no role to write them in this account and region: the deployment "
+            "of the webhook fails",
+            'write webhook.api_gateway_log_role = "manage"',
+        )
+
+
+def alarms(plan: Plan) -> Findings:
+    arn = plan.settings.alarms.topic_arn
+    if not arn:
+        email = plan.settings.alarms.email
+        yield well(f"go to {email}" if email else "go to nobody, as the settings say")
+        return
+    answer = plan.aws.read("sns", "get_topic_attributes", absent=("NotFound",), TopicArn=arn)
+    if answer is None:
+        yield problem(
+            f"{arn} does not exist",
+            f"write alarms.topic_arn: {plan.command('sns list-topics')} shows it",
+        )
+    elif answer["Attributes"].get("KmsMasterKeyId", "").endswith("alias/aws/sns"):
+        yield warning(
+            f"{arn} is encrypted with the key of AWS, which CloudWatch may not use: nobody hears",
+            "encrypt it with a key of yours whose policy allows cloudwatch.amazonaws.com",
+        )
+    else:
+        yield well(f"go to {arn}")

@@ -1,0 +1,64 @@
+"""ASAPP's API credentials. Their value is read, because a wrong shape shows nowhere else before the
+first call, and is never shown: no finding says more of it than which key is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tools.doctor.findings import Findings, problem, warning, well
+from tools.doctor.keys import customer_key
+from tools.doctor.plan import Plan
+
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")  # as in lambdas/shared/secrets.py
+_SHAPE = '{"apiId": "…", "apiSecret": "…"}'
+
+
+def asapp_secret(plan: Plan) -> Findings:
+    name = plan.settings.asapp.credentials_secret_name
+    absent = ("ResourceNotFoundException",)
+    secret = plan.aws.read("secretsmanager", "describe_secret", absent=absent, SecretId=name)
+    if secret is None:
+        create = f"secretsmanager create-secret --name {name} --secret-string file://asapp.json"
+        yield problem(f"{name} does not exist", f"{plan.command(create)}, where it has {_SHAPE}")
+        return
+    if "DeletedDate" in secret:
+        restore = plan.command(f"secretsmanager restore-secret --secret-id {name}")
+        yield problem(f"{name} is scheduled for deletion", restore)
+        return
+    key_id = secret.get("KmsKeyId")
+    if key_id and (key := customer_key(plan, key_id)):
+        own = (
+            f"secretsmanager update-secret --secret-id {name} --kms-key-id alias/aws/secretsmanager"
+        )
+        yield warning(
+            f"{name} is encrypted with {key}: our functions' roles have no right to that key",
+            f"let the key's policy allow this account's roles kms:Decrypt, or {plan.command(own)}",
+        )
+    answer = plan.aws.read("secretsmanager", "get_secret_value", absent=absent, SecretId=name)
+    put = f"secretsmanager put-secret-value --secret-id {name} --secret-string file://asapp.json"
+    remedy = f"{plan.command(put)}, where it has {_SHAPE}"
+    if answer is None:
+        yield problem(f"{name} has no value yet", remedy)
+    elif wrong := fault(answer.get("SecretString")):
+        yield problem(f"{name} {wrong}", remedy)
+    else:
+        yield well(f"{name} is there, and of the right shape")
+
+
+def fault(value: str | None) -> str | None:
+    """What is wrong with the secret, without a word of it."""
+    if value is None:
+        return "is binary, not a string"
+    try:
+        fields = json.loads(value)
+    except ValueError:
+        return "is not JSON"
+    if not isinstance(fields, dict):
+        return "is not a JSON object"
+    for key in ("apiId", "apiSecret"):
+        if key not in fields:
+            return f"has no {key}"
+        if not isinstance(fields[key], str) or not _HEADER_VALUE.fullmatch(fields[key]):
+            return f"has an {key} that is empty, no string, or with a space or line break in it"
+    return None

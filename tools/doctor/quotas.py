@@ -1,0 +1,109 @@
+"""How many there may be, against how many there will be."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+from tools.doctor.findings import Finding, Findings, NotSeen, problem, well
+from tools.doctor.instance import NO_INSTANCE
+from tools.doctor.plan import Plan
+
+ASSOCIATIONS = 2
+"""How many functions the flows stack lets the instance invoke: start and stop."""
+
+
+class Quota(NamedTuple):
+    """One of Service Quotas.
+
+    :param documented: AWS's default, for where the account does not tell.
+    """
+
+    service: str
+    code: str
+    documented: int
+
+
+FUNCTIONS = Quota("connect", "L-E3D2F503", 50)  # AWS Lambda functions per instance
+CALLS = Quota("connect", "L-12AB7C57", 10)  # Concurrent active calls per instance
+STREAMS = Quota("kinesisvideo", "L-F06528A6", 10_000)  # Number of video streams, in a region
+
+
+def lambda_functions(plan: Plan) -> Findings:
+    """The instance has room for our two, or has them already."""
+    there = plan.aws.pages(
+        "connect",
+        "list_lambda_functions",
+        "LambdaFunctions",
+        absent=("ResourceNotFoundException",),
+        InstanceId=plan.instance_id,
+    )
+    if there is None:
+        raise NotSeen(NO_INSTANCE)
+    ours = len(plan.deployed("flows", "AWS::Connect::IntegrationAssociation"))
+    limit = yield from _limit(plan, FUNCTIONS)
+    will_be = len(there) + max(0, ASSOCIATIONS - ours)
+    if will_be > limit:
+        give_back = "connect disassociate-lambda-function --function-arn ARN --instance-id "
+        yield problem(
+            f"the instance would have {will_be}, and may have {limit}",
+            f"{_increase(plan, FUNCTIONS, will_be)}, or take one away that no flow uses: "
+            + plan.command(f"{give_back}{plan.instance_id}"),
+        )
+    else:
+        yield well(f"the instance will have {will_be}, and may have {limit}")
+
+
+def video_streams(plan: Plan) -> Findings:
+    """Connect makes a stream for each call at a time, and uses it again for later ones."""
+    allowed = yield from _limit(plan, CALLS)
+    calls = plan.calls or allowed
+    if calls > allowed or not calls:
+        yield problem(
+            f"the instance lets {allowed} calls in at a time"
+            + (f", and {calls} are expected" if calls else ""),
+            _increase(plan, CALLS, calls or CALLS.documented),
+        )
+    there = plan.aws.pages("kinesisvideo", "list_streams", "StreamInfoList") or []
+    prefix = f"{plan.settings.media_streaming.prefix}-"
+    ours = sum(each["StreamName"].startswith(prefix) for each in there)
+    limit = yield from _limit(plan, STREAMS)
+    will_be = len(there) + max(0, calls - ours)
+    if will_be > limit:
+        yield problem(
+            f"{calls} calls at a time need {will_be} in this account, which may have {limit}",
+            _increase(plan, STREAMS, will_be),
+        )
+    else:
+        yield well(f"{calls} calls at a time need {will_be} in this account of {limit}")
+
+
+def _limit(plan: Plan, quota: Quota) -> Generator[Finding, None, int]:
+    """What applies here; where AWS does not tell, that is a finding, and the default counts."""
+    request = {"ServiceCode": quota.service, "QuotaCode": quota.code}
+    absent = ("NoSuchResourceException", "IllegalArgumentException")
+    applied = request | _context(plan, quota)
+    try:
+        answer = plan.aws.read(
+            "service-quotas", "get_service_quota", absent=absent, **applied
+        ) or plan.aws.read(
+            "service-quotas", "get_aws_default_service_quota", absent=absent, **request
+        )
+    except NotSeen as unseen:
+        yield unseen.finding
+        answer = None
+    return int(answer["Quota"]["Value"]) if answer else quota.documented
+
+
+def _context(plan: Plan, quota: Quota) -> dict[str, str]:
+    """Those of Connect are an instance's, not an account's."""
+    instance_arn = plan.settings.connect.instance_arn
+    return {"ContextId": instance_arn} if quota.service == "connect" else {}
+
+
+def _increase(plan: Plan, quota: Quota, to: int) -> str:
+    context = "".join(f" --context-id {arn}" for arn in _context(plan, quota).values())
+    return plan.command(
+        f"service-quotas request-service-quota-increase --service-code {quota.service} "
+        f"--quota-code {quota.code} --desired-value {to}{context}"
+    )
