@@ -14,8 +14,7 @@ from functools import cache
 from typing import Any
 
 from shared.aws import AwsError
-from shared.connect import LambdaContext
-from shared.http import Deadline
+from shared.runtime import Deadline, LambdaContext
 from shared.secrets import secret_string
 
 logger = logging.getLogger(__name__)

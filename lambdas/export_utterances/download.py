@@ -11,7 +11,7 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from export_utterances.retry_policy import Failed, RetryPolicy
-from shared.http import Deadline
+from shared.runtime import Deadline
 
 _MIB = 1024 * 1024
 _BYTES_A_PIECE = 256 * 1024

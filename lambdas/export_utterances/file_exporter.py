@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from export_utterances.download import Download
 from export_utterances.retry_policy import Failed, RetryPolicy
 from shared.asapp import BadCredentials, Credentials
-from shared.http import Deadline, NoAnswer, Origin
+from shared.http import NoAnswer, Origin
+from shared.runtime import Deadline
 
 UTTERANCES, STATE = "utterances", "staging_utterance_state"
 """The feeds: what was said, without who said it; and who said it, without what."""

@@ -27,8 +27,8 @@ from export_utterances.download import Changed, Download
 from export_utterances.file_exporter import NOT_ENABLED, STATE, UTTERANCES, FileExporter, Refused
 from export_utterances.retry_policy import Failed, OutOfTime, RetryPolicy
 from shared.asapp import BadCredentials
-from shared.connect import LambdaContext
-from shared.http import Deadline
+from shared.botocore_errors import error_code
+from shared.runtime import Deadline, LambdaContext
 from shared.secrets import AsappCredentials
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Bucket:
         try:
             keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
         except (ClientError, BotoCoreError) as problem:
-            raise Failed(f"S3: {_code(problem)}") from None
+            raise Failed(f"S3: {error_code(problem)}") from None
         return {key.removeprefix(prefix) for key in keys}
 
     def put(self, feed: str, day: str, name: str, download: Download) -> None:
@@ -107,7 +107,7 @@ class Bucket:
                 download, self._name, key, ExtraArgs=size, Config=self._transfer
             )
         except (ClientError, BotoCoreError, Boto3Error) as problem:
-            raise Failed(f"S3: {_code(problem)}") from None
+            raise Failed(f"S3: {error_code(problem)}") from None
 
 
 Announce = Callable[[str], object]
@@ -339,18 +339,13 @@ def announce_to(function_name: str) -> Announce:
         try:
             _lambda().invoke(FunctionName=function_name, InvocationType="Event", Payload=payload)
         except (ClientError, BotoCoreError) as problem:
-            raise Failed(f"it is whole, and nobody could be told: {_code(problem)}") from None
+            raise Failed(f"it is whole, and nobody could be told: {error_code(problem)}") from None
 
     return announce
 
 
 def _prefix(feed: str, day: str) -> str:
     return f"{feed}/dt={day}/"
-
-
-def _code(problem: Exception) -> str:
-    response = getattr(problem, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", type(problem).__name__))
 
 
 _SERVICE = Config(

@@ -6,7 +6,7 @@ import random
 import time
 from dataclasses import dataclass
 
-from shared.http import Deadline
+from shared.runtime import Deadline
 
 
 class Failed(Exception):

@@ -10,9 +10,8 @@ from typing import Any
 from shared import environment
 from shared.agent_snapshots import ContactChange, NotAnAgentEvent, contact_changes
 from shared.asapp_sync import sync
-from shared.connect import LambdaContext
 from shared.conversation import agent_saw
-from shared.http import Deadline
+from shared.runtime import Deadline, LambdaContext
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from shared import environment
 from shared.asapp_sync import sync
-from shared.connect import LambdaContext
 from shared.conversation import contact_over
-from shared.conversation_table import now_ms
+from shared.runtime import LambdaContext, now_ms
 
 logger = logging.getLogger(__name__)
 

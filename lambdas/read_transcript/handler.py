@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.botocore_errors import error_code
 from shared.transcript import TranscriptReader
 
 logger = logging.getLogger(__name__)
@@ -43,9 +44,7 @@ def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]
     try:
         transcript = reader.read(wanted)
     except (ClientError, BotoCoreError) as problem:
-        response = getattr(problem, "response", None) or {}
-        code = response.get("Error", {}).get("Code", type(problem).__name__)
-        logger.error("the table cannot be read", extra={"code": code})
+        logger.error("the table cannot be read", extra={"code": error_code(problem)})
         return _error(503, "the table cannot be read now; try again")
     if transcript is None:
         return _error(404, "no conversation is known by this id")

@@ -27,10 +27,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reconcile_transcript.feed import Spool
 from reconcile_transcript.messages import Messages
 from reconcile_transcript.reconciliation import Reconciler
-from reconcile_transcript.transcripts import BATCH, PENDING, Transcripts, now_ms
+from reconcile_transcript.transcripts import BATCH, PENDING, Transcripts
 from shared.asapp import BadCredentials
-from shared.connect import LambdaContext
-from shared.http import Deadline, Origin
+from shared.botocore_errors import error_code
+from shared.http import Origin
+from shared.runtime import Deadline, LambdaContext, now_ms
 from shared.secrets import AsappCredentials
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         return _answer(event, deadline)
     except (ClientError, BotoCoreError) as problem:
-        raise NotReconciled(_code(problem)) from None  # without what AWS says of what it was sent
+        # Without AWS's own message, which may repeat what it was sent.
+        raise NotReconciled(error_code(problem)) from None
 
 
 def _answer(event: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def side_by_side(
                 failed.append(problem)
                 logger.error(
                     "a conversation could not be reconciled",
-                    extra={"conversationId": each[0], "problem": _code(problem)},
+                    extra={"conversationId": each[0], "problem": error_code(problem)},
                 )
             else:
                 with lock:
@@ -129,7 +131,7 @@ def side_by_side(
     for each in workers:
         each.result()  # the index may have failed
     if failed:
-        raise NotReconciled(f"{len(failed)} conversations: {_code(failed[0])}")
+        raise NotReconciled(f"{len(failed)} conversations: {error_code(failed[0])}")
     return done[0]
 
 
@@ -172,7 +174,7 @@ def complete(day: date, deadline: Deadline) -> dict[str, Any]:
                 failed += 1
                 logger.error(
                     "a conversation could not be reconciled",
-                    extra={"conversationId": conversation_id, "problem": _code(problem)},
+                    extra={"conversationId": conversation_id, "problem": error_code(problem)},
                 )
             else:
                 done += [reconciled] if reconciled else []
@@ -206,13 +208,7 @@ def _in_time(lines: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
 
 
 def _for_one(deadline: Deadline) -> Deadline:
-    return Deadline(min(deadline.remaining(), _SECONDS_A_CONVERSATION))
-
-
-def _code(problem: Exception) -> str:
-    """What went wrong, without a word of what was sent."""
-    code = problem.response["Error"]["Code"] if isinstance(problem, ClientError) else ""
-    return str(code or type(problem).__name__)
+    return deadline.at_most(_SECONDS_A_CONVERSATION)
 
 
 def _after_ms() -> int:

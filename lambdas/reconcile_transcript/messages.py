@@ -19,7 +19,8 @@ from urllib.parse import urlencode
 
 from reconcile_transcript.alignment import Said
 from shared.asapp import BadCredentials, Credentials, error_code
-from shared.http import Deadline, NoAnswer, Origin
+from shared.http import NoAnswer, Origin
+from shared.runtime import Deadline
 from shared.utterance import storable
 
 MOST_MESSAGES = 1000

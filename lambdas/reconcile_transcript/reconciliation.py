@@ -10,8 +10,8 @@ from typing import Any
 
 from reconcile_transcript.alignment import Alignment, align
 from reconcile_transcript.messages import Messages, NoRecord, Record
-from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts, now_ms
-from shared.http import Deadline
+from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
+from shared.runtime import Deadline, now_ms
 from shared.utterance import PREFIX
 
 logger = logging.getLogger(__name__)

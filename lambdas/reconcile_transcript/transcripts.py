@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 
 from reconcile_transcript.alignment import Alignment, Held, Stream
 from shared import table
+from shared.botocore_errors import error_code
+from shared.runtime import now_ms
 from shared.utterance import PREFIX, Utterance, stream_starts
 
 PENDING, BATCH = "pending", "batch"
@@ -193,7 +195,7 @@ class Transcripts:
         try:
             self._dynamodb.update_item(**request)
         except ClientError as problem:
-            if problem.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            if error_code(problem) != "ConditionalCheckFailedException":
                 raise
             return False
         return True
@@ -213,10 +215,6 @@ class Transcripts:
 
 class NoCapacity(Exception):
     """The table took some writes and, for too long, not the others."""
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> Known:

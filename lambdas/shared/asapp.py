@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.http import Deadline, NoAnswer, Origin, Response
+from shared.http import NoAnswer, Origin, Response
+from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)
 

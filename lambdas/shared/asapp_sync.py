@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from shared.asapp import Asapp, Outcome
 from shared.aws import AwsError
 from shared.conversation import START, STOP, Conversation, Observation, steps
-from shared.conversation_table import Conversations, now_ms
-from shared.http import Deadline
+from shared.conversation_table import Conversations
+from shared.runtime import Deadline, now_ms
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def sync(
     :param asked: What a flow asked for, ``START`` or ``STOP``, to answer in its words. Default: it
         is an event, which asks for nothing; one of a conversation that nobody started does nothing.
     """
-    deadline = Deadline(min(deadline.remaining(), _LONGEST_CLAIM_SECONDS))
+    deadline = deadline.at_most(_LONGEST_CLAIM_SECONDS)
     attempt = uuid.uuid4().hex
     waited_for = ""
     pause = _FIRST_POLL_SECONDS

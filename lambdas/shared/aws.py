@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from shared.http import Deadline, NoAnswer, Origin
+from shared.http import NoAnswer, Origin
+from shared.runtime import Deadline
 
 _SECONDS_A_TRY = 2.0
 _LONGEST_PAUSE_SECONDS = 1.0

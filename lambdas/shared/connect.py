@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-
-class LambdaContext(Protocol):
-    """The part of Lambda's context object that the handlers use."""
-
-    def get_remaining_time_in_millis(self) -> int: ...
+from typing import Any
 
 
 class NotAContact(ValueError):

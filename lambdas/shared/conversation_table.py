@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +11,7 @@ from shared import table
 from shared.asapp import Outcome
 from shared.aws import AwsError, call
 from shared.conversation import ENDED, START, STOPPED, STREAMING, UNKNOWN, Conversation, Leg
-from shared.http import Deadline
+from shared.runtime import Deadline, now_ms
 
 _LONGEST_SILENCE_MS = 4 * 3_600_000
 """A call of which nothing is seen for so long is taken to be over."""
@@ -186,11 +185,6 @@ class Conversations:
             )
             for stream_id, changes in streams.items()
         ]
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def _from_item(item: Mapping[str, Any]) -> Conversation:

@@ -8,9 +8,9 @@ from functools import cache
 
 from shared.asapp import Asapp
 from shared.aws import AwsError
-from shared.connect import LambdaContext
 from shared.conversation_table import Conversations
-from shared.http import Deadline, Origin
+from shared.http import Origin
+from shared.runtime import Deadline, LambdaContext
 from shared.secrets import AsappCredentials
 
 _SECONDS_TO_ANSWER = 0.5

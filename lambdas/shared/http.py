@@ -12,7 +12,6 @@ import http.client
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,24 +23,6 @@ MAX_RESPONSE_BYTES = 1024 * 1024
 
 class NoAnswer(Exception):
     """No complete HTTP response came: time ran out, or the connection failed."""
-
-
-class Deadline:
-    """A moment by which an invocation must have its answer.
-
-    :param seconds: From now.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def remaining(self) -> float:
-        """Seconds left, never below 0."""
-        return max(0.0, self._end - time.monotonic())
-
-    def earlier(self, seconds: float) -> Deadline:
-        """A deadline that leaves ``seconds`` of this one for what comes after."""
-        return Deadline(self.remaining() - seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared import aws
 from shared.asapp import BadCredentials, Credentials
-from shared.http import Deadline
+from shared.runtime import Deadline
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 

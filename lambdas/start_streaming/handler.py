@@ -8,10 +8,10 @@ from typing import Any
 from shared import environment
 from shared.asapp import Asapp
 from shared.asapp_sync import Answer, sync
-from shared.connect import Contact, LambdaContext
+from shared.connect import Contact
 from shared.conversation import START, Leg, started
-from shared.conversation_table import Conversations, now_ms
-from shared.http import Deadline
+from shared.conversation_table import Conversations
+from shared.runtime import Deadline, LambdaContext, now_ms
 
 logger = logging.getLogger(__name__)
 

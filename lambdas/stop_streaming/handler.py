@@ -8,9 +8,9 @@ from typing import Any
 
 from shared import environment
 from shared.asapp_sync import sync
-from shared.connect import Contact, LambdaContext
+from shared.connect import Contact
 from shared.conversation import STOP, stopped
-from shared.conversation_table import now_ms
+from shared.runtime import LambdaContext, now_ms
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import table
+from shared.botocore_errors import error_code
 from shared.utterance import Unstorable, Utterance
 
 logger = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ def _put(
         try:
             unwritten = transcripts.put([items[key] for key in chunk])
         except (ClientError, BotoCoreError) as problem:
-            code = _code(problem)
+            code = error_code(problem)
             if code == "ValidationException" and len(chunk) > 1:
                 chunks.extend([key] for key in chunk)  # one of them is at fault: each by itself
                 continue
@@ -176,13 +177,8 @@ def _set_aside(rejected: Iterable[tuple[Message, str]], dead_letters: DeadLetter
         try:
             dead_letters.send(message, reason)
         except (ClientError, BotoCoreError) as problem:
-            logger.error("the dead-letter queue refused it", extra={"code": _code(problem)})
+            logger.error("the dead-letter queue refused it", extra={"code": error_code(problem)})
             yield message.id
-
-
-def _code(problem: Exception) -> str:
-    response = getattr(problem, "response", None) or {}  # botocore's time-outs have one: None
-    return str(response.get("Error", {}).get("Code", type(problem).__name__))
 
 
 _QUICK = Config(

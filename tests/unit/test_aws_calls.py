@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from shared import aws as aws_calls
 from shared.aws import AwsError, call, signed_headers
-from shared.http import Deadline
+from shared.runtime import Deadline
 
 from .conftest import Behaviour, Vendor, VendorHandler, drip, hang, html, reset
 

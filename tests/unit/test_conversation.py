@@ -42,8 +42,9 @@ from shared.conversation import (
     steps,
     stopped,
 )
-from shared.conversation_table import Conversations, now_ms
-from shared.http import Deadline, Origin
+from shared.conversation_table import Conversations
+from shared.http import Origin
+from shared.runtime import Deadline, now_ms
 from shared.secrets import AsappCredentials
 
 CALL = "c1"

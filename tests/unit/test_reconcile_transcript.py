@@ -23,7 +23,8 @@ from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
 from shared.asapp import BadCredentials
 from shared.conversation import Conversation, Leg
 from shared.conversation_table import Conversations
-from shared.http import Deadline, Origin
+from shared.http import Origin
+from shared.runtime import Deadline
 from shared.secrets import AsappCredentials
 from shared.table import attributes, values
 from shared.utterance import Utterance, in_order

@@ -19,7 +19,8 @@ from shared.connect import NotAContact
 from shared.conversation import START, Conversation, Leg
 from shared.conversation import started as observe_start
 from shared.conversation_table import Conversations
-from shared.http import Deadline, Origin
+from shared.http import Origin
+from shared.runtime import Deadline
 from shared.secrets import AsappCredentials
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming

@@ -14,7 +14,7 @@ from app import ENVIRONMENTS, build
 from connect_autotranscribe.settings import Settings
 from shared import secrets
 from shared.asapp import BadCredentials
-from shared.http import Deadline
+from shared.runtime import Deadline
 from tools.doctor.account import BOOTSTRAP_VERSION
 from tools.doctor.asapp_secret import fault
 from tools.doctor.aws import Aws

@@ -1,0 +1,77 @@
+"""The invocation that we run in: its context, its time, and the clock that tells the time.
+
+Whoever waits, tries again or gives up does so on the clock of its :class:`Deadline`. A test gives
+the deadline a clock of its own, which goes on only when the test says so.
+"""
+
+from __future__ import annotations
+
+import time
+from queue import SimpleQueue
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class LambdaContext(Protocol):
+    """The part of Lambda's context object that the handlers use."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+class Clock:
+    """The machine's clock."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never goes back."""
+        return time.monotonic()
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def take(self, queue: SimpleQueue[T], seconds: float) -> T:
+        """The next entry of a queue.
+
+        :raises queue.Empty: if none comes within that many seconds.
+        """
+        return queue.get(timeout=seconds)
+
+
+SYSTEM_CLOCK = Clock()
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970, by the machine's clock."""
+    return SYSTEM_CLOCK.now_ms()
+
+
+class Deadline:
+    """A moment by which an answer must be there.
+
+    :param seconds: From now.
+    :param clock: Default: the machine's.
+    """
+
+    def __init__(self, seconds: float, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.clock = clock
+        self._end = clock.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self._end - self.clock.monotonic())
+
+    def earlier(self, seconds: float) -> Deadline:
+        """A deadline that leaves ``seconds`` of this one for what comes after."""
+        return Deadline(self.remaining() - seconds, self.clock)
+
+    def at_most(self, seconds: float) -> Deadline:
+        """A deadline in ``seconds``, or this one if it comes first."""
+        return Deadline(min(self.remaining(), seconds), self.clock)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond the deadline."""
+        self.clock.sleep(min(seconds, self.remaining()))
