@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 from aws_cdk import Acknowledgment, Duration, IgnoreMode, RemovalPolicy, Stack, Validations
@@ -15,6 +17,7 @@ from constructs import Construct
 
 _HERE = Path(__file__).parent
 _INSTALLED, _CHECKOUT = _HERE / "_lambdas", _HERE.parents[1] / "lambdas"
+LAMBDAS = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 
 
 class Function(lambda_.Function):
@@ -55,7 +58,6 @@ class Function(lambda_.Function):
             description=f"Runs {folder}",
         )
         log_group.grant_write(role)
-        lambdas = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
         super().__init__(
             scope,
             id,
@@ -63,14 +65,14 @@ class Function(lambda_.Function):
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
             code=lambda_.Code.from_asset(
-                str(lambdas),
+                str(LAMBDAS),
                 ignore_mode=IgnoreMode.GIT,
                 exclude=[
                     "/*",
                     f"!/{folder}",
                     "!/shared",
                     "/shared/*",
-                    *(f"!/shared/{name}.py" for name in shared_modules(lambdas, folder)),
+                    *(f"!/shared/{name}.py" for name in shared_modules(LAMBDAS, folder)),
                     "__pycache__",
                 ],
             ),
@@ -120,6 +122,17 @@ def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
         source_account=Stack.of(function).account,
     )
     return alias
+
+
+def shared_names(module: str) -> ModuleType:
+    """A module of ``shared/`` that holds only constants, so that a name which both a function and
+    its template use is written once.
+
+    :param module: Its name, for instance ``log_events``.
+    """
+    names = ModuleType(module)
+    SourceFileLoader(module, str(LAMBDAS / "shared" / f"{module}.py")).exec_module(names)
+    return names
 
 
 def shared_modules(lambdas: Path, folder: str) -> list[str]:

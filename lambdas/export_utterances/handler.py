@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from export_utterances.download import Changed, Download
 from export_utterances.file_exporter import NOT_ENABLED, STATE, UTTERANCES, FileExporter, Refused
 from export_utterances.retry_policy import Failed, OutOfTime, RetryPolicy
+from shared import log_events
 from shared.asapp import BadCredentials
 from shared.botocore_errors import error_code
 from shared.runtime import Deadline, LambdaContext
@@ -141,7 +142,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             "bytes": progress.bytes,
             "daysWithoutState": progress.days_without_state,
         }
-        logger.info("exported", extra=figures)
+        logger.info("exported", extra=figures | {"event": log_events.EXPORT_RUN})
     if progress.days_unknown == len(days):
         progress.problems.append(f"listfeedfiles: http_404 for every day; {NOT_ENABLED}")
     if progress.files_left or progress.days_left:

@@ -11,6 +11,7 @@ from typing import Any
 from reconcile_transcript.alignment import Alignment, align
 from reconcile_transcript.messages import Messages, NoRecord, Record
 from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
+from shared import log_events
 from shared.runtime import Deadline, now_ms
 from shared.utterance import PREFIX
 
@@ -199,7 +200,10 @@ class Reconciler:
                 "conversationId": known.conversation_id,
                 "recovered": len(alignment.missing),
             }
-            logger.info("reconciled", extra=told)
+            logger.info("reconciled", extra=told | {"event": log_events.CONVERSATION_RECONCILED})
             if report:
-                logger.error("a conversation stays incomplete", extra=told)
+                logger.error(
+                    "a conversation stays incomplete",
+                    extra=told | {"event": log_events.CONVERSATION_INCOMPLETE},
+                )
         return {"conversationId": known.conversation_id, **changes}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from shared import environment
+from shared import environment, log_events
 from shared.asapp import Asapp
 from shared.asapp_sync import Answer, sync
 from shared.connect import Contact
@@ -30,7 +30,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     logger.info(
         "start streaming: %s",
         answer.status,
-        extra={"contactId": contact.contact_id, **answer.for_flow()},
+        extra={
+            "event": log_events.START_STREAMING,
+            "contactId": contact.contact_id,
+            **answer.for_flow(),
+        },
     )
     return answer.for_flow()
 

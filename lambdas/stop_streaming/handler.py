@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from shared import environment
+from shared import environment, log_events
 from shared.asapp_sync import sync
 from shared.connect import Contact
 from shared.conversation import STOP, stopped
@@ -29,6 +29,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     logger.info(
         "stop streaming: %s",
         answer.status,
-        extra={"contactId": contact.contact_id, **answer.for_flow()},
+        extra={
+            "event": log_events.STOP_STREAMING,
+            "contactId": contact.contact_id,
+            **answer.for_flow(),
+        },
     )
     return answer.for_flow()

@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared import table
+from shared import log_events, table
 from shared.botocore_errors import error_code
 from shared.utterance import Unstorable, Utterance
 
@@ -140,7 +140,12 @@ def store(
     left.extend(_set_aside(rejected, dead_letters))
     logger.info(
         "stored a batch",
-        extra={"utterances": len(items), "rejected": len(rejected), "left": len(left)},
+        extra={
+            "event": log_events.UTTERANCES_STORED,
+            "utterances": len(items),
+            "rejected": len(rejected),
+            "left": len(left),
+        },
     )
     return left
 

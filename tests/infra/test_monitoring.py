@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from shared import log_events
 
 from .conftest import ROOT, Json, Transcription
 
@@ -45,65 +45,69 @@ EXPECTED = [
     (
         "CallsRefused",
         "start_streaming",
-        '{ ($.message = "start streaming: rejected") || '
-        '($.message = "start streaming: unavailable") }',
+        '{ ($.event = "start_streaming") && '
+        '(($.status = "rejected") || ($.status = "unavailable")) }',
         "1",
     ),
     (
         "CallsRefused",
         "stop_streaming",
-        '{ ($.message = "stop streaming: rejected") || '
-        '($.message = "stop streaming: unavailable") }',
+        '{ ($.event = "stop_streaming") && '
+        '(($.status = "rejected") || ($.status = "unavailable")) }',
         "1",
     ),
-    ("CallsStarted", "start_streaming", '{ $.message = "start streaming: started" }', "1"),
-    ("CallsStopped", "stop_streaming", '{ $.message = "stop streaming: stopped" }', "1"),
+    (
+        "CallsStarted",
+        "start_streaming",
+        '{ ($.event = "start_streaming") && ($.status = "started") }',
+        "1",
+    ),
+    (
+        "CallsStopped",
+        "stop_streaming",
+        '{ ($.event = "stop_streaming") && ($.status = "stopped") }',
+        "1",
+    ),
     (
         "ConversationsIncomplete",
         "reconcile_transcript",
-        '{ $.message = "a conversation stays incomplete" }',
+        '{ $.event = "conversation_incomplete" }',
         "1",
     ),
-    ("ExportDaysMissing", "export_utterances", '{ $.message = "exported" }', "$.daysMissing"),
+    ("ExportDaysMissing", "export_utterances", '{ $.event = "export_run" }', "$.daysMissing"),
     (
         "UtterancesRecovered",
         "reconcile_transcript",
-        '{ $.message = "reconciled" }',
+        '{ $.event = "conversation_reconciled" }',
         "$.recovered",
     ),
-    ("UtterancesStored", "store_transcript", '{ $.message = "stored a batch" }', "$.utterances"),
+    (
+        "UtterancesStored",
+        "store_transcript",
+        '{ $.event = "utterances_stored" }',
+        "$.utterances",
+    ),
 ]
 
 
-def test_calls_and_utterances_are_counted_by_their_log_lines(
+def test_calls_and_utterances_are_counted_by_the_event_of_a_log_line(
     smallest: Transcription, exporting: Transcription
 ) -> None:
     assert counted(exporting) == EXPECTED
     assert counted(smallest) == [each for each in EXPECTED if each[1] != "export_utterances"]
 
 
-def logged(function: str) -> Iterator[tuple[str, set[str]]]:
-    """Each message that a function may log, with the text of the keys that go with it."""
-    for file in (ROOT / "lambdas" / function).glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and ast.unparse(node.func.value) == "logger"
-                and isinstance(node.args[0], ast.Constant)
-            ):
-                yield str(node.args[0].value), set(re.findall(r"\w+", file.read_text()))
+NAMES = {value: name for name, value in vars(log_events).items() if name.isupper()}
 
 
 @pytest.mark.parametrize(("metric", "function", "pattern", "value"), EXPECTED)
-def test_a_function_says_what_is_counted(
+def test_a_function_logs_the_event_that_is_counted(
     metric: str, function: str, pattern: str, value: str
 ) -> None:
-    messages = dict(logged(function))
-    for wanted in re.findall(r'"([^"]+)"', pattern):
-        said = re.sub(": [a-z]+$", ": %s", wanted)  # the status comes last
-        assert said in messages
-        assert value == "1" or value.removeprefix("$.") in messages[said]
+    (event,) = re.findall(r'event = "([^"]+)"', pattern)
+    code = "".join(file.read_text() for file in (ROOT / "lambdas" / function).glob("*.py"))
+    assert f'"event": log_events.{NAMES[event]}' in code
+    assert value == "1" or f'"{value.removeprefix("$.")}":' in code
 
 
 # The alarms of the export

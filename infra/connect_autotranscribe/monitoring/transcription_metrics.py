@@ -1,4 +1,4 @@
-"""What the functions say in their logs, counted."""
+"""Metrics from the functions' logs."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from connect_autotranscribe._functions import shared_names
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.export.utterance_export import UtteranceExport
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
 
+_EVENTS = shared_names("log_events")
+
 
 class TranscriptionMetrics(Construct):
-    """Counts calls and utterances by the functions' log lines; a night without a line is no zero.
+    """Counts calls and utterances in the functions' logs, by the field ``event`` of each line.
 
-    Their namespace is ``ConnectAutotranscribe/<stack>``.
+    The namespace of the metrics is ``ConnectAutotranscribe/<stack>``. A metric has no value for a
+    time without a line: it is not zero then.
 
-    :param control: Whose answers to flows are counted.
-    :param webhook: Whose stored utterances are counted.
-    :param reconciliation: Whose findings are counted.
-    :param export: Whose nights are counted. Default: none are.
+    :param control: Its starts and stops are counted.
+    :param webhook: The utterances that it stores are counted.
+    :param reconciliation: The utterances that it recovers, and the conversations that stay
+        incomplete, are counted.
+    :param export: Its missing days are counted. Default: no export, and no such metric.
 
     .. code-block:: python
 
@@ -59,30 +64,37 @@ class TranscriptionMetrics(Construct):
         start = cast(lambda_.Function, control.start_streaming.lambda_)
         stop = cast(lambda_.Function, control.stop_streaming.lambda_)
         reconcile = reconciliation.reconcile_transcript
-        self.calls_started = self._count("CallsStarted", start, _says("start streaming: started"))
-        self.calls_stopped = self._count("CallsStopped", stop, _says("stop streaming: stopped"))
-        self.calls_refused = self._refused("CallsRefused", start, "start streaming")
-        self._refused("StopsRefused", stop, "stop streaming")
+        started, stopped = _EVENTS.START_STREAMING, _EVENTS.STOP_STREAMING
+        self.calls_started = self._count("CallsStarted", start, _event(started, "started"))
+        self.calls_stopped = self._count("CallsStopped", stop, _event(stopped, "stopped"))
+        refused = ("rejected", "unavailable")
+        self.calls_refused = self._count("CallsRefused", start, _event(started, *refused))
+        self._count("StopsRefused", stop, _event(stopped, *refused), name="CallsRefused")
         self.utterances_stored = self._count(
-            "UtterancesStored", webhook.store_transcript, _says("stored a batch"), "$.utterances"
+            "UtterancesStored",
+            webhook.store_transcript,
+            _event(_EVENTS.UTTERANCES_STORED),
+            "$.utterances",
         )
         self.utterances_recovered = self._count(
-            "UtterancesRecovered", reconcile, _says("reconciled"), "$.recovered"
+            "UtterancesRecovered",
+            reconcile,
+            _event(_EVENTS.CONVERSATION_RECONCILED),
+            "$.recovered",
         )
         self.conversations_incomplete = self._count(
-            "ConversationsIncomplete", reconcile, _says("a conversation stays incomplete")
+            "ConversationsIncomplete", reconcile, _event(_EVENTS.CONVERSATION_INCOMPLETE)
         )
         self.export_days_missing = (
             self._count(
-                "ExportDaysMissing", export.export_utterances, _says("exported"), "$.daysMissing"
+                "ExportDaysMissing",
+                export.export_utterances,
+                _event(_EVENTS.EXPORT_RUN),
+                "$.daysMissing",
             )
             if export
             else None
         )
-
-    def _refused(self, id: str, function: lambda_.Function, request: str) -> cloudwatch.Metric:
-        lines = [f"{request}: {status}" for status in ("rejected", "unavailable")]
-        return self._count(id, function, _says(*lines), name="CallsRefused")
 
     def _count(
         self,
@@ -93,7 +105,11 @@ class TranscriptionMetrics(Construct):
         *,
         name: str | None = None,
     ) -> cloudwatch.Metric:
-        """The sum, over these lines, of a number or of what is at a place in each."""
+        """The sum of a value over the log lines that match.
+
+        :param value: ``1`` to count the lines, or the field of each line that is added up.
+        :param name: The metric's name. Default: the construct id.
+        """
         return logs.MetricFilter(
             self,
             id,
@@ -105,7 +121,10 @@ class TranscriptionMetrics(Construct):
         ).metric(statistic=cloudwatch.Stats.SUM, period=Duration.minutes(5))
 
 
-def _says(*messages: str) -> logs.IFilterPattern:
-    """Lines with one of these messages: they tell functions apart that share a log group."""
-    each = [logs.FilterPattern.string_value("$.message", "=", message) for message in messages]
-    return logs.FilterPattern.any(*each)
+def _event(event: str, *statuses: str) -> logs.IFilterPattern:
+    """The log lines of an event, with one of these statuses if any is given."""
+    line = logs.FilterPattern.string_value("$.event", "=", event)
+    if not statuses:
+        return line
+    each = [logs.FilterPattern.string_value("$.status", "=", status) for status in statuses]
+    return logs.FilterPattern.all(line, logs.FilterPattern.any(*each))

@@ -1,0 +1,12 @@
+"""The fixed ``event`` field of each log line that CloudWatch counts.
+
+A counted line carries ``"event": log_events.NAME`` in ``extra``, beside the field that is counted
+or compared. The metric filters read the names from this file: the words of a message may change.
+"""
+
+START_STREAMING = "start_streaming"  # with `status`
+STOP_STREAMING = "stop_streaming"  # with `status`
+UTTERANCES_STORED = "utterances_stored"  # with `utterances`
+CONVERSATION_RECONCILED = "conversation_reconciled"  # with `recovered`
+CONVERSATION_INCOMPLETE = "conversation_incomplete"
+EXPORT_RUN = "export_run"  # with `daysMissing`
