@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 from html import unescape
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 from constructs import Construct
 
 import connect_autotranscribe
+import connect_flows
 from tests.infra.conftest import ROOT
 from tools.reference.__main__ import call_in, docstring, example_of, find
 from tools.reference.created import Created, Json, Link, Permission, Thing
@@ -39,24 +42,33 @@ def text(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
 
 
+def code(file: Path) -> str:
+    """A file without its module's docstring, which only its reader in the repository needs."""
+    source = file.read_text("utf-8")
+    docstring, *_ = ast.parse(source).body
+    return " ".join("\n".join(source.splitlines()[docstring.end_lineno :]).split())
+
+
 @pytest.mark.parametrize("name", CONSTRUCTS)
 def test_a_construct_has_a_page_with_a_call_a_picture_permissions_and_defaults(
     name: str, site: Path
 ) -> None:
     html = (site / "constructs" / f"{name}.html").read_text("utf-8")
     seen = text(html)
-    call, what, permissions, arguments, ids = (
+    call, what, permissions, arguments, example, ids = (
         html.index(heading)
         for heading in (
             f"<h1>{name}<",
             "<h2>What it creates<",
             "<h2>Who may do what<",
             "<h2>Arguments, defaults and attributes<",
+            "<h2>In a whole stack<",
             "<h2>Construct ids",
         )
     )
-    assert call < what < permissions < arguments < ids
-    assert " ".join(example_of(name).read_text("utf-8").split()) in text(html[call:what])
+    assert call < what < permissions < arguments < example < ids
+    assert " ".join(call_in(docstring(name))) in text(html[call:what])
+    assert code(example_of(name)) in text(html[example:ids])
     (image,) = re.findall(r'<img [^>]*src="([^"]+)"', html[what:permissions])
     picture = (site / "constructs" / image).read_text("utf-8")
     assert f"<title>{name}</title>" in picture
@@ -76,9 +88,24 @@ def test_a_page_tells_what_its_construct_is_granted(site: Path) -> None:
 
 def test_the_front_page_leads_to_every_construct(site: Path) -> None:
     html = (site / "index.html").read_text("utf-8")
-    body = html[html.index('role="main"') : html.index('class="sphinxsidebar"')]
+    body = html[html.index('role="main"') : html.index("</article>")]
     linked = set(re.findall(r'href="constructs/(\w+)\.html"', body))
     assert linked == set(CONSTRUCTS)
+
+
+def test_every_guide_and_decision_is_a_page_that_the_sidebar_names(site: Path) -> None:
+    guides = ROOT / "docs"
+    html = (site / "index.html").read_text("utf-8")
+    for file in (*guides.glob("*.md"), *guides.glob("decisions/*.md")):
+        page = f"guides/{file.relative_to(guides).with_suffix('.html').as_posix()}"
+        assert f'href="{page}"' in html
+        assert (site / page).is_file()
+
+
+def test_the_flow_language_has_a_page_with_all_its_modules(site: Path) -> None:
+    html = (site / "flows.html").read_text("utf-8")
+    names = {each.name for each in iter_modules(connect_flows.__path__)} - {"__main__"}
+    assert {name for name in names if f'id="module-connect_flows.{name}"' in html} == names
 
 
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:

@@ -6,16 +6,19 @@ template that this example becomes, the class's docstring, and its signature.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import shutil
 import sys
 from contextlib import chdir
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
-from shutil import copy, copytree
+from pkgutil import iter_modules
 from tempfile import TemporaryDirectory
+from textwrap import dedent
 from typing import get_type_hints
 
 from aws_cdk import App, Stack
@@ -23,13 +26,14 @@ from constructs import Construct, IConstruct
 from sphinx.cmd.build import build_main
 
 import connect_autotranscribe
+import connect_flows
 from tools.reference.created import Created, Json, Permission, exported
 from tools.reference.picture import draw
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "docs" / "reference"
 EXAMPLES = ROOT / "examples"
-GUIDES = ("a-call", "flows", "operate", "transcripts")
+DOCS = ROOT / "docs"
 _PATHS = {"aws:cdk:enable-path-metadata": True}
 
 
@@ -146,16 +150,17 @@ def _created(
 
 
 def page(shown: Shown) -> str:
-    """A construct's page, in Markdown."""
-    emphasis = f":emphasize-lines: {shown.call[0]}-{shown.call[-1]}\n" if shown.call else ""
+    """A construct's page, in Markdown: the call first, the whole example that it is from last."""
+    text = (EXAMPLES / shown.example).read_text("utf-8")
+    call = "\n".join(text.splitlines()[shown.call.start - 1 : shown.call.stop - 1])
     made = shown.created
     return f"""# {shown.name}
 
 {_markdown(shown.summary)}
 
-```{{literalinclude}} ../examples/{shown.example}
-:language: python
-{emphasis}```
+```python
+{dedent(call)}
+```
 
 ## What it creates
 
@@ -173,6 +178,13 @@ def page(shown: Shown) -> str:
    :undoc-members:
 ```
 {"".join(map(_part, parts(shown.name)))}
+## In a whole stack
+
+```{{literalinclude}} ../examples/{shown.example}
+:language: python
+:start-at: "{_first_code_line(text)}"
+```
+
 ## Construct ids{" and outputs" if shown.outputs else ""}
 
 They are part of the contract: one that changes is in the changelog, because CloudFormation replaces
@@ -180,6 +192,12 @@ its resource.
 
 {_table(("id", "resource"), [(f"`{id}`", kind) for id, kind in made.ids])}
 {_outputs(shown.outputs)}"""
+
+
+def _first_code_line(text: str) -> str:
+    """Behind the module's docstring, which says to a reader of the file what the page says."""
+    first, *_ = (each for each in ast.parse(text).body if not isinstance(each, ast.Expr))
+    return text.splitlines()[first.lineno - 1]
 
 
 def _part(part: type[Construct]) -> str:
@@ -232,24 +250,53 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
+def flow_language() -> str:
+    """The page of `connect_flows`, in Markdown: a section for each module."""
+    modules = [each.name for each in iter_modules(connect_flows.__path__, "connect_flows.")]
+    sections = (
+        f"""## {name.removeprefix("connect_flows.")}
+
+```{{eval-rst}}
+.. automodule:: {name}
+   :members:
+   :undoc-members:
+```
+"""
+        for name in modules
+        if name != "connect_flows.__main__"
+    )
+    return "# The flow language\n\n" + "\n".join(
+        (_markdown(cleandoc(connect_flows.__doc__ or "")), *sections)
+    )
+
+
 def _guides(folder: Path) -> None:
-    """What a user of the wheel needs; of a link to what is only in the repository, its text."""
-    copytree(ROOT / "docs" / "flows", folder / "flows")
-    for name in GUIDES:
-        text = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
-        link = re.compile(rf"(?<!!)\[([^\]]*)\]\((?!#|(?:{'|'.join(GUIDES)})\.md)[^)]*\)")
-        (folder / f"{name}.md").write_text(link.sub(r"\1", text), "utf-8")
+    """Every guide and decision; a link to a file that is only in the repository becomes its text."""
+    shutil.copytree(DOCS / "flows", folder / "flows")
+    (folder / "decisions").mkdir()
+    for file in (*DOCS.glob("*.md"), *DOCS.glob("decisions/*.md")):
+        (folder / file.relative_to(DOCS)).write_text(_with_links_to_guides_only(file), "utf-8")
+
+
+def _with_links_to_guides_only(file: Path) -> str:
+    def link(found: re.Match[str]) -> str:
+        target = (file.parent / found[2]).resolve()
+        is_guide = target.suffix == ".md" and target.is_relative_to(DOCS) and target.is_file()
+        return found[0] if is_guide else found[1]
+
+    return re.sub(r"(?<!!)\[([^\]]*)\]\(([^)#]+)(?:#[^)]*)?\)", link, file.read_text("utf-8"))
 
 
 def main(out: Path) -> int:
     """Write the pages, and have Sphinx make HTML of them; a warning is an error."""
     with TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
-        copytree(EXAMPLES, source / "examples")
+        shutil.copytree(EXAMPLES, source / "examples")
         (source / "constructs" / "pictures").mkdir(parents=True)
         for file in HERE.glob("*.md"):
-            copy(file, source)
-        copy(ROOT / "infra" / "environments" / "prod.toml", source)
+            shutil.copy(file, source)
+        shutil.copy(ROOT / "infra" / "environments" / "prod.toml", source)
+        (source / "flows.md").write_text(flow_language(), "utf-8")
         _guides(source / "guides")
         for each in shown(Path(scratch) / "cdk.out"):
             (source / "constructs" / f"{each.name}.md").write_text(page(each), "utf-8")

@@ -16,13 +16,10 @@ from tools.reference.__main__ import constructs, parts
 project = "connect-autotranscribe"
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["examples"]
-html_theme = "alabaster"
-html_theme_options = {
-    "page_width": "1180px",
-    "sidebar_width": "250px",
-    "description": "ASAPP AutoTranscribe on Amazon Connect",
-    "font_family": "-apple-system, 'Segoe UI', Helvetica, Arial, sans-serif",
-}
+html_theme = "furo"
+html_title = project
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_copyright = html_copy_source = html_show_sourcelink = False
 autodoc_typehints = "description"
 autodoc_typehints_format = "fully-qualified"

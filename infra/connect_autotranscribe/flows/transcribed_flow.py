@@ -32,7 +32,7 @@ _OUR_NAMES = re.compile(r"(Start|Stop) transcription( \d+)?")
 class TranscribedFlow(Construct):
     """Puts a flow that you have into a Connect instance, with transcription in the right places.
 
-    What goes where is said at :func:`connect_flows.weave`: every path of your flow
+    What goes where is said at :func:`connect_flows.weave.weave`: every path of your flow
     keeps its blocks, their parameters and their order. Give the flow as it was before, not one that
     was woven already, and under a name of its own: Connect keeps the one that you exported.
 
