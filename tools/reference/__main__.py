@@ -271,7 +271,7 @@ def flow_language() -> str:
 
 
 def _guides(folder: Path) -> None:
-    """Every guide and decision; a link to a file that is only in the repository becomes its text."""
+    """Every guide and decision. A link to a file outside `docs` becomes its text."""
     shutil.copytree(DOCS / "flows", folder / "flows")
     (folder / "decisions").mkdir()
     for file in (*DOCS.glob("*.md"), *DOCS.glob("decisions/*.md")):
