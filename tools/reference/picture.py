@@ -180,7 +180,8 @@ def _box(thing: Thing, x: float, y: float) -> Iterator[str]:
     while len(name) > _LETTERS and "/" in name.removeprefix("…/"):
         name = f"…/{name.removeprefix('…/').partition('/')[2]}"
     yield f"<g><title>{escape(thing.name)}</title>"
-    yield _text(x + _WIDTH / 2, y + 22, name, 12, _INK, weight="600")
+    size = min(12, 1.6 * _WIDTH / len(name))  # a long name is written smaller
+    yield _text(x + _WIDTH / 2, y + 22, name, round(size, 1), _INK, weight="600")
     yield _text(x + _WIDTH / 2, y + 39, thing.kind, 11, _QUIET)
     yield "</g>"
 
@@ -215,7 +216,7 @@ def _text(
     x: float,
     y: float,
     text: str,
-    size: int,
+    size: float,
     colour: str,
     *,
     anchor: str = "middle",
