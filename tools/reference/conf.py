@@ -28,7 +28,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 # What other projects document; their lists of names would be a download.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(aws_cdk|constructs|collections|pathlib|typing|jsii)(\..*)?"),
+    (r"py:.*", r"(aws_cdk|connect_flows|constructs|collections|pathlib|typing|jsii)(\..*)?"),
     (r"py:.*", r"(optional|.*Literal\[.*|Prompt|Before)"),
     (r"py:.*", r"[a-z0-9_]+\.[A-Z]\w+"),  # as an annotation says it, such as sqs.IQueue
     (r"py:.*", r"WebhookApi|UtteranceQueries|connect_autotranscribe\._functions\.Function"),

@@ -19,7 +19,7 @@ from tools.diff.revisions import Revision, synthesise
 from .prepared import CHANGES
 
 ROOT = Path(__file__).parents[3]
-COPIED = ("app.py", "cdk.json", "requirements.txt", "infra", "lambdas", "review")
+COPIED = ("app.py", "cdk.json", "requirements.txt", "infra", "lambdas", "tools")
 BY_COMMAND_LINE_ONLY = ("nothing", "syntax_error")
 LEFT_OUT = ("sandbox", "staging")  # two environments show what is alike, and are quicker
 PLACE = "aws://111122223333/eu-central-1"

@@ -19,13 +19,18 @@ def edit(folder: Path, file: str, pattern: str, new: str) -> None:
 
 
 def table_renamed(folder: Path) -> None:
-    edit(folder, f"{INFRA}/transcript_store.py", '(?<=\\n            )"Table"', '"Transcripts"')
+    edit(
+        folder,
+        f"{INFRA}/transcripts/transcript_store.py",
+        '(?<=\\n            )"Table"',
+        '"Transcripts"',
+    )
 
 
 def action_added(folder: Path) -> None:
     edit(
         folder,
-        f"{INFRA}/transcription_control.py",
+        f"{INFRA}/calls/transcription_control.py",
         '(?<="dynamodb:GetItem", )(?="dynamodb:UpdateItem")',
         '"dynamodb:DeleteItem", ',
     )
@@ -34,7 +39,7 @@ def action_added(folder: Path) -> None:
 def resource_widened(folder: Path) -> None:
     edit(
         folder,
-        f"{INFRA}/kinesis_video_read_role.py",
+        f"{INFRA}/audio/kinesis_video_read_role.py",
         r'f"\{stream_prefix\}-\*/\*"',
         'f"{stream_prefix}*"',
     )
@@ -53,7 +58,7 @@ def block_inserted(folder: Path) -> None:
     """A notice in the customer whisper, once the agent is announced."""
     edit(
         folder,
-        f"{INFRA}/flows/ready_made.py",
+        "infra/connect_flows/ready_made.py",
         '_say\\("Announce the agent", prompt, next="Start media streaming"\\),',
         '_say("Announce the agent", prompt, next="Say the notice"),\n'
         '            _say("Say the notice", Prompt(text="It is transcribed."), '

@@ -1,4 +1,4 @@
-"""The ten changes of issue 6, each as a pull request would show it: what its reader needs first."""
+"""Ten prepared changes, each as a pull request would show it: what its reader needs first."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_syntax_error_is_shown_with_file_and_line_and_whose_it_is(
     )
     assert '  File "infra/connect_autotranscribe/stacks/access.py", line ' in said
     assert "SyntaxError: invalid syntax" in said
-    assert "review/" not in said, "no traceback of ours"
+    assert "tools/" not in said, "no traceback of ours"
 
 
 def test_a_base_that_does_not_synthesise_is_named(repository: Repository) -> None:

@@ -63,7 +63,11 @@ def aws() -> Aws:
 @pytest.fixture
 def surroundings(tmp_path: Path, fake_aws: FakeAws) -> dict[str, str]:
     """All that the doctor finds in its environment: the fake, and credentials for it."""
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("PATH", "PYTHONPATH") or name.startswith("JSII_")
+    }
     return kept | {
         "HOME": str(tmp_path),
         "AWS_ENDPOINT_URL": fake_aws.url,
