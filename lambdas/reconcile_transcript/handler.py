@@ -27,12 +27,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reconcile_transcript.feed import Spool
 from reconcile_transcript.messages import Messages
 from reconcile_transcript.reconciliation import Reconciler
-from reconcile_transcript.transcripts import BATCH, PENDING, Transcripts
+from reconcile_transcript.transcripts import Transcripts
 from shared.asapp import BadCredentials
 from shared.botocore_errors import error_code
 from shared.http import Origin
 from shared.runtime import Deadline, LambdaContext, now_ms
 from shared.secrets import AsappCredentials
+from shared.table import BATCH, PENDING
 
 logger = logging.getLogger(__name__)
 

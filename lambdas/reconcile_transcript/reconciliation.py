@@ -10,9 +10,10 @@ from typing import Any
 
 from reconcile_transcript.alignment import Alignment, align
 from reconcile_transcript.messages import Messages, NoRecord, Record
-from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
+from reconcile_transcript.transcripts import Known, Transcripts
 from shared import log_events
 from shared.runtime import Deadline, now_ms
+from shared.table import BATCH, PENDING
 from shared.utterance import PREFIX
 
 logger = logging.getLogger(__name__)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,13 +14,11 @@ from botocore.exceptions import ClientError
 from reconcile_transcript.alignment import Alignment, Held, Stream
 from shared import table
 from shared.botocore_errors import error_code
+from shared.conversation import ENDED
 from shared.runtime import now_ms
+from shared.table import BATCH, RECONCILE_INDEX
 from shared.utterance import PREFIX, Utterance, stream_starts
 
-PENDING, BATCH = "pending", "batch"
-_ENDED = "ended"
-"""As ``shared.conversation`` says it, which is not worth packing for one word."""
-_INDEX = "Reconcile"
 _LEASE_MS = 15 * 60_000
 _ITEMS_A_CALL = 25
 """DynamoDB's limit for BatchWriteItem."""
@@ -78,11 +78,15 @@ class Transcripts:
 
         :param state: ``PENDING`` or ``BATCH``.
         """
+        every = (self._marked(key, until_ms) for key in table.reconcile_keys(state))
+        return heapq.merge(*every, key=itemgetter(1))
+
+    def _marked(self, key: str, until_ms: int) -> Iterator[tuple[str, int]]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            IndexName=_INDEX,
-            KeyConditionExpression="reconcile = :state AND reconcileAt <= :until",
-            ExpressionAttributeValues=table.attributes({":state": state, ":until": until_ms}),
+            IndexName=RECONCILE_INDEX,
+            KeyConditionExpression="reconcile = :key AND reconcileAt <= :until",
+            ExpressionAttributeValues=table.attributes({":key": key, ":until": until_ms}),
             PaginationConfig={"PageSize": 100},
         )
         for page in pages:
@@ -168,7 +172,10 @@ class Transcripts:
         :returns: False where the call has gone on meanwhile: it comes up again, and this is not
             written.
         """
-        marks = {"reconcile": next_state, "reconcileAt": next_at_ms} if next_state else {}
+        marks: dict[str, Any] = {}
+        if next_state:
+            key = table.reconcile_key(next_state, known.conversation_id)
+            marks = {"reconcile": key, "reconcileAt": next_at_ms}
         return self._update(
             known.conversation_id,
             {**changes, **marks, "reconciledVersion": known.version},
@@ -226,12 +233,13 @@ def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> K
     made = {item["streamId"] for item in opened if "source" in item}
     counts = {item["streamId"]: item["transcripts"] for item in opened if "transcripts" in item}
     told = bool(counts) and set(counts) == set(roles) - made
+    waits_for_export = conversation.get("reconcile") in table.reconcile_keys(BATCH)
     return Known(
         conversation_id=conversation_id,
         version=conversation["version"],
-        ended=conversation.get("state") == _ENDED,
+        ended=conversation.get("state") == ENDED,
         changed_at_ms=conversation.get("changedAt", 0),
-        marked_at_ms=conversation["reconcileAt"] if conversation.get("reconcile") == BATCH else 0,
+        marked_at_ms=conversation["reconcileAt"] if waits_for_export else 0,
         unchanged=conversation.get("reconciledVersion") == conversation["version"],
         completeness=conversation.get("completeness", ""),
         tries=conversation.get("reconcileTries", 0),

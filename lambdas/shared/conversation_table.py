@@ -69,7 +69,8 @@ class Conversations:
         if any(leg.stream_arn for leg in known.legs):
             # The index by which the conversations are found whose transcript is to be reconciled.
             due = now if known.state == ENDED else now + _LONGEST_SILENCE_MS
-            changes |= {"reconcile": "pending", "reconcileAt": due}
+            waits = table.reconcile_key(table.PENDING, conversation_id)
+            changes |= {"reconcile": waits, "reconcileAt": due}
         if attempt:
             changes |= {
                 "attempt": attempt,

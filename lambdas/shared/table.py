@@ -7,10 +7,36 @@ Partition key ``conversationId``, sort key ``item``: ``conversation``, ``contact
 
 from __future__ import annotations
 
+from binascii import crc32
 from collections.abc import Mapping
 from typing import Any
 
 Attribute = dict[str, Any]
+
+RECONCILE_INDEX = "Reconcile"
+"""Holds the conversations that reconciliation must look at, by when that is due. Its partition key
+is the attribute ``reconcile``, its sort key ``reconcileAt`` (milliseconds since 1970)."""
+PENDING, BATCH = "pending", "batch"
+"""What a conversation in the index waits for: a look by GET messages, or a day of the export."""
+_SHARDS = 8
+"""A call changes its place in the index up to eight times, at two write units each: 60 new calls
+a second write 960 units, and one key of DynamoDB takes 1,000. Spread over eight, each takes 120."""
+
+
+def reconcile_key(waits_for: str, conversation_id: str) -> str:
+    """The index's partition key of a conversation: one of :func:`reconcile_keys`.
+
+    :param waits_for: ``PENDING`` or ``BATCH``.
+    """
+    return reconcile_keys(waits_for)[crc32(conversation_id.encode()) % _SHARDS]
+
+
+def reconcile_keys(waits_for: str) -> list[str]:
+    """All partition keys of the conversations that wait for this; a reader queries each.
+
+    The first one has no number: so do the keys that an older version has written.
+    """
+    return [waits_for, *(f"{waits_for}#{shard}" for shard in range(1, _SHARDS))]
 
 
 def conversation_key(conversation_id: str) -> dict[str, Attribute]:

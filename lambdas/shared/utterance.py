@@ -157,12 +157,13 @@ def _id(parent: Mapping[str, Any], name: str) -> str:
 
 
 def _milliseconds(parent: Mapping[str, Any], name: str) -> int:
+    """Rounded: a fraction of a millisecond orders nothing."""
     value = parent.get(name)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LATEST_MS:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise Unstorable(f"{name} is missing or not a number of milliseconds")
-    return value
+    if not 0 <= value <= _LATEST_MS:  # NaN is not either
+        raise Unstorable(f"{name} is missing or not a number of milliseconds")
+    return round(value)
 
 
 def _text(response: Mapping[str, Any]) -> str:

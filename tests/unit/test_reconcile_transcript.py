@@ -6,6 +6,8 @@ import json
 import logging
 import random
 import time
+import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -19,14 +21,14 @@ from reconcile_transcript.alignment import Alignment, Held, Missing, Said
 from reconcile_transcript.handler import NotReconciled, handler
 from reconcile_transcript.messages import MOST_MESSAGES, Messages, NoRecord, Record, moment_ms
 from reconcile_transcript.reconciliation import Finding, Verdict, judge
-from reconcile_transcript.transcripts import BATCH, PENDING, Known, Transcripts
+from reconcile_transcript.transcripts import Known, Transcripts
 from shared.asapp import BadCredentials
 from shared.conversation import Conversation, Leg
 from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import Deadline
 from shared.secrets import AsappCredentials
-from shared.table import attributes, values
+from shared.table import BATCH, PENDING, attributes, reconcile_key, reconcile_keys, values
 from shared.utterance import Utterance, in_order
 
 from .conftest import Behaviour, Context, Vendor, VendorHandler, failing, hang, html, reset
@@ -144,7 +146,7 @@ class Table:
             "version": 3,
             "state": "ended",
             "changedAt": call.ended_ms,
-            "reconcile": "pending",
+            "reconcile": reconcile_key(PENDING, call.guid),
             "reconcileAt": call.ended_ms,
         }
         self.put(conversation | changes)
@@ -195,6 +197,11 @@ class Table:
 
     def change(self, guid: str, **changes: Any) -> None:
         self.put(self.conversation(guid) | changes)
+
+
+def waits_for(conversation: dict[str, Any]) -> str:
+    """``pending``, ``batch``, ``""`` for nothing."""
+    return str(conversation.get("reconcile", "")).partition("#")[0]
 
 
 def messages_of(*calls: Call) -> Behaviour:
@@ -351,6 +358,29 @@ def test_nothing_is_due_before_its_time(world: Table, vendor: Vendor) -> None:
     assert [path.partition("=")[2] for path, _, _ in vendor.requests] == ["due"]
 
 
+def test_the_conversations_that_are_due_are_spread_over_the_index(
+    world: Table, vendor: Vendor
+) -> None:
+    """One key of DynamoDB takes 1,000 write units a second; a call needs about 16."""
+    keys = Counter(reconcile_key(PENDING, str(uuid.uuid4())) for _ in range(8_000))
+    assert set(keys) == set(reconcile_keys(PENDING))
+    assert max(keys.values()) * 60 * 16 / 8_000 < 1_000 / 5
+    guids = [f"c-{at}" for at in range(30)]
+    for at, guid in enumerate(guids):
+        world.end(Call(guid, texts(1), ago_ms=HOUR_MS - at))
+    assert len({world.conversation(guid)["reconcile"] for guid in guids}) > 4
+    transcripts = Transcripts(world.dynamodb, world.name, 86_400)
+    assert [guid for guid, _ in transcripts.marked(PENDING, now_ms())] == guids
+
+
+def test_a_conversation_that_an_older_version_put_into_the_index_is_found(
+    world: Table, vendor: Vendor
+) -> None:
+    world.end(Call("old-1", texts(1)), reconcile="pending")
+    world.end(Call("old-2", texts(1)), reconcile="pending")
+    assert run() == {"conversations": 2}
+
+
 def test_two_runs_at_once_do_not_take_the_same_conversation(world: Table, vendor: Vendor) -> None:
     transcripts = Transcripts(world.dynamodb, world.name, 86_400)
     call = Call("c-1", texts(2))
@@ -377,7 +407,7 @@ def test_a_call_that_goes_on_while_it_is_looked_at_comes_up_again(
     vendor.moods["c-1"] = meanwhile
     run()
     conversation = world.conversation("c-1")
-    assert (conversation["reconcile"], conversation["reconcileAt"]) == ("pending", 77)
+    assert (waits_for(conversation), conversation["reconcileAt"]) == (PENDING, 77)
     assert "completeness" not in conversation
     vendor.moods["c-1"] = messages_of(call)
     run()
@@ -469,7 +499,7 @@ def test_credentials_that_asapp_does_not_take_end_the_run_with_an_error(
     with pytest.raises(BadCredentials, match=f"ASAPP does not take them: {status}-01"):
         run()
     assert len(vendor.requests) == 2  # with the secret read anew
-    assert world.conversation("c-1")["reconcile"] == "pending"
+    assert waits_for(world.conversation("c-1")) == PENDING
     vendor.behaviours = [failing(status, f"{status}-01"), messages_of(call)]
     assert ask("c-1")["completeness"] == "complete"
 
@@ -499,7 +529,7 @@ def test_a_conversation_that_cannot_be_read_fails_the_run_after_the_others(
         run()
     done = [world.conversation(call.guid).get("completeness") for call in calls]
     assert done == ["complete"] * 3 + [None]
-    assert world.conversation("c-3")["reconcile"] == "pending"
+    assert waits_for(world.conversation("c-3")) == PENDING
 
 
 def test_an_item_that_is_no_utterance_keeps_the_conversation_from_being_complete(
@@ -627,7 +657,7 @@ def test_a_day_old_and_not_complete_it_is_an_error_once(
     ask("c-1")
     (error,) = log.of("a conversation stays incomplete")
     assert (error["conversationId"], error["levelname"]) == ("c-1", "ERROR")
-    assert world.conversation("c-1")["reconcile"] == "pending"
+    assert waits_for(world.conversation("c-1")) == PENDING
     world.change("c-1", changedAt=call.ended_ms - 7 * DAY_MS, reconcileAt=1)
     run()
     conversation = world.conversation("c-1")
@@ -678,7 +708,7 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
     vendor.moods["long"] = items(call.items()[:1_000])
     run()
     conversation = world.conversation("long")
-    assert (conversation["completeness"], conversation["reconcile"]) == ("awaiting", "batch")
+    assert (conversation["completeness"], waits_for(conversation)) == ("awaiting", BATCH)
     assert abs(conversation["reconcileAt"] - now_ms()) < 60_000
     assert run() == {"conversations": 0}
 
@@ -717,7 +747,8 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
 
 
 def marked(world: Table, call: Call, have: Sequence[int], **changes: Any) -> None:
-    world.end(call, **({"reconcile": "batch", "completeness": "awaiting"} | changes))
+    batch = reconcile_key(BATCH, call.guid)
+    world.end(call, **({"reconcile": batch, "completeness": "awaiting"} | changes))
     world.post(call, have)
 
 
@@ -730,7 +761,7 @@ def test_a_call_across_midnight_is_completed_once_the_day_of_its_end_is_there(
     marked(world, call, range(7))
     bucket.put(yesterday, call.lines()[:4])
     assert exported(yesterday) == {"conversations": 1, "complete": 0}
-    assert world.conversation("c-1")["reconcile"] == "batch"
+    assert waits_for(world.conversation("c-1")) == BATCH
     bucket.put(today, call.lines()[4:])
     assert exported(today) == {"conversations": 1, "complete": 1}
     assert world.transcript("c-1") == call.said
@@ -920,7 +951,7 @@ def test_what_the_export_never_completes_is_an_error_and_then_incomplete(
     assert run() == {"conversations": 1}
     assert len(log.of("a conversation stays incomplete")) == 1
     conversation = world.conversation("c-1")
-    assert (conversation["completeness"], conversation["reconcile"]) == ("incomplete", "batch")
+    assert (conversation["completeness"], waits_for(conversation)) == ("incomplete", BATCH)
     exported(utc_day(call.ended_ms + DAY_MS))  # without a line of it
     assert world.conversation("c-1")["completeness"] == "incomplete"
     assert run() == {"conversations": 0}

@@ -321,6 +321,17 @@ def test_an_utterance_is_stored_with_its_fields_and_as_it_came(
     }
 
 
+@pytest.mark.usefixtures("deployed")
+def test_fractional_milliseconds_are_no_dead_letter(
+    table_name: str, dead_letter_queue: str
+) -> None:
+    body = body_of(1, autotranscribeResponse=RESPONSE | {"start": 1200.25, "end": 1899.75})
+    assert store_transcript.handler(event(body), None) == {"batchItemFailures": []}
+    (item,) = stored(table_name)
+    assert (item["startMs"], item["endMs"]) == (1200, 1900)
+    assert set_aside(dead_letter_queue) == []
+
+
 def test_duplicates_in_a_batch_land_on_themselves(
     transcripts: Transcripts, dead_letters: DeadLetters, service: AwsService, table_name: str
 ) -> None:

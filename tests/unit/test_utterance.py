@@ -123,7 +123,7 @@ def test_each_missing_field_is_named(field: tuple[str, ...]) -> None:
 
 
 NO_TEXT: list[object] = [None, True, 7, 1.5, "", [], ["words"], {}]
-NO_TIME: list[object] = [None, True, False, -7, 1.5, "", "7", [], {}]
+NO_TIME: list[object] = [None, True, False, -7, -0.5, "", "7", [], {}]
 NO_OBJECT: list[object] = [None, True, 7, "", "words", [], ["words"]]
 NO_LIST: list[object] = [None, True, False, 0, 7, 1.5, "", "words", {}, {"text": "words"}]
 WRONG: list[tuple[tuple[str, ...], object]] = [
@@ -152,7 +152,8 @@ NUMBERS = [
     "9" * 400,
     "9" * 5000,
     "-1",
-    "0.5",
+    "-0.5",
+    "9999999999.5",
     "10000000000",
 ]
 
@@ -168,9 +169,18 @@ def test_a_time_that_is_no_count_of_milliseconds_is_unstorable(
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"), [("400.0", 400), ("-0.0", 0), ("9999999999", 9999999999)]
+    ("number", "expected"),
+    [
+        ("400.0", 400),
+        ("-0.0", 0),
+        ("9999999999", 9999999999),
+        ("400.49", 400),
+        ("400.51", 401),
+        ("0.25", 0),
+        ("4.005e2", 400),
+    ],
 )
-def test_a_whole_number_in_any_spelling_is_a_time(number: str, expected: int) -> None:
+def test_a_number_is_a_time_in_whole_milliseconds(number: str, expected: int) -> None:
     body = message(("autotranscribeResponse", "start"), "HERE").replace('"HERE"', number)
     assert Utterance.from_message(body).start_ms == expected
 
