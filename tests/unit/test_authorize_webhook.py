@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from authorize_webhook import handler as authorize_webhook
-from authorize_webhook.handler import authorize
+from authorize_webhook.webhook_secret import CURRENT, PREVIOUS, WebhookSecret
 from shared.aws import AwsError
+from shared.runtime import Clock, Deadline
 
 from .conftest import Context, hang
 from .test_store_transcript import (
     AwsBehaviour,
     AwsService,
     client,
+    pass_on,
     refusing,
     running,
     used_by_the_functions,
@@ -58,13 +61,28 @@ def service(
     monkeypatch.setenv("WEBHOOK_SECRET", secret.name)
     monkeypatch.setenv("SECRET_IN", "header")
     monkeypatch.setenv("SECRET_NAME", HEADER)
-    authorize_webhook._kept.cache_clear()
+    authorize_webhook._secret.cache_clear()
     with used_by_the_functions(front):
         yield front
-    authorize_webhook._kept.cache_clear()
+    authorize_webhook._secret.cache_clear()
 
 
 pytestmark = pytest.mark.usefixtures("service")
+
+
+class HeldClock(Clock):
+    """Goes on only when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock()
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -87,12 +105,9 @@ def with_header(value: object, name: str = HEADER) -> dict[str, Any]:
     return event(headers={"Host": "example.com", name: value})
 
 
-def answer(request: dict[str, Any], seconds: float = 5.0) -> dict[str, Any]:
-    return authorize_webhook.handler(request, Context(seconds))
-
-
-def effect(request: dict[str, Any], seconds: float = 5.0) -> str:
-    ((statement),) = answer(request, seconds)["policyDocument"]["Statement"]
+def effect(request: dict[str, Any], clock: Clock, seconds: float = 60.0) -> str:
+    answer = authorize_webhook.handler(request, Context(seconds), clock)
+    (statement,) = answer["policyDocument"]["Statement"]
     return str(statement["Effect"])
 
 
@@ -100,7 +115,7 @@ def effect(request: dict[str, Any], seconds: float = 5.0) -> str:
 def test_the_policy_is_one_statement_on_the_method_that_was_called(
     value: str, expected: str
 ) -> None:
-    assert answer(with_header(value)) == {
+    assert authorize_webhook.handler(with_header(value), Context(60)) == {
         "principalId": "asapp",
         "policyDocument": {
             "Version": "2012-10-17",
@@ -112,134 +127,292 @@ def test_the_policy_is_one_statement_on_the_method_that_was_called(
 
 
 @pytest.mark.parametrize("name", [HEADER, HEADER.lower(), HEADER.upper(), "x-WEBHOOK-secret"])
-def test_the_headers_name_is_taken_in_any_case(name: str) -> None:
-    assert effect(with_header(FIRST, name)) == "Allow"
+def test_the_headers_name_is_taken_in_any_case(name: str, clock: HeldClock) -> None:
+    assert effect(with_header(FIRST, name), clock) == "Allow"
 
 
-def test_the_url_parameters_name_is_taken_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_parameters_name_is_taken_exactly(
+    clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_IN", "query")
     monkeypatch.setenv("SECRET_NAME", "token")
-    assert effect(event(queryStringParameters={"a": "b", "token": FIRST})) == "Allow"
-    assert effect(event(queryStringParameters={"Token": FIRST})) == "Deny"
+    assert effect(event(queryStringParameters={"a": "b", "token": FIRST}), clock) == "Allow"
+    assert effect(event(queryStringParameters={"Token": FIRST}), clock) == "Deny"
 
 
-def test_the_secret_at_the_other_place_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert effect(event(queryStringParameters={HEADER: FIRST})) == "Deny"
+def test_the_secret_at_the_other_place_does_not_count(
+    clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert effect(event(queryStringParameters={HEADER: FIRST}), clock) == "Deny"
     monkeypatch.setenv("SECRET_IN", "query")
-    assert effect(with_header(FIRST)) == "Deny"
+    assert effect(with_header(FIRST), clock) == "Deny"
 
 
 @pytest.mark.parametrize(
     "value",
     ["", " ", "wrong", FIRST[:-1], FIRST + "x", FIRST.upper(), f" {FIRST}", "None", None, [FIRST]],
 )
-def test_a_wrong_secret_is_refused(value: object) -> None:
-    assert effect(with_header(value)) == "Deny"
+def test_a_wrong_secret_is_refused(value: object, clock: HeldClock) -> None:
+    assert effect(with_header(value), clock) == "Deny"
 
 
 @pytest.mark.parametrize("headers", [None, {}, {"Host": "example.com"}])
-def test_no_secret_is_refused(headers: object) -> None:
-    assert effect(event(headers=headers)) == "Deny"
+def test_no_secret_is_refused_without_a_reading(
+    headers: object, clock: HeldClock, service: AwsService
+) -> None:
+    assert effect(event(headers=headers), clock) == "Deny"
+    assert service.sent == []
 
 
 @pytest.mark.parametrize("value", ["pass wört", "\U0001f600", "\x00", "half \ud83d", "x" * 10_000])
-def test_a_value_of_any_characters_is_an_answer(value: str) -> None:
-    assert effect(with_header(value)) == "Deny"
+def test_a_value_of_any_characters_is_an_answer(value: str, clock: HeldClock) -> None:
+    assert effect(with_header(value), clock) == "Deny"
 
 
-def test_a_secret_of_any_characters_is_let_in(secret: Secret) -> None:
+def test_a_secret_of_any_characters_is_let_in(secret: Secret, clock: HeldClock) -> None:
     secret.rotate("pass wört")
-    assert effect(with_header("pass wört")) == "Allow"
+    assert effect(with_header("pass wört"), clock) == "Allow"
 
 
-def test_an_answer_costs_one_reading_of_each_version(service: AwsService) -> None:
-    assert [effect(with_header(value)) for value in (FIRST, FIRST, "wrong")] == [
-        "Allow",
-        "Allow",
-        "Deny",
-    ]
-    assert len(service.sent) == 6
+# How often the secret is read
 
 
-def test_a_rotation_is_accepted_at_once_and_the_version_before_still_is(secret: Secret) -> None:
-    assert effect(with_header(FIRST)) == "Allow"
-    assert effect(with_header(SECOND)) == "Deny"
+def stages(service: AwsService) -> list[str]:
+    """The versions that were read, in order."""
+    return [body["VersionStage"] for body in service.bodies("GetSecretValue")]
+
+
+def test_the_previous_version_is_read_only_for_what_is_not_the_current_one(
+    clock: HeldClock, service: AwsService
+) -> None:
+    assert effect(with_header(FIRST), clock) == "Allow"
+    assert stages(service) == [CURRENT]
+    assert effect(with_header("wrong"), clock) == "Deny"
+    assert stages(service) == [CURRENT, PREVIOUS]
+
+
+def test_however_many_wrong_secrets_come_a_version_is_read_once_in_five_seconds(
+    clock: HeldClock, service: AwsService
+) -> None:
+    for number in range(20):  # one each quarter of a second
+        assert effect(with_header(f"wrong {number}"), clock) == "Deny"
+        assert stages(service) == [CURRENT, PREVIOUS]
+        clock.now += 0.25
+    assert effect(with_header("wrong"), clock) == "Deny"
+    assert stages(service) == [CURRENT, PREVIOUS] * 2
+
+
+def test_however_many_unknown_secrets_come_what_cannot_be_read_is_asked_for_once_in_five_seconds(
+    clock: HeldClock, service: AwsService
+) -> None:
+    service.faults["GetSecretValue"] = [refusing("AccessDeniedException")]
+    for number in range(20):
+        with pytest.raises(AwsError, match="AccessDeniedException"):
+            effect(with_header(f"unknown {number}"), clock)
+        clock.now += 0.25
+    assert stages(service) == [CURRENT]
+    with pytest.raises(AwsError):
+        effect(with_header("unknown"), clock)
+    assert stages(service) == [CURRENT] * 2
+
+
+# Rotation
+
+
+def test_a_rotation_is_accepted_seconds_later_and_the_version_before_still_is(
+    secret: Secret, clock: HeldClock
+) -> None:
+    assert effect(with_header(FIRST), clock) == "Allow"
+    assert effect(with_header(SECOND), clock) == "Deny"
     secret.rotate(SECOND)
-    assert effect(with_header(SECOND)) == "Allow"
-    assert effect(with_header(FIRST)) == "Allow"
-    assert effect(with_header(THIRD)) == "Deny"
+    clock.now += 5
+    assert effect(with_header(SECOND), clock) == "Allow"
+    assert effect(with_header(FIRST), clock) == "Allow"
+    assert effect(with_header(THIRD), clock) == "Deny"
 
 
-def test_a_version_that_was_rotated_out_twice_is_refused(secret: Secret) -> None:
-    assert effect(with_header(FIRST)) == "Allow"
+def test_a_version_that_was_just_rotated_out_is_let_in_although_the_previous_was_just_read(
+    secret: Secret, clock: HeldClock
+) -> None:
+    """A refusal would stay with API Gateway for minutes."""
+    assert effect(with_header(FIRST), clock) == "Allow"
+    clock.now += 4
+    assert effect(with_header("wrong"), clock) == "Deny"
+    secret.rotate(SECOND)
+    clock.now += 1
+    assert effect(with_header(FIRST), clock) == "Allow"
+
+
+def test_a_version_that_was_rotated_out_twice_is_refused(secret: Secret, clock: HeldClock) -> None:
+    assert effect(with_header(FIRST), clock) == "Allow"
     secret.rotate(SECOND)
     secret.rotate(THIRD)
-    assert effect(with_header(FIRST)) == "Deny"
-    assert effect(with_header(SECOND)) == "Allow"
-    assert effect(with_header(THIRD)) == "Allow"
+    clock.now += 5
+    assert effect(with_header(FIRST), clock) == "Deny"
+    assert effect(with_header(SECOND), clock) == "Allow"
+    assert effect(with_header(THIRD), clock) == "Allow"
+
+
+# Secrets Manager fails
 
 
 UNREADABLE = {
     "denied": refusing("AccessDeniedException"),
     "gone": refusing("ResourceNotFoundException"),
-    "silent": hang,
 }
 
 
 @pytest.mark.parametrize("fault", UNREADABLE.values(), ids=UNREADABLE)
 def test_while_the_secret_cannot_be_read_the_versions_known_so_far_count(
-    fault: AwsBehaviour, secret: Secret, service: AwsService
+    fault: AwsBehaviour, secret: Secret, clock: HeldClock, service: AwsService
 ) -> None:
     secret.rotate(SECOND)
-    effect(with_header(FIRST))
+    assert effect(with_header(FIRST), clock) == "Allow"
     service.faults["GetSecretValue"] = [fault]
-    assert effect(with_header(FIRST), seconds=1.0) == "Allow"
-    assert effect(with_header(SECOND), seconds=1.0) == "Allow"
+    for _ in range(3):
+        clock.now += 5
+        assert effect(with_header(FIRST), clock) == "Allow"
+        assert effect(with_header(SECOND), clock) == "Allow"
 
 
 @pytest.mark.parametrize("known_before", [True, False])
 @pytest.mark.parametrize("fault", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_value_that_cannot_be_judged_is_an_error_and_not_a_refusal(
-    fault: AwsBehaviour, known_before: bool, secret: Secret, service: AwsService
+    fault: AwsBehaviour, known_before: bool, secret: Secret, clock: HeldClock, service: AwsService
 ) -> None:
     """API Gateway keeps a refusal for minutes, and an error not at all: the secret may have been
     rotated, and ASAPP does not repeat what is refused."""
     if known_before:
-        effect(with_header(FIRST))
+        assert effect(with_header(FIRST), clock) == "Allow"
     secret.rotate(SECOND)
+    clock.now += 5
     service.faults["GetSecretValue"] = [fault]
-    with pytest.raises(AwsError, match=r"^secretsmanager\.GetSecretValue: \w+$"):
-        effect(with_header(SECOND), seconds=0.65)
+    for _ in range(2):
+        with pytest.raises(AwsError, match=r"^secretsmanager\.GetSecretValue: \w+$"):
+            effect(with_header(SECOND), clock)
     service.faults.clear()
-    assert effect(with_header(SECOND)) == "Allow"
-    assert effect(with_header(FIRST)) == "Allow"
+    clock.now += 5
+    assert effect(with_header(SECOND), clock) == "Allow"
+    assert effect(with_header(FIRST), clock) == "Allow"
+
+
+def only(stage: str, fault: AwsBehaviour) -> AwsBehaviour:
+    """The fault for one version, and moto's answer for the other."""
+    return lambda request: (fault if request.body["VersionStage"] == stage else pass_on)(request)
+
+
+def test_a_previous_version_that_cannot_be_read_keeps_the_current_one_from_nobody(
+    secret: Secret, clock: HeldClock, service: AwsService
+) -> None:
+    secret.rotate(SECOND)
+    service.faults["GetSecretValue"] = [only(PREVIOUS, refusing("AccessDeniedException"))]
+    assert effect(with_header(SECOND), clock) == "Allow"
+    with pytest.raises(AwsError, match="AccessDeniedException"):
+        effect(with_header(FIRST), clock)
+    assert effect(with_header(SECOND), clock) == "Allow"
+
+
+def test_a_version_that_was_just_rotated_out_is_let_in_although_the_previous_cannot_be_read(
+    secret: Secret, clock: HeldClock, service: AwsService
+) -> None:
+    assert effect(with_header(FIRST), clock) == "Allow"
+    secret.rotate(SECOND)
+    clock.now += 5
+    service.faults["GetSecretValue"] = [only(PREVIOUS, refusing("AccessDeniedException"))]
+    assert effect(with_header(FIRST), clock) == "Allow"
+    assert effect(with_header(FIRST), clock) == "Allow"
+
+
+class SilentReader:
+    """Secrets Manager, silent until the deadline wherever it is told to be.
+
+    :param silent: By version, whether it is.
+    """
+
+    def __init__(self, clock: HeldClock, **silent: bool) -> None:
+        self.clock, self.silent = clock, silent
+        self.waited: list[float] = []
+
+    def __call__(self, stage: str, deadline: Deadline) -> str | None:
+        if self.silent.get(stage):
+            self.waited.append(deadline.remaining())
+            self.clock.now += deadline.remaining()
+            raise AwsError("secretsmanager.GetSecretValue", "NoAnswer")
+        return {CURRENT: SECOND, PREVIOUS: FIRST}[stage]
+
+
+@pytest.mark.parametrize("known", [FIRST, SECOND])
+@pytest.mark.parametrize("silent", [(CURRENT, PREVIOUS), (CURRENT,), (PREVIOUS,)])
+def test_a_known_secret_waits_one_second_for_a_silent_secrets_manager(
+    known: str, silent: tuple[str, ...], clock: HeldClock
+) -> None:
+    read = SilentReader(clock)
+    secret = WebhookSecret(read)
+    assert secret.admits(FIRST, Deadline(9.5, clock))
+    read.silent = dict.fromkeys(silent, True)
+    clock.now += 5
+    began = clock.now
+    assert secret.admits(known, Deadline(9.5, clock))
+    assert clock.now - began == (0 if silent == (PREVIOUS,) and known == SECOND else 1)
+    assert secret.admits(known, Deadline(9.5, clock))
+    assert clock.now - began <= 1  # not again within five seconds
+
+
+def test_a_secret_that_is_not_known_waits_as_long_as_the_function_may(clock: HeldClock) -> None:
+    """It may be the new one after a rotation: what is given up is lost."""
+    read = SilentReader(clock, AWSCURRENT=True)
+    with pytest.raises(AwsError, match="NoAnswer"):
+        WebhookSecret(read).admits(FIRST, Deadline(9.5, clock))
+    assert read.waited == [9.5]
+
+
+def test_a_known_secret_is_let_in_soon_while_secrets_manager_hangs(service: AwsService) -> None:
+    """On a real socket and by the machine's clock, with ample limits."""
+    clock = LaterClock()
+    assert effect(with_header(FIRST), clock) == "Allow"
+    clock.later_seconds += 5
+    service.faults["GetSecretValue"] = [hang]
+    began = time.monotonic()
+    assert effect(with_header(FIRST), clock) == "Allow"
+    assert 0.9 < time.monotonic() - began < 15
+
+
+class LaterClock(Clock):
+    """The machine's clock, put forward."""
+
+    later_seconds = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.later_seconds
 
 
 def test_a_silent_secrets_manager_ends_within_the_functions_time(service: AwsService) -> None:
     service.faults["GetSecretValue"] = [hang]
-    context = Context(0.7)
+    began = time.monotonic()
     with pytest.raises(AwsError, match="NoAnswer"):
-        authorize_webhook.handler(with_header(FIRST), context)
-    assert 0 < context.get_remaining_time_in_millis() < 550
+        effect(with_header(FIRST), Clock(), seconds=0.7)
+    assert time.monotonic() - began < 15
 
 
-def test_an_empty_version_lets_nobody_in() -> None:
-    assert authorize("", [], lambda: ("",)) is False
-    assert authorize("", [("",)], lambda: ()) is False
-    assert authorize("x", [], lambda: ()) is False
+@pytest.mark.parametrize("given", ["", "x"])
+@pytest.mark.parametrize("version", ["", None])
+def test_an_empty_version_lets_nobody_in(given: str, version: str | None, clock: HeldClock) -> None:
+    read: Callable[[str, Deadline], str | None] = lambda stage, deadline: version  # noqa: E731
+    assert WebhookSecret(read).admits(given, Deadline(9.5, clock)) is False
 
 
 def test_no_secret_and_no_value_that_was_presented_is_logged(
-    secret: Secret, service: AwsService, caplog: pytest.LogCaptureFixture
+    secret: Secret, clock: HeldClock, service: AwsService, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     secret.rotate(SECOND)
     for value in (FIRST, SECOND, "presented-and-wrong"):
-        effect(with_header(value))
+        effect(with_header(value), clock)
+    clock.now += 5
     service.faults["GetSecretValue"] = [refusing("AccessDeniedException")]
     with pytest.raises(AwsError):
-        effect(with_header("presented-and-wrong"))
-    assert effect(with_header(FIRST)) == "Allow"
+        effect(with_header("presented-and-wrong"), clock)
+    assert effect(with_header(FIRST), clock) == "Allow"
     assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == [
         "webhook refused: the secret is not ours",
         "the webhook's secret cannot be read; the versions known so far count",
