@@ -11,7 +11,7 @@ from connect_autotranscribe import (
     TranscriptionFlow,
     TranscriptStore,
 )
-from connect_flows.ready_made import customer_hold
+from connect_flows.ready_made.hold_and_queue import customer_hold
 
 INSTANCE = "arn:aws:connect:eu-central-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
 OUR_WHISPER = """{

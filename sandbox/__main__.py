@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from sandbox.asapp.conversations import load_all
 from sandbox.asapp.double import Delivery
-from sandbox.connect.flow_runner import MediaStream, lambda_event
+from sandbox.connect.contact import MediaStream, lambda_event
 from sandbox.demo.played_call import Call
 from sandbox.stacks.emulator import SandboxError
 from sandbox.stacks.running import Sandbox, running_sandbox

@@ -5,7 +5,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from connect_autotranscribe import FlowFunction, TranscriptionFlow
-from connect_flows.ready_made import agent_whisper
+from connect_flows.ready_made.whispers import agent_whisper
 
 
 class Whisper(Stack):

@@ -5,7 +5,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from connect_autotranscribe import FlowFunction, TranscriptionModule
-from connect_flows.ready_made import stop_module
+from connect_flows.ready_made.modules import stop_module
 
 
 class Module(Stack):

@@ -8,15 +8,10 @@ import sys
 from pathlib import Path
 
 from connect_flows.flow import to_json
-from connect_flows.ready_made import start_attributes
-from connect_flows.rules import (
-    FLOW_TYPES,
-    MAX_CONTENT_CHARACTERS,
-    MODULE,
-    check,
-    parse,
-    unknown_types,
-)
+from connect_flows.flow_content import parse
+from connect_flows.flow_types import FLOW_TYPES, MODULE
+from connect_flows.rules import MAX_CONTENT_CHARACTERS, check, unknown_types
+from connect_flows.start_attributes import start_attributes
 from connect_flows.weave import Start, Stop, Woven, weave
 
 _DONE, _REFUSED = 0, 2
@@ -70,6 +65,7 @@ def _write(woven: Woven) -> None:
     _say(*(f"inserted {insertion}" for insertion in woven.insertions))
     if not woven.insertions:
         _say("nothing to insert: all of it is there already")
+    _say(*(f"note: {note}" for note in woven.notes))
 
 
 def _parser() -> argparse.ArgumentParser:

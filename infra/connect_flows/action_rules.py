@@ -12,23 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-INBOUND = "CONTACT_FLOW"
-QUEUE = "CUSTOMER_QUEUE"
-CUSTOMER_WHISPER = "CUSTOMER_WHISPER"
-AGENT_WHISPER = "AGENT_WHISPER"
-OUTBOUND_WHISPER = "OUTBOUND_WHISPER"
-CUSTOMER_HOLD = "CUSTOMER_HOLD"
-AGENT_HOLD = "AGENT_HOLD"
-AGENT_TRANSFER = "AGENT_TRANSFER"
-QUEUE_TRANSFER = "QUEUE_TRANSFER"
-MODULE = "MODULE"
-"""A flow module. Connect does not check at its creation whether its blocks suit its callers."""
+from connect_flows.flow_types import (
+    EVERYWHERE,
+    HOLDS,
+    INBOUND,
+    MODULE,
+    OUTBOUND_WHISPER,
+    QUEUE,
+    TRANSFERS,
+)
 
-WHISPERS = frozenset({CUSTOMER_WHISPER, AGENT_WHISPER, OUTBOUND_WHISPER})
-HOLDS = frozenset({CUSTOMER_HOLD, AGENT_HOLD})
-TRANSFERS = frozenset({AGENT_TRANSFER, QUEUE_TRANSFER})
-FLOW_TYPES = frozenset({INBOUND, QUEUE}) | WHISPERS | HOLDS | TRANSFERS
-EVERYWHERE = FLOW_TYPES | {MODULE}
 _TALKING = frozenset({INBOUND, QUEUE, MODULE}) | TRANSFERS
 
 MAX_FUNCTION_ARN_CHARACTERS = 140

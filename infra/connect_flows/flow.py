@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connect_flows.blocks import Block
-from connect_flows.rules import MARGIN_FOR_TOKENS, MODULE, check
+from connect_flows.flow_types import MODULE
+from connect_flows.rules import MARGIN_FOR_TOKENS, check
 
 MAX_NAME_CHARACTERS = 127
 MAX_DESCRIPTION_CHARACTERS = 500

@@ -1,4 +1,4 @@
-"""A flow's content as blocks and the ways between them, and putting more blocks on such a way."""
+"""A flow as a graph: blocks are nodes, and each branch of a block is an edge to the next block."""
 
 from __future__ import annotations
 
@@ -8,22 +8,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connect_flows.blocks import (
-    Block,
-    InvokeLambdaFunction,
-    UpdateContactMediaStreamingBehavior,
-)
+from connect_flows.blocks import Block, InvokeLambdaFunction, UpdateContactMediaStreamingBehavior
 from connect_flows.flow import COLUMN_WIDTH, ROW_HEIGHT
-from connect_flows.rules import reach, targets
+from connect_flows.flow_content import reachable, targets
 
 _STREAMING = UpdateContactMediaStreamingBehavior.TYPE
 _LAMBDA = InvokeLambdaFunction.TYPE
-_READS_AN_ANSWER = re.compile(r"\$\W{1,3}(External|LambdaInvocation)\b")
+_READS_ANSWER = re.compile(r"\$\W{1,3}(External|LambdaInvocation)\b")
 """In JSON: ``$.External``, ``$['External']``, ``$[\\"External\\"]``."""
 
 
 class CannotWeave(ValueError):
-    """It would not be right in this flow; each argument says why, and what to do."""
+    """This flow cannot take it; each argument says why, and what to do."""
 
     def __str__(self) -> str:
         return "; ".join(str(reason) for reason in self.args)
@@ -31,7 +27,7 @@ class CannotWeave(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
-    """What was put where: the new blocks in order, and the block that follows them."""
+    """New blocks, in order, and the block that follows them."""
 
     blocks: tuple[str, ...]
     before: str
@@ -42,12 +38,12 @@ class Insertion:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A way from one block to another.
+    """One branch of a block.
 
-    :param source: The block it comes from; ``""`` for the flow's entry.
-    :param place: Where it stands in that block's transitions: ``NextAction``, ``Errors.0``,
+    :param source: The block that it leaves; ``""`` for the flow's entry.
+    :param place: Its place in that block's transitions: ``NextAction``, ``Errors.0``,
         ``Conditions.2``.
-    :param target: The block it leads to.
+    :param target: The block that it leads to.
     """
 
     source: str
@@ -56,7 +52,11 @@ class Edge:
 
 
 class FlowGraph:
-    """A flow's content, and the ways between its blocks."""
+    """The graph of a flow's content.
+
+    :param content: Changed in place by `insert`.
+    :ivar insertions: What was inserted so far.
+    """
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
@@ -77,7 +77,7 @@ class FlowGraph:
     def of_type(self, types: Collection[str]) -> list[str]:
         return [name for name in self.actions if self.is_a(name, types)]
 
-    def is_an_end(self, name: str) -> bool:
+    def is_end(self, name: str) -> bool:
         return not any(targets(self.actions[name]))
 
     def next_of(self, name: str) -> str:
@@ -86,8 +86,15 @@ class FlowGraph:
     def _parameter(self, name: str, key: str) -> object:
         return (self.actions[name].get("Parameters") or {}).get(key)
 
-    def enables(self, name: str) -> bool:
-        """Whether the block, which is one of media streaming, starts it."""
+    def media_starts(self) -> list[str]:
+        """Each *Start media streaming*."""
+        return [name for name in self.of_type({_STREAMING}) if self._enables(name)]
+
+    def media_stops(self) -> list[str]:
+        """Each *Stop media streaming*."""
+        return [name for name in self.of_type({_STREAMING}) if not self._enables(name)]
+
+    def _enables(self, name: str) -> bool:
         return self._parameter(name, "MediaStreamingState") == "Enabled"
 
     def callers(self, function_arn: str) -> set[str]:
@@ -98,43 +105,53 @@ class FlowGraph:
             if self._parameter(name, "LambdaFunctionARN") == function_arn
         }
 
-    def reach(self, name: str, *, until: str) -> set[str]:
-        """This block and all that it leads to, but nothing behind a block of one type."""
-        return reach([name], self.actions, until=until)
+    def reachable(self, name: str, *, until: str) -> set[str]:
+        """This block and every block that it leads to, but none behind a block of type `until`."""
+        return reachable([name], self.actions, until=until)
 
-    def without_streaming(self, *, behind: Collection[str]) -> set[str]:
-        """The blocks that a call leaves with media streaming off, whichever way it has come.
+    def without_streaming(self, *, stopped_before: Collection[str]) -> set[str]:
+        """The blocks at whose end media streaming is off, on every path to them.
 
-        :param behind: Blocks behind which it will be.
+        A module counts as one that starts it, because nobody can look into it here.
+
+        :param stopped_before: Blocks before which a stop will be inserted.
         """
-        stops = {name for name in self.of_type({_STREAMING}) if not self.enables(name)}
-        starts = set(self.of_type({_STREAMING, "InvokeFlowModule"})) - stops
-        ahead = [self.start, *(target for name in starts for target in targets(self.actions[name]))]
-        others = {name: self.actions[name] for name in {*self.actions} - stops - {*behind}}
-        return set(self.actions) - reach(ahead, others) - starts
+        stops = set(self.media_stops())
+        starts = {*self.media_starts(), *self.of_type({"InvokeFlowModule"})}
+        first = [self.start, *(to for name in starts for to in targets(self.actions[name]))]
+        on_the_way = {
+            name: action
+            for name, action in self.actions.items()
+            if name not in stops and name not in stopped_before
+        }
+        return set(self.actions) - reachable(first, on_the_way) - starts
 
     def edges(
-        self, into: Collection[str] | None = None, *, but_from: Collection[str] = ()
+        self, into: Collection[str] | None = None, *, not_from: Collection[str] = ()
     ) -> list[Edge]:
-        """Every way, or only those into some blocks; none from some others."""
-        every = [self.entry, *(e for name, a in self.actions.items() for e in _ways_out(name, a))]
-        return [e for e in every if e.source not in but_from and (into is None or e.target in into)]
+        """Edges into some blocks, without those that leave some others. Default: all edges."""
+        every = [self.entry, *(e for name, a in self.actions.items() for e in _edges_of(name, a))]
+        return [e for e in every if e.source not in not_from and (into is None or e.target in into)]
 
-    def leading_on(self, edges: Iterable[Edge], function_arn: str) -> list[Edge]:
-        """Those of these ways that do not lead to a block that invokes this function."""
+    def not_yet_calling(self, edges: Iterable[Edge], function_arn: str) -> list[Edge]:
+        """Those edges that do not lead to a block that invokes this function."""
         callers = self.callers(function_arn)
         return [edge for edge in edges if edge.target not in callers]
 
     def insert(self, blocks: list[Block], edges: Iterable[Edge]) -> None:
-        """Lead these ways through new blocks to where they led."""
+        """Put new blocks on these edges; edges with one target share the new blocks.
+
+        :param blocks: In order. Their own names and targets are replaced.
+        :raises CannotWeave: if a block behind them reads the answer of an earlier Lambda block.
+        """
         by_target: dict[str, list[Edge]] = {}
         for edge in edges:
             by_target.setdefault(edge.target, []).append(edge)
-        for target, ways in by_target.items():
-            self._insert_before(target, blocks, ways)
+        for target, group in by_target.items():
+            self._insert_before(target, blocks, group)
 
-    def _insert_before(self, target: str, blocks: list[Block], ways: list[Edge]) -> None:
-        if reader := self._reader_of_an_answer(target):
+    def _insert_before(self, target: str, blocks: list[Block], edges: list[Edge]) -> None:
+        if reader := self._reader_of_answer(target):
             raise CannotWeave(
                 f"{reader!r} reads the answer of a Lambda block ($.External), and a Lambda block "
                 f"put before {target!r} would replace it: copy the answer into contact attributes "
@@ -144,30 +161,30 @@ class FlowGraph:
         for block, name, following in zip(blocks, names, [*names[1:], target], strict=True):
             action = block.action()
             action["Identifier"] = name
-            # Where Start media streaming fails there is nothing to hear; all else goes on.
+            # If Start media streaming fails there is no audio, so transcription is not started.
             starts = action["Parameters"].get("MediaStreamingState") == "Enabled"
             action["Transitions"]["NextAction"] = following
             action["Transitions"]["Errors"][0]["NextAction"] = target if starts else following
             self.content["Actions"].append(action)
             self.actions[name] = action
-        for way in ways:
-            self._lead(way, names[0])
+        for edge in edges:
+            self._redirect(edge, names[0])
         self._draw(blocks, names, target)
         self.insertions.append(Insertion(tuple(names), target))
 
-    def _lead(self, way: Edge, target: str) -> None:
-        if not way.source:
+    def _redirect(self, edge: Edge, target: str) -> None:
+        if not edge.source:
             self.content["StartAction"] = target
             return
-        transitions = self.actions[way.source]["Transitions"]
-        kind, _, number = way.place.partition(".")
+        transitions = self.actions[edge.source]["Transitions"]
+        kind, _, number = edge.place.partition(".")
         branch = transitions[kind][int(number)] if number else transitions
         branch["NextAction"] = target
 
-    def _reader_of_an_answer(self, name: str) -> str:
+    def _reader_of_answer(self, name: str) -> str:
         """A block from here on that reads a Lambda's answer before another Lambda runs."""
-        for reader in sorted(reach([name], self.actions, until=_LAMBDA)):
-            if _READS_AN_ANSWER.search(json.dumps(self.actions[reader])):
+        for reader in sorted(reachable([name], self.actions, until=_LAMBDA)):
+            if _READS_ANSWER.search(json.dumps(self.actions[reader])):
                 return reader
         return ""
 
@@ -179,13 +196,13 @@ class FlowGraph:
         return free
 
     def _drawn(self) -> dict[str, Any]:
-        """The designer's entries for the blocks; none where the flow has no such metadata."""
+        """The designer's entries for the blocks; none if the flow has no such metadata."""
         metadata = self.content.get("Metadata")
         drawn = metadata.get("ActionMetadata") if isinstance(metadata, dict) else None
         return drawn if isinstance(drawn, dict) else {}
 
     def _draw(self, blocks: list[Block], names: list[str], before: str) -> None:
-        """Place the new blocks in a free row above the block that follows; no other one moves."""
+        """Place the new blocks in a free row above the block that follows. No other block moves."""
         drawn = self._drawn()
         if not drawn:
             return
@@ -204,7 +221,7 @@ class FlowGraph:
             drawn[name] = position | block.designer()
 
 
-def _ways_out(name: str, action: Mapping[str, Any]) -> Iterator[Edge]:
+def _edges_of(name: str, action: Mapping[str, Any]) -> Iterator[Edge]:
     transitions = action.get("Transitions") or {}
     if transitions.get("NextAction"):
         yield Edge(name, "NextAction", transitions["NextAction"])
@@ -214,7 +231,7 @@ def _ways_out(name: str, action: Mapping[str, Any]) -> Iterator[Edge]:
 
 
 def _position(entry: object) -> tuple[float, float]:
-    """Where a block is drawn; the origin where its metadata do not say."""
+    """Where a block is drawn; the origin if its metadata do not say."""
     position = entry.get("position") if isinstance(entry, dict) else None
     if isinstance(position, dict):
         x, y = position.get("x"), position.get("y")

@@ -1,7 +1,7 @@
 """Whether Connect would take a flow: its check against the table of `action_rules` and the limits.
 
 Connect's own message for a refused flow is often empty; this one names the block, the rule and its
-source. The table and the names of the flow types can be had from here, too.
+source.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,63 +17,14 @@ from connect_flow import flow as connect_flow
 from connect_flow import lint
 
 from connect_flows.action_rules import (
-    AGENT_HOLD,
-    AGENT_TRANSFER,
-    AGENT_WHISPER,
-    CUSTOMER_HOLD,
-    CUSTOMER_WHISPER,
-    EVERYWHERE,
-    FLOW_TYPES,
-    HOLDS,
-    INBOUND,
     LOOP_PROMPTS,
-    MAX_LAMBDA_SECONDS,
-    MODULE,
     NOT_BEFORE_LOOP_PROMPTS,
-    OUTBOUND_WHISPER,
-    QUEUE,
-    QUEUE_TRANSFER,
     RULES,
-    TRANSFERS,
-    WHISPERS,
     Rule,
     lambda_seconds,
 )
-
-__all__ = [
-    "AGENT_HOLD",
-    "AGENT_TRANSFER",
-    "AGENT_WHISPER",
-    "CUSTOMER_HOLD",
-    "CUSTOMER_WHISPER",
-    "FLOW_TYPES",
-    "HOLDS",
-    "INBOUND",
-    "MARGIN_FOR_TOKENS",
-    "MAX_ACTIONS",
-    "MAX_CONTENT_CHARACTERS",
-    "MAX_IDENTIFIER_CHARACTERS",
-    "MAX_LAMBDA_CHAIN_SECONDS",
-    "MAX_LAMBDA_SECONDS",
-    "MODULE",
-    "OUTBOUND_WHISPER",
-    "QUEUE",
-    "QUEUE_TRANSFER",
-    "RULES",
-    "TRANSFERS",
-    "WHISPERS",
-    "NotAFlow",
-    "Problem",
-    "Rule",
-    "check",
-    "parse",
-    "reach",
-    "targets",
-    "unknown_types",
-]
-
-Content = Mapping[str, Any]
-Action = Mapping[str, Any]
+from connect_flows.flow_content import Action, Content, reachable, targets
+from connect_flows.flow_types import EVERYWHERE, MODULE
 
 MAX_ACTIONS = 250
 MAX_CONTENT_CHARACTERS = 256_000
@@ -92,10 +43,6 @@ _OPERATORS = re.compile(
 )
 
 
-class NotAFlow(ValueError):
-    """The text is no flow at all; says what it is and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One reason for which Connect would refuse a flow.
@@ -112,44 +59,6 @@ class Problem:
         name = repr(self.action)
         where = f"{name}: " if self.action and not self.rule.startswith(name) else ""
         return f"{where}{self.rule} [{self.source}]"
-
-
-def parse(text: str) -> dict[str, Any]:
-    """The content in a file or a template.
-
-    :raises NotAFlow: where it is no flow in the language of Version 2019-10-30.
-    """
-    if not text.strip():
-        raise NotAFlow("it is empty: export the flow again")
-    try:
-        content = json.loads(text)
-        # Python reads more than JSON has: NaN, and halves of surrogate pairs.
-        json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise NotAFlow(f"it is not JSON: {error}") from None
-    if isinstance(content, str):
-        raise NotAFlow("it is a JSON string: with the AWS command line, ask for --output text")
-    if not isinstance(content, dict):
-        raise NotAFlow("it is not a flow: a flow is a JSON object")
-    if "modules" in content and "Actions" not in content:
-        raise NotAFlow(
-            "it is in the legacy format (modules, branches), which the API refuses: import it in "
-            "the flow designer, save it, and export it again"
-        )
-    for answer in ("ContactFlow", "ContactFlowModule"):
-        if isinstance(content.get(answer), dict):
-            raise NotAFlow(f"it is the answer of Describe{answer}: take {answer}.Content out of it")
-    if not isinstance(content.get("StartAction"), str):
-        raise NotAFlow("it is not a flow: it has no StartAction")
-    if not isinstance(content.get("Actions"), list):
-        raise NotAFlow("it is not a flow: it has no list of Actions")
-    for number, action in enumerate(content["Actions"]):
-        if not _is_action(action):
-            raise NotAFlow(
-                f"its Actions[{number}] is not an action: one has Identifier and Type, Parameters, "
-                "and Transitions whose every branch has a NextAction"
-            )
-    return content
 
 
 def check(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
@@ -176,52 +85,6 @@ def check(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
 def unknown_types(content: Content) -> list[str]:
     """The action types of the flow that the table does not have, and `check` says nothing of."""
     return sorted({str(action["Type"]) for action in content["Actions"]} - set(RULES))
-
-
-def targets(action: Action) -> Iterator[str]:
-    """Where an action leads, each of its branches."""
-    transitions = action.get("Transitions") or {}
-    if transitions.get("NextAction"):
-        yield transitions["NextAction"]
-    for branch in (*(transitions.get("Errors") or ()), *(transitions.get("Conditions") or ())):
-        yield branch["NextAction"]
-
-
-def reach(names: Iterable[str], actions: Mapping[str, Action], *, until: str = "") -> set[str]:
-    """These actions and all that they lead to, but nothing behind an action of one type.
-
-    :param until: That type.
-    """
-    found: set[str] = set()
-    ahead = list(names)
-    while ahead:
-        name = ahead.pop()
-        if name in actions and name not in found:
-            found.add(name)
-            if actions[name]["Type"] != until:
-                ahead.extend(targets(actions[name]))
-    return found
-
-
-def _is_action(action: object) -> bool:
-    if not isinstance(action, dict):
-        return False
-    transitions, parameters = action.get("Transitions") or {}, action.get("Parameters") or {}
-    if not isinstance(transitions, dict) or not isinstance(parameters, dict):
-        return False
-    errors, conditions = (transitions.get(name) or [] for name in ("Errors", "Conditions"))
-    return (
-        isinstance(action.get("Identifier"), str)
-        and isinstance(action.get("Type"), str)
-        and isinstance(transitions.get("NextAction") or "", str)
-        and isinstance(errors, list)
-        and isinstance(conditions, list)
-        and all(
-            isinstance(branch, dict) and isinstance(branch.get("NextAction"), str)
-            for branch in (*errors, *conditions)
-        )
-        and all(isinstance(error.get("ErrorType"), str) for error in errors)
-    )
 
 
 def _whole(content: Content, type: str, margin: int) -> Iterator[Problem]:
@@ -322,7 +185,7 @@ def _lambda_chains(actions: Mapping[str, Action]) -> Iterator[Problem]:
     told: set[str] = set()
     for name in (*(name for name in over if name not in followers), *over):
         if name not in told:
-            told |= reach([name], lambdas)
+            told |= reachable([name], lambdas)
             rule = (
                 "a chain of Lambda blocks that begins here may take more than "
                 f"{MAX_LAMBDA_CHAIN_SECONDS} s: put a prompt between them, or lower their limits"
@@ -332,10 +195,10 @@ def _lambda_chains(actions: Mapping[str, Action]) -> Iterator[Problem]:
 
 def _before_loop_prompts(actions: Mapping[str, Action], start: str) -> Iterator[Problem]:
     """What comes behind Loop prompts may lead back to it, as in Connect's own queue flow sample."""
-    before = reach([start], actions, until=LOOP_PROMPTS)
+    before = reachable([start], actions, until=LOOP_PROMPTS)
     for name, action in actions.items():
         if name in before and action["Type"] in NOT_BEFORE_LOOP_PROMPTS:
-            for follower in sorted(reach([name], actions, until=LOOP_PROMPTS)):
+            for follower in sorted(reachable([name], actions, until=LOOP_PROMPTS)):
                 if actions[follower]["Type"] == LOOP_PROMPTS:
                     rule = f"{action['Type']} may not come before Loop prompts ({follower!r})"
                     yield Problem(name, rule, "AG loop-prompts")

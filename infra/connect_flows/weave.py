@@ -9,15 +9,18 @@ from typing import Any, Literal
 
 from connect_flows.blocks import (
     Block,
-    InvokeLambdaFunction,
     MessageParticipant,
-    Prompt,
-    UpdateContactMediaStreamingBehavior,
 )
 from connect_flows.flow_graph import CannotWeave, Edge, FlowGraph, Insertion
-from connect_flows.rules import HOLDS, OUTBOUND_WHISPER, WHISPERS, Problem, check
-
-__all__ = ["Before", "CannotWeave", "Insertion", "Start", "Stop", "Woven", "weave"]
+from connect_flows.flow_types import HOLDS, OUTBOUND_WHISPER, WHISPERS
+from connect_flows.rules import Problem, check
+from connect_flows.transcription_blocks import (
+    SILENCE,
+    media_streaming,
+    say,
+    start_transcription,
+    stop_transcription,
+)
 
 Before = Literal["transfer", "disconnect", "end"]
 
@@ -34,9 +37,12 @@ _ENDINGS: Mapping[Before, frozenset[str]] = {
     "disconnect": frozenset({"DisconnectParticipant"}),
     "end": frozenset({"EndFlowExecution"}),
 }
-_STREAMING = UpdateContactMediaStreamingBehavior.TYPE
 _PROMPT = MessageParticipant.TYPE
-_SILENCE = Prompt(ssml='<speak><break time="100ms"/></speak>')
+_NOTHING_RUNS_AT_RESUME = (
+    "transcription stops at each hold, and no flow runs when the hold ends: without [lifecycle] in "
+    "the settings (mode manage or adopt) it does not start again, and the rest of the call has no "
+    "transcript"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +72,16 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Woven:
-    """:param content: The new flow; the one that was given is unchanged.
-    :param insertions: Nothing where all was there already.
+    """The result of weaving.
+
+    :param content: The new flow. The flow that was given is unchanged.
+    :param insertions: Empty if everything was there already.
+    :param notes: What the person who weaves must know.
     """
 
     content: dict[str, Any]
     insertions: tuple[Insertion, ...]
+    notes: tuple[str, ...] = ()
 
 
 def weave(
@@ -107,7 +117,8 @@ def weave(
             )
         _weave_stop(graph, type, stop)
     _refuse(check(graph.content, type), "with transcription in it")
-    return Woven(graph.content, tuple(graph.insertions))
+    notes = (_NOTHING_RUNS_AT_RESUME,) if stop is not None and type in HOLDS else ()
+    return Woven(graph.content, tuple(graph.insertions), notes)
 
 
 def _refuse(problems: Collection[Problem], when: str) -> None:
@@ -117,14 +128,14 @@ def _refuse(problems: Collection[Problem], when: str) -> None:
 
 def _weave_start(graph: FlowGraph, type: str, start: Start) -> None:
     arn = start.function_arn
-    streaming = [name for name in graph.of_type({_STREAMING}) if graph.enables(name)]
-    unplaced = graph.reach(graph.start, until=_PROMPT) if type == OUTBOUND_WHISPER else set()
+    streaming = graph.media_starts()
+    unplaced = graph.reachable(graph.start, until=_PROMPT) if type == OUTBOUND_WHISPER else set()
     for name in streaming:
-        way = Edge(name, "NextAction", graph.next_of(name))
+        edge = Edge(name, "NextAction", graph.next_of(name))
         if name in unplaced:
-            _start_when_placed(graph, way, start, media=False)
+            _start_when_placed(graph, edge, start, media=False)
         else:
-            graph.insert(_start_blocks(start, media=False), graph.leading_on([way], arn))
+            graph.insert(_start_blocks(start, media=False), graph.not_yet_calling([edge], arn))
     if streaming or graph.callers(arn):
         return
     if type not in WHISPERS:
@@ -140,32 +151,32 @@ def _weave_start(graph: FlowGraph, type: str, start: Start) -> None:
         graph.insert(_start_blocks(start), [graph.entry])
 
 
-def _start_when_placed(graph: FlowGraph, way: Edge, start: Start, *, media: bool) -> None:
-    """From this way on, behind each first prompt, and before each end that no prompt leads to."""
-    early = graph.reach(way.target, until=_PROMPT)
+def _start_when_placed(graph: FlowGraph, first: Edge, start: Start, *, media: bool) -> None:
+    """Start behind each first prompt from this edge on, and before each end without a prompt."""
+    unplaced = graph.reachable(first.target, until=_PROMPT)
     answered, silent = [], []
-    for edge in (way, *(edge for edge in graph.edges() if edge.source in early)):
-        ends = graph.is_an_end(edge.target)
+    for edge in (first, *(edge for edge in graph.edges() if edge.source in unplaced)):
+        ends = graph.is_end(edge.target)
         if not graph.is_a(edge.source, {_PROMPT}):
             silent += [edge] if ends else []
-        elif ends or edge.target not in early:  # else a prompt or an end is still to come
+        elif ends or edge.target not in unplaced:  # else a prompt or an end is still to come
             answered.append(edge)
-    graph.insert(_start_blocks(start, media=media), graph.leading_on(answered, start.function_arn))
-    graph.insert([_silence(), *_start_blocks(start, media=media)], silent)
+    blocks = _start_blocks(start, media=media)
+    graph.insert(blocks, graph.not_yet_calling(answered, start.function_arn))
+    graph.insert([say("Silence", SILENCE, next=""), *blocks], silent)
 
 
 def _weave_stop(graph: FlowGraph, type: str, stop: Stop) -> None:
     arn = stop.function_arn
     if type in HOLDS:
-        graph.insert([_stop_block(stop)], graph.leading_on([graph.entry], arn))
+        graph.insert([_stop_block(stop)], graph.not_yet_calling([graph.entry], arn))
         return
-    for name in graph.of_type({_STREAMING}):
-        if not graph.enables(name):
-            graph.insert([_stop_block(stop)], graph.edges({name}, but_from=graph.callers(arn)))
+    for name in graph.media_stops():
+        graph.insert([_stop_block(stop)], graph.edges({name}, not_from=graph.callers(arn)))
     endings = graph.of_type(frozenset[str]().union(*(_ENDINGS[each] for each in stop.before)))
-    over = graph.callers(arn) | graph.without_streaming(behind=endings)
-    blocks = [_stop_block(stop), _stop_media_streaming()]
-    graph.insert(blocks, graph.edges(endings, but_from=over))
+    stopped = graph.callers(arn) | graph.without_streaming(stopped_before=endings)
+    blocks = [_stop_block(stop), media_streaming(False, next="", on_error="")]
+    graph.insert(blocks, graph.edges(endings, not_from=stopped))
     if not graph.callers(arn):
         raise CannotWeave(
             "it has no place for a stop: no Stop media streaming, and no block of those that stop "
@@ -173,36 +184,10 @@ def _weave_stop(graph: FlowGraph, type: str, stop: Stop) -> None:
         )
 
 
-def _silence() -> Block:
-    return MessageParticipant(name="Silence", prompt=_SILENCE, next="", on_error="")
-
-
 def _start_blocks(start: Start, *, media: bool = True) -> list[Block]:
-    streaming = UpdateContactMediaStreamingBehavior(
-        name="Start media streaming", enabled=True, next="", on_error=""
-    )
-    block = InvokeLambdaFunction(
-        name="Start transcription",
-        function_arn=start.function_arn,
-        display_name="start_streaming",
-        attributes=start.attributes,
-        next="",
-        on_error="",
-    )
-    return [streaming, block] if media else [block]
+    block = start_transcription(start.function_arn, start.attributes, next="", on_error="")
+    return [media_streaming(True, next="", on_error=""), block] if media else [block]
 
 
 def _stop_block(stop: Stop) -> Block:
-    return InvokeLambdaFunction(
-        name="Stop transcription",
-        function_arn=stop.function_arn,
-        display_name="stop_streaming",
-        next="",
-        on_error="",
-    )
-
-
-def _stop_media_streaming() -> Block:
-    return UpdateContactMediaStreamingBehavior(
-        name="Stop media streaming", enabled=False, next="", on_error=""
-    )
+    return stop_transcription(stop.function_arn, next="", on_error="")

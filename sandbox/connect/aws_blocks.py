@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from connect_flows.action_rules import MAX_LAMBDA_SECONDS
 from connect_flows.rules import MAX_LAMBDA_CHAIN_SECONDS
@@ -17,73 +17,67 @@ from sandbox.connect.flow_outcome import (
     leads_on,
     parameter,
 )
+from sandbox.connect.flow_state import FlowState, LambdaFailed
 from sandbox.connect.flow_values import look_up
-
-if TYPE_CHECKING:
-    from sandbox.connect.flow_runner import FlowRun
 
 MAX_LAMBDA_TRIES = 4
 MAX_LAMBDA_ANSWER_BYTES = 32 * 1024
 
 
-class LambdaFailed(Exception):
-    """The function raised, was throttled, or could not be reached."""
-
-
-def media_streaming(run: FlowRun, action: Action) -> Outcome:
-    state = parameter(action, "MediaStreamingState")
+def media_streaming(state: FlowState, action: Action) -> Outcome:
+    wanted = parameter(action, "MediaStreamingState")
     (customer, *others) = parameter(action, "Participants")
     directions = set(customer.get("MediaDirections") or ())
     if others or not directions or not directions <= {"From", "To"}:
         raise FlowError(
             f"{action['Identifier']!r}: Participants is the Customer, with From, To or both"
         )
-    contact = run.contact
+    contact = state.contact
     if contact.channel != "VOICE":
         raise BlockFailed(f"a {contact.channel} contact has no audio")
     stream = contact.media_stream
-    now_ms = str(int(run.runner.now() * 1000))
-    if state == "Enabled" and not contact.is_streaming:
+    now_ms = str(int(state.instance.now() * 1000))
+    if wanted == "Enabled" and not contact.is_streaming:
         contact.media_stream = MediaStream(
-            stream.stream_arn if stream else _new_stream_arn(run),
-            _new_fragment_number(run, now_ms),
+            stream.stream_arn if stream else _new_stream_arn(state),
+            _new_fragment_number(state, now_ms),
             now_ms,
         )
-    elif state == "Disabled" and stream and contact.is_streaming:
+    elif wanted == "Disabled" and stream and contact.is_streaming:
         contact.media_stream = MediaStream(
             stream.stream_arn, stream.start_fragment_number, stream.start_timestamp, now_ms
         )
     return leads_on(action)
 
 
-def _new_stream_arn(run: FlowRun) -> str:
+def _new_stream_arn(state: FlowState) -> str:
     """A stream of the pool: older than this call, and its UUID is not the contact's."""
-    _, partition, _, region, account, _ = run.contact.instance_arn.split(":", 5)
-    runner = run.runner
+    _, partition, _, region, account, _ = state.contact.instance_arn.split(":", 5)
+    instance = state.instance
     name = (
-        f"{runner.stream_prefix}-connect-{runner.instance_alias}"
-        f"-contact-{uuid.UUID(int=runner.rng.getrandbits(128), version=4)}"
+        f"{instance.stream_prefix}-connect-{instance.instance_alias}"
+        f"-contact-{uuid.UUID(int=instance.rng.getrandbits(128), version=4)}"
     )
-    created_ms = int(runner.now() * 1000) - runner.rng.randrange(1, 86_400_000)
+    created_ms = int(instance.now() * 1000) - instance.rng.randrange(1, 86_400_000)
     return f"arn:{partition}:kinesisvideo:{region}:{account}:stream/{name}/{created_ms}"
 
 
-def _new_fragment_number(run: FlowRun, now_ms: str) -> str:
+def _new_fragment_number(state: FlowState, now_ms: str) -> str:
     """47 digits that grow with time, as the service's do."""
-    return f"91343852333181{now_ms:0>13}{run.runner.rng.randrange(10**20):020}"
+    return f"91343852333181{now_ms:0>13}{state.instance.rng.randrange(10**20):020}"
 
 
-def invoke_lambda(run: FlowRun, action: Action) -> Outcome:
-    run.external = {}  # Only the most recent Lambda's result is kept, even where it has none.
+def invoke_lambda(state: FlowState, action: Action) -> Outcome:
+    state.external = {}  # Only the most recent Lambda's result is kept, even where it has none.
     parameters = action["Parameters"]
     if (parameters.get("InvocationType") or "SYNCHRONOUS") != "SYNCHRONOUS":
         raise FlowError(f"{action['Identifier']!r}: the runner invokes SYNCHRONOUS only")
-    arn = look_up(parameters["LambdaFunctionARN"], run.known())
+    arn = look_up(parameters["LambdaFunctionARN"], state.known())
     if not isinstance(arn, str) or not arn:
         raise BlockFailed("no function ARN")
-    sent = look_up(parameters.get("LambdaInvocationAttributes") or {}, run.known())
+    sent = look_up(parameters.get("LambdaInvocationAttributes") or {}, state.known())
     limit = float(parameters.get("InvocationTimeLimitSeconds", MAX_LAMBDA_SECONDS))
-    answer = _answer(run, arn, lambda_event(run.contact, sent), limit)
+    answer = _answer(state, arn, lambda_event(state.contact, sent), limit)
     if len(json.dumps(answer, ensure_ascii=False).encode()) >= MAX_LAMBDA_ANSWER_BYTES:
         raise BlockFailed("the answer has 32 KB or more")
     validation = (parameters.get("ResponseValidation") or {}).get("ResponseType", "STRING_MAP")
@@ -91,14 +85,14 @@ def invoke_lambda(run: FlowRun, action: Action) -> Outcome:
         isinstance(answer, dict) and all(isinstance(value, str) for value in answer.values())
     ):
         raise BlockFailed("the answer is not a flat map of strings")
-    run.external = answer
+    state.external = answer
     return leads_on(action)
 
 
-def _answer(run: FlowRun, arn: str, event: dict[str, Any], limit: float) -> Any:
+def _answer(state: FlowState, arn: str, event: dict[str, Any], limit: float) -> Any:
     """Up to four tries, all inside the block's limit and the chain's."""
-    now = run.runner.now
-    seconds = min(limit, MAX_LAMBDA_CHAIN_SECONDS - run.lambda_chain_seconds)
+    now = state.instance.now
+    seconds = min(limit, MAX_LAMBDA_CHAIN_SECONDS - state.lambda_chain_seconds)
     if seconds <= 0:
         raise BlockFailed(f"the Lambdas in a row have used their {MAX_LAMBDA_CHAIN_SECONDS} s")
     began = now()
@@ -109,7 +103,7 @@ def _answer(run: FlowRun, arn: str, event: dict[str, Any], limit: float) -> Any:
             if left <= 0:
                 break
             try:
-                answer = run.runner.invoke_lambda(arn, json.loads(json.dumps(event)), left)
+                answer = state.instance.invoke_lambda(arn, json.loads(json.dumps(event)), left)
             except (LambdaFailed, TimeoutError) as error:
                 failure = error
                 continue
@@ -119,4 +113,4 @@ def _answer(run: FlowRun, arn: str, event: dict[str, Any], limit: float) -> Any:
             raise BlockFailed(f"no answer within {seconds:g} s")
         raise BlockFailed(f"the function failed {MAX_LAMBDA_TRIES} times: {failure}")
     finally:
-        run.lambda_chain_seconds += now() - began
+        state.lambda_chain_seconds += now() - began

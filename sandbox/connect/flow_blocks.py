@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from connect_flows.action_rules import INBOUND, QUEUE
+from connect_flows.flow_types import INBOUND, QUEUE
 from sandbox.connect.aws_blocks import invoke_lambda, media_streaming
 from sandbox.connect.flow_outcome import (
     DISCONNECTS,
@@ -29,10 +28,8 @@ from sandbox.connect.flow_outcome import (
     parameter,
     takes_condition,
 )
+from sandbox.connect.flow_state import FlowState
 from sandbox.connect.flow_values import OPERATORS, is_path, look_up, said, text
-
-if TYPE_CHECKING:
-    from sandbox.connect.flow_runner import FlowRun
 
 MAX_ATTRIBUTE_BYTES = 32 * 1024
 MAX_LOOPS = 100
@@ -57,53 +54,53 @@ HOOKS = frozenset(
 # What a contact carries.
 
 
-def _update_contact_attributes(run: FlowRun, action: Action) -> Outcome:
+def _update_contact_attributes(state: FlowState, action: Action) -> Outcome:
     if (target := parameter(action, "TargetContact")) != "Current":
         raise FlowError(f"{action['Identifier']!r}: the runner knows no {target} contact")
-    values = look_up(parameter(action, "Attributes"), run.known())
+    values = look_up(parameter(action, "Attributes"), state.known())
     for key in values:
         if "$" in key or "." in key:
             raise FlowError(f"{action['Identifier']!r}: {key!r} holds a $ or a dot")
-    attributes = run.contact.attributes | {key: text(value) for key, value in values.items()}
+    attributes = state.contact.attributes | {key: text(value) for key, value in values.items()}
     if len(json.dumps(attributes, ensure_ascii=False).encode()) > MAX_ATTRIBUTE_BYTES:
         raise BlockFailed("the contact's attributes have more than 32 KB")
-    run.contact.attributes.update(attributes)
+    state.contact.attributes.update(attributes)
     return leads_on(action)
 
 
-def _update_flow_attributes(run: FlowRun, action: Action) -> Outcome:
+def _update_flow_attributes(state: FlowState, action: Action) -> Outcome:
     for key, value in parameter(action, "FlowAttributes").items():
-        run.flow_attributes[key] = text(look_up(value["Value"], run.known()))
+        state.flow_attributes[key] = text(look_up(value["Value"], state.known()))
     return leads_on(action)
 
 
-def _tag_contact(run: FlowRun, action: Action) -> Outcome:
+def _tag_contact(state: FlowState, action: Action) -> Outcome:
     tags = parameter(action, "Tags")
     if len(tags) > MAX_TAGS or any(key.startswith("aws:") for key in tags):
         raise FlowError(
             f"{action['Identifier']!r}: at most {MAX_TAGS} Tags, and none that begins with aws:"
         )
-    values = look_up(tags, run.known())
-    run.contact.tags.update({key: text(value) for key, value in values.items()})
+    values = look_up(tags, state.known())
+    state.contact.tags.update({key: text(value) for key, value in values.items()})
     return leads_on(action)
 
 
-def _untag_contact(run: FlowRun, action: Action) -> Outcome:
+def _untag_contact(state: FlowState, action: Action) -> Outcome:
     for key in parameter(action, "TagKeys"):
-        run.contact.tags.pop(key, None)
+        state.contact.tags.pop(key, None)
     return leads_on(action)
 
 
-def _recording(run: FlowRun, action: Action) -> Outcome:
+def _recording(state: FlowState, action: Action) -> Outcome:
     knows_channels = action["Type"] == "UpdateContactRecordingAndAnalyticsBehavior"
-    if knows_channels and run.contact.channel != "VOICE":
-        raise BlockFailed(f"a {run.contact.channel} contact", "ChannelMismatch")
+    if knows_channels and state.contact.channel != "VOICE":
+        raise BlockFailed(f"a {state.contact.channel} contact", "ChannelMismatch")
     behaviour = parameter(action, "RecordingBehavior")
-    run.contact.recorded = tuple(behaviour.get("RecordedParticipants") or ())
-    return leads_on(action, ", ".join(run.contact.recorded))
+    state.contact.recorded = tuple(behaviour.get("RecordedParticipants") or ())
+    return leads_on(action, ", ".join(state.contact.recorded))
 
 
-def _update_event_hooks(run: FlowRun, action: Action) -> Outcome:
+def _update_event_hooks(state: FlowState, action: Action) -> Outcome:
     hooks = parameter(action, "EventHooks")
     if len(hooks) != 1 or not set(hooks) <= HOOKS:
         raise FlowError(
@@ -111,21 +108,21 @@ def _update_event_hooks(run: FlowRun, action: Action) -> Outcome:
             f"not {sorted(hooks)}: write one block a hook"
         )
     ((hook, given),) = hooks.items()
-    flow = look_up(given, run.known())
+    flow = look_up(given, state.known())
     if not flow:
         raise BlockFailed(f"no flow for {hook}")
-    run.contact.hooks[hook] = text(flow)
+    state.contact.hooks[hook] = text(flow)
     return leads_on(action, f"{hook}: {flow}")
 
 
 # Which way to go.
 
 
-def _compare(run: FlowRun, action: Action) -> Outcome:
+def _compare(state: FlowState, action: Action) -> Outcome:
     path = parameter(action, "ComparisonValue")
     if not is_path(path):
         raise FlowError(f"{action['Identifier']!r}: ComparisonValue is one JSONPath, not {path!r}")
-    value = text(look_up(path, run.known()))
+    value = text(look_up(path, state.known()))
     for condition in action["Transitions"].get("Conditions") or ():
         operator = condition["Condition"].get("Operator")
         operands = condition["Condition"].get("Operands") or []
@@ -136,53 +133,53 @@ def _compare(run: FlowRun, action: Action) -> Outcome:
     raise BlockFailed("no condition held", "NoMatchingCondition")
 
 
-def _loop(run: FlowRun, action: Action) -> Outcome:
+def _loop(state: FlowState, action: Action) -> Outcome:
     """So many times *ContinueLooping*, then once *DoneLooping*, then from the beginning."""
     name, given = str(action["Identifier"]), parameter(action, "LoopCount")
-    count = text(look_up(given, run.known()))
+    count = text(look_up(given, state.known()))
     if not re.fullmatch(r"[0-9]{1,3}", count) or int(count) > MAX_LOOPS:
         wrong = f"LoopCount is {count!r}, not 0 to {MAX_LOOPS}"
         raise BlockFailed(wrong) if is_path(given) else FlowError(f"{name!r}: {wrong}")
-    turn = run.turns.get(name, 0) + 1
+    turn = state.turns.get(name, 0) + 1
     if turn > int(count):
-        run.turns[name] = 0
+        state.turns[name] = 0
         return takes_condition(action, "DoneLooping")
-    run.turns[name] = turn
+    state.turns[name] = turn
     return takes_condition(action, "ContinueLooping", f"{turn} of {count}")
 
 
-def _wait(run: FlowRun, action: Action) -> Outcome:
+def _wait(state: FlowState, action: Action) -> Outcome:
     """It takes no time here. For voice, inbound flows only; of its events none can come."""
-    if run.contact.channel == "VOICE" and run.flow_type != INBOUND:
+    if state.contact.channel == "VOICE" and state.flow_type != INBOUND:
         raise BlockFailed("a call can wait in inbound flows only")
-    seconds = text(look_up(parameter(action, "TimeLimitSeconds"), run.known()))
+    seconds = text(look_up(parameter(action, "TimeLimitSeconds"), state.known()))
     return takes_condition(action, "WaitCompleted", f"{seconds} s")
 
 
-def _pass_by(run: FlowRun, action: Action) -> Outcome:
+def _pass_by(state: FlowState, action: Action) -> Outcome:
     return leads_on(action)
 
 
 # What a participant hears.
 
 
-def _message(run: FlowRun, action: Action) -> Outcome:
-    words = said(action["Parameters"], run.known())
+def _message(state: FlowState, action: Action) -> Outcome:
+    words = said(action["Parameters"], state.known())
     if not words:
         raise BlockFailed("nothing to say")
-    run.lambda_chain_seconds = 0.0
+    state.lambda_chain_seconds = 0.0
     return leads_on(action, words)
 
 
-def _loop_prompts(run: FlowRun, action: Action) -> Outcome:
+def _loop_prompts(state: FlowState, action: Action) -> Outcome:
     parameters, name = action["Parameters"], action["Identifier"]
-    seconds = text(look_up(parameters.get("InterruptFrequencySeconds"), run.known()))
+    seconds = text(look_up(parameters.get("InterruptFrequencySeconds"), state.known()))
     if seconds and not OPERATORS["NumberGreaterThan"](seconds, "20"):
         raise FlowError(f"{name!r}: interrupts come more than 20 s apart")
-    words = " | ".join(said(message, run.known()) for message in parameter(action, "Messages"))
-    if seconds and run.flow_type == QUEUE and run.interruptions_left:
-        run.interruptions_left -= 1
-        run.lambda_chain_seconds = 0.0
+    words = " | ".join(said(message, state.known()) for message in parameter(action, "Messages"))
+    if seconds and state.flow_type == QUEUE and state.interruptions_left:
+        state.interruptions_left -= 1
+        state.lambda_chain_seconds = 0.0
         return takes_condition(action, "MessagesInterrupted", words)
     return Outcome(LOOPS, detail=words)
 
@@ -190,25 +187,25 @@ def _loop_prompts(run: FlowRun, action: Action) -> Outcome:
 # Where a flow ends.
 
 
-def _update_target_queue(run: FlowRun, action: Action) -> Outcome:
-    run.contact.queue = run.runner.queues[_queue_id(run, action)]
-    return leads_on(action, run.contact.queue.name)
+def _update_target_queue(state: FlowState, action: Action) -> Outcome:
+    state.contact.queue = state.instance.queues[_queue_id(state, action)]
+    return leads_on(action, state.contact.queue.name)
 
 
-def _queue_id(run: FlowRun, action: Action) -> str:
+def _queue_id(state: FlowState, action: Action) -> str:
     given = [key for key in ("QueueId", "AgentId") if action["Parameters"].get(key)]
     if len(given) != 1:
         raise FlowError(f"{action['Identifier']!r}: either QueueId or AgentId, not {given}")
-    queue = text(look_up(action["Parameters"][given[0]], run.known()))
+    queue = text(look_up(action["Parameters"][given[0]], state.known()))
     if not queue:
         raise BlockFailed("no queue")
-    if queue not in run.runner.queues:
+    if queue not in state.instance.queues:
         raise FlowError(f"{action['Identifier']!r}: the runner was given no queue {queue!r}")
     return queue
 
 
-def _transfer_to_queue(run: FlowRun, action: Action) -> Outcome:
-    contact = run.contact
+def _transfer_to_queue(state: FlowState, action: Action) -> Outcome:
+    contact = state.contact
     if contact.queue is None:
         raise BlockFailed("no queue is set")
     if contact.place != "flow":
@@ -216,41 +213,41 @@ def _transfer_to_queue(run: FlowRun, action: Action) -> Outcome:
     return Outcome(TO_QUEUE, detail=contact.queue.name)
 
 
-def _dequeue(run: FlowRun, action: Action) -> Outcome:
-    queue = _queue_id(run, action)
-    return Outcome(TO_QUEUE, detail=run.runner.queues[queue].name, to=queue)
+def _dequeue(state: FlowState, action: Action) -> Outcome:
+    queue = _queue_id(state, action)
+    return Outcome(TO_QUEUE, detail=state.instance.queues[queue].name, to=queue)
 
 
-def _transfer_to_agent(run: FlowRun, action: Action) -> Outcome:
-    contact = run.contact
+def _transfer_to_agent(state: FlowState, action: Action) -> Outcome:
+    contact = state.contact
     if contact.channel != "VOICE" or contact.agent is None:  # it has no error branch
         return Outcome(ENDS, detail="no agent to transfer a call to")
     return Outcome(TO_AGENT, detail=contact.agent.user_name)
 
 
-def _transfer_to_flow(run: FlowRun, action: Action) -> Outcome:
-    flow = text(look_up(parameter(action, "ContactFlowId"), run.known()))
+def _transfer_to_flow(state: FlowState, action: Action) -> Outcome:
+    flow = text(look_up(parameter(action, "ContactFlowId"), state.known()))
     if not flow:
         raise BlockFailed("no flow")
     return Outcome(TO_FLOW, detail=flow, to=flow)
 
 
-def _end_flow(run: FlowRun, action: Action) -> Outcome:
-    if run.is_in_module:  # Connect takes it there; what it does, the sources do not agree on.
+def _end_flow(state: FlowState, action: Action) -> Outcome:
+    if state.modules:  # Connect takes it there; what it does, the sources do not agree on.
         raise FlowError(f"{action['Identifier']!r}: end a module with EndFlowModuleExecution")
     # In inbound flows, and so in disconnect flows, it acts as Disconnect.
-    return Outcome(DISCONNECTS if run.flow_type == INBOUND else ENDS)
+    return Outcome(DISCONNECTS if state.flow_type == INBOUND else ENDS)
 
 
-def _end_module(run: FlowRun, action: Action) -> Outcome:
+def _end_module(state: FlowState, action: Action) -> Outcome:
     return Outcome(RETURNS)
 
 
-def _disconnect(run: FlowRun, action: Action) -> Outcome:
+def _disconnect(state: FlowState, action: Action) -> Outcome:
     return Outcome(DISCONNECTS)
 
 
-BLOCKS: Mapping[str, Callable[[FlowRun, Action], Outcome]] = {
+BLOCKS: Mapping[str, Callable[[FlowState, Action], Outcome]] = {
     "Compare": _compare,
     "DequeueContactAndTransferToQueue": _dequeue,
     "DisconnectParticipant": _disconnect,

@@ -12,25 +12,15 @@ adminguide/connect-attrib-list.html, devguide/flow-language-actions.html.
 from __future__ import annotations
 
 import json
-import random
-import time
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connect_flows.action_rules import (
-    AGENT_TRANSFER,
-    FLOW_TYPES,
-    HOLDS,
-    LOOP_PROMPTS,
-    MODULE,
-    NOT_BEFORE_LOOP_PROMPTS,
-    RULES,
-    WHISPERS,
-)
-from connect_flows.rules import NotAFlow, check, parse
-from sandbox.connect.aws_blocks import LambdaFailed
-from sandbox.connect.contact import Agent, Contact, Endpoint, MediaStream, Queue, lambda_event
+from connect_flows.action_rules import LOOP_PROMPTS, NOT_BEFORE_LOOP_PROMPTS, RULES
+from connect_flows.flow_content import NotAFlow, parse
+from connect_flows.flow_types import FLOW_TYPES, MODULE
+from connect_flows.rules import check
+from sandbox.connect.contact import Contact
 from sandbox.connect.flow_blocks import BLOCKS
 from sandbox.connect.flow_outcome import (
     ENDS,
@@ -43,31 +33,9 @@ from sandbox.connect.flow_outcome import (
     parameter,
     takes_error_branch,
 )
+from sandbox.connect.flow_state import FlowState, SimulatedInstance
 from sandbox.connect.flow_values import look_up
 
-__all__ = [
-    "Agent",
-    "Contact",
-    "Endpoint",
-    "FlowError",
-    "FlowRun",
-    "FlowRunner",
-    "InvokeLambda",
-    "LambdaFailed",
-    "MediaStream",
-    "Queue",
-    "Step",
-    "lambda_event",
-]
-
-InvokeLambda = Callable[[str, dict[str, Any], float], Any]
-"""``(function ARN, event, seconds left) -> decoded answer``.
-
-Raises `LambdaFailed` for a function error, a throttle or a 5xx, `TimeoutError` when the seconds are
-over. Anything else that it raises is a mistake in the caller and comes out of `FlowRunner.run`.
-"""
-
-AGENT_KNOWN_TYPES = WHISPERS | HOLDS | {AGENT_TRANSFER}
 MAX_STEPS = 1_000
 MAX_MODULE_DEPTH = 5
 
@@ -95,22 +63,11 @@ class Step:
     module: str = ""
 
 
-class FlowRunner:
-    """Runs flows for simulated contacts.
+@dataclass(kw_only=True)
+class FlowRunner(SimulatedInstance):
+    """A simulated instance that runs flows for simulated contacts.
 
-    :param invoke_lambda: Calls a function; see `InvokeLambda`.
-    :param modules: Contents of flow modules by what flows invoke them with, an id or an ARN.
-    :param queues: Queues by id or ARN, agents' own by the agent's.
-    :param now: The time in seconds since 1970. Default: the machine's.
-    :param rng: Where ids of contacts, streams and fragments come from; seed it for the same ones
-        every time.
-    :param stream_prefix: The prefix under *Live media streaming*.
-    :param instance_alias: The instance's alias, a part of stream names.
-    :param failing: Identifiers of blocks that fail, as every block of Connect's can; as a mapping,
-        each with its error type. Default error type: ``NoMatchingError``.
-    :param interruptions: How often looped prompts that allow it are interrupted in a customer queue
-        flow, before an agent is found.
-    :raises FlowError: where Connect would refuse a module.
+    :raises FlowError: if Connect would refuse a module.
 
     .. code-block:: python
 
@@ -119,31 +76,11 @@ class FlowRunner:
         path = runner.run(content, contact, "AGENT_WHISPER")
     """
 
-    def __init__(
-        self,
-        *,
-        invoke_lambda: InvokeLambda,
-        modules: Mapping[str, Mapping[str, Any]] | None = None,
-        queues: Mapping[str, Queue] | None = None,
-        now: Callable[[], float] = time.time,
-        rng: random.Random | None = None,
-        stream_prefix: str = "autotranscribe",
-        instance_alias: str = "sandbox",
-        failing: Collection[str] | Mapping[str, str] = (),
-        interruptions: int = 0,
-    ) -> None:
-        self.invoke_lambda = invoke_lambda
+    def __post_init__(self) -> None:
         self.modules = {
             name: _accepted(content, MODULE, f"module {name!r}")
-            for name, content in (modules or {}).items()
+            for name, content in self.modules.items()
         }
-        self.queues = dict(queues or {})
-        self.now = now
-        self.rng = rng or random.Random()  # noqa: S311 (ids of a simulation, not secrets)
-        self.stream_prefix = stream_prefix
-        self.instance_alias = instance_alias
-        self.failing = failing
-        self.interruptions = interruptions
 
     def run(self, content: Mapping[str, Any], contact: Contact, flow_type: str) -> list[Step]:
         """Run one flow to its end and return the path taken.
@@ -169,24 +106,14 @@ class FlowRun:
 
     :ivar steps: The path so far.
     :ivar ending: How the flow ended; None until then.
-    :ivar external: The last Lambda's result.
-    :ivar turns: How often each *Loop* has been passed.
     """
 
     def __init__(
         self, runner: FlowRunner, content: Mapping[str, Any], contact: Contact, flow_type: str
     ) -> None:
-        self.runner = runner
-        self.contact = contact
-        self.flow_type = flow_type
         self.steps: list[Step] = []
         self.ending: Outcome | None = None
-        self.external: Any = {}
-        self.flow_attributes: dict[str, str] = {}
-        self.turns: dict[str, int] = {}
-        self.lambda_chain_seconds = 0.0
-        self.interruptions_left = runner.interruptions
-        self._modules: tuple[str, ...] = ()
+        self._state = FlowState(instance=runner, contact=contact, flow_type=flow_type)
         self._ahead_of_loop_prompts = ""
         self._has_looped_prompts = False
         self._blocks = self._walk(content)
@@ -204,21 +131,6 @@ class FlowRun:
             raise AssertionError("a flow came to no end")
         return self.ending
 
-    @property
-    def is_in_module(self) -> bool:
-        return bool(self._modules)
-
-    def known(self) -> dict[str, Any]:
-        """What a JSONPath of this flow can begin with."""
-        agent = self.contact.agent if self.flow_type in AGENT_KNOWN_TYPES else None
-        return {
-            **self.contact.data(),
-            "Agent": agent.data() if agent else None,
-            "External": self.external,
-            "LambdaInvocation": {"ResultData": self.external},
-            "FlowAttributes": self.flow_attributes,
-        }
-
     def _walk(self, content: Mapping[str, Any]) -> Generator[Action, None, Outcome]:
         """Stand before each block in turn, then perform it; how the flow or the module ends."""
         actions: dict[str, Action] = {
@@ -235,16 +147,16 @@ class FlowRun:
                     f"{MAX_STEPS} blocks and no end; the flow goes round in "
                     + " → ".join(step.block for step in self.steps[-5:])
                 )
-            module = self._modules[-1] if self._modules else ""
+            module = self._state.modules[-1] if self._state.modules else ""
             # A module's own steps come after the block that invoked it.
             self.steps.append(Step(action["Identifier"], action["Type"], "", 0, module=module))
-            began = self.runner.now()
+            began = self._state.instance.now()
             outcome = yield from self._perform(action)
             self.steps[place] = replace(
                 self.steps[place],
                 branch=outcome.branch,
                 detail=outcome.detail,
-                ms=round((self.runner.now() - began) * 1000),
+                ms=round((self._state.instance.now() - began) * 1000),
             )
             if outcome.target is None:
                 if outcome.branch != RETURNS:
@@ -253,21 +165,21 @@ class FlowRun:
             action = actions[outcome.target]
 
     def _perform(self, action: Action) -> Generator[Action, None, Outcome]:
-        kind, name = action["Type"], action["Identifier"]
+        kind, name, state = action["Type"], action["Identifier"], self._state
         if kind not in BLOCKS and kind != "InvokeFlowModule":
             raise FlowError(f"{name!r} is a {kind}, which the runner does not know")
         try:
             # Connect does not look into modules before the call.
-            if self._modules and not _suits(kind, self.flow_type):
-                raise BlockFailed(f"{kind} is not allowed in a flow of type {self.flow_type}")
-            failing = self.runner.failing
+            if state.modules and not _suits(kind, state.flow_type):
+                raise BlockFailed(f"{kind} is not allowed in a flow of type {state.flow_type}")
+            failing = state.instance.failing
             if name in failing:
                 by_type = failing if isinstance(failing, Mapping) else {}
                 raise BlockFailed("made to fail", by_type.get(name, "NoMatchingError"))
             if kind == "InvokeFlowModule":
                 return (yield from self._invoke_module(action))
             self._keep_off_loop_prompts(kind, name)
-            return BLOCKS[kind](self, action)
+            return BLOCKS[kind](state, action)
         except BlockFailed as failure:
             return takes_error_branch(action, failure)
 
@@ -282,10 +194,11 @@ class FlowRun:
             self._ahead_of_loop_prompts = f"{name!r}, a {kind},"
 
     def _invoke_module(self, action: Action) -> Generator[Action, None, Outcome]:
-        name = look_up(parameter(action, "FlowModuleId"), self.known())
-        if name not in self.runner.modules:
+        state = self._state
+        name = look_up(parameter(action, "FlowModuleId"), state.known())
+        if name not in state.instance.modules:
             raise FlowError(f"{action['Identifier']!r}: the runner was given no module {name!r}")
-        if len(self._modules) == MAX_MODULE_DEPTH:
+        if len(state.modules) == MAX_MODULE_DEPTH:
             raise FlowError(
                 f"{action['Identifier']!r}: modules nest {MAX_MODULE_DEPTH} deep at most"
             )
@@ -294,12 +207,12 @@ class FlowRun:
                 f"{action['Identifier']!r}: the runner does not know a module's own branches"
             )
         # Neither a Lambda's result nor flow attributes cross the boundary, in or out.
-        outside = self.external, self.flow_attributes, self.turns
-        self.external, self.flow_attributes, self.turns = {}, {}, {}
-        self._modules += (name,)
-        ended = yield from self._walk(self.runner.modules[name])
-        self._modules = self._modules[:-1]
-        self.external, self.flow_attributes, self.turns = outside
+        outside = state.external, state.flow_attributes, state.turns
+        state.external, state.flow_attributes, state.turns = {}, {}, {}
+        state.modules += (name,)
+        ended = yield from self._walk(state.instance.modules[name])
+        state.modules = state.modules[:-1]
+        state.external, state.flow_attributes, state.turns = outside
         if ended.branch == RETURNS:
             return leads_on(action)
         return Outcome(ENDS, detail="the module ended the flow")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connect_flows.action_rules import (
+from connect_flows.flow_types import (
     AGENT_TRANSFER,
     AGENT_WHISPER,
     CUSTOMER_HOLD,

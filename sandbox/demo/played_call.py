@@ -11,8 +11,9 @@ from typing import Any
 
 from sandbox.asapp.conversations import Conversation, Utterance
 from sandbox.asapp.double import AsappDouble
+from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
 from sandbox.connect.customer_flows import invoking
-from sandbox.connect.flow_runner import Agent, Contact, Endpoint, FlowRunner, Queue, Step
+from sandbox.connect.flow_runner import FlowRunner, Step
 from sandbox.connect.scenarios import Act, Scene, flows, sequence
 from sandbox.connect.voice_call import ConnectCall
 from sandbox.stacks.deployment import Deployment

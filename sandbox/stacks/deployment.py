@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from connect_autotranscribe.settings import Settings
 from sandbox.asapp.double import AsappDouble
-from sandbox.connect.flow_runner import LambdaFailed
+from sandbox.connect.flow_state import LambdaFailed
 from sandbox.stacks.emulator import ACCOUNT, REGION, ROOT, Emulator, SandboxError
 from shared import table
 

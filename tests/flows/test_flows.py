@@ -33,31 +33,19 @@ from connect_flows.blocks import (
     Prompt,
 )
 from connect_flows.flow import Flow, FlowModule
-from connect_flows.ready_made import (
-    SILENCE,
-    agent_transfer,
-    agent_whisper,
-    customer_hold,
-    customer_queue,
-    customer_whisper,
-    disconnect,
-    outbound_whisper,
-    queue_transfer,
-    start_attributes,
-    start_module,
-    stop_module,
-)
+from connect_flows.ready_made.disconnect import disconnect
+from connect_flows.ready_made.hold_and_queue import customer_hold, customer_queue
+from connect_flows.ready_made.modules import start_module, stop_module
+from connect_flows.ready_made.transfers import agent_transfer, queue_transfer
+from connect_flows.ready_made.whispers import agent_whisper, customer_whisper, outbound_whisper
 from connect_flows.rules import check
-from sandbox.connect.flow_runner import (
-    Agent,
-    Contact,
-    Endpoint,
-    FlowRunner,
-    LambdaFailed,
-    Queue,
-    Step,
-)
+from connect_flows.start_attributes import start_attributes
+from connect_flows.transcription_blocks import SILENCE
+from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
+from sandbox.connect.flow_runner import FlowRunner, Step
+from sandbox.connect.flow_state import LambdaFailed
 from tools.flows import __main__ as draw_flows
+from tools.flows.drawing import draw
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
 START = "arn:aws:lambda:us-east-1:111122223333:function:start:live"
@@ -565,7 +553,11 @@ def test_the_designer_learns_what_is_dynamic_and_how_the_function_is_called() ->
 
 def test_the_same_settings_give_the_same_bytes_in_every_process() -> None:
     program = (
-        "from connect_flows.ready_made import *\n"
+        "from connect_flows.ready_made.disconnect import *\n"
+        "from connect_flows.ready_made.hold_and_queue import *\n"
+        "from connect_flows.ready_made.modules import *\n"
+        "from connect_flows.ready_made.transfers import *\n"
+        "from connect_flows.ready_made.whispers import *\n"
         f"start = {{'start_function_arn': {START!r}, 'customer_id_path': '$.A'}}\n"
         f"stop = {{'stop_function_arn': {STOP!r}}}\n"
         "print(start_module(**start).to_json())\n"
@@ -592,7 +584,7 @@ def test_the_same_settings_give_the_same_bytes_in_every_process() -> None:
 
 
 def test_the_pictures_are_those_of_the_flows_as_they_are() -> None:
-    drawn = {f"{name}.svg": draw_flows.draw(flow) for name, flow in draw_flows.ready_made().items()}
+    drawn = {f"{name}.svg": draw(flow) for name, flow in draw_flows.ready_made().items()}
     committed = {file.name: file.read_text("utf-8") for file in draw_flows.FOLDER.iterdir()}
     assert committed == drawn, "run python -m tools.flows"
 
@@ -607,7 +599,7 @@ def test_every_ready_made_flow_has_its_picture_in_the_guide() -> None:
 @every_ready_made
 def test_a_picture_shows_every_block_and_every_way(name: str) -> None:
     svg = "{http://www.w3.org/2000/svg}"
-    root = ElementTree.fromstring(draw_flows.draw(READY_MADE[name]))  # noqa: S314 (our own)
+    root = ElementTree.fromstring(draw(READY_MADE[name]))  # noqa: S314 (our own)
     words = " ".join(text.text or "" for text in root.iter(f"{svg}text"))
     for identifier, action in actions(name).items():
         assert identifier in words
@@ -625,7 +617,7 @@ def test_a_picture_shows_every_block_and_every_way(name: str) -> None:
 
 @every_ready_made
 def test_a_picture_brings_its_own_ground_and_nothing_from_elsewhere(name: str) -> None:
-    drawn = draw_flows.draw(READY_MADE[name])
+    drawn = draw(READY_MADE[name])
     assert 'fill="#ffffff"' in drawn
     assert re.findall(r"https?://[^\"]+", drawn) == ["http://www.w3.org/2000/svg"]
     assert "<script" not in drawn

@@ -18,18 +18,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connect_flows.flow import Flow
-from connect_flows.ready_made import (
-    agent_transfer,
-    agent_whisper,
-    customer_hold,
-    customer_whisper,
-    disconnect,
-    outbound_whisper,
-    queue_transfer,
-)
-from connect_flows.rules import FLOW_TYPES, HOLDS, WHISPERS, check, parse, targets
-from connect_flows.weave import Before, CannotWeave, Start, Stop, Woven, weave
-from sandbox.connect.flow_runner import Agent, Contact, Endpoint, FlowError, FlowRunner, Queue
+from connect_flows.flow_content import parse, targets
+from connect_flows.flow_graph import CannotWeave
+from connect_flows.flow_types import FLOW_TYPES, HOLDS, WHISPERS
+from connect_flows.ready_made.disconnect import disconnect
+from connect_flows.ready_made.hold_and_queue import customer_hold
+from connect_flows.ready_made.transfers import agent_transfer, queue_transfer
+from connect_flows.ready_made.whispers import agent_whisper, customer_whisper, outbound_whisper
+from connect_flows.rules import check
+from connect_flows.weave import Before, Start, Stop, Woven, weave
+from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
+from sandbox.connect.flow_outcome import FlowError
+from sandbox.connect.flow_runner import FlowRunner
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT.parent / "shared" / "data" / "flows"
@@ -1370,6 +1370,25 @@ def test_the_command_says_in_one_line_why_it_cannot_weave(name: str, tmp_path: P
     assert (ran.returncode, ran.stdout) == (2, b"")
     assert ran.stderr.decode().startswith(f"{path}: {message}")
     assert ran.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("type", sorted(HOLDS))
+def test_the_command_says_what_a_stop_at_a_hold_means_without_lifecycle(
+    type: str, tmp_path: Path
+) -> None:
+    ran = command("weave", file(tmp_path, flow(music())), "--type", type, "--stop", STOP_ARN)
+    assert ran.returncode == 0
+    assert ran.stderr.decode().splitlines() == [
+        "inserted Stop transcription, before 'Music'",
+        "note: transcription stops at each hold, and no flow runs when the hold ends: without "
+        "[lifecycle] in the settings (mode manage or adopt) it does not start again, and the rest "
+        "of the call has no transcript",
+    ]
+
+
+def test_a_stop_elsewhere_than_at_a_hold_needs_no_such_note() -> None:
+    content = flow(stream("Off", False, "Hang up"), HANG_UP)
+    assert weave(content, "CONTACT_FLOW", stop=STOP).notes == ()
 
 
 def test_the_command_wants_to_know_what_to_weave(tmp_path: Path) -> None:

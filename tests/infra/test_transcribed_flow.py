@@ -15,8 +15,10 @@ from aws_cdk.assertions import Annotations, Match, Template
 
 from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_autotranscribe.flows.transcribed_flow import TranscribedFlow
-from connect_flows.rules import check, parse
-from sandbox.connect.flow_runner import Agent, Contact, Endpoint, FlowRunner, Queue
+from connect_flows.flow_content import parse
+from connect_flows.rules import check
+from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
+from sandbox.connect.flow_runner import FlowRunner
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
 OTHER_INSTANCE = INSTANCE[:-1] + "b"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from connect_flows.rules import targets
-from sandbox.connect.flow_runner import Agent, Contact, Endpoint, Queue, Step
+from connect_flows.flow_content import targets
+from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
+from sandbox.connect.flow_runner import Step
 
 SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 INSTANCE = "arn:aws:connect:us-east-1:000000000000:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"

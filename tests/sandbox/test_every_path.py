@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
+import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,7 +14,9 @@ import pytest
 from connect_flows import ready_made
 from connect_flows.flow import Flow, FlowModule
 from connect_flows.rules import check
-from sandbox.connect.flow_runner import Contact, FlowRunner, LambdaFailed, Step
+from sandbox.connect.contact import Contact
+from sandbox.connect.flow_runner import FlowRunner, Step
+from sandbox.connect.flow_state import LambdaFailed
 from tests.sandbox.simulated import (
     FUNCTION,
     Clock,
@@ -60,10 +64,12 @@ Build = Callable[..., Flow | FlowModule]
 
 
 def builders() -> Iterator[Build]:
-    for name, function in inspect.getmembers(ready_made, inspect.isfunction):
-        made = function.__annotations__.get("return")
-        if not name.startswith("_") and made in ("Flow", "FlowModule"):
-            yield function
+    for found in pkgutil.iter_modules(ready_made.__path__, f"{ready_made.__name__}."):
+        module = importlib.import_module(found.name)
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            made = function.__annotations__.get("return")
+            if not name.startswith("_") and made in ("Flow", "FlowModule"):
+                yield function
 
 
 def build(builder: Build) -> Flow | FlowModule:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from connect_flows.action_rules import RULES
+from sandbox.connect.contact import Contact, Queue
 from sandbox.connect.flow_blocks import BLOCKS
-from sandbox.connect.flow_runner import Contact, FlowError, FlowRunner, Queue, Step
+from sandbox.connect.flow_outcome import FlowError
+from sandbox.connect.flow_runner import FlowRunner, Step
 from tests.sandbox.simulated import (
     INSTANCE,
     Clock,

@@ -10,20 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connect_flows.rules import FLOW_TYPES
-from sandbox.connect.flow_runner import (
-    MAX_STEPS,
-    Agent,
-    Contact,
-    Endpoint,
-    FlowError,
-    FlowRunner,
-    LambdaFailed,
-    MediaStream,
-    Queue,
-    Step,
-    lambda_event,
-)
+from connect_flows.flow_types import FLOW_TYPES
+from sandbox.connect.contact import Agent, Contact, Endpoint, MediaStream, Queue, lambda_event
+from sandbox.connect.flow_outcome import FlowError
+from sandbox.connect.flow_runner import MAX_STEPS, FlowRunner, Step
+from sandbox.connect.flow_state import LambdaFailed
 from tests.sandbox.simulated import (
     INSTANCE,
     SHARED_DATA,

@@ -31,8 +31,11 @@ import shared.asapp_sync
 import shared.aws
 import shared.conversation_table
 import shared.http
-from connect_flows import ready_made
 from connect_flows.flow import Flow
+from connect_flows.ready_made.disconnect import disconnect
+from connect_flows.ready_made.hold_and_queue import customer_hold
+from connect_flows.ready_made.transfers import agent_transfer, queue_transfer
+from connect_flows.ready_made.whispers import agent_whisper, outbound_whisper
 from follow_agent_events import handler as follow_agent_events
 from follow_contact_events import handler as follow_contact_events
 from follow_contact_events.handler import NotFollowed
@@ -40,7 +43,8 @@ from sandbox.asapp.double import AsappDouble, Failure
 from sandbox.connect.agent_event_stream import AgentEvents
 from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
 from sandbox.connect.contact_event_bus import ContactEvents
-from sandbox.connect.flow_runner import FlowRunner, LambdaFailed
+from sandbox.connect.flow_runner import FlowRunner
+from sandbox.connect.flow_state import LambdaFailed
 from sandbox.connect.scenarios import CALLS, Scene, flows, sequence
 from sandbox.connect.voice_call import ConnectCall, PublishedFlow
 from shared import environment
@@ -545,15 +549,15 @@ def _ready() -> dict[str, Flow]:
     }
     stop: Json = {"stop_function_arn": STOP}
     hold: Json = {"customer_hold_flow_arn": "Transcription customer hold"}
-    disconnect: Json = {"disconnect_flow_arn": "Transcription disconnect"}
+    agent_left: Json = {"disconnect_flow_arn": "Transcription disconnect"}
     whisper: Json = {"agent_whisper_flow_arn": "Transcription agent whisper"}
     made = [
-        ready_made.agent_whisper(**start),
-        ready_made.outbound_whisper(**start, **hold, **disconnect),
-        ready_made.customer_hold(**stop),
-        ready_made.disconnect(**stop),
-        ready_made.agent_transfer(**stop, **whisper, **hold),
-        ready_made.queue_transfer(**stop, **whisper, **hold),
+        agent_whisper(**start),
+        outbound_whisper(**start, **hold, **agent_left),
+        customer_hold(**stop),
+        disconnect(**stop),
+        agent_transfer(**stop, **whisper, **hold),
+        queue_transfer(**stop, **whisper, **hold),
     ]
     return {flow.name: flow for flow in made}
 

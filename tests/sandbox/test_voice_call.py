@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.connect.flow_runner import Agent, Contact, Endpoint, FlowError, FlowRunner, Queue
+from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
+from sandbox.connect.flow_outcome import FlowError
+from sandbox.connect.flow_runner import FlowRunner
 from sandbox.connect.voice_call import CallError, ConnectCall, Played, PublishedFlow
 from tests.sandbox.simulated import (
     INSTANCE,

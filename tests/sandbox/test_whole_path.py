@@ -20,7 +20,7 @@ import pytest
 
 from sandbox.asapp.conversations import Conversation, Utterance, load_all
 from sandbox.asapp.double import Delivery, Failure
-from sandbox.connect.flow_runner import lambda_event
+from sandbox.connect.contact import lambda_event
 from sandbox.connect.scenarios import HOLD, TAKEN, act, agent_leaves, sequence
 from sandbox.demo.played_call import AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT, START_MODULE, Call
 from sandbox.demo.summary import stored, summarise, wait_for_arrival

@@ -14,15 +14,10 @@ from constructs import Construct
 from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_flows.blocks import InvokeLambdaFunction
 from connect_flows.flow import described, listed, to_json, wrong_names
-from connect_flows.ready_made import start_attributes
-from connect_flows.rules import (
-    FLOW_TYPES,
-    MARGIN_FOR_TOKENS,
-    NotAFlow,
-    check,
-    parse,
-    unknown_types,
-)
+from connect_flows.flow_content import NotAFlow, parse
+from connect_flows.flow_types import FLOW_TYPES
+from connect_flows.rules import MARGIN_FOR_TOKENS, check, unknown_types
+from connect_flows.start_attributes import start_attributes
 from connect_flows.weave import Before, Start, Stop, Woven, weave
 
 _EVERY_ENDING: tuple[Before, ...] = get_args(Before)

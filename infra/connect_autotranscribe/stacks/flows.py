@@ -15,24 +15,27 @@ from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
 from connect_flows.blocks import Prompt
 from connect_flows.flow import Flow
-from connect_flows.ready_made import (
-    DEFAULT_CONNECTED_PROMPT,
-    DEFAULT_FAILED_TRANSFER_PROMPT,
+from connect_flows.ready_made.disconnect import disconnect
+from connect_flows.ready_made.hold_and_queue import (
     DEFAULT_HOLD_PROMPTS,
     DEFAULT_QUEUE_PROMPTS,
-    DEFAULT_TRANSFER_PROMPT,
-    SILENCE,
-    agent_transfer,
-    agent_whisper,
     customer_hold,
     customer_queue,
-    customer_whisper,
-    disconnect,
-    outbound_whisper,
-    queue_transfer,
-    start_module,
-    stop_module,
 )
+from connect_flows.ready_made.modules import start_module, stop_module
+from connect_flows.ready_made.transfers import (
+    DEFAULT_FAILED_TRANSFER_PROMPT,
+    DEFAULT_TRANSFER_PROMPT,
+    agent_transfer,
+    queue_transfer,
+)
+from connect_flows.ready_made.whispers import (
+    DEFAULT_CONNECTED_PROMPT,
+    agent_whisper,
+    customer_whisper,
+    outbound_whisper,
+)
+from connect_flows.transcription_blocks import SILENCE
 
 
 class FlowsStack(Stack):
