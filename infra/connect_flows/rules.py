@@ -64,7 +64,7 @@ class Problem:
 def check(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
     """Every reason for which Connect would refuse the flow; none where it would not.
 
-    :param content: As :func:`parse` gives it.
+    :param content: What `connect_flows.flow_content.parse` returns.
     :param type: A flow type of CloudFormation, such as ``AGENT_WHISPER``, or ``MODULE``.
     :param margin: Characters to keep free under the limit of the content's length.
     """

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from html import unescape
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import pytest
 from constructs import Construct
@@ -104,8 +104,9 @@ def test_every_guide_and_decision_is_a_page_that_the_sidebar_names(site: Path) -
 
 def test_the_flow_language_has_a_page_with_all_its_modules(site: Path) -> None:
     html = (site / "flows.html").read_text("utf-8")
-    names = {each.name for each in iter_modules(connect_flows.__path__)} - {"__main__"}
-    assert {name for name in names if f'id="module-connect_flows.{name}"' in html} == names
+    every = {each.name for each in walk_packages(connect_flows.__path__, "connect_flows.")}
+    names = every - {"connect_flows.__main__"}
+    assert {name for name in names if f'id="module-{name}"' in html} == names
 
 
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 from textwrap import dedent
 from typing import get_type_hints
@@ -252,7 +252,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def flow_language() -> str:
     """The page of `connect_flows`, in Markdown: a section for each module."""
-    modules = [each.name for each in iter_modules(connect_flows.__path__, "connect_flows.")]
+    modules = [each.name for each in walk_packages(connect_flows.__path__, "connect_flows.")]
     sections = (
         f"""## {name.removeprefix("connect_flows.")}
 

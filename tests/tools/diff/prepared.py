@@ -58,10 +58,10 @@ def block_inserted(folder: Path) -> None:
     """A notice in the customer whisper, once the agent is announced."""
     edit(
         folder,
-        "infra/connect_flows/ready_made.py",
-        '_say\\("Announce the agent", prompt, next="Start media streaming"\\),',
-        '_say("Announce the agent", prompt, next="Say the notice"),\n'
-        '            _say("Say the notice", Prompt(text="It is transcribed."), '
+        "infra/connect_flows/ready_made/whispers.py",
+        'say\\("Announce the agent", prompt, next="Start media streaming"\\),',
+        'say("Announce the agent", prompt, next="Say the notice"),\n'
+        '            say("Say the notice", Prompt(text="It is transcribed."), '
         'next="Start media streaming"),',
     )
 
