@@ -10,14 +10,21 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20,21,22,23,24,25
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONPATH = lambdas
 
-.PHONY: help demo sandbox test check synth doctor diff deploy destroy named flows wheel docs contract benchmark clean
+NEEDS_NODE = node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || \
+	{ echo 'This needs Node.js 22 or newer, with npm (20 works, with a warning).'; exit 1; }
+# Bytecode is written at the first use, and only of what is used.
+LOCKED = -qq --require-hashes --no-deps --no-compile
+LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-annotate
+
+.PHONY: help demo sandbox test test-scale check synth doctor diff deploy destroy named flows wheel docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
 synth: ENV ?= sandbox
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/.installed node_modules/.installed .sandbox/.installed ## Play calls through the deployed stacks on this machine; JSON=path also writes the figures
 	@.venv/bin/python -m sandbox.demo $(if $(JSON),--json '$(JSON)')
@@ -27,6 +34,9 @@ sandbox: .venv/.installed node_modules/.installed .sandbox/.installed ## Leave t
 
 test: check ## Lint, type-check, and run every test
 	@.venv/bin/pytest --numprocesses 2 --dist loadgroup
+
+test-scale: .venv/.installed node_modules/.installed .sandbox/.installed ## Run the tests of scale and the long random ones, which make test leaves out
+	@.venv/bin/pytest tests/scale
 
 check: .venv/.installed node_modules/.installed .sandbox/.installed
 	@.venv/bin/ruff check .
@@ -63,6 +73,11 @@ docs: .venv/.installed ## Write the constructs' reference, as web pages, to dist
 	@rm -rf dist/docs
 	@.venv/bin/python -m tools.reference dist/docs
 
+lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hashes; delete a lock first to renew all of it
+	@$(LOCK) --group deploy --output-file requirements.txt >/dev/null
+	@$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt >/dev/null
+	@$(LOCK) --group emulator --output-file sandbox/requirements.txt >/dev/null
+
 contract: .venv/.installed ## Accept changed construct ids and outputs, once CHANGELOG.md names them
 	@.venv/bin/python -m tests.package.contract
 
@@ -72,23 +87,24 @@ benchmark: .venv/.installed ## Measure what has a budget, beside a boto3 peer an
 clean: ## Remove what make installed and wrote
 	@rm -rf .venv .sandbox node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/.installed: requirements.txt requirements-dev.txt pyproject.toml
+.venv/.installed: requirements-dev.txt pyproject.toml
 	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'This needs python3 3.11 or newer, with its venv module.'; exit 1; }
+	@$(NEEDS_NODE)
 	@echo 'Installing Python packages into .venv (once, about a minute) …'
 	@python3 -m venv --clear .venv
-	@.venv/bin/pip install -qq -r requirements-dev.txt
+	@.venv/bin/pip install $(LOCKED) -r requirements-dev.txt
+	@.venv/bin/pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .sandbox/.installed: sandbox/requirements.txt
 	@echo 'Installing the AWS emulator into .sandbox (once) …'
 	@python3 -m venv --clear .sandbox/venv
-	@.sandbox/venv/bin/pip install -qq -r sandbox/requirements.txt
+	@.sandbox/venv/bin/pip install $(LOCKED) -r sandbox/requirements.txt
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json
-	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || \
-		{ echo 'This needs Node.js 20 or newer, with npm.'; exit 1; }
+	@$(NEEDS_NODE)
 	@echo 'Installing the CDK command line into node_modules (once) …'
 	@npm ci --silent --no-fund --no-audit
 	@touch $@

@@ -48,7 +48,8 @@ def test_the_wheel_holds_the_package_and_the_functions_code_and_nothing_else(
     functions = source(CODE, "connect_autotranscribe/_lambdas")
     assert functions
     assert ours == source(PACKAGE, "connect_autotranscribe") | functions
-    assert set(files) - set(ours) == {f"{DIST_INFO}/{x}" for x in ("METADATA", "RECORD", "WHEEL")}
+    described = ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")
+    assert set(files) - set(ours) == {f"{DIST_INFO}/{name}" for name in described}
 
 
 def test_it_says_that_it_has_types(files: dict[str, bytes]) -> None:
@@ -61,6 +62,13 @@ def test_it_names_what_it_needs_and_nothing_that_only_its_tests_need(metadata: M
     assert metadata["Name"] == "connect-autotranscribe"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["Summary"]
+
+
+def test_its_licence_is_apache_2(files: dict[str, bytes], metadata: Message) -> None:
+    assert metadata["License-Expression"] == "Apache-2.0"
+    text = files[f"{DIST_INFO}/licenses/LICENSE"]
+    assert text == (ROOT / "LICENSE").read_bytes()
+    assert b"Apache License\n                           Version 2.0, January 2004\n" in text
 
 
 def test_its_description_is_the_readme_and_renders(metadata: Message) -> None:
