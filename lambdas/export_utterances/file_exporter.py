@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from export_utterances.download import Download
 from export_utterances.retry_policy import Failed, RetryPolicy
-from shared.asapp import BadCredentials, Credentials
+from shared.asapp_requests import BadCredentials, Credentials
 from shared.http import NoAnswer, Origin
 from shared.runtime import Deadline
 
@@ -108,7 +108,7 @@ class FileExporter:
             headers = self._credentials(fresh, deadline).headers
             try:
                 response = self._origin.post(
-                    f"/fileexporter/v1/static/{call}", content, headers, seconds=seconds
+                    f"/fileexporter/v1/static/{call}", content, headers, deadline.at_most(seconds)
                 )
             except NoAnswer:
                 reason = "no answer"

@@ -27,7 +27,7 @@ from export_utterances.download import Changed, Download
 from export_utterances.file_exporter import NOT_ENABLED, STATE, UTTERANCES, FileExporter, Refused
 from export_utterances.retry_policy import Failed, OutOfTime, RetryPolicy
 from shared import log_events
-from shared.asapp import BadCredentials
+from shared.asapp_requests import BadCredentials
 from shared.botocore_errors import error_code
 from shared.runtime import Deadline, LambdaContext
 from shared.secrets import AsappCredentials

@@ -28,7 +28,7 @@ from reconcile_transcript.feed import Spool
 from reconcile_transcript.messages import Messages
 from reconcile_transcript.reconciliation import Reconciler
 from reconcile_transcript.transcripts import Transcripts
-from shared.asapp import BadCredentials
+from shared.asapp_requests import BadCredentials
 from shared.botocore_errors import error_code
 from shared.http import Origin
 from shared.runtime import Deadline, LambdaContext, now_ms

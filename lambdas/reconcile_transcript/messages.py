@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from reconcile_transcript.alignment import Said
-from shared.asapp import BadCredentials, Credentials, error_code
+from shared.asapp_requests import BadCredentials, Credentials, error_code
 from shared.http import NoAnswer, Origin
 from shared.runtime import Deadline
 from shared.utterance import storable
@@ -87,9 +87,9 @@ class Messages:
             if not deadline.remaining():
                 break
             headers = self._credentials(fresh, deadline).headers
-            seconds = min(_SECONDS_A_TRY, deadline.remaining())
+            limit = deadline.at_most(_SECONDS_A_TRY)
             try:
-                answer = self._origin.get(path, headers, seconds=seconds, most_bytes=_MOST_BYTES)
+                answer = self._origin.get(path, headers, limit, most_bytes=_MOST_BYTES)
             except NoAnswer as problem:
                 reason = "timeout" if str(problem) == "timeout" else "connection"
                 continue

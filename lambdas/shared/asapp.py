@@ -6,61 +6,48 @@ Source: ASAPP's *AutoTranscribe Media Gateway* API. An answer of ASAPP, whatever
 
 from __future__ import annotations
 
-import json
 import logging
-import random
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.http import NoAnswer, Origin, Response
+from shared.asapp_requests import Answer, AsappRequests, BadCredentials, Credentials
+from shared.http import Origin
 from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)
 
 _NAMESPACE = "amazonconnect"
-_TRIES = 4
-_SECONDS_A_TRY = 2.2
-_SHORTEST_TRY_SECONDS = 0.05
-_FIRST_PAUSE_SECONDS = 0.2
-_PARTICIPANT_OK = 1000
 _ALREADY = "409-201"
-_PENDING = "409-202"
-_CODE = re.compile(r"\d{3}-\d{2,3}")
+_NO_SUCH_CALL = "400-203"
+_CERTAIN_REFUSAL = re.compile(r"(http_)?4(?!01|29)\d\d(-\d{2,3})?")
+_PARTICIPANT_OK = 1000
 _PARTICIPANT_CODE = re.compile(r"\d{1,5}")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The API id and secret; never printed."""
-
-    api_id: str = field(repr=False)
-    api_secret: str = field(repr=False)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What every request to ASAPP has."""
-        return {
-            "asapp-api-id": self.api_id,
-            "asapp-api-secret": self.api_secret,
-            "Content-Type": "application/json",
-        }
-
-
-class BadCredentials(Exception):
-    """The credentials cannot be read, or are not what they must be."""
+_PARTICIPANT_CODES = {
+    4050: "language not supported",
+    4083: "idle for 60 seconds",
+    4090: "streaming for longer than ASAPP's limit, 3 hours by default",
+    4092: "only smart-formatted text can be redacted",
+    4093: "redaction and detailed tokens exclude each other",
+    4094: "unredacted text refused: the account always redacts",
+    5000: "internal error",
+    5001: "shutting down",
+    5002: "no instance",
+}
+"""From the table of ASAPP's WebSocket API, which shares 1000 with this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a request.
 
-    :param status: ``done``, ``already`` (409-201), ``rejected`` or ``unavailable``.
-    :param reason: ASAPP's code (``400-203``), a participant's status code, or ours
+    :param status: ``done``, ``already`` (409-201, and 400-203 for a stop: what ASAPP does not know
+        it does not transcribe), ``rejected`` or ``unavailable``.
+    :param reason: ASAPP's code (``400-201``), a participant's status code, or ours
         (``timeout``, ``connection``, ``not_json``, ``http_503``, ``credentials``); ``""`` for done.
     :param transcripts: By stream id, how many utterances ASAPP says it produced (stop only).
+    :param is_unclear: Whether an earlier try may have been carried out, although this one was not.
     """
 
     status: str
@@ -68,10 +55,19 @@ class Outcome:
     customer_stream_id: str = ""
     agent_stream_id: str = ""
     transcripts: Mapping[str, int] = field(default_factory=dict)
+    is_unclear: bool = False
 
     @property
     def succeeded(self) -> bool:
         return self.status in ("done", "already")
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the request's effect on ASAPP is known: it does what was asked, or it has refused
+        and nothing came of the request. After a refused start that follows a stop, ASAPP is
+        stopped."""
+        refused = self.status == "rejected" and _CERTAIN_REFUSAL.fullmatch(self.reason)
+        return self.succeeded or bool(refused and not self.is_unclear)
 
 
 class Asapp:
@@ -89,8 +85,7 @@ class Asapp:
         credentials: Callable[[bool, Deadline], Credentials],
         autotranscribe_params: Mapping[str, Any],
     ) -> None:
-        self._origin = origin
-        self._credentials = credentials
+        self._requests = AsappRequests(origin, credentials)
         self._autotranscribe_params = dict(autotranscribe_params)
 
     def start(
@@ -125,75 +120,42 @@ class Asapp:
     def stop(self, guid: str, deadline: Deadline) -> Outcome:
         """Pause or end."""
         body = {"namespace": _NAMESPACE, "guid": guid}
-        return self._post("/mg-autotranscribe/v1/stop-streaming", body, deadline)
-
-    def _post(self, path: str, body: Mapping[str, Any], deadline: Deadline) -> Outcome:
-        """POST until ASAPP decides or time is over.
-
-        Tried again: no answer, 429, 5xx, 409-202 (another request for this guid is pending), and
-        once a 401, with the secret read anew, because it may have been rotated.
-        """
-        content = json.dumps(body).encode()
-        outcome = Outcome("unavailable", "timeout")
-        fresh = False
-        for attempt in range(_TRIES):
-            if attempt:
-                pause = _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)  # noqa: S311
-                time.sleep(min(pause, deadline.remaining()))
-            if deadline.remaining() < _SHORTEST_TRY_SECONDS:
-                break
-            try:
-                credentials = self._credentials(fresh, deadline)
-            except BadCredentials as problem:
-                logger.error("no credentials for ASAPP", extra={"problem": str(problem)})
-                return Outcome("unavailable", "credentials")
-            seconds = min(_SECONDS_A_TRY, deadline.remaining())
-            try:
-                response = self._origin.post(path, content, credentials.headers, seconds=seconds)
-            except NoAnswer as problem:
-                reason = "timeout" if str(problem) == "timeout" else "connection"
-                outcome = Outcome("unavailable", reason)
-                continue
-            outcome = _outcome(response)
-            if response.status == 401 and not fresh:
-                fresh = True
-            elif outcome.status != "unavailable":
-                break
+        outcome = self._post("/mg-autotranscribe/v1/stop-streaming", body, deadline)
+        if outcome.reason == _NO_SUCH_CALL:
+            return Outcome("already", _NO_SUCH_CALL)
         return outcome
 
-
-def error_code(response: Response) -> str:
-    """ASAPP's code (``400-203``), or ``http_503`` where it gives none."""
-    error = _object(response.body).get("error")
-    code = error.get("code") if isinstance(error, dict) else None
-    known = isinstance(code, str) and _CODE.fullmatch(code)
-    return str(code) if known else f"http_{response.status}"
-
-
-def _outcome(response: Response) -> Outcome:
-    if response.status == 200:
-        return _accepted(_object(response.body))
-    reason = error_code(response)
-    if reason == _ALREADY:
-        return Outcome("already", reason)
-    again = response.status == 429 or response.status >= 500 or reason == _PENDING
-    return Outcome("unavailable" if again else "rejected", reason)
+    def _post(self, path: str, body: Mapping[str, Any], deadline: Deadline) -> Outcome:
+        try:
+            answer = self._requests.post(path, body, deadline)
+        except BadCredentials as problem:
+            logger.error("no credentials for ASAPP", extra={"problem": str(problem)})
+            return Outcome("unavailable", "credentials")
+        if not answer.code:
+            return _accepted(answer)
+        if answer.code == _ALREADY:
+            return Outcome("already", answer.code)
+        status = "unavailable" if answer.may_pass else "rejected"
+        return Outcome(status, answer.code, is_unclear=answer.is_unclear)
 
 
-def _accepted(answer: Mapping[str, Any]) -> Outcome:
+def _accepted(answer: Answer) -> Outcome:
     """A 200 can still report a failure: in ``isOk``, or in a participant's status."""
-    if not answer:
-        return Outcome("unavailable", "not_json")
-    participants = answer.get("autotranscribeResponse")
+    participants = answer.content.get("autotranscribeResponse")
     participants = participants if isinstance(participants, dict) else {}
     customer = _participant(participants, "customer")
     agent = _participant(participants, "agent")
     statuses = (participant.get("status") for participant in (customer, agent))
     codes = [status.get("code") for status in statuses if isinstance(status, dict)]
     failed = [code for code in codes if code != _PARTICIPANT_OK]
-    if answer.get("isOk") is not True or failed:
+    if answer.content.get("isOk") is not True or failed:
         code = str(failed[0]) if failed else ""
-        return Outcome("rejected", code if _PARTICIPANT_CODE.fullmatch(code) else "not_ok")
+        code = code if _PARTICIPANT_CODE.fullmatch(code) else "not_ok"
+        meaning = _PARTICIPANT_CODES.get(int(code), "unknown") if code.isdigit() else "unknown"
+        logger.warning(
+            "ASAPP accepted the request and failed", extra={"code": code, "meaning": meaning}
+        )
+        return Outcome("rejected", code)
     return Outcome(
         "done",
         customer_stream_id=_stream_id(customer),
@@ -216,11 +178,3 @@ def _participant(participants: Mapping[str, Any], role: str) -> dict[str, Any]:
 def _stream_id(participant: Mapping[str, Any]) -> str:
     value = participant.get("streamId")
     return value if isinstance(value, str) else ""
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

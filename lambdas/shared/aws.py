@@ -13,6 +13,7 @@ import hmac
 import itertools
 import json
 import os
+import random
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -22,19 +23,28 @@ from shared.http import NoAnswer, Origin
 from shared.runtime import Deadline
 
 _SECONDS_A_TRY = 2.0
+_FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 1.0
+_SHORTEST_TRY_SECONDS = 0.01
 _CONTENT_TYPE = {"dynamodb": "application/x-amz-json-1.0"}
 _RETRIED = frozenset(
     (
         "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
         "RequestLimitExceeded",
         "ThrottlingException",
+        "TransactionConflictException",
         "TransactionInProgressException",
         "InternalServerError",
         "InternalServiceError",
         "ServiceUnavailable",
     )
 )
+_PASSING_REASONS = frozenset(
+    ("None", "ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict")
+)
+"""Why DynamoDB cancelled a transaction that succeeds if it is sent again. ``None`` is the reason of
+those of its writes that had nothing against it."""
 
 
 class AwsError(Exception):
@@ -63,16 +73,17 @@ def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline)
     error = AwsError(target, "NoAnswer")
     for attempt in itertools.count():
         if attempt:
-            time.sleep(min(0.05 * 4**attempt, _LONGEST_PAUSE_SECONDS, deadline.remaining()))
-        if deadline.remaining() < 0.01:
+            pause = min(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), _LONGEST_PAUSE_SECONDS)
+            deadline.pause(pause * random.uniform(0.5, 1))  # noqa: S311
+        if deadline.remaining() < _SHORTEST_TRY_SECONDS:
             break
         origin = _origin(service)
+        now = time.gmtime(deadline.clock.now_ms() / 1000)
         headers = signed_headers(
-            service, origin.host, target, content_type, content, time.gmtime(), os.environ
+            service, origin.host, target, content_type, content, now, os.environ
         )
-        seconds = min(_SECONDS_A_TRY, deadline.remaining())
         try:
-            response = origin.post("/", content, headers, seconds=seconds)
+            response = origin.post("/", content, headers, deadline.at_most(_SECONDS_A_TRY))
         except NoAnswer:
             continue
         answer = _json(response.body)
@@ -80,9 +91,17 @@ def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline)
             return answer
         code = str(answer.get("__type", f"HTTP{response.status}")).rpartition("#")[2]
         error = AwsError(target, code, answer)
-        if response.status < 500 and code not in _RETRIED:
+        if response.status < 500 and not _may_pass(code, answer):
             break
     raise error
+
+
+def _may_pass(code: str, answer: Mapping[str, Any]) -> bool:
+    if code != "TransactionCanceledException":
+        return code in _RETRIED
+    reasons = answer.get("CancellationReasons")
+    codes = [reason.get("Code") for reason in reasons] if isinstance(reasons, list) else []
+    return bool(codes) and _PASSING_REASONS.issuperset(codes)
 
 
 def signed_headers(

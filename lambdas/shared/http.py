@@ -1,14 +1,19 @@
-"""HTTP over the standard library, with a time limit that holds whatever the other side does.
+"""HTTP over the standard library. A time limit holds whatever the other side does, and a request
+that was given up is never sent later.
 
 ``http.client`` limits each single read, so a server that drips a byte a second, or a name server
-that is silent, outlasts any of its timeouts. Here the exchange runs on a thread of its own and the
-caller stops waiting at the deadline.
+that is silent, outlasts any of its timeouts. Here such work runs on a thread of its own, and the
+caller stops waiting at its deadline. A thread cannot be ended, and Lambda freezes one in the middle
+of its work until the next invocation. So the work has two parts. The first makes a connection and
+sends nothing. The second sends the request, over a connection that the caller knows and shuts down
+when it gives up: what the thread does after that cannot reach the server.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import select
 import socket
 import ssl
 import threading
@@ -16,13 +21,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from shared.runtime import Clock, Deadline
+
+T = TypeVar("T")
+
 MAX_RESPONSE_BYTES = 1024 * 1024
+_SECONDS_TO_CONNECT = 2.0
+"""A lost packet costs a resolver 5 seconds: asking again is faster."""
+_SECONDS_A_READ_OF_A_HANDSHAKE = 10.0
+_LONGEST_IDLE_MS = 300_000
+"""Network address translation in AWS forgets a connection after 350 seconds without a packet."""
 
 
 class NoAnswer(Exception):
-    """No complete HTTP response came: time ran out, or the connection failed."""
+    """No complete HTTP response came: time ran out, or the connection failed.
+
+    :param reason: ``timeout``, or what failed.
+    :param was_sent: False if the server certainly got nothing.
+    """
+
+    def __init__(self, reason: str, was_sent: bool) -> None:
+        super().__init__(reason)
+        self.was_sent = was_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +61,36 @@ class Origin:
     """One scheme, host and port, whose connections stay open between requests.
 
     :param url: For instance ``https://api.asapp.com``.
+    :param resolve: Looks up the host, like :func:`socket.getaddrinfo`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not an origin such as https://api.asapp.com")
         self.host = parts.netloc
         self._tls = parts.scheme == "https"
-        self._idle: list[http.client.HTTPConnection] = []
+        self._address = (parts.hostname, parts.port or (443 if self._tls else 80))
+        self._resolve = resolve
+        self._idle: list[tuple[socket.socket, int]] = []  # each with the time of its last use
 
     def post(
-        self, path: str, body: bytes, headers: Mapping[str, str], *, seconds: float
+        self, path: str, body: bytes, headers: Mapping[str, str], deadline: Deadline
     ) -> Response:
-        """One POST, with its answer or :class:`NoAnswer` within ``seconds``."""
-        return self._request("POST", path, body, headers, seconds, MAX_RESPONSE_BYTES)
+        """One POST.
+
+        :raises NoAnswer: at the deadline at the latest.
+        """
+        return self._request("POST", path, body, headers, deadline, MAX_RESPONSE_BYTES)
 
     def get(
-        self, path: str, headers: Mapping[str, str], *, seconds: float, most_bytes: int
+        self, path: str, headers: Mapping[str, str], deadline: Deadline, *, most_bytes: int
     ) -> Response:
-        """One GET, with its answer of at most ``most_bytes`` or :class:`NoAnswer` likewise."""
-        return self._request("GET", path, None, headers, seconds, most_bytes)
+        """One GET.
+
+        :raises NoAnswer: at the deadline at the latest, or if the answer has over ``most_bytes``.
+        """
+        return self._request("GET", path, None, headers, deadline, most_bytes)
 
     def _request(
         self,
@@ -66,88 +98,180 @@ class Origin:
         path: str,
         body: bytes | None,
         headers: Mapping[str, str],
-        seconds: float,
+        deadline: Deadline,
         most_bytes: int,
     ) -> Response:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connection()
-        connection.timeout = seconds  # ends a thread that nobody waits for any more
-        if connection.sock is not None:
-            connection.sock.settimeout(seconds)
-
-        def exchange() -> Response | Exception:
+        request = method, path, body, {"Host": self.host, **headers}
+        while True:
+            sock = self._idle_socket(deadline.clock)
+            is_reused = sock is not None
+            sock = sock or self._connected(deadline)
             try:
-                connection.request(method, path, body, dict(headers))
-                answer = connection.getresponse()
-                content = answer.read(most_bytes + 1)
-                if answer.length and len(content) <= most_bytes:
-                    raise http.client.IncompleteRead(b"")  # read(n) itself does not say so
-                names = {name.lower(): value for name, value in answer.getheaders()}
-                return Response(answer.status, names, content)
-            except Exception as problem:
-                return problem
+                response = self._exchange(sock, request, most_bytes, deadline)
+            except (OSError, http.client.HTTPException) as problem:
+                if is_reused and isinstance(problem, (ConnectionError, ssl.SSLEOFError)):
+                    continue  # the server closed it while we sent
+                self._close_idle()  # the others have slept as long
+                raise NoAnswer(_reason(problem), was_sent=True) from problem
+            if len(response.body) > most_bytes:
+                raise NoAnswer("the response is too long", was_sent=True)
+            return response
 
-        done = _on_a_thread(exchange)
+    def _exchange(
+        self, sock: socket.socket, request: tuple[Any, ...], most_bytes: int, deadline: Deadline
+    ) -> Response:
+        def exchange() -> Response:
+            try:
+                if not deadline.remaining():
+                    raise TimeoutError  # the process was frozen before this thread could send
+                response, is_open = _response(sock, self.host, request, most_bytes)
+            except BaseException:
+                sock.close()
+                raise
+            if is_open:
+                self._idle.append((sock, deadline.clock.now_ms()))
+            else:
+                sock.close()
+            return response
+
+        sock.settimeout(max(deadline.remaining(), 0.001))  # ends a thread that nobody waits for
         try:
-            outcome = done.get(timeout=seconds)
-        except Empty:
-            _abandon(connection)
-            raise NoAnswer("timeout") from None
-        if isinstance(outcome, (OSError, http.client.HTTPException)):
-            connection.close()
-            self._idle.clear()  # the others have slept as long
-            reason = "timeout" if isinstance(outcome, TimeoutError) else type(outcome).__name__
-            raise NoAnswer(reason) from outcome
-        if isinstance(outcome, Exception):
-            connection.close()
-            raise outcome
-        if len(outcome.body) > most_bytes:
-            connection.close()
-            raise NoAnswer("the response is too long")
-        self._idle.append(connection)
-        return outcome
+            return _on_a_thread(exchange, deadline)
+        except TimeoutError:
+            with contextlib.suppress(OSError):
+                # Not sock.shutdown: an SSLSocket's forgets its keys first, and a thread that is
+                # about to send would send in the clear.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            raise
 
-    def _connection(self) -> http.client.HTTPConnection:
-        if self._tls:
-            return http.client.HTTPSConnection(self.host, context=_tls_context())
-        return http.client.HTTPConnection(self.host)
+    def _idle_socket(self, clock: Clock) -> socket.socket | None:
+        """An idle connection that is still open. One that has something to read is not: nothing is
+        due on it but the server's goodbye."""
+        while True:
+            try:
+                sock, used_at_ms = self._idle.pop()
+            except IndexError:
+                return None
+            poll = select.poll()
+            poll.register(sock, select.POLLIN)
+            if clock.now_ms() - used_at_ms <= _LONGEST_IDLE_MS and not poll.poll(0):
+                return sock
+            sock.close()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread took it
+                self._idle.pop()[0].close()
+
+    def _connected(self, deadline: Deadline) -> socket.socket:
+        """A new connection. One that comes too late waits for the next request."""
+        limit = deadline.at_most(_SECONDS_TO_CONNECT)
+
+        def keep(sock: socket.socket) -> None:
+            self._idle.append((sock, deadline.clock.now_ms()))
+
+        try:
+            return _on_a_thread(lambda: self._connect(limit), limit, too_late=keep)
+        except OSError as problem:
+            raise NoAnswer(_reason(problem), was_sent=False) from problem
+
+    def _connect(self, limit: Deadline) -> socket.socket:
+        host, port = self._address
+        addresses = self._resolve(host, port, type=socket.SOCK_STREAM)
+        problem = OSError("the host has no address")
+        for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                # An address where nobody is must not use up the time of the next one.
+                share = limit.remaining() / (len(addresses) - tried)
+                sock.settimeout(max(share, 0.001))
+                sock.connect(address)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._tls:
+                    sock.settimeout(_SECONDS_A_READ_OF_A_HANDSHAKE)
+                    sock = _tls_context().wrap_socket(sock, server_hostname=host)
+                return sock
+            except OSError as error:
+                sock.close()
+                problem = error
+        raise problem
 
 
-_Exchange = Callable[[], Response | Exception]
-_Job = tuple[_Exchange, SimpleQueue[Response | Exception]]
-_idle_threads: list[SimpleQueue[_Job]] = []
+def _response(
+    sock: socket.socket, host: str, request: tuple[Any, ...], most_bytes: int
+) -> tuple[Response, bool]:
+    """Send the request and read its answer; and whether the connection is good for another one."""
+    connection = http.client.HTTPConnection(host)
+    connection.sock = sock
+    connection.auto_open = 0  # otherwise it would connect and send again by itself
+    connection.request(*request)
+    answer = connection.getresponse()
+    content = answer.read(most_bytes + 1)
+    if answer.length and len(content) <= most_bytes:
+        raise http.client.IncompleteRead(b"")  # read(n) itself does not say so
+    names = {name.lower(): value for name, value in answer.getheaders()}
+    is_open = answer.isclosed() and connection.sock is not None
+    return Response(answer.status, names, content), is_open
 
 
-def _on_a_thread(exchange: _Exchange) -> SimpleQueue[Response | Exception]:
-    """Where the result will be. Threads are kept: on a busy processor a new one waits its turn for
-    milliseconds, one that slept goes first."""
-    done: SimpleQueue[Response | Exception] = SimpleQueue()
+def _reason(problem: Exception) -> str:
+    return "timeout" if isinstance(problem, TimeoutError) else type(problem).__name__
+
+
+_idle_threads: list[SimpleQueue[Callable[[], None]]] = []
+
+
+def _on_a_thread(
+    work: Callable[[], T], deadline: Deadline, *, too_late: Callable[[T], None] | None = None
+) -> T:
+    """What ``work`` returns or raises.
+
+    Threads are kept: on a busy processor a new one waits its turn for milliseconds, one that slept
+    goes first.
+
+    :param too_late: Gets the result if nobody waits for it any more.
+    :raises TimeoutError: at the deadline; the work goes on.
+    """
+    done: SimpleQueue[T | Exception] = SimpleQueue()
+    given_up = threading.Event()
+
+    def run() -> None:
+        try:
+            result: T | Exception = work()
+        except Exception as problem:
+            result = problem
+        _idle_threads.append(jobs)  # before the caller goes on, who may need a thread at once
+        done.put(result)
+        if given_up.is_set() and too_late:
+            with contextlib.suppress(Empty):  # the caller took it at the last moment
+                late = done.get_nowait()
+                if not isinstance(late, Exception):
+                    too_late(late)
+
     try:
         jobs = _idle_threads.pop()
     except IndexError:
         jobs = SimpleQueue()
         threading.Thread(target=_work, args=(jobs,), daemon=True).start()
-    jobs.put((exchange, done))
-    return done
+    jobs.put(run)
+    try:
+        result = deadline.clock.take(done, deadline.remaining())
+    except Empty:
+        given_up.set()
+        try:
+            result = done.get_nowait()
+        except Empty:
+            raise TimeoutError from None
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
-def _work(jobs: SimpleQueue[_Job]) -> None:
+def _work(jobs: SimpleQueue[Callable[[], None]]) -> None:
     while True:
-        exchange, done = jobs.get()
-        result = exchange()
-        _idle_threads.append(jobs)  # before the caller goes on, who may need a thread at once
-        done.put(result)
+        jobs.get()()
 
 
 @cache
 def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
-
-
-def _abandon(connection: http.client.HTTPConnection) -> None:
-    """Wake the thread that still reads from the connection; it closes what it holds."""
-    if connection.sock is not None:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from shared import aws
-from shared.asapp import BadCredentials, Credentials
+from shared.asapp_requests import BadCredentials, Credentials
 from shared.runtime import Deadline
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")

@@ -11,7 +11,7 @@ from shared.asapp_sync import Answer, sync
 from shared.connect import Contact
 from shared.conversation import START, Leg, started
 from shared.conversation_table import Conversations
-from shared.runtime import Deadline, LambdaContext, now_ms
+from shared.runtime import Deadline, LambdaContext
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,6 @@ def start(
         stream_arn=contact.stream_arn,
         fragment_number=contact.start_fragment_number if at_fragment else "",
         began_at_ms=contact.stream_started_at_ms,
-        at_ms=now_ms(),
+        at_ms=deadline.clock.now_ms(),
     )
     return sync(conversation_id, started(leg), conversations, asapp, deadline, START)

@@ -7,10 +7,12 @@ import logging
 from typing import Any
 
 from shared import environment, log_events
-from shared.asapp_sync import sync
+from shared.asapp import Asapp
+from shared.asapp_sync import Answer, sync
 from shared.connect import Contact
 from shared.conversation import STOP, stopped
-from shared.runtime import LambdaContext, now_ms
+from shared.conversation_table import Conversations
+from shared.runtime import Deadline, LambdaContext
 
 logger = logging.getLogger(__name__)
 
@@ -18,13 +20,12 @@ logger = logging.getLogger(__name__)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """:returns: The STRING_MAP of :meth:`shared.asapp_sync.Answer.for_flow`."""
     contact = Contact.from_event(event)
-    answer = sync(
+    answer = stop(
+        contact,
         contact.conversation_id(environment.conversation_id_source()),
-        stopped(contact.contact_id, now_ms()),
         environment.conversations(),
         environment.asapp(),
         environment.deadline(context),
-        STOP,
     )
     logger.info(
         "stop streaming: %s",
@@ -36,3 +37,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
         },
     )
     return answer.for_flow()
+
+
+def stop(
+    contact: Contact,
+    conversation_id: str,
+    conversations: Conversations,
+    asapp: Asapp,
+    deadline: Deadline,
+) -> Answer:
+    """Have ASAPP hear the contact no more."""
+    observation = stopped(contact.contact_id, deadline.clock.now_ms())
+    return sync(conversation_id, observation, conversations, asapp, deadline, STOP)

@@ -30,11 +30,8 @@ import export_utterances.retry_policy
 import reconcile_transcript.handler
 import reconcile_transcript.messages
 import reconcile_transcript.transcripts
-import shared.asapp
 import shared.asapp_sync
-import shared.aws
-import shared.conversation_table
-import shared.http
+import shared.runtime
 import store_transcript.handler
 from export_utterances.handler import NotExported
 from export_utterances.retry_policy import RetryPolicy
@@ -49,7 +46,7 @@ from sandbox.stacks.emulator import Emulator
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
 from shared import environment
-from shared.asapp import BadCredentials
+from shared.asapp_requests import BadCredentials
 from shared.transcript import Transcript, TranscriptReader
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
@@ -273,14 +270,11 @@ def functions(
             export_utterances.retry_policy,
             reconcile_transcript.messages,
             reconcile_transcript.transcripts,
-            shared.asapp,
-            shared.aws,
-            shared.conversation_table,
-            shared.http,
             shared.asapp_sync,
+            shared.runtime,
             store_transcript.handler,
         ):
-            monkeypatch.setattr(module, "time", clock)
+            monkeypatch.setattr(module, "time", clock, raising=False)
         forget()
         secret = json.dumps({"apiId": asapp.api_id, "apiSecret": asapp.api_secret})
         emulator.client("secretsmanager").create_secret(Name=name, SecretString=secret)

@@ -26,11 +26,8 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-import shared.asapp
 import shared.asapp_sync
-import shared.aws
-import shared.conversation_table
-import shared.http
+import shared.runtime
 from connect_flows.flow import Flow
 from connect_flows.ready_made.disconnect import disconnect
 from connect_flows.ready_made.hold_and_queue import customer_hold
@@ -219,14 +216,8 @@ def functions() -> Iterator[Functions]:
         conversations = MortalConversations(TABLE, 86_400)
         patch.setattr(environment, "conversations", lambda: conversations)
         environment.asapp.cache_clear()
-        for module in (
-            shared.asapp,
-            shared.aws,
-            shared.conversation_table,
-            shared.http,
-            shared.asapp_sync,
-        ):
-            patch.setattr(module, "time", clock)
+        for module in (shared.runtime, shared.asapp_sync):
+            patch.setattr(module, "time", clock, raising=False)
         yield Functions(clock, asapp, table, conversations, boto3.client("dynamodb"))
         environment.asapp.cache_clear()
     server.shutdown()

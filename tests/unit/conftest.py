@@ -11,19 +11,25 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
 from shared.asapp import Asapp
 from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.secrets import AsappCredentials
+
+from .held_clock import HeldClock
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 API_SECRET = "s3cr3t-of-asapp"
 CUSTOMER_NUMBER = "+15550100199"
@@ -83,6 +89,7 @@ class Vendor(ThreadingHTTPServer):
         self.behaviours: list[Behaviour] = [started]
         self.moods: dict[str, Behaviour] = {}  # towards one conversation, whatever the others see
         self.closing = threading.Event()
+        self.clock: HeldClock | None = None  # then hanging takes no time
 
     @property
     def url(self) -> str:
@@ -118,7 +125,20 @@ def failing(status: int, code: str) -> Behaviour:
 
 
 def hang(request: VendorHandler) -> None:
+    if request.server.clock:
+        request.server.clock.run_out()
     request.server.closing.wait(20)
+
+
+def slow(seconds: float, then: Behaviour | None = None) -> Behaviour:
+    """Take so long, on the clock that the test holds."""
+
+    def behave(request: VendorHandler) -> None:
+        assert request.server.clock
+        request.server.clock.advance(seconds)
+        (then or started)(request)
+
+    return behave
 
 
 def drip(request: VendorHandler) -> None:
@@ -126,6 +146,8 @@ def drip(request: VendorHandler) -> None:
     for byte in b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n":
         request.wfile.write(bytes([byte]))
         request.wfile.flush()
+        if request.server.clock:
+            return hang(request)
         if request.server.closing.wait(0.5):
             return
 
@@ -159,14 +181,32 @@ def vendor() -> Iterator[Vendor]:
     server.server_close()
 
 
+@pytest.fixture
+def clock(vendor: Vendor) -> HeldClock:
+    """The vendor's and the test's."""
+    vendor.clock = HeldClock()
+    return vendor.clock
+
+
+def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
+    """moto fails if it gets a transaction while it works on another request."""
+    lock = threading.Lock()
+
+    def serialized(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with lock:
+            return list(app(environ, start_response))
+
+    return serialized
+
+
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
     """AWS's endpoint for the functions, through the variable that every SDK honours."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+    endpoint = f"http://127.0.0.1:{server.server_port}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
         patch.setenv("AWS_REGION", "us-east-1")
@@ -174,7 +214,8 @@ def aws() -> Iterator[str]:
         patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
         yield endpoint
-    server.stop()
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

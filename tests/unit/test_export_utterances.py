@@ -38,7 +38,7 @@ from export_utterances.download import Download
 from export_utterances.file_exporter import STATE, UTTERANCES, FileExporter
 from export_utterances.handler import Bucket, NotExported, Progress, days_of, export
 from export_utterances.retry_policy import RetryPolicy
-from shared.asapp import BadCredentials
+from shared.asapp_requests import BadCredentials
 from shared.runtime import Deadline
 from shared.secrets import AsappCredentials
 

@@ -29,7 +29,7 @@ from read_transcript import handler as read_transcript
 from reconcile_transcript import handler as reconcile_transcript
 from reconcile_transcript.handler import NotReconciled
 from shared import environment
-from shared.asapp import BadCredentials
+from shared.asapp_requests import BadCredentials
 from shared.aws import AwsError
 from shared.connect import NotAContact
 from shared.secrets import AsappCredentials

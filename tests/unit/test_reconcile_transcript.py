@@ -22,7 +22,7 @@ from reconcile_transcript.handler import NotReconciled, handler
 from reconcile_transcript.messages import MOST_MESSAGES, Messages, NoRecord, Record, moment_ms
 from reconcile_transcript.reconciliation import Finding, Verdict, judge
 from reconcile_transcript.transcripts import Known, Transcripts
-from shared.asapp import BadCredentials
+from shared.asapp_requests import BadCredentials
 from shared.conversation import Conversation, Leg
 from shared.conversation_table import Conversations
 from shared.http import Origin

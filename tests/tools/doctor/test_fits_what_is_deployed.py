@@ -13,7 +13,7 @@ from aws_cdk import App
 from app import ENVIRONMENTS, build
 from connect_autotranscribe.settings import Settings
 from shared import secrets
-from shared.asapp import BadCredentials
+from shared.asapp_requests import BadCredentials
 from shared.runtime import Deadline
 from tools.doctor.account import BOOTSTRAP_VERSION
 from tools.doctor.asapp_secret import fault
