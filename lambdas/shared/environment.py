@@ -10,7 +10,7 @@ from shared.asapp import Asapp
 from shared.aws import AwsError
 from shared.conversation_table import Conversations
 from shared.http import Origin
-from shared.runtime import Deadline, LambdaContext
+from shared.runtime import Clock, Deadline, LambdaContext
 from shared.secrets import AsappCredentials
 
 _SECONDS_TO_ANSWER = 0.5
@@ -20,7 +20,13 @@ _SECONDS_A_DAY = 86_400
 def deadline(context: LambdaContext) -> Deadline:
     """Half a second before Lambda would end the invocation, itself a second under the block's
     limit of 8 seconds."""
-    return Deadline(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_ANSWER)
+    return Deadline(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_ANSWER, clock())
+
+
+@cache
+def clock() -> Clock:
+    """By which start, stop and the events' functions wait."""
+    return Clock()
 
 
 @cache
