@@ -70,6 +70,7 @@ def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline)
     """
     content = json.dumps(body).encode()
     content_type = _CONTENT_TYPE.get(service, "application/x-amz-json-1.1")
+    origin = _origin(_endpoint(service))
     error = AwsError(target, "NoAnswer")
     for attempt in itertools.count():
         if attempt:
@@ -77,7 +78,6 @@ def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline)
             deadline.pause(pause * random.uniform(0.5, 1))  # noqa: S311
         if deadline.remaining() < _SHORTEST_TRY_SECONDS:
             break
-        origin = _origin(service)
         now = time.gmtime(deadline.clock.now_ms() / 1000)
         headers = signed_headers(
             service, origin.host, target, content_type, content, now, os.environ
@@ -153,11 +153,15 @@ def signed_headers(
 
 
 @cache
-def _origin(service: str) -> Origin:
+def _origin(url: str) -> Origin:
+    return Origin(url)
+
+
+def _endpoint(service: str) -> str:
     """``AWS_ENDPOINT_URL`` is the variable that every AWS SDK honours."""
     region = os.environ["AWS_REGION"]
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return Origin(os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{suffix}")
+    return os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{suffix}"
 
 
 def _json(body: bytes) -> dict[str, Any]:

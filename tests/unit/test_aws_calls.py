@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -28,12 +27,10 @@ BODY = {"TableName": "t", "Key": {"conversationId": {"S": "words that nobody may
 
 
 @pytest.fixture
-def service(vendor: Vendor, aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+def service(vendor: Vendor, aws: str, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     """An AWS that behaves as badly as it is told."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", vendor.url)
-    aws_calls._origin.cache_clear()
-    yield vendor
-    aws_calls._origin.cache_clear()
+    return vendor
 
 
 def answering(status: int, body: object) -> Behaviour:
@@ -121,13 +118,8 @@ def test_the_endpoint_is_the_one_that_botocore_knows(
 ) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setenv("AWS_REGION", region)
-    aws_calls._origin.cache_clear()
-    try:
-        assert aws_calls._origin("dynamodb").host == host
-        theirs = boto3.client("dynamodb", region, aws_access_key_id="a", aws_secret_access_key="b")
-        assert theirs.meta.endpoint_url == f"https://{host}"
-    finally:
-        aws_calls._origin.cache_clear()
+    theirs = boto3.client("dynamodb", region, aws_access_key_id="a", aws_secret_access_key="b")
+    assert aws_calls._endpoint("dynamodb") == theirs.meta.endpoint_url == f"https://{host}"
 
 
 def test_a_call_reaches_the_service_with_its_target_and_its_content_type(service: Vendor) -> None:
@@ -144,7 +136,6 @@ def test_a_call_reaches_the_service_with_its_target_and_its_content_type(service
 
 
 def test_a_service_that_checks_what_it_gets_answers(aws: str, secret_name: str) -> None:
-    aws_calls._origin.cache_clear()
     answer = call("secretsmanager", GET_SECRET, {"SecretId": secret_name}, Deadline(2))
     assert json.loads(answer["SecretString"])["apiId"] == "id-of-asapp"
 
