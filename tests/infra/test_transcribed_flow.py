@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,93 +18,51 @@ from connect_flows.flow_content import parse
 from connect_flows.rules import check
 from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
 from sandbox.connect.flow_runner import FlowRunner
+from tests.flow_builders import (
+    LAMBDA,
+    MUSIC,
+    PROMPT,
+    STREAMING,
+    Json,
+    action,
+    flow,
+    invoke,
+    leading,
+    music,
+    published,
+    queue,
+    say,
+    stream,
+)
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
 OTHER_INSTANCE = INSTANCE[:-1] + "b"
 START = "arn:aws:lambda:us-east-1:111122223333:function:start:live"
 STOP = "arn:aws:lambda:us-east-1:111122223333:function:stop:live"
 ENVIRONMENT = Environment(account="111122223333", region="us-east-1")
-STREAMING = "UpdateContactMediaStreamingBehavior"
-LAMBDA = "InvokeLambdaFunction"
 
-PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "flows"
-published_flows = pytest.mark.skipif(
-    not PUBLISHED.is_dir(), reason=f"the flows that others published are not in {PUBLISHED}"
+
+def set_queue(name: str, to: str, failed: str) -> Json:
+    return leading(name, "UpdateContactTargetQueue", {"QueueId": "$.Attributes.queue"}, to, failed)
+
+
+AGENT_WHISPER = flow(
+    leading("say", PROMPT, {"Text": "$.Queue.Name"}, "end"), action("end", "EndFlowExecution")
 )
-
-
-def action(
-    name: str, kind: str, next: str = "", errors: Mapping[str, str] | None = None, **parameters: Any
-) -> dict[str, Any]:
-    transitions: dict[str, Any] = {}
-    if next:
-        transitions = {"NextAction": next, "Errors": [], "Conditions": []}
-        transitions["Errors"] = [
-            {"NextAction": target, "ErrorType": error} for error, target in (errors or {}).items()
-        ]
-    return {
-        "Identifier": name,
-        "Type": kind,
-        "Parameters": parameters,
-        "Transitions": transitions,
-    }
-
-
-def content(*actions: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "Version": "2019-10-30",
-        "StartAction": actions[0]["Identifier"],
-        "Metadata": {
-            "entryPointPosition": {"x": 14, "y": 20},
-            "ActionMetadata": {
-                each["Identifier"]: {"position": {"x": 150 + 220 * number, "y": 20}}
-                for number, each in enumerate(actions)
-            },
-        },
-        "Actions": list(actions),
-    }
-
-
-AGENT_WHISPER = content(
-    action("say", "MessageParticipant", "end", {"NoMatchingError": "end"}, Text="$.Queue.Name"),
-    action("end", "EndFlowExecution"),
-)
-INBOUND = content(
-    action("greet", "MessageParticipant", "queue", {"NoMatchingError": "bye"}, Text="Grüß Gott."),
-    action(
-        "queue",
-        "UpdateContactTargetQueue",
-        "transfer",
-        {"NoMatchingError": "bye"},
-        QueueId="$.Attributes.queue",
-    ),
-    action(
-        "transfer",
-        "TransferContactToQueue",
-        "bye",
-        {"QueueAtCapacity": "bye", "NoMatchingError": "bye"},
-    ),
+INBOUND = flow(
+    leading("greet", PROMPT, {"Text": "Grüß Gott."}, "queue", "bye"),
+    set_queue("queue", "transfer", "bye"),
+    queue("transfer", "bye"),
     action("bye", "DisconnectParticipant"),
 )
-STREAMED_INBOUND = content(
-    action(
-        "stream",
-        STREAMING,
-        "bye",
-        {"NoMatchingError": "bye"},
-        MediaStreamingState="Enabled",
-        MediaStreamType="Audio",
-        Participants=[{"ParticipantType": "Customer", "MediaDirections": ["To", "From"]}],
-    ),
-    action("bye", "DisconnectParticipant"),
-)
+STREAMED_INBOUND = flow(stream("stream", True, "bye"), action("bye", "DisconnectParticipant"))
 
 
 class Woven:
     """A stack with one flow of a customer, and what it becomes."""
 
     def __init__(
-        self, type: str, flow: Any, *, start: bool = False, stop: bool = False, **more: Any
+        self, type: str, content: Any, *, start: bool = False, stop: bool = False, **more: Any
     ):
         self.stack = Stack(App(), "Stack", env=ENVIRONMENT)
         functions = {
@@ -121,7 +78,7 @@ class Woven:
             "instance_arn": INSTANCE,
             "name": "Billing",
             "type": type,
-            "content": flow,
+            "content": content,
             **({"start_streaming": functions["Start"]} if start else {}),
             **({"stop_streaming": functions["Stop"]} if stop else {}),
             **more,
@@ -340,8 +297,8 @@ def with_functions_of_another_stack(folder: Path) -> Template:
 
 def test_an_arn_that_is_known_only_at_deployment_leaves_the_content_json(tmp_path: Path) -> None:
     template = with_functions_of_another_stack(tmp_path)
-    (flow,) = template.find_resources("AWS::Connect::ContactFlow").values()
-    ((_, [between, parts]),) = flow["Properties"]["Content"].items()
+    (resource,) = template.find_resources("AWS::Connect::ContactFlow").values()
+    ((_, [between, parts]),) = resource["Properties"]["Content"].items()
     text = between.join(part if isinstance(part, str) else STOP for part in parts)
     assert check(parse(text), "CONTACT_FLOW") == []
     assert text.count(STOP) == 2
@@ -360,8 +317,8 @@ def test_content_may_name_what_is_known_only_at_deployment() -> None:
         instance_arn=INSTANCE,
         name="Second",
         type="CONTACT_FLOW",
-        content=content(
-            action("go", "TransferToFlow", "bye", ContactFlowId=first.flow.arn),
+        content=flow(
+            action("go", "TransferToFlow", {"ContactFlowId": first.flow.arn}, NextAction="bye"),
             action("bye", "DisconnectParticipant"),
         ),
         stop_streaming=stop,
@@ -383,11 +340,8 @@ def test_two_synths_give_the_same_template_byte_for_byte(tmp_path: Path) -> None
 
 
 def test_blocks_that_no_rule_knows_are_let_through_and_named() -> None:
-    flow = content(
-        action("new", "ShowSomething", "end", {"NoMatchingError": "end"}),
-        action("end", "EndFlowExecution"),
-    )
-    woven = Woven("AGENT_WHISPER", flow, start=True)
+    content = flow(leading("new", "ShowSomething", {}, "end"), action("end", "EndFlowExecution"))
+    woven = Woven("AGENT_WHISPER", content, start=True)
     Annotations.from_stack(woven.stack).has_info(
         "/Stack/Billing",
         Match.string_like_regexp("'Billing': not checked, .*: ShowSomething"),
@@ -420,32 +374,21 @@ def test_the_example_in_the_docstring_works(tmp_path: Path) -> None:
 
 
 def dangling() -> dict[str, Any]:
-    flow = copy.deepcopy(AGENT_WHISPER)
-    flow["Actions"][0]["Transitions"]["NextAction"] = "nowhere"
-    return flow
+    given = copy.deepcopy(AGENT_WHISPER)
+    given["Actions"][0]["Transitions"]["NextAction"] = "nowhere"
+    return given
 
 
 def forbidden() -> dict[str, Any]:
-    return content(
-        action("say", "MessageParticipant", "hang up", Text="x"),
-        action("hang up", "DisconnectParticipant"),
-    )
+    return flow(say("say", "hang up"), action("hang up", "DisconnectParticipant"))
 
 
 def slow() -> dict[str, Any]:
     """Two functions of its own, directly before the end: 16 of the 20 seconds."""
-    return content(
-        *(
-            action(
-                name,
-                LAMBDA,
-                following,
-                {"NoMatchingError": following},
-                LambdaFunctionARN=f"arn:aws:lambda:us-east-1:111122223333:function:{name}",
-                InvocationTimeLimitSeconds="8",
-            )
-            for name, following in (("first", "second"), ("second", "bye"))
-        ),
+    seconds = {"InvocationTimeLimitSeconds": "8"}
+    return flow(
+        invoke("first", "second", **seconds),
+        invoke("second", "bye", **seconds),
         action("bye", "DisconnectParticipant"),
     )
 
@@ -467,14 +410,14 @@ def reads_external() -> dict[str, Any]:
 
 def long() -> dict[str, Any]:
     prompts = [{"Text": "x" * 6_000}] * 40
-    return content(action("loop", "MessageParticipantIteratively", Messages=prompts))
+    return flow(action("loop", MUSIC, {"Messages": prompts}))
 
 
 def deep() -> dict[str, Any]:
     inner: dict[str, Any] = {}
     for _ in range(5_000):
         inner = {"a": inner}
-    return content(action("end", "EndFlowExecution", **inner))
+    return flow(action("end", "EndFlowExecution", inner))
 
 
 MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
@@ -555,7 +498,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
     ),
     "no place for a stop": (
         "CUSTOMER_QUEUE",
-        content(action("loop", "MessageParticipantIteratively", Messages=[{"Text": "x"}])),
+        flow(music()),
         {"stop": True},
         ["it has no place for a stop"],
     ),
@@ -606,9 +549,9 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_names_the_flow_the_block_and_what_to_do(mistake: str) -> None:
-    type, flow, arguments, words = MISTAKES[mistake]
+    type, content, arguments, words = MISTAKES[mistake]
     with pytest.raises(ValueError, match=r"^the flow 'Billing': ") as error:
-        Woven(type, flow, **arguments)
+        Woven(type, content, **arguments)
     assert [word for word in words if word not in str(error.value)] == [], error.value
     assert error.value.__cause__ is None
 
@@ -623,7 +566,6 @@ def test_all_wrong_arguments_are_in_one_error() -> None:
 # Flows that others published.
 
 
-@published_flows
 @pytest.mark.parametrize(
     ("file", "type", "arguments"),
     [
@@ -634,7 +576,7 @@ def test_all_wrong_arguments_are_in_one_error() -> None:
 def test_flows_that_others_published_are_woven(
     file: str, type: str, arguments: dict[str, bool]
 ) -> None:
-    text = (PUBLISHED / file).read_text("utf-8")
+    text = published(file)
     woven = Woven(type, text, **arguments)
     assert check(woven.content, type) == []
     for given in json.loads(text)["Actions"]:
@@ -645,8 +587,7 @@ def test_flows_that_others_published_are_woven(
     assert len(kinds) == len(json.loads(text)["Actions"]) + 2
 
 
-@published_flows
 def test_a_flow_in_the_legacy_format_that_others_published_is_refused() -> None:
-    text = (PUBLISHED / "legacy-format-realtime-transcription.json").read_text("utf-8")
+    text = published("legacy-format-realtime-transcription.json")
     with pytest.raises(ValueError, match="the flow 'Billing': it is in the legacy format"):
         Woven("CONTACT_FLOW", text, stop=True)

@@ -8,6 +8,8 @@ from typing import Any
 from connect_flows.flow_content import targets
 from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
 from sandbox.connect.flow_runner import Step
+from tests import flow_builders as builders
+from tests.flow_builders import Json
 
 SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 INSTANCE = "arn:aws:connect:us-east-1:000000000000:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
@@ -70,78 +72,54 @@ class FakeLambda:
 def action(
     identifier: str,
     kind: str,
-    parameters: dict[str, Any] | None = None,
+    parameters: Json | None = None,
     *,
     next: str | None = "End",
     on_error: str | None = "Failed",
-    conditions: list[dict[str, Any]] | None = None,
+    conditions: list[Json] | None = None,
     error_type: str = "NoMatchingError",
-) -> dict[str, Any]:
-    transitions: dict[str, Any] = {"Conditions": conditions or []}
+) -> Json:
+    """An action that leads to an end of its own if it fails; see `flow`."""
+    transitions: Json = {"Conditions": conditions or []}
     if next:
         transitions["NextAction"] = next
     if on_error:
-        transitions["Errors"] = [{"NextAction": on_error, "ErrorType": error_type}]
-    return {
-        "Identifier": identifier,
-        "Type": kind,
-        "Parameters": parameters or {},
-        "Transitions": transitions,
-    }
+        transitions["Errors"] = [builders.error(on_error, error_type)]
+    return builders.action(identifier, kind, parameters or {}, **transitions)
 
 
-def invoke(identifier: str = "Invoke", next: str = "End", **parameters: Any) -> dict[str, Any]:
-    defaults: dict[str, Any] = {
-        "LambdaFunctionARN": FUNCTION,
+def invoke(identifier: str = "Invoke", next: str = "End", **parameters: Any) -> Json:
+    defaults = {
         "InvocationTimeLimitSeconds": "8",
         "ResponseValidation": {"ResponseType": "STRING_MAP"},
     }
-    return action(identifier, "InvokeLambdaFunction", defaults | parameters, next=next)
+    return builders.invoke(identifier, next, FUNCTION, "Failed", **(defaults | parameters))
 
 
-def streaming(state: str, next: str = "End", identifier: str = "") -> dict[str, Any]:
-    return action(
-        identifier or f"Streaming {state}",
-        "UpdateContactMediaStreamingBehavior",
-        {
-            "MediaStreamingState": state,
-            "MediaStreamType": "Audio",
-            "Participants": [{"ParticipantType": "Customer", "MediaDirections": ["From", "To"]}],
-        },
-        next=next,
-    )
+def streaming(state: str, next: str = "End", identifier: str = "") -> Json:
+    parameters = builders.PARAMETERS[builders.STREAMING] | {"MediaStreamingState": state}
+    return action(identifier or f"Streaming {state}", builders.STREAMING, parameters, next=next)
 
 
-def note(identifier: str = "Note", next: str = "End", **attributes: str) -> dict[str, Any]:
+def note(identifier: str = "Note", next: str = "End", **attributes: str) -> Json:
     parameters = {"Attributes": attributes, "TargetContact": "Current"}
     return action(identifier, "UpdateContactAttributes", parameters, next=next)
 
 
-def flow(*actions: dict[str, Any], end: str = "EndFlowExecution") -> dict[str, Any]:
+def flow(*actions: Json, end: str = "EndFlowExecution") -> Json:
     """The actions, and those of the ends "End" and "Failed" that one of them leads to."""
     led_to = {target for each in actions for target in targets(each)}
-    return {
-        "Version": "2019-10-30",
-        "StartAction": actions[0]["Identifier"],
-        "Metadata": {},
-        "Actions": [
-            *actions,
-            *(
-                {"Identifier": name, "Type": end, "Parameters": {}, "Transitions": {}}
-                for name in ("End", "Failed")
-                if name in led_to
-            ),
-        ],
-    }
+    ends = [terminal(name, end) for name in ("End", "Failed") if name in led_to]
+    return builders.flow(*actions, *ends)
 
 
-def module(*actions: dict[str, Any], end: str = "EndFlowModuleExecution") -> dict[str, Any]:
-    return flow(*actions, end=end) | {"Settings": {}}
+def module(*actions: Json, end: str = "EndFlowModuleExecution") -> Json:
+    return flow(*actions, end=end)
 
 
 def looped_prompts(
     identifier: str, next: str | None = "End", on_error: str | None = "Failed", **parameters: Any
-) -> dict[str, Any]:
+) -> Json:
     return action(
         identifier,
         "MessageParticipantIteratively",
@@ -151,8 +129,8 @@ def looped_prompts(
     )
 
 
-def terminal(identifier: str, kind: str) -> dict[str, Any]:
-    return {"Identifier": identifier, "Type": kind, "Parameters": {}, "Transitions": {}}
+def terminal(identifier: str, kind: str) -> Json:
+    return builders.action(identifier, kind, {})
 
 
 def caller(**changes: Any) -> Contact:
