@@ -2,6 +2,7 @@
 # node_modules.
 
 CDK = node_modules/.bin/cdk
+RUNNING := .sandbox/running-$(shell echo $$PPID)
 
 # jsii would print a banner about Node's age at every command; one of these takes version numbers.
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION = 1
@@ -26,11 +27,17 @@ synth: ENV ?= sandbox
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/.installed node_modules/.installed .sandbox/.installed ## Play calls through the deployed stacks on this machine; JSON=path also writes the figures
-	@.venv/bin/python -m sandbox.demo $(if $(JSON),--json '$(JSON)')
+demo: $(RUNNING)-demo ## Play calls through the deployed stacks on this machine; JSON=path also writes the figures
 
-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed ## Leave the deployed stacks running on this machine, and show how to talk to them
-	@.venv/bin/python -m sandbox
+sandbox: $(RUNNING)-sandbox ## Leave the deployed stacks running on this machine, and show how to talk to them
+
+# Each run is the recipe of a file of its own, which make deletes when it is interrupted: that is
+# how the program learns of a signal that only make gets.
+$(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed
+	@exec .venv/bin/python -m sandbox.demo --make-target '$@' $(if $(JSON),--json '$(JSON)')
+
+$(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed
+	@exec .venv/bin/python -m sandbox --make-target '$@'
 
 test: check ## Lint, type-check, and run every test
 	@.venv/bin/pytest --numprocesses 2 --dist loadgroup

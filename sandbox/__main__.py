@@ -2,59 +2,80 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import shlex
 import signal
 import sys
-import uuid
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from sandbox.asapp.conversations import load_all
+from sandbox.asapp.conversations import Conversation
 from sandbox.asapp.double import Delivery
 from sandbox.connect.contact import MediaStream, lambda_event
 from sandbox.demo.played_call import Call
 from sandbox.stacks.emulator import SandboxError
+from sandbox.stacks.processes import stopping_on_signals
 from sandbox.stacks.running import Sandbox, running_sandbox
+
+_NOBODY_SPEAKS = Conversation("sandbox", "Nobody speaks", "en-US", ())
+_STREAM = "STREAM-ID"
+"""Stands for the stream id that the first line keeps in a variable of the shell."""
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Leave the deployed stacks running")
+    parser.add_argument("--make-target", type=Path, help="a file; stop when make deletes it")
+    arguments = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True)
     try:
-        with running_sandbox(
-            delivery=Delivery(), pace=1.0, say=lambda text: console.print(f"{text} …")
-        ) as sandbox:
-            for title, command in commands(sandbox):
-                console.print(f"\n[bold]{title}[/]\n{escape(command)}")
-            console.print(f"\nLogs and templates: {sandbox.folder}\nCtrl-C stops it all.")
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        with (
+            stopping_on_signals(arguments.make_target),
+            running_sandbox(
+                delivery=Delivery(), pace=1.0, say=lambda text: console.print(f"{text} …")
+            ) as sandbox,
+        ):
+            show(lines(sandbox), console)
+            console.print(
+                f"\nLogs and templates: {sandbox.folder}\n"
+                f"It runs until Ctrl-C, or: kill {os.getpid()}"
+            )
+            while True:
+                signal.pause()
     except SandboxError as problem:
         console.print(f"[red]{escape(str(problem))}[/]")
         return 2
     except KeyboardInterrupt:
-        pass
-    console.print("stopped")
+        console.print("stopped")
     return 0
 
 
-def commands(sandbox: Sandbox) -> list[tuple[str, str]]:
-    """Lines for a shell, that work as they stand, in this order."""
+def show(titles_and_lines: Sequence[tuple[str, str]], console: Console) -> None:
+    for title, line in titles_and_lines:
+        console.print(f"\n[bold]# {escape(title)}[/]\n{escape(line)}")
+
+
+def lines(sandbox: Sandbox) -> list[tuple[str, str]]:
+    """Titles and lines for a shell, that work as they stand, in this order."""
     deployment, asapp = sandbox.deployment, sandbox.asapp
-    call = Call(deployment, asapp, load_all()[0], 1, lambda *_: None)
-    call.contact.media_stream = MediaStream(
+    contact = Call(deployment, asapp, _NOBODY_SPEAKS, 1).contact
+    contact.media_stream = MediaStream(
         "arn:aws:kinesisvideo:us-east-1:000000000000:stream/sandbox-connect-sandbox-contact-"
-        f"{uuid.uuid4()}/1795413010416",
+        "1f2e3d4c-0000-4000-8000-000000000001/1795413010416",
         "9" * 47,
         "1795413010416",
     )
-    guid = call.contact.contact_id
-    event = lambda_event(call.contact, {"customerId": "+15550100001", "agentId": "agent-1"})
+    guid = contact.contact_id
+    event = lambda_event(contact, {"customerId": "+15550100001", "agentId": "agent-1"})
     start, stop = map(deployment.function_arn, ("StartStreaming", "StopStreaming"))
     message = {
         "type": "transcript",
         "externalConversationId": guid,
-        "streamId": str(uuid.uuid4()),
+        "streamId": _STREAM,
         "sender": {"externalId": "+15550100001", "role": "customer"},
         "autotranscribeResponse": {
             "message": "transcript",
@@ -68,29 +89,37 @@ def commands(sandbox: Sandbox) -> list[tuple[str, str]]:
         "KeyConditionExpression": "conversationId = :id",
         "ExpressionAttributeValues": {":id": {"S": guid}},
     }
+    receive = {"QueueUrl": sandbox.listener.queue_url, "MaxNumberOfMessages": 10}
     webhook = deployment.settings.webhook
-    secret = {f"{webhook.secret_name}": deployment.webhook_secret}
+    secret = {webhook.secret_name: deployment.webhook_secret}
     keys = {"asapp-api-id": asapp.api_id, "asapp-api-secret": asapp.api_secret}
     endpoint = deployment.emulator.endpoint
     functions = f"{endpoint}/2015-03-31/functions"
-    amz = {"X-Amz-Target": "DynamoDB_20120810.Query", "Content-Type": "application/x-amz-json-1.0"}
     reconcile, _ = deployment.scheduled("TranscriptReconciliation")
     transcript_url = deployment.transcript_url.replace("{conversationId}", guid)
+    started = _curl(f"{functions}/{start}/invocations", {}, event)
+    pick = "import json,sys; print(json.load(sys.stdin)['customerStreamId'])"
     return [
         (
-            "Start transcription, as a flow's Lambda block does",
-            _curl(f"{functions}/{start}/invocations", {}, event),
+            "Start transcription as a flow's Lambda block does, and keep the customer's stream id",
+            f"STREAM=$({started} | python3 -c {shlex.quote(pick)}); echo $STREAM",
         ),
         (
             "Post an utterance, as ASAPP does",
-            _curl(deployment.webhook_url, {"Content-Type": "application/json", **secret}, message),
+            _curl(
+                deployment.webhook_url, {"Content-Type": "application/json", **secret}, message
+            ).replace(_STREAM, "'\"$STREAM\"'"),
         ),
         (
             "Read what the table has of the call",
-            _curl(endpoint, _signed(amz, "dynamodb"), query),
+            _curl(endpoint, _asking("DynamoDB_20120810.Query", "1.0"), query),
         ),
         (
-            "Ask ASAPP's double for its messages",
+            "Read what the event bus has delivered: a rule of the sandbox puts it into a queue",
+            _curl(endpoint, _asking("AmazonSQS.ReceiveMessage", "1.0"), receive),
+        ),
+        (
+            "Ask ASAPP's double for its messages; nobody has spoken, so it has none",
             _curl(
                 f"{asapp.url}/conversation/v1/conversation/messages?externalId={guid}",
                 {"Content-Type": "application/json", **keys},
@@ -98,34 +127,44 @@ def commands(sandbox: Sandbox) -> list[tuple[str, str]]:
         ),
         ("Stop transcription", _curl(f"{functions}/{stop}/invocations", {}, event)),
         (
-            "Hold the call against those messages, which is done by itself a minute after a call's "
-            "end; the double has heard nothing: awaiting",
+            "Compare the call with those messages; a schedule does so a minute after a call's end",
             _curl(f"{functions}/{reconcile}/invocations", {}, {"conversationId": guid}),
         ),
         (
             "Read its transcript, as another system does",
-            _curl(transcript_url, _signed({"Accept": "text/plain"}, "execute-api")),
+            _curl(transcript_url, {"Accept": "text/plain", **_signed("execute-api")}),
+        ),
+        (
+            "Point aws, boto3 and the CDK at the emulator, in this shell",
+            "export "
+            + " ".join(f"{k}={shlex.quote(v)}" for k, v in deployment.emulator.variables.items()),
         ),
     ]
 
 
 def _curl(url: str, headers: dict[str, str], body: object = None) -> str:
-    parts = [
-        "curl",
-        "-sS",
-        "-w",
-        "\\n",
-        *(p for h in headers.items() for p in ("-H", ": ".join(h))),
-    ]
+    parts = ["curl", "-sS", "-w", "\\n"]
+    for header in headers.items():
+        parts += ["-H", ": ".join(header)]
     if body is not None:
         parts += ["-d", json.dumps(body)]
     return shlex.join([*parts, url])
 
 
-def _signed(headers: dict[str, str], service: str) -> dict[str, str]:
+def _asking(target: str, version: str) -> dict[str, str]:
+    """The headers of one of AWS's JSON protocols.
+
+    :param target: The service's name there, and the operation.
+    """
+    service = "dynamodb" if target.startswith("DynamoDB") else "sqs"
+    content_type = f"application/x-amz-json-{version}"
+    return {"X-Amz-Target": target, "Content-Type": content_type, **_signed(service)}
+
+
+def _signed(service: str) -> dict[str, str]:
     """The emulator wants to see a signature's region and service, and checks no more of it."""
     scope = f"test/20260101/us-east-1/{service}/aws4_request"
-    return headers | {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}
+    return {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}
 
 
 if __name__ == "__main__":

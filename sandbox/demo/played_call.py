@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
 from sandbox.asapp.conversations import Conversation, Utterance
@@ -28,8 +29,19 @@ STOP_MODULE = "Stop transcription"
 
 _SECONDS_TO_BE_TOLD = 60
 
-Tell = Callable[["Call", str, Sequence[Step]], None]
-"""Told of each flow that a call has run: its name and its path."""
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a call, beside what was said.
+
+    :param at: When it began, in seconds since 1970.
+    :param what: What somebody did, such as ``agent holds``; or the name of the flow that ran.
+    :param path: The flow's blocks; empty if it is no flow.
+    """
+
+    at: float
+    what: str
+    path: tuple[Step, ...] = ()
 
 
 @dataclass
@@ -37,8 +49,8 @@ class Call:
     """A caller, two agents of whom one may never come, and a conversation.
 
     :param number: Of the call in the demo, from 1.
-    :param say: Told of each act as it begins.
     :ivar contact: The first one; Connect makes others in transfers and at the end.
+    :ivar events: What happened, in order.
     :ivar talked: What caller and agent have said to each other.
     :ivar said_on_hold: What the caller or the agent has said while the caller was on hold.
     """
@@ -47,10 +59,8 @@ class Call:
     asapp: AsappDouble
     conversation: Conversation
     number: int
-    tell: Tell
-    say: Callable[[Call, str], None] = lambda *_: None
     contact: Contact = field(init=False)
-    paths: list[tuple[str, list[Step]]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     talked: list[Utterance] = field(default_factory=list)
     said_on_hold: list[Utterance] = field(default_factory=list)
 
@@ -75,6 +85,7 @@ class Call:
             agent=self._ada,
         )
         self._began = len(self.asapp.requests)
+        self._played: ConnectCall | None = None
         self._runner = FlowRunner(
             invoke_lambda=self.deployment.invoke,
             stream_prefix=settings.media_streaming.prefix,
@@ -93,16 +104,27 @@ class Call:
 
     def _run(self, name: str, content: Mapping[str, Any], kind: str) -> list[Step]:
         path = self._runner.run(content, self.contact, kind)
-        self._note(name, path)
+        self._note_flow(name, path)
         return path
 
-    def _note(self, name: str, path: list[Step]) -> None:
-        self.paths.append((name, path))
-        self.tell(self, name, path)
+    def _note_flow(self, name: str, path: Sequence[Step]) -> None:
+        if path:  # else one of Connect's defaults
+            began = time.time() - sum(step.ms for step in path) / 1000
+            self.events.append(Event(began, name, tuple(path)))
 
     def speak(self, utterances: Sequence[Utterance]) -> None:
         """Both talk; returns when ASAPP has posted all that it heard."""
         self.asapp.speak(self.contact.contact_id, utterances).result(timeout=120)
+
+    @property
+    def state(self) -> str:
+        """``talking``, ``on hold``, ``waiting`` for an agent, or ``over``."""
+        call = self._played
+        if call is None:
+            return "waiting"
+        if call.is_over:
+            return "over"
+        return "on hold" if call.is_on_hold else "talking" if call.customer_talks else "waiting"
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -127,17 +149,18 @@ class Call:
             self._runner,
             self.contact,
             flows(self.deployment.flow),
-            tell=lambda played: self._note(played.flow or played.name, list(played.path)),
+            tell=lambda played: self._note_flow(played.flow or played.name, played.path),
             agent_events=events.agents,
             contact_events=events.contacts,
         )
+        self._played = call
         scene = Scene(call, events.agents, events.contacts, self._ada, self._grace, self._support)
         starts = sum(request.startswith("start") for request in sequence(acts))
         part = len(self.conversation.utterances) // max(1, 2 * starts - 1)
         left = list(self.conversation.utterances)
         told, before = 0, (False, False)
         for number, act in enumerate(acts):
-            self.say(self, act.does.__name__.replace("_", " "))
+            self.events.append(Event(time.time(), act.does.__name__.replace("_", " ")))
             act.does(scene)
             told += len(act.told)
             self._wait_until_told(told)
@@ -166,9 +189,41 @@ def _starts(act: Act) -> bool:
     return any(request.startswith("start") for request in act.told)
 
 
-def play_all(calls: Sequence[tuple[Call, Sequence[Act]]], events: ConnectEvents) -> None:
-    """Play the calls at the same time; the first failure of any of them is raised."""
-    with ThreadPoolExecutor(len(calls)) as pool:
-        playing = [pool.submit(call.play, acts, events) for call, acts in calls]
+def play_all(
+    calls: Sequence[tuple[Call, Sequence[Act]]],
+    events: ConnectEvents,
+    *,
+    apart_seconds: float = 0.0,
+    ended: Callable[[Call], None] = lambda _: None,
+) -> None:
+    """Play the calls at the same time; the first failure of any of them is raised.
+
+    :param apart_seconds: So long after one call the next one begins.
+    :param ended: Told of each call at its end.
+    """
+    playing: list[Future[None]] = []
+    for number, (call, acts) in enumerate(calls):
+        if number:
+            time.sleep(apart_seconds)
+        future: Future[None] = Future()
+        playing.append(future)
+        # Daemons: whoever interrupts us does not wait for the calls' ends.
+        Thread(target=_play, args=(future, call, acts, events, ended), daemon=True).start()
     for each in playing:
         each.result()
+
+
+def _play(
+    future: Future[None],
+    call: Call,
+    acts: Sequence[Act],
+    events: ConnectEvents,
+    ended: Callable[[Call], None],
+) -> None:
+    try:
+        call.play(acts, events)
+        ended(call)
+    except BaseException as problem:  # raised again where the call was started
+        future.set_exception(problem)
+    else:
+        future.set_result(None)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.asapp.conversations import Utterance
 from sandbox.asapp.double import AsappDouble, Post
 from sandbox.demo.played_call import Call
 from sandbox.stacks.deployment import Deployment
+from sandbox.stacks.running import Published
 from shared.utterance import in_order
 
 _WEBHOOK, _COMPLETE = "webhook", "complete"
@@ -33,10 +34,16 @@ class Summary:
     :param altered: In the table with another text, speaker or place than said.
     :param unpublished: In the table, and not heard on the event bus.
     :param unheard_on_hold: Said while the caller was on hold, and not transcribed: as it must be.
-    :param heard_on_hold: Said likewise, and transcribed.
+    :param heard_on_hold: Said while the caller was on hold, and transcribed.
     :param unheard_in_talk: Said by caller and agent to each other, from their first word to their
         last, after resumes and transfers too, and not transcribed.
-    :param post_to_table_ms_p50: From the first POST of an utterance to the consumer's write of it.
+    :param post_to_table_ms_p50: From ASAPP's first POST of an utterance to the write of it by
+        ``store_transcript``.
+    :param post_to_bus_ms_p50: From ASAPP's first POST to the moment at which the event bus has put
+        the event into a queue.
+    :param post_to_queue_ms_p50: Of that, API Gateway's part with the authorizer: the emulator's.
+    :param queue_to_table_ms_p50: The emulator's queue poller, and ``store_transcript``.
+    :param table_to_bus_ms_p50: The emulator's table stream and bus, and ``publish_utterance``.
     :param wrongs: A line for each conversation and each of them; no word of what was said.
     """
 
@@ -57,13 +64,24 @@ class Summary:
     unheard_in_talk: int
     post_to_table_ms_p50: float
     post_to_table_ms_p99: float
+    post_to_bus_ms_p50: float
+    post_to_bus_ms_p99: float
+    post_to_queue_ms_p50: float
+    queue_to_table_ms_p50: float
+    table_to_bus_ms_p50: float
     wrongs: tuple[str, ...]
 
 
-def wait_for_arrival(deployment: Deployment, asapp: AsappDouble, seconds: float) -> None:
-    """Wait until the table has as many utterances as were taken, or the time is over."""
+def wait_for_arrival(
+    deployment: Deployment, asapp: AsappDouble, seconds: float, guid: str = ""
+) -> None:
+    """Wait until the table has as many utterances as were taken, or the time is over.
+
+    :param guid: Of this conversation. Default: of all.
+    """
     until = time.monotonic() + seconds
-    wanted = Counter(post.guid for post in asapp.posts if _arrived(post))
+    arrived = [post.guid for post in asapp.posts if _arrived(post)]
+    wanted = Counter(each for each in arrived if guid in ("", each))
     while time.monotonic() < until:
         if all(len(stored(deployment, guid)) >= count for guid, count in wanted.items()):
             return
@@ -95,11 +113,12 @@ def summarise(
     calls: Sequence[Call],
     deployment: Deployment,
     asapp: AsappDouble,
-    published: Mapping[str, Mapping[str, Any]],
+    published: Mapping[str, Published],
 ) -> Summary:
     """Compare every utterance of every call.
 
-    :param published: The details heard on the bus, by their ``id``.
+    :param published: The events heard on the bus, by their detail's ``id``; of one that came
+        twice, the first.
     """
     guids = [call.contact.contact_id for call in calls]
     posts = sorted((post for post in asapp.posts if post.guid in guids), key=_moment)
@@ -118,13 +137,7 @@ def summarise(
     on_hold = {guid: _spoken(call.said_on_hold) for guid, call in zip(guids, calls, strict=True)}
     missed = {guid: (talked[guid] - heard[guid]).total() for guid in guids}
     overheard = {g: (on_hold[g] & (heard[g] - talked[g])).total() for g in guids}
-    first_post_at = {_of_post(post): post.sent[0].at * 1000 for post in posts if post.sent}
-    waits = [
-        int(item["storedAt"]) - first_post_at[_of_item(item)]
-        for item in found
-        if _of_item(item) in first_post_at
-    ]
-    percentiles = statistics.quantiles(waits, n=100) if len(waits) > 1 else [0.0] * 99
+    times = list(_times(posts, found, published))
     misplaced = [g for g in guids if g not in whole and not {key[0] for key in lost + more} & {g}]
     return Summary(
         calls=len(calls),
@@ -142,8 +155,13 @@ def summarise(
         unheard_on_hold=sum(words.total() for words in on_hold.values()) - sum(overheard.values()),
         heard_on_hold=sum(overheard.values()),
         unheard_in_talk=sum(missed.values()),
-        post_to_table_ms_p50=round(percentiles[49], 1),
-        post_to_table_ms_p99=round(percentiles[98], 1),
+        post_to_table_ms_p50=_percentile([t.stored - t.posted for t in times], 50),
+        post_to_table_ms_p99=_percentile([t.stored - t.posted for t in times], 99),
+        post_to_bus_ms_p50=_percentile([t.published - t.posted for t in times], 50),
+        post_to_bus_ms_p99=_percentile([t.published - t.posted for t in times], 99),
+        post_to_queue_ms_p50=_percentile([t.queued - t.posted for t in times], 50),
+        queue_to_table_ms_p50=_percentile([t.stored - t.queued for t in times], 50),
+        table_to_bus_ms_p50=_percentile([t.published - t.stored for t in times], 50),
         wrongs=(
             *_wrongs("lost", Counter(key[0] for key in lost.elements())),
             *_wrongs("not as said", Counter(key[0] for key in more.elements())),
@@ -154,6 +172,35 @@ def summarise(
             *_wrongs("not on the bus", unpublished),
         ),
     )
+
+
+class _Times(NamedTuple):
+    """When an utterance got where, in milliseconds since 1970."""
+
+    posted: float
+    queued: int
+    stored: int
+    published: int
+
+
+def _times(
+    posts: Sequence[Post],
+    found: Sequence[Mapping[str, Any]],
+    published: Mapping[str, Published],
+) -> Iterator[_Times]:
+    posted = {_of_post(post): post.sent[0].at * 1000 for post in posts if post.sent}
+    for item in found:
+        at, event = posted.get(_of_item(item)), published.get(_id(item))
+        if at and event:
+            # Not the item's own times: a duplicate that lands on it renews them.
+            detail = event.detail
+            yield _Times(at, int(detail["receivedAt"]), int(detail["storedAt"]), event.at_ms)
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    if len(values) < 2:
+        return round(sum(values), 1)
+    return round(statistics.quantiles(values, n=100)[percent - 1], 1)
 
 
 Said = tuple[str, str, str, int, int, str]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from connect_autotranscribe.settings import Settings
 from sandbox.asapp.double import AsappDouble
 from sandbox.connect.flow_state import LambdaFailed
 from sandbox.stacks.emulator import ACCOUNT, REGION, ROOT, Emulator, SandboxError
+from sandbox.stacks.processes import running
 from shared import table
 
 ENVIRONMENT = ROOT / "infra" / "environments" / "sandbox.toml"
@@ -259,22 +259,17 @@ def deploy(
     assert stream_arn, "the sandbox adopts a stream of agent events"  # noqa: S101
     emulator.client("kinesis").create_stream(StreamName=stream_arn.rpartition("/")[2], ShardCount=2)
     say("synthesising the stacks and bootstrapping the account")
-    with ThreadPoolExecutor(2) as pool:
-        jobs = [
-            pool.submit(
-                _cdk, emulator, folder, "synth", "-q", "-c", f"environment={file}", "-o", assembly
-            ),
-            pool.submit(
-                _cdk, emulator, folder, "bootstrap", "--app", "", f"aws://{ACCOUNT}/{REGION}"
-            ),
-        ]
-        for job in jobs:
-            job.result()
+    with (
+        _cdk(emulator, folder, "synth", "-q", "-c", f"environment={file}", "-o", assembly),
+        _cdk(emulator, folder, "bootstrap", "--app", "", f"aws://{ACCOUNT}/{REGION}"),
+    ):
+        pass
     say("deploying the access and transcription stacks")
-    _cdk(
+    with _cdk(
         emulator, folder, "deploy", "--app", assembly, _ACCESS, _TRANSCRIPTION,
         "--require-approval", "never", "--concurrency", "2",
-    )  # fmt: skip
+    ):  # fmt: skip
+        pass
     stacks = emulator.client("cloudformation").describe_stacks()["Stacks"]
     outputs = {
         stack["StackName"]: {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])}
@@ -289,18 +284,15 @@ def deploy(
     return Deployment(emulator, assembly, outputs[_TRANSCRIPTION], exports, Settings.load(file))
 
 
-def _cdk(emulator: Emulator, folder: Path, command: str, *arguments: object) -> None:
+@contextmanager
+def _cdk(emulator: Emulator, folder: Path, command: str, *arguments: str | Path) -> Iterator[None]:
+    """Run a command of the CDK beside what is done within ``with``, and wait for its end."""
     log = folder / f"cdk-{command}.log"
-    with log.open("wb") as out:
-        done = subprocess.run(
-            [CDK, command, *map(str, arguments), "--no-color", "--no-notices"],
-            cwd=ROOT,
-            env=emulator.environment,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if done.returncode:
+    line = [CDK, command, *arguments, "--no-color", "--no-notices"]
+    with running(line, environment=emulator.environment, log=log, folder=ROOT) as process:
+        yield
+        process.wait()
+    if process.returncode:
         last = log.read_text("utf-8", "replace").splitlines()[-15:]
         raise SandboxError(
             f"cdk {command} failed; the end of {log}:\n" + "\n".join(f"  {line}" for line in last)

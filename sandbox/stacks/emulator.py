@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
+import shutil
 import socket
 import subprocess
 import time
@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
+
+from sandbox.stacks.processes import running
 
 ROOT = Path(__file__).parents[2]
 EXECUTABLE = ROOT / ".sandbox" / "venv" / "bin" / "ministack"
@@ -29,12 +31,13 @@ class SandboxError(Exception):
 class Emulator:
     """The emulator, from ``with`` to the end of it.
 
-    :param folder: Where its log goes.
+    :param folder: Where its log and its temporary files go.
     """
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "emulator.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._temporary = folder / "tmp"
+        self._stack = contextlib.ExitStack()
         self.endpoint = ""
 
     def __enter__(self) -> Self:
@@ -43,40 +46,29 @@ class Emulator:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.endpoint = f"http://localhost:{port}"
+        self._temporary.mkdir()
         mine = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "PYTHONDONTWRITEBYTECODE": "1"}
-        outside = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        with self._log.open("wb") as log:
-            # A session of its own: Ctrl-C reaches us alone, and we stop it in order.
-            self._process = subprocess.Popen(
-                [EXECUTABLE],
-                env=outside | mine,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+        with contextlib.ExitStack() as stack:
+            process = stack.enter_context(
+                running(
+                    [EXECUTABLE],
+                    environment=self._outside | mine,
+                    log=self._log,
+                    dies_with_us=True,
+                )
             )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.__exit__()
-            raise
+            self._wait_until_ready(process)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process:
-            # The whole session: the emulator leaves functions' processes behind.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=5)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._stack.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _wait_until_ready(self) -> None:
-        assert self._process is not None  # noqa: S101 - made a moment ago
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + _SECONDS_TO_START
         while time.monotonic() < until:
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 raise SandboxError(f"the emulator ended at once; its log: {self._log}")
             try:
                 urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=2).close()  # noqa: S310
@@ -90,15 +82,24 @@ class Emulator:
     @property
     def environment(self) -> dict[str, str]:
         """The variables with which every AWS tool talks to the emulator, and to nothing else."""
-        outside = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        return outside | {
+        return self._outside | self.variables | {"AWS_EC2_METADATA_DISABLED": "true"}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those of them that a person sets."""
+        return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    @property
+    def _outside(self) -> dict[str, str]:
+        """Our own variables, without AWS's, and with a folder for temporary files of this run."""
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        return ours | {"TMPDIR": str(self._temporary)}
 
     def client(self, service: str, *, tries: int = 3, read_timeout: float = 60) -> Any:
         """A boto3 client of the emulator.

@@ -1,6 +1,6 @@
 """Brings what Amazon Connect publishes to the deployed stacks.
 
-Agent events go into the emulator's Kinesis stream, which the deployed event source mapping reads.
+Agent events go into the emulator's Kinesis stream, see `agent_event_reader`.
 Contact events cannot be put on the emulator's bus: it refuses sources of AWS's own, as AWS does. So
 each is held against the deployed rule's pattern by EventBridge itself, and where it matches, the
 rule's target is invoked as EventBridge invokes it: asynchronously, with the whole event. What this
@@ -19,7 +19,7 @@ from typing import Any
 
 from sandbox.connect.agent_event_stream import AgentEvents
 from sandbox.connect.contact_event_bus import ContactEvents
-from sandbox.stacks.deployment import Deployment
+from sandbox.stacks.running import Sandbox
 
 Json = dict[str, Any]
 
@@ -45,7 +45,8 @@ class ConnectEvents:
     :ivar contacts: Its contacts, likewise.
     """
 
-    def __init__(self, deployment: Deployment, disorder: Disorder) -> None:
+    def __init__(self, sandbox: Sandbox, disorder: Disorder) -> None:
+        deployment, self._reader = sandbox.deployment, sandbox.agent_event_reader
         instance_arn = deployment.settings.connect.instance_arn
         self.agents = AgentEvents(instance_arn, self._put)
         self.contacts = ContactEvents(self._send)
@@ -87,6 +88,7 @@ class ConnectEvents:
             Data=json.dumps(event).encode(),
             PartitionKey=event["AgentARN"],
         )
+        self._reader.look()
 
     def _send(self, event: Json) -> None:
         with self._one:

@@ -6,24 +6,39 @@ import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
+
 from sandbox.asapp.double import AsappDouble, Delivery
+from sandbox.stacks.agent_event_reader import AgentEventReader
 from sandbox.stacks.deployment import Deployment, Say, deploy
-from sandbox.stacks.emulator import ROOT, Emulator
+from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
+
+_WARM_UP = "warm-up"
+"""The id of a conversation that nobody has."""
+_PROCESSES_OF_THE_CONSUMER = 2
+_SECONDS_TO_WARM_UP = 120
 
 
 class Sandbox(NamedTuple):
     """What runs.
 
+    :param agent_event_reader: Invokes ``follow_agent_events``, in the emulator's place.
+    :param listener: Hears the event bus from here on.
     :param folder: Templates and logs of this run.
     """
 
     deployment: Deployment
     asapp: AsappDouble
+    agent_event_reader: AgentEventReader
+    listener: BusListener
     folder: Path
 
 
@@ -40,47 +55,149 @@ def running_sandbox(
     runs = ROOT / ".sandbox" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=runs))
-    with ExitStack() as stack:
+    with _removed_unless_it_fails(folder), ExitStack() as stack:
         say("starting the emulator and the ASAPP double")
         emulator = stack.enter_context(Emulator(folder))
         asapp = stack.enter_context(AsappDouble(delivery=delivery, pace=pace))
         deployment = deploy(emulator, asapp, folder, say)
         webhook = deployment.settings.webhook
         given = {webhook.secret_name: deployment.webhook_secret}
-        where = "headers" if webhook.secret_in == "header" else "params"
-        asapp.webhook(deployment.webhook_url, **{where: given})
-        yield Sandbox(deployment, asapp, folder)
-    shutil.rmtree(folder, ignore_errors=True)  # a run that failed leaves its logs
+        where: dict[str, Any] = {
+            "headers" if webhook.secret_in == "header" else "params": given,
+        }
+        asapp.webhook(deployment.webhook_url, **where)
+        reader = stack.enter_context(AgentEventReader(deployment))
+        listener = BusListener(deployment, "bus-listener")
+        say("sending a first utterance through the stacks, so that each function has its process")
+        _warm_up(deployment, listener, **where)
+        yield Sandbox(deployment, asapp, reader, listener, folder)
+
+
+@contextmanager
+def _removed_unless_it_fails(folder: Path) -> Iterator[None]:
+    """A run that failed leaves its logs, not one that was interrupted."""
+    try:
+        yield
+    except (KeyboardInterrupt, GeneratorExit):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An event of the bus.
+
+    :param at_ms: When the bus put it into the listener's queue, in milliseconds since 1970.
+    """
+
+    detail: Mapping[str, Any]
+    at_ms: int
 
 
 class BusListener:
-    """Hears the deployed event bus as another team would: a rule and a queue of its own."""
+    """Hears the deployed event bus as another team would: a rule and a queue of its own.
 
-    def __init__(self, deployment: Deployment) -> None:
+    :param name: Of the rule and of the queue.
+    """
+
+    def __init__(self, deployment: Deployment, name: str) -> None:
         self._sqs = deployment.emulator.client("sqs")
         events = deployment.emulator.client("events")
-        self._url = self._sqs.create_queue(QueueName="listener")["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        self.queue_url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
         bus = deployment.event_bus_name
         pattern = '{"source": ["connect-autotranscribe"], "detail-type": ["Utterance"]}'
-        events.put_rule(Name="listener", EventBusName=bus, EventPattern=pattern)
+        events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)
         target = {"Id": "queue", "Arn": arn["Attributes"]["QueueArn"]}
-        events.put_targets(Rule="listener", EventBusName=bus, Targets=[target])
-        self._closing = threading.Event()
+        events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
 
-    def listen(self) -> Iterator[dict[str, Any]]:
-        """Each event's detail, until :meth:`close` and the queue is empty."""
-        while True:
-            closing = self._closing.is_set()
-            answer = self._sqs.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=0 if closing else 1
+    @contextmanager
+    def collecting(self) -> Iterator[Mapping[str, Published]]:
+        """Collect events, by their detail's ``id``, until the end of ``with`` and the queue is
+        empty. Of an event that comes twice, the first counts."""
+        published: dict[str, Published] = {}
+        closing = threading.Event()
+
+        def collect() -> None:
+            received: list[Published] = []
+            while received or not closing.is_set():
+                received = self._received(wait_seconds=0 if closing.is_set() else 1)
+                for event in received:
+                    published.setdefault(event.detail["id"], event)
+
+        thread = threading.Thread(target=collect, name="event bus", daemon=True)
+        thread.start()
+        try:
+            yield published
+        finally:
+            closing.set()
+            thread.join()
+
+    def hear(self, ids: set[str], seconds: float) -> bool:
+        """Whether the events with these ids come in time. Others that come are forgotten."""
+        missing, until = set(ids), time.monotonic() + seconds
+        while missing and time.monotonic() < until:
+            missing -= {event.detail["id"] for event in self._received(wait_seconds=1)}
+        return not missing
+
+    def _received(self, wait_seconds: int) -> list[Published]:
+        answer = self._sqs.receive_message(
+            QueueUrl=self.queue_url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=wait_seconds,
+            AttributeNames=["SentTimestamp"],
+        )
+        received = []
+        for message in answer.get("Messages", []):
+            at_ms = int(message["Attributes"]["SentTimestamp"])
+            received.append(Published(json.loads(message["Body"])["detail"], at_ms))
+            self._sqs.delete_message(
+                QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"]
             )
-            messages = answer.get("Messages", [])
-            for message in messages:
-                yield json.loads(message["Body"])["detail"]
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-            if closing and not messages:
-                return
+        return received
 
-    def close(self) -> None:
-        self._closing.set()
+
+def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> None:
+    """Have the emulator start its processes before anything is measured.
+
+    It starts one for each invocation under way, which imports boto3: on a busy machine that takes
+    seconds. Two for the webhook's consumer are enough here; the emulator's default is five.
+    """
+    client = deployment.emulator.client("lambda")
+    for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
+        if ":sqs:" in mapping["EventSourceArn"]:
+            client.update_event_source_mapping(
+                UUID=mapping["UUID"],
+                ScalingConfig={"MaximumConcurrency": _PROCESSES_OF_THE_CONSUMER},
+            )
+
+    def post(number: int) -> None:
+        message = {
+            "type": "transcript",
+            "externalConversationId": _WARM_UP,
+            "streamId": "stream",
+            "sender": {"externalId": "nobody", "role": "customer"},
+            "autotranscribeResponse": {
+                "message": "transcript",
+                "start": number,
+                "end": number,
+                "utterance": [{"text": _WARM_UP}],
+            },
+        }
+        answer = httpx.post(deployment.webhook_url, json=message, timeout=60, **secret)
+        if answer.status_code != 200:
+            raise SandboxError(f"the deployed webhook answers {answer.status_code}: {answer.text}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(post, range(4)))
+    until = time.monotonic() + _SECONDS_TO_WARM_UP
+    while len(items := deployment.conversation(_WARM_UP)) < 4 and time.monotonic() < until:
+        time.sleep(0.1)
+    ids = {f"{_WARM_UP}/{item['item']}" for item in items}
+    if len(ids) < 4 or not listener.hear(ids, _SECONDS_TO_WARM_UP):
+        raise SandboxError("a posted utterance has not come to the event bus")
+    table = deployment.emulator.client("dynamodb")
+    for item in items:
+        key = {name: {"S": item[name]} for name in ("conversationId", "item")}
+        table.delete_item(TableName=deployment.table_name, Key=key)

@@ -685,7 +685,7 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(sandbox: Sa
         assert deployment.invoke(start, event, 30)["status"] == "started"
         (words,) = call_of(random.Random(3), 2_500, manner=PLAIN_IN_SECONDS)  # noqa: S311
         posts = asapp.speak(guid, words).result(timeout=300)
-        with ConnectEvents(deployment, Disorder()) as events:
+        with ConnectEvents(sandbox, Disorder()) as events:
             events.contacts.tell(contact, "DISCONNECTED")
         wait_for_arrival(deployment, asapp, 120)
         assert eventually(lambda: conversation(deployment, guid).get("state") == "ended")
@@ -727,7 +727,7 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(sandbox: Sa
 def test_the_transcript_that_others_read_is_what_was_said(sandbox: Sandbox) -> None:
     deployment = sandbox.deployment
     usual, sandbox.asapp.delivery = sandbox.asapp.delivery, Delivery(drop=0.3, seed=1)
-    call = Call(deployment, sandbox.asapp, load_all()[0], 1, lambda *_: None)
+    call = Call(deployment, sandbox.asapp, load_all()[0], 1)
     try:
         call.run(AGENT_WHISPER)
         call.speak(call.conversation.utterances)

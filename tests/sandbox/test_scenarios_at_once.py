@@ -48,11 +48,11 @@ def test_fifty_calls_at_once_are_all_told_right(sandbox: Sandbox) -> None:
         return [*played[: first_start + 1], Act(fifty_talk), *played[first_start + 1 :]]
 
     calls = [
-        (Call(sandbox.deployment, sandbox.asapp, SILENT, number, lambda *_: None), name)
+        (Call(sandbox.deployment, sandbox.asapp, SILENT, number), name)
         for number, name in enumerate(names)
     ]
     disorder = Disorder(duplicate=0.3, late_ms=(0, 500), seed=5)
-    with ConnectEvents(sandbox.deployment, disorder) as events:
+    with ConnectEvents(sandbox, disorder) as events:
         play_all([(call, acts(CALLS[name])) for call, name in calls], events)
     time.sleep(3)  # a duplicate that asks for something would come late
     told = {(call.number, name): call.told for call, name in calls}
@@ -61,9 +61,9 @@ def test_fifty_calls_at_once_are_all_told_right(sandbox: Sandbox) -> None:
 
 
 def test_a_hang_up_reaches_asapp_where_no_agent_event_comes(sandbox: Sandbox) -> None:
-    call = Call(sandbox.deployment, sandbox.asapp, SILENT, 1, lambda *_: None)
+    call = Call(sandbox.deployment, sandbox.asapp, SILENT, 1)
     acts = CALLS["the customer hangs up first"]
-    with ConnectEvents(sandbox.deployment, Disorder()) as events:
+    with ConnectEvents(sandbox, Disorder()) as events:
         events.agents = AgentEvents(call.contact.instance_arn)
         call.play(acts, events)
     assert call.told == sequence(acts)
@@ -72,7 +72,7 @@ def test_a_hang_up_reaches_asapp_where_no_agent_event_comes(sandbox: Sandbox) ->
 def test_events_come_twice_and_an_agents_own_first_in_order(sandbox: Sandbox) -> None:
     agents = [Agent(str(n), f"{INSTANCE}/agent/{uuid.uuid4()}") for n in range(4)]
     contact = Contact(str(uuid.uuid4()), INSTANCE, channel="CHAT")
-    with ConnectEvents(sandbox.deployment, Disorder(duplicate=0.5, seed=1)) as events:
+    with ConnectEvents(sandbox, Disorder(duplicate=0.5, seed=1)) as events:
         for _ in range(10):
             for agent in agents:
                 events.agents.sees(agent, contact, "CONNECTED")

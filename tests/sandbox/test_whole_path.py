@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
 import time
@@ -45,7 +45,7 @@ NASTY = [
 
 def call_of(sandbox: Sandbox, conversation: Conversation | None = None) -> Call:
     spoken = conversation or load_all()[0]
-    return Call(sandbox.deployment, sandbox.asapp, spoken, 1, lambda *_: None)
+    return Call(sandbox.deployment, sandbox.asapp, spoken, 1)
 
 
 def message(guid: str, text: str, start: int = 0) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def post(sandbox: Sandbox, body: str | bytes, secret: str | None = None) -> http
     return httpx.post(sandbox.deployment.webhook_url, content=body, headers=headers, timeout=60)
 
 
-def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
+def eventually(found: Callable[[], Any], seconds: float = 120) -> Any:
     until = time.monotonic() + seconds
     while not (value := found()) and time.monotonic() < until:
         time.sleep(0.2)
@@ -101,10 +101,11 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
         env=os.environ | {"PYTHONPATH": "lambdas"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stderr == ""
     summary = json.loads(figures.read_text())
     assert summary["calls"] >= 3
     assert summary["utterances"] >= 60
@@ -117,69 +118,45 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
     assert (summary["heard_on_hold"], summary["unheard_in_talk"]) == (0, 0)
     assert summary["unheard_on_hold"] > 10
     assert 0 < summary["post_to_table_ms_p50"] <= summary["post_to_table_ms_p99"]
-    assert "Transcription agent whisper" in done.stdout
-    assert "agent resumes" in done.stdout
-    assert "ada consults grace" in done.stdout
-    assert done.stdout.count("(recovered)") == summary["recovered"]
-    assert "/transcript" in done.stdout
+    assert summary["post_to_table_ms_p50"] < summary["post_to_bus_ms_p50"]
+    assert summary["post_to_bus_ms_p50"] <= summary["post_to_bus_ms_p99"]
+    _shows_each_call_by_itself_and_in_order(done.stdout, summary["calls"])
+    recovered = done.stdout.partition("comparing the calls")[2].partition("What came of it")[0]
+    assert len(re.findall(r"(?m)^call \d", recovered)) == summary["recovered"]
+    assert "\x1b" not in done.stdout  # nothing of a terminal in a pipe
+    assert "http://" not in done.stdout  # nothing that is gone when somebody tries it
 
 
-def test_ctrl_c_stops_all_that_the_demo_started(installed: None) -> None:
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.demo"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "lambdas"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+def _shows_each_call_by_itself_and_in_order(output: str, calls: int) -> None:
+    shown = re.split(r"(?m)^─+ call \d: ", output.partition("comparing the calls")[0])[1:]
+    assert len(shown) == calls
+    for call in shown:
+        times = [float(each) for each in re.findall(r"(?m)^ *(\d+\.\d) s  ", call)]
+        assert len(times) > 20
+        assert times == sorted(times)
+    warm = next(call for call in shown if "ada consults grace" in call)
+    assert "Transcription agent whisper: Start media streaming" in warm
+    assert "Announce the queue (could not: nothing to say; the flow goes on)" in warm
+    held = next(call for call in shown if call.count("── agent holds") == 2)
+    before, between, after = (
+        len(re.findall(r"(?m) (customer|agent)  ", part))
+        for part in re.split("── agent (?:holds|leaves)", held)[:3]
     )
-    assert demo.stdout is not None
-    for line in demo.stdout:
-        if "synthesising" in line:
-            break
-    emulators = _children(demo.pid, "ministack")
-    assert emulators
-    os.killpg(demo.pid, signal.SIGINT)  # what a terminal does at Ctrl-C
-    rest = demo.stdout.read()
-    assert demo.wait(timeout=30) == 130
-    assert "all that was started is stopped" in rest
-    assert "Traceback" not in rest
-    assert not [pid for pid in emulators if _alive(pid)]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _children(parent: int, name: str) -> list[int]:
-    """Processes below a parent whose command line has the name."""
-    listed = subprocess.run(
-        ["ps", "-ww", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()]
-    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and name in args]
+    assert min(before, between, after) > 0
 
 
 def test_what_is_lost_doubled_or_altered_is_seen(sandbox: Sandbox) -> None:
-    listener = BusListener(sandbox.deployment)
+    listener = BusListener(sandbox.deployment, f"listener-{uuid.uuid4()}")
     call = call_of(sandbox)
-    call.run(AGENT_WHISPER)
-    call.speak(call.conversation.utterances)
-    call.run(DISCONNECT)
-    wait_for_arrival(sandbox.deployment, sandbox.asapp, 30)
-    unmarked = summarise([call], sandbox.deployment, sandbox.asapp, {})
-    assert any(wrong.startswith("marked none") for wrong in unmarked.wrongs)
-    sandbox.deployment.reconcile(call.contact.contact_id)
-    listener_ends = time.monotonic() + 10
-    published: dict[str, dict[str, Any]] = {}
-    listener.close()
-    while time.monotonic() < listener_ends and len(published) < len(call.conversation.utterances):
-        published |= {detail["id"]: detail for detail in listener.listen()}
+    with listener.collecting() as published:
+        call.run(AGENT_WHISPER)
+        call.speak(call.conversation.utterances)
+        call.run(DISCONNECT)
+        wait_for_arrival(sandbox.deployment, sandbox.asapp, 120, call.contact.contact_id)
+        unmarked = summarise([call], sandbox.deployment, sandbox.asapp, {})
+        assert any(wrong.startswith("marked none") for wrong in unmarked.wrongs)
+        sandbox.deployment.reconcile(call.contact.contact_id)
+        assert eventually(lambda: len(published) >= len(call.conversation.utterances))
     good = summarise([call], sandbox.deployment, sandbox.asapp, published)
     assert good.wrongs == ()
     assert good.conversations_complete == 1
@@ -212,7 +189,7 @@ def test_words_in_the_wrong_place_are_seen(sandbox: Sandbox) -> None:
     call.run(AGENT_WHISPER)
     call.speak(call.conversation.utterances)
     call.run(DISCONNECT)
-    wait_for_arrival(sandbox.deployment, sandbox.asapp, 30)
+    wait_for_arrival(sandbox.deployment, sandbox.asapp, 120, call.contact.contact_id)
     sandbox.deployment.reconcile(call.contact.contact_id)
     first, last = (stored(sandbox.deployment, call.contact.contact_id)[at] for at in (0, -1))
     sandbox.deployment.emulator.client("dynamodb").update_item(
@@ -252,7 +229,7 @@ def test_a_hold_pauses_and_a_resume_goes_on_with_nothing_of_the_hold_between(
 ) -> None:
     call = call_of(sandbox)
     acts = (*TAKEN, *HOLD, act(agent_leaves, "stop"))
-    with ConnectEvents(sandbox.deployment, Disorder()) as events:
+    with ConnectEvents(sandbox, Disorder()) as events:
         call.play(acts, events)
     guid = call.contact.contact_id
     heard = [post.text for post in sandbox.asapp.posts if post.guid == guid]
