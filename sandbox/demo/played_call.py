@@ -34,7 +34,7 @@ _SECONDS_TO_BE_TOLD = 60
 class Event:
     """Something that happened in a call, beside what was said.
 
-    :param at: When it began, in seconds since 1970.
+    :param at: When it began, in seconds since 1970; a flow begins with what somebody did.
     :param what: What somebody did, such as ``agent holds``; or the name of the flow that ran.
     :param path: The flow's blocks; empty if it is no flow.
     """
@@ -109,8 +109,8 @@ class Call:
 
     def _note_flow(self, name: str, path: Sequence[Step]) -> None:
         if path:  # else one of Connect's defaults
-            began = time.time() - sum(step.ms for step in path) / 1000
-            self.events.append(Event(began, name, tuple(path)))
+            at = self.events[-1].at if self.events else time.time()
+            self.events.append(Event(at, name, tuple(path)))
 
     def speak(self, utterances: Sequence[Utterance]) -> None:
         """Both talk; returns when ASAPP has posted all that it heard."""

@@ -132,7 +132,7 @@ def _shows_each_call_by_itself_and_in_order(output: str, calls: int) -> None:
     assert len(shown) == calls
     for call in shown:
         times = [float(each) for each in re.findall(r"(?m)^ *(\d+\.\d) s  ", call)]
-        assert len(times) > 20
+        assert len(times) > 15
         assert times == sorted(times)
     warm = next(call for call in shown if "ada consults grace" in call)
     assert "Transcription agent whisper: Start media streaming" in warm
