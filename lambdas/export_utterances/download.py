@@ -2,171 +2,163 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import ssl
-import time
 from collections.abc import Callable
 from functools import cache
-from urllib.parse import urlsplit
 
-from export_utterances.retry_policy import Failed, RetryPolicy
+import urllib3
+
+from export_utterances.retries import SECONDS_A_READ, TRIES, Failed, pause, seconds
 from shared.runtime import Deadline
 
 _MIB = 1024 * 1024
 _BYTES_A_PIECE = 256 * 1024
+_SECONDS_A_MIB = 30.0
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class Changed(Exception):
-    """What has been read is not the beginning of what the server has now: to be read anew."""
+    """The server has another file by now: read it from its beginning."""
+
+
+class _Broken(Exception):
+    """This try failed; says why."""
 
 
 class Download:
-    """Something to read from, once, to its end; no more of it is held than was asked for.
+    """A file-like object to read once, to its end, without holding more than was asked for.
 
-    A try that breaks goes on where it was, with a Range request, and a URL that has expired is
-    asked for again. The end is reached where the server said that it is, or not at all.
+    A try that breaks is resumed with a Range request; a URL that has expired is asked for again.
 
     :param fresh_url: Gives a URL of the file.
-    :ivar size: What the server says that the file has; None where it says so only at the end.
+    :param seconds_a_read: A silence that long ends a try.
+    :ivar size: In bytes, as the server says; None if it says so only at the end.
+    :ivar etag: The server's, ``""`` for none, or for a weak one: that says nothing of the bytes.
     """
 
     def __init__(
-        self, fresh_url: Callable[[], str], deadline: Deadline, retry_policy: RetryPolicy
+        self,
+        fresh_url: Callable[[], str],
+        deadline: Deadline,
+        seconds_a_read: float = SECONDS_A_READ,
     ) -> None:
         self.size: int | None = None
+        self.etag = ""
         self._fresh_url = fresh_url
         self._deadline = deadline
-        self._patience = retry_policy
+        self._seconds_a_read = seconds_a_read
         self._url = ""
-        self._etag = ""
-        self._offset = 0
-        self._whole = False
-        self._failures = 0
-        self._mark = 0
+        self._offset = self._mark = self._failures = 0
         self._waited = 0.0
-        self._connection: http.client.HTTPConnection | None = None
-        self._response: http.client.HTTPResponse | None = None
+        self._whole = False
+        self._response: urllib3.BaseHTTPResponse | None = None
 
     def read(self, amount: int = -1) -> bytes:
-        """So many bytes, or all; fewer only at the end.
+        """That many bytes, or all; fewer only at the end.
 
-        :raises Failed: where the server does not give them.
-        :raises Changed: where the file is another one by now.
+        :raises Failed: if the server does not give them.
+        :raises Changed: if the file is another one by now.
         :raises OutOfTime: at the deadline.
         """
         content = bytearray()
         while not self._whole and (amount < 0 or len(content) < amount):
+            self.open()
             most = _BYTES_A_PIECE if amount < 0 else min(_BYTES_A_PIECE, amount - len(content))
-            content += self._piece(most)
+            content += self._attempt(lambda most=most: self._piece(most))  # type: ignore[misc]
         return bytes(content)
 
     def open(self) -> None:
-        """Ask for it until the server begins to answer; then ``size`` is known, if ever."""
+        """Ask until the server begins to answer; then ``size`` and ``etag`` are known, if ever."""
         while self._response is None:
-            seconds = self._patience.seconds(self._deadline)
-            try:
-                problem = self._ask(seconds)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                problem = type(error).__name__  # a URL in its text would be a secret
-            if problem:
-                self._failed(problem)
+            self._attempt(self._ask)
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._response = None
+        if self._response is not None:
+            self._response.close()
+        self._response = None
 
-    def _piece(self, most: int) -> bytes:
-        self.open()
-        assert self._response is not None  # noqa: S101
-        self._patience.seconds(self._deadline)
-        began = time.monotonic()
+    def _attempt(self, step: Callable[[], bytes]) -> bytes:
+        """:returns: What the step gives, ``b""`` if it is to be tried again."""
+        seconds(self._deadline)
         try:
-            piece = self._response.read1(most)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self._failed(type(error).__name__)
-            return b""
-        if not piece:
-            self._end()
-            return b""
-        self._offset += len(piece)
-        self._waited += time.monotonic() - began
-        if self._offset - self._mark >= _MIB:
-            self._mark, self._waited, self._failures = self._offset, 0.0, 0
-        elif self._waited > self._patience.seconds_a_mib:
-            self._failed("slow")
-        return piece
-
-    def _end(self) -> None:
-        """The body is over: is the file?"""
-        if self.size is None:
-            self.size = self._offset  # its last chunk came, or the read would have raised
-        if self._offset == self.size:
-            self._whole = True
-            self.close()
-        else:
-            self._failed("truncated")
-
-    def _failed(self, reason: str) -> None:
+            return step()
+        except _Broken as problem:
+            reason = str(problem)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
+            reason = type(problem).__name__  # its text has the URL, which is as good as a secret
         self.close()
         self._failures += 1
         self._mark, self._waited = self._offset, 0.0
-        if self._failures == self._patience.tries:
+        if self._failures == TRIES:
             raise Failed(f"download: {reason}")
-        self._patience.pause(self._failures, self._deadline)
+        pause(self._failures, self._deadline)
+        return b""
 
-    def _ask(self, seconds: float) -> str:
-        """One request for what is still to come.
-
-        :returns: Why there is no answer to read from, ``""`` where there is.
-        """
+    def _ask(self) -> bytes:
+        """Request what is still to come."""
         self._url = self._url or self._fresh_url()
-        parts = urlsplit(self._url)
-        if parts.scheme == "https":
-            self._connection = http.client.HTTPSConnection(
-                parts.netloc, timeout=seconds, context=_tls_context()
-            )
-        else:
-            self._connection = http.client.HTTPConnection(parts.netloc, timeout=seconds)
         headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}
-        if self._offset and self._etag:
-            headers["If-Range"] = self._etag
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._connection.request("GET", target, headers=headers)
-        response = self._connection.getresponse()
-        status = response.status
-        if status == 416 or (status == 200 and self._offset):
+        if self._offset and self.etag:
+            headers["If-Range"] = self.etag
+        response = self._response = _connections().request(
+            "GET",
+            self._url,
+            headers=headers,
+            timeout=seconds(self._deadline, self._seconds_a_read),
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+            enforce_content_length=False,
+        )
+        if response.status == 416 or (response.status == 200 and self._offset):
             raise Changed
-        if status != (206 if self._offset else 200):
-            if 400 <= status < 500 and status != 429:
+        if response.status != (206 if self._offset else 200):
+            if 400 <= response.status < 500 and response.status != 429:
                 self._url = ""  # it has expired
-            return f"http_{status}"
+            raise _Broken(f"http_{response.status}")
         self._check(response)
-        self._response = response
-        return ""
+        return b""
 
-    def _check(self, response: http.client.HTTPResponse) -> None:
+    def _check(self, response: urllib3.BaseHTTPResponse) -> None:
         """That this is the file, and the place in it, that was asked for."""
-        size = response.length
+        size = response.length_remaining
         if response.status == 206:
             place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if not place or int(place[1]) != self._offset:
                 raise Changed
             size = None if place[2] == "*" else int(place[2])
         etag = response.headers.get("ETag", "")
-        etag = "" if etag.startswith("W/") else etag  # a weak one says nothing of the bytes
-        if size is not None and self.size is not None and size != self.size:
+        etag = "" if etag.startswith("W/") else etag
+        if size is not None and self.size not in (None, size):
             raise Changed
-        if etag and self._etag and etag != self._etag:
+        if etag and self.etag not in ("", etag):
             raise Changed
         self.size = self.size if size is None else size
-        self._etag = self._etag or etag
+        self.etag = self.etag or etag
         if self.size is None and not response.chunked:
             raise Failed("download: the server does not say where the file ends")
 
+    def _piece(self, most: int) -> bytes:
+        assert self._response is not None  # noqa: S101
+        began = self._deadline.clock.monotonic()
+        # urllib3 1.26 has no read1: there, a byte now and then holds the run until Lambda ends it.
+        piece = bytes(getattr(self._response, "read1", self._response.read)(most))
+        self._waited += self._deadline.clock.monotonic() - began
+        if self._waited > _SECONDS_A_MIB:
+            raise _Broken("slow")
+        self._offset += len(piece)
+        if self._offset - self._mark >= _MIB:
+            self._mark, self._waited, self._failures = self._offset, 0.0, 0
+        if not piece:
+            self.size = self._offset if self.size is None else self.size
+            if self._offset != self.size:
+                raise _Broken("truncated")
+            self._whole = True
+            self.close()
+        return piece
+
 
 @cache
-def _tls_context() -> ssl.SSLContext:
-    return ssl.create_default_context()
+def _connections() -> urllib3.PoolManager:
+    return urllib3.PoolManager(ssl_context=ssl.create_default_context())

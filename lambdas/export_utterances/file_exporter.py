@@ -5,22 +5,22 @@ Source: ASAPP's *File Exporter* API. The feed of a day comes after 02:00 UTC of 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from export_utterances.download import Download
-from export_utterances.retry_policy import Failed, RetryPolicy
-from shared.asapp_requests import BadCredentials, Credentials
-from shared.http import NoAnswer, Origin
+from export_utterances.retries import SECONDS_A_READ, TRIES, Failed, OutOfTime, seconds
+from shared.asapp_requests import AsappRequests, BadCredentials, Credentials, RetryPolicy
+from shared.http import Origin
 from shared.runtime import Deadline
 
 UTTERANCES, STATE = "utterances", "staging_utterance_state"
 """The feeds: what was said, without who said it; and who said it, without what."""
 NOT_ENABLED = "perhaps ASAPP's account team has yet to enable the feed"
 _FILES = {"version": "version=1", "format": "format=jsonl"}
+_SHORTEST_TRY_SECONDS = 0.1
 _URL = re.compile(r"[\x21-\x7e]+")
 
 
@@ -37,18 +37,19 @@ class FileExporter:
 
     :param host: For instance ``https://api.asapp.com``. Where that is ``http:``, a file may be too.
     :param credentials: As for :class:`shared.asapp.Asapp`.
+    :param seconds_a_read: A silence that long ends a try.
     """
 
     def __init__(
         self,
         host: str,
         credentials: Callable[[bool, Deadline], Credentials],
-        retry_policy: RetryPolicy,
+        seconds_a_read: float = SECONDS_A_READ,
     ) -> None:
-        self._origin = Origin(host)
+        policy = RetryPolicy(tries=TRIES, seconds_a_try=seconds_a_read, pause_seconds=1.0)
+        self._requests = AsappRequests(Origin(host), credentials, policy)
         self._schemes = {"https", urlsplit(host).scheme}
-        self._credentials = credentials
-        self._patience = retry_policy
+        self._seconds_a_read = seconds_a_read
 
     def files(self, feed: str, day: str, deadline: Deadline) -> list[str] | None:
         """The names of a day's files; none where the feed has not come yet.
@@ -71,13 +72,16 @@ class FileExporter:
         return list(dict.fromkeys(filled[0])) if filled else []
 
     def download(self, feed: str, day: str, name: str, deadline: Deadline) -> Download:
-        return Download(lambda: self._url(feed, day, name, deadline), deadline, self._patience)
+        def fresh_url() -> str:
+            return self._url(feed, day, name, deadline)
+
+        return Download(fresh_url, deadline, self._seconds_a_read)
 
     def _url(self, feed: str, day: str, name: str, deadline: Deadline) -> str:
         """Where a file can be fetched for a while; as good as a secret."""
         body = {"date": f"dt={day}", "fileName": name}
         answer = self._post("getfeedfile", feed, body, deadline)
-        url = answer.get("url") if isinstance(answer, dict) else None
+        url = answer.get("url")
         if not isinstance(url, str) or not _URL.fullmatch(url) or not self._may_be_fetched(url):
             raise Failed("getfeedfile: the answer has no https url")
         return url
@@ -89,47 +93,30 @@ class FileExporter:
             return False
         return parts.scheme in self._schemes and bool(parts.hostname)
 
-    def _post(self, call: str, feed: str, body: dict[str, str], deadline: Deadline) -> Any:
-        """POST until there is an answer.
-
-        Tried again: no answer or none in JSON, 429, 5xx, and once a 401, with the secret read anew.
-
-        :raises Refused: where ASAPP refuses.
-        :raises Failed: where all tries are used up.
-        :raises BadCredentials: where they cannot be read, or ASAPP does not take them.
+    def _post(
+        self, call: str, feed: str, body: Mapping[str, str], deadline: Deadline
+    ) -> Mapping[str, Any]:
+        """:raises Refused: if ASAPP refuses.
+        :raises Failed: if all tries are used up.
+        :raises BadCredentials: if they cannot be read, or ASAPP does not take them.
         """
-        content = json.dumps({"feed": feed, **_FILES, **body}).encode()
-        fresh = False
-        reason = ""
-        for failures in range(self._patience.tries):
-            if failures:
-                self._patience.pause(failures, deadline)
-            seconds = self._patience.seconds(deadline)
-            headers = self._credentials(fresh, deadline).headers
-            try:
-                response = self._origin.post(
-                    f"/fileexporter/v1/static/{call}", content, headers, deadline.at_most(seconds)
-                )
-            except NoAnswer:
-                reason = "no answer"
-                continue
-            reason = f"http_{response.status}"
-            if response.status == 200:
-                try:
-                    return json.loads(response.body)
-                except (ValueError, RecursionError):
-                    reason = "not JSON"
-            elif response.status == 401 and fresh:
-                raise BadCredentials(f"ASAPP does not take them: {call}: {reason}")
-            elif response.status == 401:
-                fresh = True
-            elif response.status == 403:
-                raise Refused(f"{call}: {reason}; {NOT_ENABLED}")
-            elif response.status == 404:
-                raise _NotFound(f"{call}: {reason}")
-            elif response.status != 429 and response.status < 500:
-                raise Refused(f"{call}: {reason}")
-        raise Failed(f"{call}: {reason}")
+        seconds(deadline)
+        path = f"/fileexporter/v1/static/{call}"
+        answer = self._requests.post(path, {"feed": feed, **_FILES, **body}, deadline)
+        if answer.may_pass and deadline.remaining() < _SHORTEST_TRY_SECONDS:
+            raise OutOfTime
+        problem = f"{call}: {answer.code}"
+        if answer.status == 401:
+            raise BadCredentials(f"ASAPP does not take them: {problem}")
+        if answer.status == 403:
+            raise Refused(f"{problem}; {NOT_ENABLED}")
+        if answer.status == 404:
+            raise _NotFound(problem)
+        if answer.is_refusal:
+            raise Refused(problem)
+        if answer.code:
+            raise Failed(problem)
+        return answer.content
 
 
 def _lists_of_strings(value: object) -> Iterator[list[str]]:

@@ -162,7 +162,7 @@ def files(deployed: Exporting) -> list[Json]:
 
 
 def test_the_exporter_puts_files_tells_of_them_and_does_nothing_else(on: Exporting) -> None:
-    """It neither reads nor deletes a file."""
+    """It deletes no file, only marks of days."""
     bucket = on.arn(on.bucket)
     (alias,) = (
         key
@@ -172,8 +172,10 @@ def test_the_exporter_puts_files_tells_of_them_and_does_nothing_else(on: Exporti
     assert on.may(on.export.export_utterances) == in_order(
         [
             CREDENTIALS,
-            allow(["s3:AbortMultipartUpload", "s3:PutObject"], files(on)),
+            allow(["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], files(on)),
             allow("s3:ListBucket", bucket, StringLike={"s3:prefix": [f"{p}*" for p in PREFIXES]}),
+            allow(["s3:DeleteObject", "s3:PutObject"], {"Fn::Join": ["", [bucket, "/days/*"]]}),
+            allow("s3:ListBucket", bucket, StringLike={"s3:prefix": ["days/*"]}),
             allow("lambda:InvokeFunction", {"Ref": alias}),
             allow(SEND, on.arn(on.export.dead_letters)),
         ]
@@ -205,8 +207,10 @@ def test_what_it_needs_to_know_is_in_its_environment(on: Exporting, other: Expor
         }
 
 
-@pytest.mark.parametrize(("stack", "cron"), [("on", "30 02"), ("other", "05 23")])
-def test_it_runs_every_night_at_its_time_in_utc(
+@pytest.mark.parametrize(
+    ("stack", "cron"), [("on", "30 2,6,10,14,18,22"), ("other", "05 3,7,11,15,19,23")]
+)
+def test_it_runs_at_its_time_in_utc_and_every_four_hours_after_it(
     stack: str, cron: str, request: pytest.FixtureRequest
 ) -> None:
     deployed: Exporting = request.getfixturevalue(stack)
@@ -219,12 +223,12 @@ def test_it_runs_every_night_at_its_time_in_utc(
     assert target["DeadLetterConfig"] == {"Arn": deployed.arn(deployed.export.dead_letters)}
 
 
-def test_a_night_that_fails_is_tried_three_times_and_not_forgotten(on: Exporting) -> None:
+def test_a_run_that_fails_is_tried_three_times_and_not_forgotten(on: Exporting) -> None:
     assert on.within(on.export, "AWS::Lambda::EventInvokeConfig") == [
         {
             "FunctionName": on.ref(on.export.export_utterances),
             "Qualifier": "$LATEST",
-            "MaximumEventAgeInSeconds": 6 * 60 * 60,
+            "MaximumEventAgeInSeconds": 4 * 60 * 60,
             "MaximumRetryAttempts": 2,
             "DestinationConfig": {"OnFailure": {"Destination": on.arn(on.export.dead_letters)}},
         }

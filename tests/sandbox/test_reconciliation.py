@@ -21,12 +21,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, get_args
 
 import boto3
+import export_utterances.retry_policy
 import pytest
+from export_utterances.retry_policy import RetryPolicy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import export_utterances.handler
-import export_utterances.retry_policy
 import reconcile_transcript.handler
 import reconcile_transcript.messages
 import reconcile_transcript.transcripts
@@ -34,7 +35,6 @@ import shared.asapp_sync
 import shared.runtime
 import store_transcript.handler
 from export_utterances.handler import NotExported
-from export_utterances.retry_policy import RetryPolicy
 from follow_contact_events import handler as follow_contact_events
 from sandbox.asapp.conversations import Role, Utterance, load_all
 from sandbox.asapp.double import AsappDouble, Delivery, Failure, Hindered, Post

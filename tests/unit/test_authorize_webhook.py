@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from shared.aws import AwsError
 from shared.runtime import Clock, Deadline
 
 from .conftest import Context, hang
+from .held_clock import HeldClock
 from .test_store_transcript import (
     AwsBehaviour,
     AwsService,
@@ -70,19 +71,12 @@ def service(
 pytestmark = pytest.mark.usefixtures("service")
 
 
-class HeldClock(Clock):
-    """Goes on only when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> HeldClock:
-    return HeldClock()
+def clock(service: AwsService) -> Iterator[HeldClock]:
+    """Secrets Manager's and the test's."""
+    service.clock = HeldClock()
+    yield service.clock
+    service.clock = None
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -197,7 +191,7 @@ def test_however_many_wrong_secrets_come_a_version_is_read_once_in_five_seconds(
     for number in range(20):  # one each quarter of a second
         assert effect(with_header(f"wrong {number}"), clock) == "Deny"
         assert stages(service) == [CURRENT, PREVIOUS]
-        clock.now += 0.25
+        clock.advance(0.25)
     assert effect(with_header("wrong"), clock) == "Deny"
     assert stages(service) == [CURRENT, PREVIOUS] * 2
 
@@ -209,7 +203,7 @@ def test_however_many_unknown_secrets_come_what_cannot_be_read_is_asked_for_once
     for number in range(20):
         with pytest.raises(AwsError, match="AccessDeniedException"):
             effect(with_header(f"unknown {number}"), clock)
-        clock.now += 0.25
+        clock.advance(0.25)
     assert stages(service) == [CURRENT]
     with pytest.raises(AwsError):
         effect(with_header("unknown"), clock)
@@ -225,7 +219,7 @@ def test_a_rotation_is_accepted_seconds_later_and_the_version_before_still_is(
     assert effect(with_header(FIRST), clock) == "Allow"
     assert effect(with_header(SECOND), clock) == "Deny"
     secret.rotate(SECOND)
-    clock.now += 5
+    clock.advance(5)
     assert effect(with_header(SECOND), clock) == "Allow"
     assert effect(with_header(FIRST), clock) == "Allow"
     assert effect(with_header(THIRD), clock) == "Deny"
@@ -236,10 +230,10 @@ def test_a_version_that_was_just_rotated_out_is_let_in_although_the_previous_was
 ) -> None:
     """A refusal would stay with API Gateway for minutes."""
     assert effect(with_header(FIRST), clock) == "Allow"
-    clock.now += 4
+    clock.advance(4)
     assert effect(with_header("wrong"), clock) == "Deny"
     secret.rotate(SECOND)
-    clock.now += 1
+    clock.advance(1)
     assert effect(with_header(FIRST), clock) == "Allow"
 
 
@@ -247,7 +241,7 @@ def test_a_version_that_was_rotated_out_twice_is_refused(secret: Secret, clock: 
     assert effect(with_header(FIRST), clock) == "Allow"
     secret.rotate(SECOND)
     secret.rotate(THIRD)
-    clock.now += 5
+    clock.advance(5)
     assert effect(with_header(FIRST), clock) == "Deny"
     assert effect(with_header(SECOND), clock) == "Allow"
     assert effect(with_header(THIRD), clock) == "Allow"
@@ -259,6 +253,7 @@ def test_a_version_that_was_rotated_out_twice_is_refused(secret: Secret, clock: 
 UNREADABLE = {
     "denied": refusing("AccessDeniedException"),
     "gone": refusing("ResourceNotFoundException"),
+    "silent": hang,
 }
 
 
@@ -270,7 +265,7 @@ def test_while_the_secret_cannot_be_read_the_versions_known_so_far_count(
     assert effect(with_header(FIRST), clock) == "Allow"
     service.faults["GetSecretValue"] = [fault]
     for _ in range(3):
-        clock.now += 5
+        clock.advance(5)
         assert effect(with_header(FIRST), clock) == "Allow"
         assert effect(with_header(SECOND), clock) == "Allow"
 
@@ -285,13 +280,13 @@ def test_a_value_that_cannot_be_judged_is_an_error_and_not_a_refusal(
     if known_before:
         assert effect(with_header(FIRST), clock) == "Allow"
     secret.rotate(SECOND)
-    clock.now += 5
+    clock.advance(5)
     service.faults["GetSecretValue"] = [fault]
     for _ in range(2):
         with pytest.raises(AwsError, match=r"^secretsmanager\.GetSecretValue: \w+$"):
             effect(with_header(SECOND), clock)
     service.faults.clear()
-    clock.now += 5
+    clock.advance(5)
     assert effect(with_header(SECOND), clock) == "Allow"
     assert effect(with_header(FIRST), clock) == "Allow"
 
@@ -317,53 +312,37 @@ def test_a_version_that_was_just_rotated_out_is_let_in_although_the_previous_can
 ) -> None:
     assert effect(with_header(FIRST), clock) == "Allow"
     secret.rotate(SECOND)
-    clock.now += 5
+    clock.advance(5)
     service.faults["GetSecretValue"] = [only(PREVIOUS, refusing("AccessDeniedException"))]
     assert effect(with_header(FIRST), clock) == "Allow"
     assert effect(with_header(FIRST), clock) == "Allow"
 
 
-class SilentReader:
-    """Secrets Manager, silent until the deadline wherever it is told to be.
-
-    :param silent: By version, whether it is.
-    """
-
-    def __init__(self, clock: HeldClock, **silent: bool) -> None:
-        self.clock, self.silent = clock, silent
-        self.waited: list[float] = []
-
-    def __call__(self, stage: str, deadline: Deadline) -> str | None:
-        if self.silent.get(stage):
-            self.waited.append(deadline.remaining())
-            self.clock.now += deadline.remaining()
-            raise AwsError("secretsmanager.GetSecretValue", "NoAnswer")
-        return {CURRENT: SECOND, PREVIOUS: FIRST}[stage]
-
-
 @pytest.mark.parametrize("known", [FIRST, SECOND])
-@pytest.mark.parametrize("silent", [(CURRENT, PREVIOUS), (CURRENT,), (PREVIOUS,)])
+@pytest.mark.parametrize("silent", [CURRENT, PREVIOUS, ""], ids=["current", "previous", "both"])
 def test_a_known_secret_waits_one_second_for_a_silent_secrets_manager(
-    known: str, silent: tuple[str, ...], clock: HeldClock
+    known: str, silent: str, secret: Secret, clock: HeldClock, service: AwsService
 ) -> None:
-    read = SilentReader(clock)
-    secret = WebhookSecret(read)
-    assert secret.admits(FIRST, Deadline(9.5, clock))
-    read.silent = dict.fromkeys(silent, True)
-    clock.now += 5
-    began = clock.now
-    assert secret.admits(known, Deadline(9.5, clock))
-    assert clock.now - began == (0 if silent == (PREVIOUS,) and known == SECOND else 1)
-    assert secret.admits(known, Deadline(9.5, clock))
-    assert clock.now - began <= 1  # not again within five seconds
+    secret.rotate(SECOND)
+    assert effect(with_header(FIRST), clock, seconds=10) == "Allow"
+    clock.advance(5)
+    began = clock.seconds
+    service.faults["GetSecretValue"] = [only(silent, hang) if silent else hang]
+    assert effect(with_header(known), clock, seconds=10) == "Allow"
+    waits = known == FIRST or silent != PREVIOUS
+    assert clock.seconds - began == pytest.approx(1 if waits else 0)
+    assert effect(with_header(known), clock, seconds=10) == "Allow"
+    assert clock.seconds - began <= 1.001  # not again within five seconds
 
 
-def test_a_secret_that_is_not_known_waits_as_long_as_the_function_may(clock: HeldClock) -> None:
+def test_a_secret_that_is_not_known_waits_as_long_as_the_function_may(
+    clock: HeldClock, service: AwsService
+) -> None:
     """It may be the new one after a rotation: what is given up is lost."""
-    read = SilentReader(clock, AWSCURRENT=True)
+    service.faults["GetSecretValue"] = [hang]
     with pytest.raises(AwsError, match="NoAnswer"):
-        WebhookSecret(read).admits(FIRST, Deadline(9.5, clock))
-    assert read.waited == [9.5]
+        effect(with_header(FIRST), clock, seconds=60)
+    assert clock.seconds == pytest.approx(59.5, abs=20)  # the context has the machine's clock
 
 
 def test_a_known_secret_is_let_in_soon_while_secrets_manager_hangs(service: AwsService) -> None:
@@ -397,8 +376,9 @@ def test_a_silent_secrets_manager_ends_within_the_functions_time(service: AwsSer
 @pytest.mark.parametrize("given", ["", "x"])
 @pytest.mark.parametrize("version", ["", None])
 def test_an_empty_version_lets_nobody_in(given: str, version: str | None, clock: HeldClock) -> None:
-    read: Callable[[str, Deadline], str | None] = lambda stage, deadline: version  # noqa: E731
-    assert WebhookSecret(read).admits(given, Deadline(9.5, clock)) is False
+    assert (
+        WebhookSecret(lambda stage, deadline: version).admits(given, Deadline(9.5, clock)) is False
+    )
 
 
 def test_no_secret_and_no_value_that_was_presented_is_logged(
@@ -408,7 +388,7 @@ def test_no_secret_and_no_value_that_was_presented_is_logged(
     secret.rotate(SECOND)
     for value in (FIRST, SECOND, "presented-and-wrong"):
         effect(with_header(value), clock)
-    clock.now += 5
+    clock.advance(5)
     service.faults["GetSecretValue"] = [refusing("AccessDeniedException")]
     with pytest.raises(AwsError):
         effect(with_header("presented-and-wrong"), clock)

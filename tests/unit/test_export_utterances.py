@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -34,10 +34,15 @@ import shared.aws
 import shared.http
 from export_utterances import download as download_module
 from export_utterances import handler as export_utterances
+from export_utterances.bucket import CHECKED, GIVEN_UP, MISSING, Bucket
+from export_utterances.days import days_of, days_to_give_up, last_days
 from export_utterances.download import Download
+from export_utterances.export import Export
 from export_utterances.file_exporter import STATE, UTTERANCES, FileExporter
-from export_utterances.handler import Bucket, NotExported, Progress, days_of, export
-from export_utterances.retry_policy import RetryPolicy
+from export_utterances.handler import NotExported
+from export_utterances.progress import Progress
+from export_utterances.retries import TRIES
+from shared import log_events
 from shared.asapp_requests import BadCredentials
 from shared.runtime import Deadline
 from shared.secrets import AsappCredentials
@@ -49,16 +54,26 @@ from .conftest import (
     Vendor,
     VendorHandler,
     failing,
-    hang,
     html,
     reset,
 )
+from .conftest import hang as hang_on_the_held_clock
+from .held_clock import HeldClock
 
 LAMBDAS = Path(shared.http.__file__).parents[1]
-QUICK = RetryPolicy(tries=3, first_pause_seconds=0.01, seconds_a_read=0.8, seconds_a_mib=2.0)
 FEEDS = (UTTERANCES, STATE)
 DAY, DAY_BEFORE = "2026-11-02", "2026-11-01"
+AT_NIGHT = datetime(2026, 11, 3, 2, 30, tzinfo=UTC)
+HOUR, DAYS = 3600.0, 86400.0
 MIB = 1024 * 1024
+
+
+class NightClock(HeldClock):
+    """Half past two after ``DAY``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began_ms = int(AT_NIGHT.timestamp() * 1000)
 
 
 class FeedHandler(VendorHandler):
@@ -111,6 +126,7 @@ class Feed(Vendor):
         self.state: dict[str, dict[str, bytes]] = {}
         self.faults: dict[str, list[Behaviour]] = {}
         self.tokens = itertools.count()
+        self.clock: NightClock = NightClock()
         self.scheme = "http"
 
     def of(self, feed: str) -> dict[str, dict[str, bytes]]:
@@ -210,8 +226,22 @@ def dripping(request: Any) -> None:
     for byte in request.content:
         request.wfile.write(bytes([byte]))
         request.wfile.flush()
-        if request.server.closing.wait(0.1):
+        request.server.clock.advance(9)
+        if request.server.closing.wait(0.01):
             return
+
+
+def hang(request: Any) -> None:
+    """Be silent: urllib3, which downloads, has no clock but the machine's."""
+    if request.command == "POST":
+        hang_on_the_held_clock(request)
+    request.server.closing.wait(20)
+
+
+def until_the_end_of_the_run(request: Any) -> None:
+    """No answer, until no time is left."""
+    request.server.clock.advance(HOUR)
+    reset(request)
 
 
 def answering(body: object) -> Behaviour:
@@ -238,35 +268,43 @@ def s3_client(endpoint: str) -> Any:
 
 
 class Night:
-    """A run of the function over two days, with little retry_policy."""
+    """Runs of the export over two days, or of the whole function."""
 
     def __init__(self, feed: Feed, secret_name: str) -> None:
         self.feed = feed
+        self.clock = feed.clock
         self.s3 = s3_client(os.environ["AWS_ENDPOINT_URL"])
         self.bucket_name = f"export-{uuid.uuid4().hex[:8]}"
         self.s3.create_bucket(Bucket=self.bucket_name)
         self.bucket = Bucket(self.s3, self.bucket_name)
-        self.exporter = FileExporter(feed.url, AsappCredentials(secret_name), QUICK)
+        self.credentials = AsappCredentials(secret_name)
+        self.exporter = FileExporter(feed.url, self.credentials)
         self.announced: list[str] = []
         self.announce: Callable[[str], object] = self.announced.append
 
-    def run(self, *days: str, seconds: float = 60, by_hand: bool = False) -> Progress:
-        progress = Progress()
-        export(
-            list(days or (DAY, DAY_BEFORE)),
-            self.exporter,
-            self.bucket,
-            self.announce,
-            Deadline(seconds),
-            progress,
-            expected=DAY,
-            announce_all=by_hand,
-        )
+    def is_impatient(self) -> None:
+        """A silence ends a try soon; then a slow machine costs a try of six."""
+        self.exporter = FileExporter(self.feed.url, self.credentials, seconds_a_read=0.3)
+
+    def run(
+        self, *days: str, seconds: float = 600, by_hand: bool = False, missing: Iterable[str] = ()
+    ) -> Progress:
+        marked = Bucket(self.s3, self.bucket_name).days(MISSING)
+        progress = Progress(missing=marked | set(missing))
+        deadline = Deadline(seconds, self.clock)
+        export = Export(self.exporter, self.bucket, self.announce, deadline, progress)
+        export.run(days or (DAY, DAY_BEFORE), announce_all=by_hand)
         return progress
+
+    def invoke(self, event: Any = None, seconds: float = 60) -> dict[str, int]:
+        """The function, as the schedule does."""
+        return export_utterances.handler(event or {}, Context(seconds), self.clock)
 
     @property
     def stored(self) -> dict[str, bytes]:
+        """The files, by key."""
         found = self.s3.list_objects_v2(Bucket=self.bucket_name).get("Contents", [])
+        found = [entry for entry in found if not entry["Key"].startswith("days/")]
         return {
             entry["Key"]: self.s3.get_object(Bucket=self.bucket_name, Key=entry["Key"])[
                 "Body"
@@ -302,7 +340,7 @@ def test_each_file_of_each_day_is_in_its_days_folder_byte_for_byte(
         for day, files in feed.days.items()
         for name, content in files.items()
     }
-    assert (progress.days_whole, progress.files, progress.bytes) == (2, 4, 34)
+    assert (len(progress.whole), progress.files, progress.bytes) == (2, 4, 34)
     assert progress.problems == []
 
 
@@ -326,7 +364,7 @@ def test_a_second_run_fetches_nothing(feed: Feed, night: Night) -> None:
     night.run()
     feed.requests.clear()
     progress = night.run()
-    assert (progress.days_whole, progress.files) == (2, 0)
+    assert (len(progress.whole), progress.files) == (2, 0)
     assert feed.downloads == []
     assert len(feed.asked("getfeedfile")) == 0
 
@@ -359,6 +397,8 @@ PASSING: dict[str, Behaviour] = {
 def test_a_fault_that_passes_loses_nothing(
     call: str, fault: Behaviour, feed: Feed, night: Night
 ) -> None:
+    if fault is hang and call == "download":
+        night.is_impatient()
     feed.days = {DAY: {"file1.jsonl": b"words"}}
     feed.faults[call] = [fault, fault]
     assert night.run(DAY).problems == []
@@ -378,11 +418,13 @@ def test_an_answer_of_a_proxy_is_asked_for_again(call: str, feed: Feed, night: N
 def test_a_fault_that_stays_costs_one_file_which_the_next_run_fetches(
     call: str, fault: Behaviour, feed: Feed, night: Night
 ) -> None:
+    if fault is hang and call == "download":
+        night.is_impatient()
     feed.days = {DAY: {"file1.jsonl": b"a", "file2.jsonl": b"b"}, DAY_BEFORE: {"file3.jsonl": b"c"}}
     # One more, because a connection that ends when it is used again costs no try.
-    feed.faults[call] = [fault] * (QUICK.tries + (fault is reset and call == "getfeedfile"))
+    feed.faults[call] = [fault] * (TRIES + (fault is reset and call == "getfeedfile"))
     progress = night.run()
-    assert (progress.files, progress.days_whole) == (2, 1)
+    assert (progress.files, len(progress.whole)) == (2, 1)
     (problem,) = progress.problems
     assert problem.startswith(f"utterances of {DAY}: missing file 1 of 2: {call}: ")
     assert key(DAY, "file1.jsonl") not in night.stored
@@ -393,9 +435,9 @@ def test_a_fault_that_stays_costs_one_file_which_the_next_run_fetches(
 
 def test_a_list_that_fails_costs_one_day(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"file1.jsonl": b"a"}, DAY_BEFORE: {"file1.jsonl": b"b"}}
-    feed.faults["listfeedfiles"] = [then(500)] * QUICK.tries
+    feed.faults["listfeedfiles"] = [then(500)] * TRIES
     progress = night.run()
-    assert progress.problems == [f"utterances of {DAY}: listfeedfiles: http_500"]
+    assert progress.problems == [f"utterances of {DAY}: listfeedfiles: 500-01"]
     assert set(night.stored) == {key(DAY_BEFORE, "file1.jsonl")}
 
 
@@ -403,7 +445,7 @@ def test_a_list_that_fails_costs_one_day(feed: Feed, night: Night) -> None:
 def test_a_refusal_is_not_repeated(call: str, feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"file1.jsonl": b"a"}}
     feed.faults[call] = [then(400)] * 2
-    assert f"{call}: http_400" in night.run(DAY).problems[0]
+    assert f"{call}: 400-01" in night.run(DAY).problems[0]
     assert len(feed.asked(call)) == 1
 
 
@@ -430,6 +472,7 @@ def test_a_body_that_breaks_off_is_resumed_where_it_was(
 
 
 def test_a_silence_in_the_middle_is_broken_off_and_resumed(feed: Feed, night: Night) -> None:
+    night.is_impatient()
     feed.days = {DAY: {"big.jsonl": BIG}}
     feed.faults["download"] = [stalled(10 * MIB)]
     assert night.run(DAY).problems == []
@@ -441,7 +484,7 @@ def test_a_connection_that_breaks_often_and_goes_on_each_time_is_borne(
 ) -> None:
     feed.days = {DAY: {"big.jsonl": BIG}}
     feed.faults["download"] = [truncated(at * 2 * MIB) for at in range(1, 9)]
-    assert len(feed.faults["download"]) > QUICK.tries
+    assert len(feed.faults["download"]) > TRIES
     assert night.run(DAY).problems == []
     assert night.stored == {key(DAY, "big.jsonl"): BIG}
 
@@ -450,7 +493,7 @@ def test_a_body_that_never_comes_whole_leaves_no_object_and_no_parts(
     feed: Feed, night: Night
 ) -> None:
     feed.days = {DAY: {"big.jsonl": BIG, "small.jsonl": b"words"}}
-    feed.faults["download"] = [truncated(9 * MIB)] * QUICK.tries
+    feed.faults["download"] = [truncated(9 * MIB)] * TRIES
     progress = night.run(DAY)
     assert progress.problems == [f"utterances of {DAY}: missing file 1 of 2: download: truncated"]
     assert set(night.stored) == {key(DAY, "small.jsonl")}
@@ -461,7 +504,7 @@ def test_a_body_that_never_comes_whole_leaves_no_object_and_no_parts(
 
 def test_a_small_body_that_never_comes_whole_leaves_no_object(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"small.jsonl": b"words"}}
-    feed.faults["download"] = [truncated(3)] * QUICK.tries
+    feed.faults["download"] = [truncated(3)] * TRIES
     assert len(night.run(DAY).problems) == 1
     assert night.stored == {}
 
@@ -557,7 +600,7 @@ def test_a_dripping_body_is_given_up_and_the_other_files_come(feed: Feed, night:
         else:
             (dripping if "slow" in request.path else serve)(request)
 
-    progress = night.run(DAY)
+    progress = night.run(DAY, seconds=HOUR)
     assert progress.files == 1
     assert night.stored == {key(DAY, "file1.jsonl"): b"words"}
 
@@ -584,6 +627,7 @@ def test_a_bucket_that_refuses_is_told_by_its_code(feed: Feed, night: Night) -> 
 
 def test_a_bucket_that_breaks_in_the_middle_leaves_nothing(feed: Feed, night: Night) -> None:
     def break_off(**_: object) -> None:
+        night.s3.delete_object(Bucket=night.bucket_name, Key=f"days/{MISSING}/{DAY}")
         night.s3.delete_bucket(Bucket=night.bucket_name)
 
     s3 = boto3.client("s3")
@@ -606,7 +650,7 @@ def test_a_name_that_leads_out_of_the_days_folder_costs_only_its_file(
     assert set(night.stored) == {key(DAY, "file1.jsonl")}
     (problem,) = progress.problems
     assert problem.startswith(f"utterances of {DAY}: missing file 1 of 2: its name cannot be that")
-    assert progress.days_whole == 0
+    assert len(progress.whole) == 0
 
 
 def test_the_longest_name_is_stored(feed: Feed, night: Night) -> None:
@@ -621,7 +665,6 @@ def test_the_longest_name_is_stored(feed: Feed, night: Night) -> None:
         {"files": ["file1.jsonl"]},
         {"feedFiles": ["file1.jsonl", "file1.jsonl"], "warnings": [], "count": 1},
         {"data": [{"files": ["file1.jsonl"]}]},
-        ["file1.jsonl"],
     ],
 )
 def test_the_one_list_of_strings_holds_the_names(answer: object, feed: Feed, night: Night) -> None:
@@ -632,7 +675,7 @@ def test_the_one_list_of_strings_holds_the_names(answer: object, feed: Feed, nig
 
 @pytest.mark.parametrize(
     "answer",
-    [{}, {"files": None}, {"files": "file1.jsonl"}, {"files": [1]}, None, {"a": ["b"], "c": ["d"]}],
+    [{}, {"files": None}, {"files": "file1.jsonl"}, {"files": [1]}, {"a": ["b"], "c": ["d"]}],
 )
 def test_an_answer_without_the_one_list_is_an_error(
     answer: object, feed: Feed, night: Night
@@ -640,6 +683,14 @@ def test_an_answer_without_the_one_list_is_an_error(
     feed.faults["listfeedfiles"] = [answering(answer)]
     (problem,) = night.run(DAY).problems
     assert "no list of file names, or several" in problem
+
+
+@pytest.mark.parametrize("answer", [["file1.jsonl"], None, "file1.jsonl"])
+def test_an_answer_that_is_no_object_is_asked_for_again_and_is_then_an_error(
+    answer: object, feed: Feed, night: Night
+) -> None:
+    feed.faults["listfeedfiles"] = [answering(answer)] * TRIES
+    assert night.run(DAY).problems == [f"utterances of {DAY}: listfeedfiles: not_json"]
 
 
 URLS = [None, "", "file:///etc/passwd", "ftp://a/b", "https:///x", "http://a/b c", "http://[/", 7]
@@ -657,7 +708,7 @@ def test_an_url_that_leads_nowhere_is_an_error_without_its_words(
     url: str, feed: Feed, night: Night
 ) -> None:
     feed.days = {DAY: {"file1.jsonl": b"words"}}
-    feed.faults["getfeedfile"] = [answering({"url": url})] * QUICK.tries
+    feed.faults["getfeedfile"] = [answering({"url": url})] * TRIES
     (problem,) = night.run(DAY).problems
     assert problem.partition("download: ")[2].isalpha()
 
@@ -687,10 +738,10 @@ def trusted(feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     context.load_cert_chain(tmp_path / "trust.pem", tmp_path / "key.pem")
     feed.socket = context.wrap_socket(feed.socket, server_side=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trust.pem"))
-    for made in (shared.http._tls_context, download_module._tls_context):
+    for made in (shared.http._tls_context, download_module._connections):
         made.cache_clear()
     yield
-    for made in (shared.http._tls_context, download_module._tls_context):
+    for made in (shared.http._tls_context, download_module._connections):
         made.cache_clear()
 
 
@@ -700,7 +751,7 @@ def test_where_asapp_speaks_https_a_file_comes_by_https_only(
     scheme: str, files: int, feed: Feed, night: Night, secret_name: str
 ) -> None:
     host = feed.url.replace("http:", "https:")
-    night.exporter = FileExporter(host, AsappCredentials(secret_name), QUICK)
+    night.exporter = FileExporter(host, night.credentials)
     feed.scheme = scheme
     feed.days = {DAY: {"file1.jsonl": b"words"}}
     assert night.run(DAY).files == files
@@ -709,8 +760,8 @@ def test_where_asapp_speaks_https_a_file_comes_by_https_only(
 
 def test_the_feed_is_late_where_yesterday_has_no_files(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {}, DAY_BEFORE: {}}
-    progress = night.run()
-    assert (progress.days_whole, progress.problems) == (1, [])  # the day before was a quiet one
+    progress = night.run(missing=[DAY])
+    assert (len(progress.whole), progress.problems) == (1, [])  # the day before was a quiet one
     assert night.announced == []
 
 
@@ -718,13 +769,13 @@ def test_a_404_is_a_day_without_files_where_other_days_have_some(feed: Feed, nig
     feed.days = {DAY: {"file1.jsonl": b"words"}}
     feed.faults["listfeedfiles"] = [LIST, then(404)]
     progress = night.run()
-    assert (progress.days_whole, progress.days_unknown, progress.problems) == (2, 1, [])
+    assert (len(progress.whole), len(progress.unknown), progress.problems) == (2, 1, [])
 
 
 def test_a_403_says_that_the_feed_may_not_be_enabled(feed: Feed, night: Night) -> None:
     feed.faults["listfeedfiles"] = [then(403)]
     (problem,) = night.run(DAY).problems
-    assert "http_403; perhaps ASAPP's account team has yet to enable the feed" in problem
+    assert "403-01; perhaps ASAPP's account team has yet to enable the feed" in problem
 
 
 def test_a_rotated_secret_is_read_anew_once(feed: Feed, night: Night, secret_name: str) -> None:
@@ -741,7 +792,7 @@ def test_a_rotated_secret_is_read_anew_once(feed: Feed, night: Night, secret_nam
 
 def test_credentials_that_asapp_does_not_take_end_the_run(feed: Feed, night: Night) -> None:
     feed.faults["listfeedfiles"] = [then(401)] * 9
-    with pytest.raises(BadCredentials, match="http_401"):
+    with pytest.raises(BadCredentials, match="401-01"):
         night.run()
     assert len(feed.requests) == 2
 
@@ -752,7 +803,9 @@ def test_a_day_is_announced_when_it_is_whole_and_has_something_new(
     feed.days = {DAY: {"file1.jsonl": b"a"}, DAY_BEFORE: {"file1.jsonl": b"b"}}
     night.run()
     assert night.announced == [DAY, DAY_BEFORE]
-    night.run()  # yesterday again: the run before may have been killed ahead of saying so
+    night.run()
+    assert night.announced == [DAY, DAY_BEFORE]
+    night.run(missing=[DAY])  # the run before may have been killed ahead of saying so
     assert night.announced == [DAY, DAY_BEFORE, DAY]
     night.run(by_hand=True)
     assert night.announced[3:] == [DAY, DAY_BEFORE]
@@ -761,37 +814,37 @@ def test_a_day_is_announced_when_it_is_whole_and_has_something_new(
 def test_near_the_end_a_run_stops_and_the_next_one_goes_on(feed: Feed, night: Night) -> None:
     files = {f"file{at}.jsonl": b"words" for at in range(4)}
     feed.days = {DAY: files | {"last.jsonl": b"x"}, DAY_BEFORE: {"file1.jsonl": b"y"}}
-    feed.faults["download"] = [serve, serve, hang]
-    progress = night.run(seconds=0.5)
-    left = (progress.files, progress.files_left, progress.days_left, progress.days_whole)
+    feed.faults["download"] = [serve, serve, until_the_end_of_the_run]
+    progress = night.run()
+    left = (progress.files, progress.files_left, progress.not_listed, len(progress.whole))
     assert (left, progress.problems) == ((2, 3, {DAY, DAY_BEFORE}, 0), [])
     progress = night.run()
-    assert (progress.files, progress.days_whole) == (4, 2)
+    assert (progress.files, len(progress.whole)) == (4, 2)
     assert len(night.stored) == 6
 
 
 def test_the_end_comes_in_the_middle_of_a_file_too(feed: Feed, night: Night) -> None:
+    def stall(request: Any) -> None:
+        send(request, 9 * MIB)
+        feed.clock.advance(HOUR)
+
     feed.days = {DAY: {"big.jsonl": BIG}}
-    feed.faults["download"] = [stalled(9 * MIB)]
-    night.exporter = FileExporter(
-        feed.url, night.exporter._credentials, RetryPolicy(seconds_a_read=1)
-    )
-    progress = night.run(DAY, seconds=1)
+    feed.faults["download"] = [stall]
+    progress = night.run(DAY)
     assert (progress.files_left, progress.problems) == (1, [])
     assert (night.stored, night.uploads_open) == ({}, 0)
 
 
 def test_a_dripping_body_does_not_outlast_the_run(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"slow.jsonl": b"x" * 100}}
-    feed.faults["download"] = [dripping]
-    night.exporter = FileExporter(feed.url, night.exporter._credentials, RetryPolicy())
-    assert night.run(DAY, seconds=0.5).files_left == 1
+    feed.faults["download"] = [dripping] * 9
+    assert night.run(DAY, seconds=60).files_left == 1
 
 
 def test_a_download_gives_no_more_than_was_asked_for(feed: Feed) -> None:
     feed.days = {DAY: {"big.jsonl": BIG}}
     url = f"{feed.url}/files/utterances/{DAY}/big.jsonl"
-    download = Download(lambda: url, Deadline(10), QUICK)
+    download = Download(lambda: url, Deadline(60))
     assert download.read(3) == BIG[:3]
     assert download.size == len(BIG)
     assert download.read(8 * MIB) == BIG[3 : 3 + 8 * MIB]
@@ -812,7 +865,7 @@ def test_who_spoke_is_in_a_folder_of_its_own_byte_for_byte(feed: Feed, night: Ni
         key(DAY_BEFORE, "file1.jsonl"): b"more words",
         key(DAY_BEFORE, "file1.jsonl", STATE): b"customer",
     }
-    assert (progress.days_whole, progress.files, progress.days_without_state) == (2, 4, 0)
+    assert (len(progress.whole), progress.files, len(progress.without_state)) == (2, 4, 0)
     feed.requests.clear()
     assert night.run().files == 0
     assert feed.downloads == []
@@ -821,8 +874,8 @@ def test_who_spoke_is_in_a_folder_of_its_own_byte_for_byte(feed: Feed, night: Ni
 ABSENT: dict[str, tuple[Behaviour, str]] = {
     "empty": (LIST, "no files"),
     "404": (then(404), "no files"),
-    "403": (then(403), "http_403; perhaps ASAPP's account team has yet to enable the feed"),
-    "400": (then(400), "listfeedfiles: http_400"),
+    "403": (then(403), "403-01; perhaps ASAPP's account team has yet to enable the feed"),
+    "400": (then(400), "listfeedfiles: 400-01"),
 }
 
 
@@ -836,10 +889,10 @@ def test_where_nothing_says_who_spoke_the_words_are_exported_and_announced_all_t
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    yesterday, before = days_back(2)
+    yesterday, before = DAY, DAY_BEFORE
     feed.days = {yesterday: {"file1.jsonl": b"a"}, before: {}}
     feed.faults[f"{STATE} listfeedfiles"] = [answer] * 2
-    told = export_utterances.handler({}, Context(60))
+    told = night.invoke()
     assert told == {"daysMissing": 0, "files": 1, "bytes": 1, "daysWithoutState": 1}
     (line,) = (each for each in caplog.records if each.getMessage() == "nothing says who spoke")
     assert (vars(line)["day"], line.levelname) == (yesterday, "WARNING")
@@ -851,17 +904,17 @@ def test_where_nothing_says_who_spoke_the_words_are_exported_and_announced_all_t
 def test_where_there_are_no_words_who_spoke_is_exported_all_the_same(
     feed: Feed, night: Night, deployed: Vendor
 ) -> None:
-    yesterday, before = days_back(2)
+    yesterday, before = DAY, DAY_BEFORE
     feed.state = {yesterday: {"file1.jsonl": b"a"}, before: {"file1.jsonl": b"b"}}
     feed.faults[f"{UTTERANCES} listfeedfiles"] = [then(403), then(403)]
-    with pytest.raises(NotExported, match=f"utterances of {yesterday}: .* http_403; perhaps"):
-        export_utterances.handler({}, Context(60))
+    with pytest.raises(NotExported, match=f"utterances of {yesterday}: .* 403-01; perhaps"):
+        night.invoke()
     assert set(night.stored) == {key(day, "file1.jsonl", STATE) for day in (yesterday, before)}
     assert deployed.requests == []
 
 
 STATE_FAULTS = {
-    "the list": ("listfeedfiles", "listfeedfiles: http_500"),
+    "the list": ("listfeedfiles", "listfeedfiles: 500-01"),
     "a file": ("download", "missing file 1 of 1: download: http_500"),
 }
 
@@ -872,9 +925,9 @@ def test_who_spoke_is_made_good_by_the_next_run_where_it_failed(
 ) -> None:
     feed.days = {DAY_BEFORE: {"file1.jsonl": b"words"}}
     feed.state = {DAY_BEFORE: {"file1.jsonl": b"agent"}}
-    feed.faults[f"{STATE} {call}"] = [then(500)] * QUICK.tries
+    feed.faults[f"{STATE} {call}"] = [then(500)] * TRIES
     progress = night.run(DAY_BEFORE)
-    assert (progress.days_whole, progress.days_without_state) == (1, 0)
+    assert (len(progress.whole), len(progress.without_state)) == (1, 0)
     assert progress.problems == [f"{STATE} of {DAY_BEFORE}: {problem}"]
     assert night.announced == [DAY_BEFORE]
     assert night.run(DAY_BEFORE).problems == []
@@ -895,11 +948,11 @@ def test_a_day_is_announced_after_who_spoke_is_there(feed: Feed, night: Night) -
 def test_who_spoke_takes_no_time_from_the_words(feed: Feed, night: Night) -> None:
     feed.days = {DAY: {"file1.jsonl": b"words"}, DAY_BEFORE: {"file1.jsonl": b"more words"}}
     feed.state = {DAY: {"file1.jsonl": b"agent"}}
-    feed.faults[f"{STATE} listfeedfiles"] = [hang] * 9
-    progress = night.run(seconds=2)
+    feed.faults[f"{STATE} listfeedfiles"] = [until_the_end_of_the_run]
+    progress = night.run()
     assert set(night.stored) == {key(day, "file1.jsonl") for day in (DAY, DAY_BEFORE)}
-    assert progress.days_whole == 2
-    assert DAY_BEFORE in progress.days_left
+    assert len(progress.whole) == 2
+    assert DAY_BEFORE in progress.not_listed
     assert night.announced == [DAY, DAY_BEFORE]
 
 
@@ -911,7 +964,7 @@ def test_credentials_that_asapp_takes_for_one_feed_only_hold_back_no_words(
     progress = night.run(DAY)
     (problem,) = progress.problems
     assert problem.startswith(f"{STATE} of {DAY}: ASAPP does not take them")
-    assert (progress.days_whole, night.announced) == (1, [DAY])
+    assert (len(progress.whole), night.announced) == (1, [DAY])
 
 
 def test_what_is_there_when_the_credentials_are_refused_is_announced(
@@ -929,13 +982,13 @@ YESTERDAY = date(2026, 11, 2)
 
 
 def test_without_an_event_the_last_days_are_looked_at_yesterday_first() -> None:
-    assert days_of({}, YESTERDAY, 3) == ["2026-11-02", "2026-11-01", "2026-10-31"]
+    assert last_days(YESTERDAY, 3) == ["2026-11-02", "2026-11-01", "2026-10-31"]
 
 
 def test_a_range_of_days_may_be_asked_for() -> None:
     asked = {"from": "2026-02-27", "to": "2026-03-01"}
-    assert days_of(asked, YESTERDAY, 3) == ["2026-03-01", "2026-02-28", "2026-02-27"]
-    assert days_of({"from": "2026-11-02", "to": "2026-11-02"}, YESTERDAY, 3) == ["2026-11-02"]
+    assert days_of(asked, YESTERDAY) == ["2026-03-01", "2026-02-28", "2026-02-27"]
+    assert days_of({"from": "2026-11-02", "to": "2026-11-02"}, YESTERDAY) == ["2026-11-02"]
 
 
 @pytest.mark.parametrize(
@@ -956,7 +1009,7 @@ def test_a_range_of_days_may_be_asked_for() -> None:
 )
 def test_any_other_event_is_refused_in_words_that_help(event: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        days_of(event, YESTERDAY, 3)
+        days_of(event, YESTERDAY)
 
 
 @pytest.fixture
@@ -1000,9 +1053,9 @@ def test_the_nightly_run_exports_and_has_the_days_reconciled(
     feed: Feed, night: Night, deployed: Vendor, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    yesterday, before = days_back(2)
+    yesterday, before = DAY, DAY_BEFORE
     feed.days = {yesterday: {"file1.jsonl": b"a"}, before: {"file1.jsonl": b"bc"}}
-    answer = export_utterances.handler({}, Context(60))
+    answer = night.invoke()
     assert answer == {"daysMissing": 0, "files": 2, "bytes": 3, "daysWithoutState": 2}
     assert figures(caplog) == [(0, 2, 3)]
     assert set(night.stored) == {key(day, "file1.jsonl") for day in (yesterday, before)}
@@ -1019,16 +1072,16 @@ def test_without_a_function_to_tell_nobody_is_told(
     feed: Feed, night: Night, deployed: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RECONCILE_FUNCTION")
-    feed.days = {days_back(1)[0]: {"file1.jsonl": b"a"}}
-    assert export_utterances.handler({}, Context(60))["files"] == 1
+    feed.days = {DAY: {"file1.jsonl": b"a"}}
+    assert night.invoke()["files"] == 1
     assert deployed.requests == []
 
 
 def test_a_late_feed_is_counted_and_nothing_is_raised(
-    feed: Feed, deployed: Vendor, caplog: pytest.LogCaptureFixture
+    feed: Feed, night: Night, deployed: Vendor, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    assert export_utterances.handler({}, Context(60))["daysMissing"] == 1
+    assert night.invoke()["daysMissing"] == 1
     assert figures(caplog) == [(1, 0, 0)]
     assert deployed.requests == []
 
@@ -1037,7 +1090,7 @@ def test_what_another_run_may_mend_is_raised_after_all_else_is_done(
     feed: Feed, night: Night, deployed: Vendor, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    yesterday, before = days_back(2)
+    yesterday, before = DAY, DAY_BEFORE
     feed.days = {
         yesterday: {f"a/{at}": b"" for at in range(7)} | {"file1.jsonl": b"a"},
         before: {"file1.jsonl": b"b"},
@@ -1045,43 +1098,43 @@ def test_what_another_run_may_mend_is_raised_after_all_else_is_done(
     with pytest.raises(
         NotExported, match=f"utterances of {yesterday}: missing file 1 of 8: .*; and 2 more"
     ):
-        export_utterances.handler({}, Context(60))
+        night.invoke()
     assert figures(caplog) == [(1, 2, 2)]
     assert [body for _, _, body in deployed.requests] == [{"exported": before}]
 
 
 def test_a_run_without_time_says_what_is_left(
-    feed: Feed, deployed: Vendor, caplog: pytest.LogCaptureFixture
+    feed: Feed, night: Night, deployed: Vendor, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     with pytest.raises(NotExported, match="not finished: 0 files left and 2 days not listed yet"):
-        export_utterances.handler({}, Context(5))
+        night.invoke(seconds=5)
     assert feed.requests == []
     assert figures(caplog) == [(2, 0, 0)]
 
 
 def test_a_feed_that_asapp_does_not_know_on_any_day_is_an_error_that_says_so(
-    feed: Feed, deployed: Vendor
+    feed: Feed, night: Night, deployed: Vendor
 ) -> None:
     feed.faults["listfeedfiles"] = [then(404)] * 2
-    with pytest.raises(NotExported, match="http_404 for every day; perhaps ASAPP's account team"):
-        export_utterances.handler({}, Context(60))
+    with pytest.raises(NotExported, match="404 for every day; perhaps ASAPP's account team"):
+        night.invoke()
 
 
 def test_bad_credentials_are_raised_and_the_days_count_as_missing(
-    feed: Feed, deployed: Vendor, caplog: pytest.LogCaptureFixture
+    feed: Feed, night: Night, deployed: Vendor, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     feed.faults["listfeedfiles"] = [then(401)] * 2
     with pytest.raises(BadCredentials):
-        export_utterances.handler({}, Context(60))
+        night.invoke()
     assert figures(caplog) == [(2, 0, 0)]
 
 
 def test_a_day_that_nobody_could_be_told_of_is_raised_and_told_again(
     feed: Feed, night: Night, deployed: Vendor
 ) -> None:
-    (yesterday,) = days_back(1)
+    yesterday = DAY
     feed.days = {yesterday: {"file1.jsonl": b"a"}}
     deployed.behaviours = [
         lambda request: request.reply(403, {"__type": "AccessDeniedException"}),
@@ -1090,31 +1143,298 @@ def test_a_day_that_nobody_could_be_told_of_is_raised_and_told_again(
     with pytest.raises(
         NotExported, match=f"utterances of {yesterday}: it is whole, and nobody could be told"
     ):
-        export_utterances.handler({}, Context(60))
-    assert export_utterances.handler({}, Context(60))["files"] == 0
+        night.invoke()
+    assert night.invoke()["files"] == 0
     assert [body for _, _, body in deployed.requests] == [{"exported": yesterday}] * 2
 
 
 def test_days_are_fetched_by_hand(feed: Feed, night: Night, deployed: Vendor) -> None:
-    days = days_back(6)
+    days = last_days(YESTERDAY, 6)
     feed.days = {day: {"file1.jsonl": b"a"} for day in days}
     asked = {"from": days[5], "to": days[3]}
-    assert export_utterances.handler(asked, Context(60))["files"] == 3
+    assert night.invoke(asked)["files"] == 3
     assert set(night.stored) == {key(day, "file1.jsonl") for day in days[3:]}
-    assert export_utterances.handler(asked, Context(60))["files"] == 0
+    assert night.invoke(asked)["files"] == 0
     assert [body["exported"] for _, _, body in deployed.requests] == days[3:] * 2
 
 
+# Days that are missing
+
+
+def missing(caplog: pytest.LogCaptureFixture) -> int:
+    """What the alarm's metric is after the last run."""
+    return figures(caplog)[-1][0]
+
+
+@pytest.fixture
+def logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
+def test_a_feed_that_is_late_at_night_is_fetched_on_the_same_day(
+    feed: Feed, night: Night, deployed: Vendor, logs: pytest.LogCaptureFixture
+) -> None:
+    assert night.invoke()["daysMissing"] == 1
+    night.clock.advance(4 * HOUR)
+    assert night.invoke()["daysMissing"] == missing(logs) == 1
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    night.clock.advance(4 * HOUR)
+    assert night.invoke() == {"daysMissing": 0, "files": 1, "bytes": 5, "daysWithoutState": 1}
+    assert missing(logs) == 0
+    assert night.stored == {key(DAY, "file1.jsonl"): b"words"}
+    assert [body for _, _, body in deployed.requests] == [{"exported": DAY}]
+
+
+def test_later_runs_of_a_day_ask_only_for_what_is_missing(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    feed.days = {DAY_BEFORE: {"file1.jsonl": b"words"}}
+    night.invoke()
+    feed.requests.clear()
+    night.clock.advance(4 * HOUR)
+    night.invoke()
+    assert [body["date"] for _, _, body in feed.requests] == [f"dt={DAY}"] * 2  # of both feeds
+    feed.days[DAY] = {"file1.jsonl": b"words"}
+    night.clock.advance(4 * HOUR)
+    night.invoke()
+    feed.requests.clear()
+    deployed.requests.clear()
+    night.clock.advance(4 * HOUR)
+    assert night.invoke() == dict.fromkeys(("daysMissing", "files", "bytes", "daysWithoutState"), 0)
+    assert (feed.requests, deployed.requests) == ([], [])
+
+
+def test_a_first_run_that_had_problems_is_made_good_on_the_same_day(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"a"}, DAY_BEFORE: {"file1.jsonl": b"b"}}
+    feed.faults["listfeedfiles"] = [LIST, *[then(500)] * TRIES]
+    with pytest.raises(NotExported, match=f"utterances of {DAY_BEFORE}: listfeedfiles: 500-01"):
+        night.invoke()
+    night.clock.advance(4 * HOUR)
+    assert night.invoke()["files"] == 1
+
+
+def test_a_late_day_stays_missing_for_longer_than_the_last_days_until_it_is_there(
+    feed: Feed, night: Night, deployed: Vendor, logs: pytest.LogCaptureFixture
+) -> None:
+    for back in range(12):
+        day = str(YESTERDAY + timedelta(days=back))
+        feed.days[day] = {"file1.jsonl": b"words"} if back else {}
+        night.invoke()
+        assert missing(logs) == 1
+        night.clock.advance(DAYS)
+    assert vars(logs.records[-1])["oldestMissing"] == DAY
+    deployed.requests.clear()
+    feed.days[DAY] = {"file1.jsonl": b"late words"}
+    feed.days[str(YESTERDAY + timedelta(days=12))] = {"file1.jsonl": b"words"}
+    night.invoke()
+    assert missing(logs) == 0
+    assert night.stored[key(DAY, "file1.jsonl")] == b"late words"
+    assert {"exported": DAY} in [body for _, _, body in deployed.requests]
+    night.clock.advance(4 * HOUR)
+    night.invoke()
+    assert missing(logs) == 0
+
+
+@pytest.mark.parametrize("state_too", [False, True], ids=["words", "who spoke"])
+def test_a_listed_file_that_cannot_be_had_stays_missing_for_longer_than_the_last_days(
+    state_too: bool,
+    feed: Feed,
+    night: Night,
+    deployed: Vendor,
+    logs: pytest.LogCaptureFixture,
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    if state_too:
+        feed.state = {DAY: {"file1.jsonl": b"agent"}}
+    of = STATE if state_too else UTTERANCES
+    for back in range(5):
+        feed.days.setdefault(str(YESTERDAY + timedelta(days=back)), {"file1.jsonl": b"words"})
+        feed.faults[f"{of} getfeedfile"] = [then(400)] if back == 0 else [GIVE_URL, then(400)]
+        if state_too:
+            feed.faults[f"{of} getfeedfile"] = [then(400)]
+        with pytest.raises(NotExported, match=f"{of} of {DAY}: missing file 1 of 1"):
+            night.invoke()
+        assert missing(logs) == 1
+        night.clock.advance(DAYS)
+        feed.faults.clear()
+    feed.days[str(YESTERDAY + timedelta(days=5))] = {"file1.jsonl": b"words"}
+    night.invoke()
+    assert missing(logs) == 0
+    assert key(DAY, "file1.jsonl", of) in night.stored
+
+
+def test_a_day_that_is_given_up_is_missing_no_more(
+    feed: Feed, night: Night, deployed: Vendor, logs: pytest.LogCaptureFixture
+) -> None:
+    night.invoke()
+    assert night.invoke({"give_up": DAY})["daysMissing"] == missing(logs) == 0
+    assert "days are given up" in logs.text
+    feed.requests.clear()
+    night.clock.advance(4 * HOUR)
+    night.invoke()
+    night.clock.advance(DAYS)
+    next_day = str(YESTERDAY + timedelta(days=1))
+    feed.days = {next_day: {"file1.jsonl": b"words"}}
+    night.invoke()
+    assert missing(logs) == 0
+    assert f"dt={DAY}" not in [body.get("date") for _, _, body in feed.requests]
+    assert night.bucket.days(GIVEN_UP) == {DAY}
+    for day in ("2026-11-04", "2026-11-05"):
+        feed.days[day] = {"file1.jsonl": b"words"}
+        night.clock.advance(DAYS)
+        night.invoke()
+    assert night.bucket.days(GIVEN_UP) == set()
+    assert night.bucket.days(CHECKED) == {"2026-11-05"}
+
+
+def test_a_day_that_was_given_up_may_be_fetched_by_hand(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    night.invoke()
+    night.invoke({"give_up": DAY})
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    assert night.invoke({"from": DAY, "to": DAY})["files"] == 1
+    assert night.stored == {key(DAY, "file1.jsonl"): b"words"}
+
+
+def test_a_range_of_days_is_given_up_at_once(
+    feed: Feed, night: Night, deployed: Vendor, logs: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        night.invoke()
+        night.clock.advance(DAYS)
+    assert missing(logs) == 3
+    night.invoke({"give_up": {"from": DAY_BEFORE, "to": "2026-11-03"}})
+    assert missing(logs) == 1
+    assert night.bucket.days(MISSING) == {"2026-11-04"}
+
+
+def test_only_a_day_that_is_missing_can_be_given_up(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    night.invoke()
+    with pytest.raises(ValueError, match=rf"No such day is missing; missing: \['{DAY}'\]"):
+        night.invoke({"give_up": DAY_BEFORE})
+    assert night.bucket.days(GIVEN_UP) == set()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"give_up": "yesterday"},
+        {"give_up": None},
+        {"give_up": [DAY]},
+        {"give_up": {"from": DAY}},
+        {"give_up": DAY, "to": DAY},
+        {"give_up": DAY, "from": DAY, "to": DAY},
+    ],
+)
+def test_what_is_given_up_is_a_day_or_a_range(event: Any) -> None:
+    with pytest.raises(ValueError, match=r'\{"give_up": …\}, with a day or such a range'):
+        days_to_give_up(event, YESTERDAY)
+    assert days_to_give_up({"give_up": DAY}, YESTERDAY) == [DAY]
+
+
+# Files that are published again
+
+
+REPUBLISHED = {"longer": b"more words", "as long": b"WORDS"}
+
+
+@pytest.mark.parametrize("newer", REPUBLISHED.values(), ids=REPUBLISHED)
+def test_a_file_that_is_published_again_replaces_the_stored_one_and_is_announced(
+    newer: bytes, feed: Feed, night: Night, deployed: Vendor, logs: pytest.LogCaptureFixture
+) -> None:
+    same = {"file2.jsonl": b"the same"}
+    feed.days = {DAY: {"file1.jsonl": b"words"} | same, DAY_BEFORE: same}
+    night.invoke()
+    deployed.requests.clear()
+    feed.days[DAY]["file1.jsonl"] = newer
+    feed.days["2026-11-03"] = {"file1.jsonl": b"x"}
+    night.clock.advance(DAYS)
+    assert night.invoke()["files"] == 2
+    assert night.stored[key(DAY, "file1.jsonl")] == newer
+    assert [body["exported"] for _, _, body in deployed.requests] == ["2026-11-03", DAY]
+    (line,) = (each for each in logs.records if "published again" in each.getMessage())
+    told = {name: vars(line)[name] for name in ("event", "feed", "day", "bytes", "bytesBefore")}
+    assert told == {
+        "event": log_events.EXPORT_FILE_REPLACED,
+        "feed": UTTERANCES,
+        "day": DAY,
+        "bytes": len(newer),
+        "bytesBefore": 5,
+    }
+    night.clock.advance(DAYS)
+    feed.days["2026-11-04"] = {"file1.jsonl": b"y"}
+    assert night.invoke()["files"] == 1
+
+
+def test_a_file_that_says_who_spoke_is_replaced_too(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    feed.state = {DAY: {"file1.jsonl": b"agent"}}
+    night.invoke()
+    feed.state[DAY]["file1.jsonl"] = b"customer"
+    night.clock.advance(DAYS)
+    night.invoke()
+    assert night.stored[key(DAY, "file1.jsonl", STATE)] == b"customer"
+
+
+def test_without_an_etag_only_another_size_tells_that_a_file_is_another(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words", "file2.jsonl": b"words"}}
+    feed.faults["download"] = [truncated(5, tag=False)] * 4
+    night.invoke()
+    feed.days[DAY] = {"file1.jsonl": b"WORDS", "file2.jsonl": b"more words"}
+    night.clock.advance(DAYS)
+    night.invoke()
+    assert night.stored == {
+        key(DAY, "file1.jsonl"): b"words",
+        key(DAY, "file2.jsonl"): b"more words",
+    }
+
+
+def test_a_stored_file_that_cannot_be_compared_is_a_problem_and_its_day_is_whole(
+    feed: Feed, night: Night, deployed: Vendor, logs: pytest.LogCaptureFixture
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    night.invoke()
+    feed.days["2026-11-03"] = {"file1.jsonl": b"x"}
+    feed.faults["getfeedfile"] = [GIVE_URL, then(400)]
+    night.clock.advance(DAYS)
+    with pytest.raises(NotExported, match=f"utterances of {DAY}: stored file 1: getfeedfile"):
+        night.invoke()
+    assert missing(logs) == 0
+    assert night.stored[key(DAY, "file1.jsonl")] == b"words"
+
+
+def test_new_files_come_before_stored_ones_are_compared(
+    feed: Feed, night: Night, deployed: Vendor, logs: pytest.LogCaptureFixture
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    night.invoke()
+    feed.days["2026-11-03"] = {"file1.jsonl": b"x"}
+    feed.faults["download"] = [serve, until_the_end_of_the_run]
+    night.clock.advance(DAYS)
+    assert night.invoke()["files"] == 1
+    assert "no time to look for files that were published again" in logs.text
+
+
 def test_no_url_no_secret_and_no_name_of_a_file_is_told(
-    feed: Feed, deployed: Vendor, caplog: pytest.LogCaptureFixture
+    feed: Feed, night: Night, deployed: Vendor, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "export_utterances")
-    (yesterday,) = days_back(1)
+    yesterday = DAY
     feed.days = {yesterday: {"words +15550100199.jsonl": b"a", "../words": b"b"}}
     feed.faults["download"] = [then(400)]
     feed.faults["getfeedfile"] = [GIVE_URL, answering({"url": "words://words?token=t"})]
     with pytest.raises(NotExported) as caught:
-        export_utterances.handler({}, Context(60))
+        night.invoke()
     told = "".join(traceback.format_exception(caught.value))
     told += "".join(repr(vars(record)) for record in caplog.records if "export" in record.name)
     for private in ("token=", "words", "5550100199", API_SECRET):
@@ -1180,8 +1500,9 @@ def test_a_run_that_is_killed_in_a_file_is_made_good_by_the_next(
     assert running.returncode == -signal.SIGKILL
     assert night.stored == {key(day, "first.jsonl"): b"words"}
     feed.requests.clear()
-    assert export_utterances.handler({}, Context(60))["files"] == 1
+    night.clock.advance(30_000 * DAYS)  # the other process has the machine's clock
+    asked = {"from": day, "to": day}
+    assert night.invoke(asked)["files"] == 1
     assert night.stored == {key(day, "first.jsonl"): b"words", key(day, "big.jsonl"): BIG}
-    versions = night.s3.list_objects_v2(Bucket=night.bucket_name)["KeyCount"]
-    assert (versions, len(feed.downloads)) == (2, 1)
-    assert export_utterances.handler({}, Context(60))["files"] == 0
+    assert len(feed.downloads) == 1
+    assert night.invoke(asked)["files"] == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Token, Validations
 from aws_cdk import aws_iam as iam
@@ -27,16 +27,20 @@ from connect_autotranscribe.export._utterance_queries import (
 )
 
 _RESULTS_KEPT = Duration.days(7)
-_NEXT_NIGHT_IS_NEARER = Duration.hours(6)  # Lambda's longest
+_HOURS_BETWEEN_RUNS = 4
+_NEXT_RUN_IS_NEARER = Duration.hours(_HOURS_BETWEEN_RUNS)
+_DAYS = "days/"
+"""Where the function marks days: missing, given up, looked at."""
 
 
 class UtteranceExport(Construct):
     """Fetches two feeds of ASAPP's File Exporter, ``utterances`` and, as that does not say who
     spoke, ``staging_utterance_state``; and lets Athena query them as one.
 
-    Each file is kept byte for byte, under ``<feed>/dt=<day>/``, and fetched once. A night that
-    fails is made up for by the next ones. ASAPP's account team must have enabled the feeds; where
-    the second is not, nobody knows who spoke.
+    Each file is kept byte for byte, under ``<feed>/dt=<day>/``; one that ASAPP publishes again
+    replaces it. A day that is late is tried again every four hours, until it is there or somebody
+    gives it up. ASAPP's account team must have enabled the feeds; where the second is not, nobody
+    knows who spoke.
 
     The bucket keeps no versions: what is deleted for a caller's sake is gone, and ASAPP can be
     asked for a file again. CloudFormation deletes it only when it is empty.
@@ -45,7 +49,8 @@ class UtteranceExport(Construct):
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
     :param at: The time of day in UTC, ``HH:MM``; ASAPP updates the feed at 02:00. Default: 02:30.
     :param keep_days: Days until a file goes; more than ``lookback_days``. Default: 365.
-    :param lookback_days: How many past days are made sure of each night. Default: 7.
+    :param lookback_days: How many past days are looked at each night, for files that came later.
+        Default: 7.
     :param columns: What the feed calls ``conversation``, ``id``, ``role``, ``sender``, ``text`` or
         ``time``, where that is known. Default: the usual names, the first that a line has.
     :param bucket: A bucket that is there already; what goes from it when is its owner's to set.
@@ -72,7 +77,7 @@ class UtteranceExport(Construct):
     bucket: s3.IBucket
     export_utterances: lambda_.Function
     dead_letters: sqs.IQueue
-    """Nights that failed three times; the next night makes up for them."""
+    """Runs that failed three times; later runs make up for them."""
     queries: UtteranceQueries
     """The database and the work group in which people ask."""
     columns: Mapping[str, str]
@@ -134,25 +139,29 @@ class UtteranceExport(Construct):
         )
         self.export_utterances.configure_async_invoke(
             retry_attempts=2,
-            max_event_age=_NEXT_NIGHT_IS_NEARER,
+            max_event_age=_NEXT_RUN_IS_NEARER,
             on_failure=destinations.SqsDestination(
                 for_failures(self.dead_letters, self.export_utterances)
             ),
         )
         credentials_secret.grant_read(self.export_utterances)
-        self._grant_files(self.export_utterances, "s3:AbortMultipartUpload", "s3:PutObject")
+        # To read is to see the ETag that a stored file had at ASAPP.
+        actions = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
+        self._grant_files(self.export_utterances, *actions)
+        self._grant(self.export_utterances, [_DAYS], "s3:DeleteObject", "s3:PutObject")
         if files_key := self.bucket.encryption_key:
             # To decrypt is part of putting a file in parts together.
             files_key.grant(self.export_utterances, "kms:Decrypt", "kms:GenerateDataKey")
         hour, minute = at.split(":")
+        hours = sorted((int(hour) + later) % 24 for later in range(0, 24, _HOURS_BETWEEN_RUNS))
         FunctionSchedule(
             self,
             "EveryNight",
             function=self.export_utterances,
-            times=scheduler.ScheduleExpression.cron(hour=hour, minute=minute),
-            description="Fetches ASAPP's files of utterances every night",
+            times=scheduler.ScheduleExpression.cron(hour=",".join(map(str, hours)), minute=minute),
+            description="Fetches ASAPP's files of utterances every night, and later what was late",
             dead_letters=self.dead_letters,
-            max_age=_NEXT_NIGHT_IS_NEARER,
+            max_age=_NEXT_RUN_IS_NEARER,
         )
 
     def grant_read(self, function: Function) -> None:
@@ -172,7 +181,11 @@ class UtteranceExport(Construct):
         )
 
     def _grant_files(self, function: Function, *actions: str) -> None:
-        files = [f"{prefix}*" for prefix in FEEDS]
+        self._grant(function, FEEDS, *actions)
+
+    def _grant(self, function: Function, prefixes: Sequence[str], *actions: str) -> None:
+        """Let it list what is under these prefixes, and do the actions there."""
+        files = [f"{prefix}*" for prefix in prefixes]
         resources = [self.bucket.arn_for_objects(each) for each in files]
         function.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=resources))
         function.add_to_role_policy(
@@ -187,7 +200,9 @@ class UtteranceExport(Construct):
             resources = [f"{bucket}/{each}" for each in files]
         for resource in resources:
             if not Token.is_unresolved(resource):
-                reason = "ASAPP names the files; of the bucket these are only those of one feed."
+                reason = (
+                    "ASAPP names the files; of the bucket these are only those under one prefix."
+                )
                 finding = f"AwsSolutions-IAM5[Resource::{resource}]"
                 assert function.role is not None  # noqa: S101 - Function always makes one
                 Validations.of(function.role).acknowledge(Acknowledgment(id=finding, reason=reason))

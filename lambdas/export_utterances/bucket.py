@@ -1,0 +1,90 @@
+"""The files in S3, and what is known of days."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from export_utterances.download import Download
+from export_utterances.retries import Failed
+from shared.botocore_errors import error_code
+
+MISSING, GIVEN_UP, CHECKED = "missing", "given-up", "checked"
+"""A day that must have files and is not whole; one that nobody expects any more; the last one up to
+which a run looked at everything."""
+
+_BYTES_A_PART = 8 * 1024 * 1024
+"""S3 takes 10,000 parts: a file may have 80 GB."""
+_METADATA = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class Bucket:
+    """The files under ``<feed>/dt=YYYY-MM-DD/``, marks of days under ``days/<mark>/YYYY-MM-DD``.
+
+    Every method raises :class:`Failed`, with S3's code.
+
+    :param s3: A boto3 S3 client.
+    """
+
+    def __init__(self, s3: Any, name: str) -> None:
+        self._s3 = s3
+        self._name = name
+        self._transfer = TransferConfig(
+            multipart_threshold=_BYTES_A_PART, multipart_chunksize=_BYTES_A_PART, max_concurrency=2
+        )
+        self._transfer.max_in_memory_upload_chunks = 2
+
+    def files(self, feed: str, day: str) -> dict[str, int]:
+        """By name, the size in bytes."""
+        return self._list(f"{feed}/dt={day}/")
+
+    def source_etag(self, feed: str, day: str, name: str) -> str:
+        """The ETag that ASAPP's file had, ``""`` if it is not known."""
+        with _failures():
+            found = self._s3.head_object(Bucket=self._name, Key=f"{feed}/dt={day}/{name}")
+        return str(found["Metadata"].get("source-etag", ""))
+
+    def put(self, feed: str, day: str, name: str, download: Download) -> None:
+        """Store it while it is downloaded; what does not reach its end leaves no object.
+
+        S3 itself compares the size: it completes an upload in parts only at ``MpuObjectSize``.
+        """
+        given: dict[str, Any] = {"MpuObjectSize": download.size} if download.size else {}
+        if _METADATA.fullmatch(download.etag):
+            given["Metadata"] = {"source-etag": download.etag}
+        key = f"{feed}/dt={day}/{name}"
+        with _failures():
+            self._s3.upload_fileobj(
+                download, self._name, key, ExtraArgs=given, Config=self._transfer
+            )
+
+    def days(self, mark: str) -> set[str]:
+        return set(self._list(f"days/{mark}/"))
+
+    def mark(self, mark: str, day: str) -> None:
+        with _failures():
+            self._s3.put_object(Bucket=self._name, Key=f"days/{mark}/{day}")
+
+    def unmark(self, mark: str, day: str) -> None:
+        with _failures():
+            self._s3.delete_object(Bucket=self._name, Key=f"days/{mark}/{day}")
+
+    def _list(self, prefix: str) -> dict[str, int]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        with _failures():
+            found = [each for page in pages for each in page.get("Contents", [])]
+        return {each["Key"].removeprefix(prefix): each["Size"] for each in found}
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError, Boto3Error) as problem:
+        raise Failed(f"S3: {error_code(problem)}") from None

@@ -1,0 +1,53 @@
+"""What a run by the clock looks at, and for how long a day is expected."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+from export_utterances.bucket import CHECKED, GIVEN_UP, MISSING, Bucket
+from export_utterances.export import Export
+from export_utterances.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    yesterday: str, lookback: Collection[str], export: Export, bucket: Bucket, progress: Progress
+) -> None:
+    """The first run of a day expects yesterday's files, and looks at the last days and at those
+    that are missing. Later runs look only at those that are missing, unless the first had problems.
+
+    :param lookback: The last days.
+    """
+    checked, given_up = bucket.days(CHECKED), bucket.days(GIVEN_UP)
+    if yesterday in checked:
+        export.run(sorted(progress.missing, reverse=True))
+        return
+    if yesterday not in given_up:
+        bucket.mark(MISSING, yesterday)
+        progress.missing.add(yesterday)
+    export.run(sorted({*lookback} - given_up | progress.missing, reverse=True))
+    export.replace_republished()
+    if progress.told:
+        return
+    bucket.mark(CHECKED, yesterday)
+    for day in checked:
+        bucket.unmark(CHECKED, day)
+    for day in given_up.difference(lookback):
+        bucket.unmark(GIVEN_UP, day)
+
+
+def give_up(days: Collection[str], bucket: Bucket, progress: Progress) -> None:
+    """No longer expect the days of these that are missing.
+
+    :raises ValueError: if none of them is.
+    """
+    given_up = sorted(progress.missing.intersection(days))
+    if not given_up:
+        raise ValueError(f"No such day is missing; missing: {sorted(progress.missing) or 'none'}")
+    for day in given_up:
+        bucket.mark(GIVEN_UP, day)
+        bucket.unmark(MISSING, day)
+        progress.missing.discard(day)
+    logger.warning("days are given up", extra={"days": given_up})
