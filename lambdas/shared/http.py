@@ -101,7 +101,7 @@ class Origin:
         deadline: Deadline,
         most_bytes: int,
     ) -> Response:
-        request = method, path, body, {"Host": self.host, **headers}
+        request = method, path, body, headers
         while True:
             sock = self._idle_socket(deadline.clock)
             is_reused = sock is not None

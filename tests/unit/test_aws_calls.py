@@ -92,6 +92,18 @@ def test_the_signature_is_the_one_that_botocore_makes(
     assert ours == {header.lower(): value for header, value in theirs.headers.items()}
 
 
+def test_a_call_names_its_host_once(service: Vendor) -> None:
+    hosts = []
+
+    def answer(request: VendorHandler) -> None:
+        hosts.append(request.headers.get_all("host"))
+        OK(request)
+
+    service.behaviours[:] = [answer]
+    call("dynamodb", GET_ITEM, BODY, Deadline(30))
+    assert hosts == [[service.url.removeprefix("http://")]]
+
+
 def test_an_empty_session_token_is_no_token() -> None:
     environment = {
         "AWS_REGION": "us-east-1",
