@@ -1,10 +1,11 @@
 """ASAPP AutoTranscribe as an HTTP server on this machine, for tests and the demo.
 
-Paths, fields, codes and limits are those of ASAPP's public pages (reference/asapp-api.md). It is
-stricter than ASAPP may be: it refuses an unknown field, so that nothing leaks unseen.
+Paths, fields, codes and limits are those of ASAPP's public pages, under https://docs.asapp.com
+(AutoTranscribe for Amazon Connect, Conversation API, File Exporter). It is stricter than ASAPP may
+be: it refuses an unknown field, so that nothing leaks unseen.
 
 Its own record is whole, whatever became of the webhook's POSTs: GET messages and File Exporter
-(``asapp_feeds``) give every utterance that it heard.
+(``file_exporter``) give every utterance that it heard.
 """
 
 import asyncio
@@ -121,7 +122,7 @@ class AsappDouble:
         webhook's in spaces or in what is redacted.
     :param feeds: Whether the account has File Exporter's feeds. ASAPP's default is that it has not.
     :param feed_columns: The columns of ``utterances``: which fact under which name; see
-        ``asapp_feeds``. Default: the documented ones.
+        ``file_exporter``. Default: the documented ones.
     :param feed_lines: A feed's file holds that many lines at most.
     :param file_urls_last_seconds: How long the URL of a feed's file is good. ASAPP does not say.
 

@@ -1,4 +1,4 @@
-"""What ASAPP accepts, and how it says no: the checks of ``asapp_double``, without any state.
+"""What ASAPP accepts, and how it says no: the checks of ``double``, without any state.
 
 The codes 400-01, 401-01 and 404-01 are those of the examples in ASAPP's API reference. Assumed:
 which of them a wrong request to File Exporter gets, and 400-02 for what cannot be read.

@@ -185,13 +185,16 @@ def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> No
                 "utterance": [{"text": _WARM_UP}],
             },
         }
-        answer = httpx.post(deployment.webhook_url, json=message, timeout=60, **secret)
-        if answer.status_code != 200:
-            raise SandboxError(f"the deployed webhook answers {answer.status_code}: {answer.text}")
+        while (
+            answer := httpx.post(deployment.webhook_url, json=message, timeout=60, **secret)
+        ).status_code != 200:
+            # 500 is the authorizer that has taken too long to start, as on AWS.
+            if answer.status_code != 500 or time.monotonic() > until:
+                raise SandboxError(f"the webhook answers {answer.status_code}: {answer.text}")
 
+    until = time.monotonic() + _SECONDS_TO_WARM_UP
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(post, range(4)))
-    until = time.monotonic() + _SECONDS_TO_WARM_UP
     while len(items := deployment.conversation(_WARM_UP)) < 4 and time.monotonic() < until:
         time.sleep(0.1)
     ids = {f"{_WARM_UP}/{item['item']}" for item in items}
