@@ -118,8 +118,8 @@ class Export:
             kept = self._bucket.files(UTTERANCES, day)
             absent = [name for name in names if name not in kept]
             if absent:
-                self._bucket.mark(MISSING, day)
                 progress.missing.add(day)
+                self._bucket.mark(MISSING, day)
             self._stored[UTTERANCES, day] = {n: kept[n] for n in names if n in kept}
             if not self._all_copied(UTTERANCES, day, absent):
                 return False

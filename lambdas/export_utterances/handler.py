@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from export_utterances import schedule
-from export_utterances.bucket import GIVEN_UP, MISSING, Bucket
+from export_utterances.bucket import CHECKED, GIVEN_UP, MISSING, Bucket
 from export_utterances.days import days_of, days_to_give_up, last_days
 from export_utterances.export import Announce, Export
 from export_utterances.file_exporter import FileExporter
@@ -47,12 +47,14 @@ def handler(
     """:param event: ``{}`` as the schedule does, ``{"from": "2026-11-01", "to": "2026-11-03"}`` to
         copy these days, or ``{"give_up": "2026-11-01"}`` (or such a range) to expect them no more.
     :raises NotExported: if something is missing that another run may fetch.
+    :raises Failed: if S3 does not say what is known of days.
     :raises BadCredentials: if ASAPP does not take them.
     """
     yesterday = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).date() - timedelta(days=1)
     deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END, clock)
     bucket = _bucket()
-    progress = Progress(missing=bucket.days(MISSING) - bucket.days(GIVEN_UP))
+    missing, given_up, checked = (bucket.days(mark) for mark in (MISSING, GIVEN_UP, CHECKED))
+    progress = Progress(missing=missing - given_up)
     announce = announce_to(os.environ.get("RECONCILE_FUNCTION", ""))
     export = Export(_exporter(), bucket, announce, deadline, progress)
     try:
@@ -62,7 +64,7 @@ def handler(
             export.run(days_of(event, yesterday), announce_all=True)
         else:
             lookback = last_days(yesterday, int(os.environ["LOOKBACK_DAYS"]))
-            schedule.run(str(yesterday), lookback, export, bucket, progress)
+            schedule.run(str(yesterday), lookback, checked, given_up, export, bucket, progress)
     finally:
         oldest = {"oldestMissing": min(progress.missing, default="")}
         extra = progress.figures | oldest | {"event": log_events.EXPORT_RUN}

@@ -13,28 +13,34 @@ logger = logging.getLogger(__name__)
 
 
 def run(
-    yesterday: str, lookback: Collection[str], export: Export, bucket: Bucket, progress: Progress
+    yesterday: str,
+    lookback: Collection[str],
+    checked: Collection[str],
+    given_up: Collection[str],
+    export: Export,
+    bucket: Bucket,
+    progress: Progress,
 ) -> None:
     """The first run of a day expects yesterday's files, and looks at the last days and at those
     that are missing. Later runs look only at those that are missing, unless the first had problems.
 
     :param lookback: The last days.
+    :param checked: The days with the mark ``CHECKED``; ``given_up`` likewise.
     """
-    checked, given_up = bucket.days(CHECKED), bucket.days(GIVEN_UP)
     if yesterday in checked:
         export.run(sorted(progress.missing, reverse=True))
         return
     if yesterday not in given_up:
-        bucket.mark(MISSING, yesterday)
         progress.missing.add(yesterday)
-    export.run(sorted({*lookback} - given_up | progress.missing, reverse=True))
+        bucket.mark(MISSING, yesterday)
+    export.run(sorted({*lookback}.difference(given_up) | progress.missing, reverse=True))
     export.replace_republished()
     if progress.told:
         return
     bucket.mark(CHECKED, yesterday)
     for day in checked:
         bucket.unmark(CHECKED, day)
-    for day in given_up.difference(lookback):
+    for day in {*given_up}.difference(lookback):
         bucket.unmark(GIVEN_UP, day)
 
 

@@ -17,16 +17,17 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, get_args
 
 import boto3
-import export_utterances.retry_policy
 import pytest
-from export_utterances.retry_policy import RetryPolicy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import export_utterances.download
+import export_utterances.file_exporter
 import export_utterances.handler
 import reconcile_transcript.handler
 import reconcile_transcript.messages
@@ -34,6 +35,7 @@ import reconcile_transcript.transcripts
 import shared.asapp_sync
 import shared.runtime
 import store_transcript.handler
+from export_utterances.file_exporter import FileExporter
 from export_utterances.handler import NotExported
 from follow_contact_events import handler as follow_contact_events
 from sandbox.asapp.conversations import Role, Utterance, load_all
@@ -267,7 +269,6 @@ def functions(
         }.items():
             monkeypatch.setenv(variable, value)
         for module in (
-            export_utterances.retry_policy,
             reconcile_transcript.messages,
             reconcile_transcript.transcripts,
             shared.asapp_sync,
@@ -478,10 +479,11 @@ of_the_export = pytest.mark.parametrize(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is slow is given up in a second."""
     monkeypatch.setattr(reconcile_transcript.messages, "_SECONDS_A_TRY", QUICK_SECONDS)
-    retry_policy = RetryPolicy(
-        tries=TRIES, seconds_a_read=QUICK_SECONDS, seconds_a_mib=QUICK_SECONDS
-    )
-    monkeypatch.setattr(export_utterances.handler, "RetryPolicy", lambda: retry_policy)
+    for module in (export_utterances.download, export_utterances.file_exporter):
+        monkeypatch.setattr(module, "TRIES", TRIES)
+    monkeypatch.setattr(export_utterances.download, "_SECONDS_A_MIB", QUICK_SECONDS)
+    exporter = partial(FileExporter, seconds_a_read=QUICK_SECONDS)
+    monkeypatch.setattr(export_utterances.handler, "FileExporter", exporter)
 
 
 def with_losses(functions: Functions) -> Played:

@@ -23,6 +23,7 @@ from authorize_webhook import handler as authorize_webhook
 from export_utterances import handler as export_utterances
 from export_utterances.file_exporter import STATE, FileExporter
 from export_utterances.handler import NotExported
+from export_utterances.retries import Failed
 from publish_utterance import handler as publish_utterance
 from read_transcript import handler as read_transcript
 from reconcile_transcript import handler as reconcile_transcript
@@ -49,7 +50,7 @@ from .conftest import (
 )
 from .held_clock import HeldClock
 from .test_authorize_webhook import FIRST, SECOND, THIRD, Secret, with_header
-from .test_export_utterances import QUICK, Feed, days_back, truncated
+from .test_export_utterances import DAY, Feed, truncated
 from .test_publish_utterance import image, partly, record
 from .test_reconcile_transcript import Bucket, Call, Table
 from .test_start_and_stop import FAILURES
@@ -100,10 +101,12 @@ class Ear(logging.Handler):
             self.messages.add(record.getMessage())
             self.heard += [self.format(record), repr(vars(record))]
 
-    def run(self, function: Callable[..., Any], given: object, seconds: float = 5.0) -> Any:
+    def run(
+        self, function: Callable[..., Any], given: object, seconds: float = 5.0, **more: Any
+    ) -> Any:
         """What the function answers, or the type of what it raises."""
         try:
-            return function(given, Context(seconds))
+            return function(given, Context(seconds), **more)
         except Exception as problem:
             self.heard += traceback.format_exception(problem)
             return type(problem)
@@ -756,19 +759,18 @@ def night(
         kept.cache_clear()
     vendor.behaviours = [lambda request: request.reply(202, "")]
     with running(Feed()) as feed:
-        exporter = FileExporter(feed.url, AsappCredentials(secret_name), QUICK)
+        exporter = FileExporter(feed.url, AsappCredentials(secret_name))
         monkeypatch.setattr(export_utterances, "_exporter", lambda: exporter)
-        (day,) = days_back(1)
         names = (f"{WORDS} {CUSTOMER_NUMBER}.jsonl", f"{AGENT}.jsonl", f"../{CUSTOMER}")
-        feed.days = {day: dict.fromkeys(names, EVERYTHING.encode())}
-        feed.state = {day: dict.fromkeys(names, EVERYTHING.encode())}
+        feed.days = {DAY: dict.fromkeys(names, EVERYTHING.encode())}
+        feed.state = {DAY: dict.fromkeys(names, EVERYTHING.encode())}
         yield feed
     for kept in (export_utterances._bucket, export_utterances._lambda):
         kept.cache_clear()
 
 
-def export(ear: Ear) -> Any:
-    return ear.run(export_utterances.handler, {}, seconds=60)
+def export(ear: Ear, night: Feed) -> Any:
+    return ear.run(export_utterances.handler, {}, seconds=600, clock=night.clock)
 
 
 def without_failures(night: Feed) -> None:
@@ -784,7 +786,7 @@ def forget_what_is_exported() -> None:
 
 def test_the_export_in_the_ordinary_course(night: Feed, ear: Ear) -> None:
     without_failures(night)
-    answer = export(ear)
+    answer = export(ear, night)
     assert (answer["files"], answer["daysMissing"]) == (4, 0)
     assert "exported" in ear.messages
     assert ear.leaks() == set()
@@ -815,7 +817,7 @@ FEED_FAULTS: dict[str, Behaviour] = {
 def test_the_export_whatever_asapp_gives(call: str, feed: str, night: Feed, ear: Ear) -> None:
     for fault in FEED_FAULTS.values():
         night.faults[f"{feed}{call}"] = [fault] * 20
-        export(ear)
+        export(ear, night)
         forget_what_is_exported()
     assert {"exported", "not exported"} <= ear.messages
     assert ear.leaks() == set()
@@ -823,7 +825,7 @@ def test_the_export_whatever_asapp_gives(call: str, feed: str, night: Feed, ear:
 
 def test_the_export_when_asapp_refuses_the_credentials(night: Feed, ear: Ear) -> None:
     night.faults["listfeedfiles"] = [refusal(401)] * 9
-    assert export(ear) is BadCredentials
+    assert export(ear, night) is BadCredentials
     assert ear.leaks() == set()
 
 
@@ -833,14 +835,16 @@ def test_the_export_whatever_aws_does(
     without_failures(night)
     denied = {"Type": "User", "message": EVERYTHING, "Message": EVERYTHING}
     vendor.behaviours = [lambda request: request.reply(403, denied)]  # nobody can be told
-    assert export(ear) is NotExported
+    assert export(ear, night) is NotExported
     vendor.behaviours = [s3_refuses]
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", vendor.url)
+    with monkeypatch.context() as refusing_s3:
+        refusing_s3.setenv("AWS_ENDPOINT_URL_S3", vendor.url)
+        export_utterances._bucket.cache_clear()
+        assert export(ear, night) is Failed
     export_utterances._bucket.cache_clear()
-    assert export(ear) is NotExported
     service.faults["GetSecretValue"] = [refusing("AccessDeniedException", message=EVERYTHING)]
-    exporter = FileExporter(night.url, AsappCredentials("no such secret"), QUICK)
+    exporter = FileExporter(night.url, AsappCredentials("no such secret"))
     monkeypatch.setattr(export_utterances, "_exporter", lambda: exporter)
-    assert export(ear) is BadCredentials
+    assert export(ear, night) is BadCredentials
     assert ear.run(export_utterances.handler, {"from": EVERYTHING, "to": WORDS}) is ValueError
     assert ear.leaks() == set()
