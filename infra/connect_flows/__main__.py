@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from connect_flows.flow import to_json
-from connect_flows.flow_content import parse
+from connect_flows.flow_content import Content, parse
 from connect_flows.flow_types import FLOW_TYPES, MODULE
-from connect_flows.rules import MAX_CONTENT_CHARACTERS, check, unknown_types
+from connect_flows.rules import MAX_CONTENT_CHARACTERS, check, examine, unknown_types
 from connect_flows.start_attributes import start_attributes
 from connect_flows.weave import Start, Stop, Woven, weave
 
@@ -22,7 +23,7 @@ class _Refused(ValueError):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """:returns: 0, or 2 where Connect would refuse the flow or it cannot be woven."""
+    """:returns: 0, or 2 if Connect would refuse the flow or it cannot be woven."""
     parser = _parser()
     options = parser.parse_args(arguments)
     weaves = options.command == "weave"
@@ -31,19 +32,34 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         content = parse(_read(options.file))
         if problems := check(content, options.type):
-            raise _Refused(*problems)
+            raise _Refused(*problems, *_as_notes(_notes(content, options.type)))
+        woven = None
         if weaves:
-            _write(weave(content, options.type, start=_start(options), stop=_stop(options)))
+            woven = weave(content, options.type, start=_start(options), stop=_stop(options))
+            content = woven.content
+        notes = [*_notes(content, options.type), *(woven.notes if woven else ())]
+        if notes and options.strict:
+            raise _Refused(*_as_notes(notes))
     except RecursionError:
         return _refuse(options.file, "it is nested too deep")
     except ValueError as error:  # no flow, no place to weave, no JSONPath
         return _refuse(options.file, *error.args)
-    verdict = "nothing that Connect would refuse"
-    if unknown := unknown_types(content):
-        _say(f"{options.file}: {verdict}, but no rule is known for {', '.join(map(repr, unknown))}")
-    elif not weaves:
-        _say(f"{options.file}: {verdict}")
+    if woven:
+        _write(woven)
+    else:
+        _say(f"{options.file}: nothing that Connect would refuse")
+    _say(*(f"{options.file}: {note}" for note in _as_notes(notes)))
     return _DONE
+
+
+def _notes(content: Content, type: str) -> Iterator[str]:
+    yield from (str(each) for each in examine(content, type) if not each.refuses)
+    if unknown := unknown_types(content):
+        yield f"not checked, because no rule is known: {', '.join(unknown)}"
+
+
+def _as_notes(notes: Iterable[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]
 
 
 def _read(file: Path) -> str:
@@ -65,7 +81,6 @@ def _write(woven: Woven) -> None:
     _say(*(f"inserted {insertion}" for insertion in woven.insertions))
     if not woven.insertions:
         _say("nothing to insert: all of it is there already")
-    _say(*(f"note: {note}" for note in woven.notes))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     common.add_argument(
         "--type", required=True, choices=sorted(FLOW_TYPES | {MODULE}), help="what kind of flow"
+    )
+    common.add_argument(
+        "--strict",
+        action="store_true",
+        help="fail on notes as well: on what differs from the rules, though Connect may take it",
     )
     commands.add_parser("check", parents=[common], help="say what Connect would refuse")
     weaving = commands.add_parser(

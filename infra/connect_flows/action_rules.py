@@ -1,8 +1,11 @@
 """One table: where each action of the flow language may stand, and what it must have.
 
 Sources: *DG*, the developer guide's flow language pages; *AG*, the admin guide; *API*, what live
-probes of ``CreateContactFlow`` found where the pages are wrong. Where the sources contradict each
-other, a block that one of them allows, and that published flows use, is allowed here.
+probes of ``CreateContactFlow`` found. If the sources contradict each other, a block that one of
+them allows, and that published flows use, is allowed here.
+
+A rule *refuses* only what a source says that Connect refuses. Everything else that differs from
+the sources is a *note*: Connect may take it all the same. `Rule` says which is which.
 """
 
 from __future__ import annotations
@@ -45,23 +48,21 @@ Parameters = Mapping[str, Any]
 
 def _compare(parameters: Parameters) -> Iterator[str]:
     if not str(parameters.get("ComparisonValue")).startswith(("$.", "$[")):
-        yield "needs a JSONPath as its ComparisonValue"
+        yield "has no JSONPath as its ComparisonValue"
 
 
 def _event_hooks(parameters: Parameters) -> Iterator[str]:
     hooks = parameters.get("EventHooks")
     if not isinstance(hooks, dict):
-        yield "needs EventHooks"
+        yield "has no EventHooks"
     elif "OutboundWhisper" in hooks:
         yield "has no hook OutboundWhisper: set that flow on the queue"
-    if "EventHooksConfiguration" in parameters:
-        yield "may not have EventHooksConfiguration"
 
 
 def _lambda(parameters: Parameters) -> Iterator[str]:
     arn = parameters.get("LambdaFunctionARN")
     if not isinstance(arn, str) or not arn:
-        yield "needs a LambdaFunctionARN"
+        yield "has no LambdaFunctionARN: set the function before a call comes here"
     # A token, known only at deployment, is longer or shorter than what it stands for.
     elif "${" not in arn and len(arn) > MAX_FUNCTION_ARN_CHARACTERS:
         yield f"has an ARN of {len(arn)} characters, more than {MAX_FUNCTION_ARN_CHARACTERS}"
@@ -71,6 +72,9 @@ def _lambda(parameters: Parameters) -> Iterator[str]:
     if not asynchronous and not 1 <= lambda_seconds(parameters) <= MAX_LAMBDA_SECONDS:
         limit = parameters.get("InvocationTimeLimitSeconds")
         yield f"has a time limit of {limit!r}, not 1 to {MAX_LAMBDA_SECONDS} seconds"
+
+
+def _lambda_answer(parameters: Parameters) -> Iterator[str]:
     answer = parameters.get("ResponseValidation") or {}
     kind = answer.get("ResponseType", "STRING_MAP") if isinstance(answer, dict) else answer
     if kind not in ("STRING_MAP", "JSON"):
@@ -85,20 +89,20 @@ def lambda_seconds(parameters: Parameters) -> int:
 
 def _media_streaming(parameters: Parameters) -> Iterator[str]:
     if parameters.get("MediaStreamingState") not in ("Enabled", "Disabled"):
-        yield "needs a MediaStreamingState of Enabled or Disabled"
+        yield "has a MediaStreamingState that is neither Enabled nor Disabled"
     if parameters.get("MediaStreamType", "Audio") != "Audio":
-        yield "streams Audio only"
+        yield "streams something else than Audio"
     participants = parameters.get("Participants") or []
     if not isinstance(participants, list) or any(
         not isinstance(each, dict) or each.get("ParticipantType") != "Customer"
         for each in participants
     ):
-        yield "streams the Customer only"
+        yield "streams somebody else than the Customer"
 
 
 def _wait(parameters: Parameters) -> Iterator[str]:
     if "TimeLimitSeconds" not in parameters:
-        yield "needs TimeLimitSeconds (the developer guide's TimeoutSeconds is refused)"
+        yield "has no TimeLimitSeconds (the developer guide calls it TimeoutSeconds)"
 
 
 def _any(parameters: Parameters) -> Iterator[str]:
@@ -107,25 +111,38 @@ def _any(parameters: Parameters) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What the API takes of one action type.
+    """What Connect takes of one action type.
+
+    Refused: a flow type that does not take it ("A wrong action for the flow type", issue 112 of
+    voicemail-for-amazon-connect), no ``NextAction`` ("Action is missing required property", API),
+    conditions ("Action does not support conditions", API), and what the parameters below say. All
+    else is a note.
 
     :param flow_types: Where it may stand.
-    :param errors: The error types that it must lead somewhere.
-    :param more_errors: Those that it may lead somewhere.
+    :param flow_types_noted: Whether another flow type is only a note, because the sources disagree.
+    :param errors: The error types that it must lead somewhere; Connect refuses it without them.
+    :param listed_errors: Those that its page lists; a note if it leads nowhere on one.
+    :param more_errors: Those that it may have.
+    :param refused_errors: Those with which Connect refuses it; a note for any other.
     :param next_action: ``required``, ``optional`` or ``none`` (the flow ends there).
     :param conditions: Whether it may have conditions.
-    :param operands: What it must have conditions for.
-    :param parameters: Says what is wrong with its parameters.
+    :param operands: What it has conditions for; a note if one is missing.
+    :param parameters: Says what is unusual in its parameters.
+    :param refused_parameters: Says what Connect refuses in its parameters.
     """
 
     source: str
     flow_types: frozenset[str] = EVERYWHERE
+    flow_types_noted: bool = False
     errors: frozenset[str] = frozenset()
+    listed_errors: frozenset[str] = frozenset()
     more_errors: frozenset[str] = frozenset()
+    refused_errors: frozenset[str] = frozenset()
     next_action: str = "required"
     conditions: bool = False
     operands: tuple[str, ...] = ()
     parameters: Callable[[Parameters], Iterator[str]] = _any
+    refused_parameters: Callable[[Parameters], Iterator[str]] = _any
 
 
 _NO_MATCH = frozenset({"NoMatchingError"})
@@ -134,7 +151,8 @@ _QUEUE_FULL = frozenset({"NoMatchingError", "QueueAtCapacity"})
 RULES: Mapping[str, Rule] = {
     "Compare": Rule(
         source="DG flow-control-actions-compare; API: refuses NoMatchingError",
-        errors=frozenset({"NoMatchingCondition"}),
+        listed_errors=frozenset({"NoMatchingCondition"}),
+        refused_errors=_NO_MATCH,
         conditions=True,
         parameters=_compare,
     ),
@@ -158,12 +176,15 @@ RULES: Mapping[str, Rule] = {
     ),
     "InvokeFlowModule": Rule(
         source="DG flow-language-actions-invoke-flow-module, AG contact-flow-modules",
-        errors=_NO_MATCH,
+        listed_errors=_NO_MATCH,
         more_errors=frozenset({"NoMatchingCondition"}),
         conditions=True,
     ),
     "InvokeLambdaFunction": Rule(
-        source="DG interactions-invokelambdafunction", errors=_NO_MATCH, parameters=_lambda
+        source="DG interactions-invokelambdafunction; API: refuses JSON_OBJECT",
+        errors=_NO_MATCH,
+        parameters=_lambda,
+        refused_parameters=_lambda_answer,
     ),
     "Loop": Rule(
         source="DG flow-control-actions-loop; API: wants NextAction",
@@ -209,13 +230,13 @@ RULES: Mapping[str, Rule] = {
     ),
     "UpdateContactEventHooks": Rule(
         source="DG contact-actions-updatecontacteventhooks",
-        errors=_NO_MATCH,
+        listed_errors=_NO_MATCH,
         parameters=_event_hooks,
     ),
     "UpdateContactMediaStreamingBehavior": Rule(
         source="DG contact-actions-updatecontactmediastreamingbehavior, AG start-media-streaming",
         flow_types=EVERYWHERE - HOLDS,
-        errors=_NO_MATCH,
+        listed_errors=_NO_MATCH,
         parameters=_media_streaming,
     ),
     "UpdateContactRecordingAndAnalyticsBehavior": Rule(
@@ -224,11 +245,12 @@ RULES: Mapping[str, Rule] = {
     "UpdateContactRecordingBehavior": Rule(
         source="DG contact-actions-updatecontactrecordingbehavior; API: refuses NoMatchingError",
         flow_types=_TALKING | {OUTBOUND_WHISPER},
+        refused_errors=_NO_MATCH,
     ),
     "UpdateContactTargetQueue": Rule(
         source="DG contact-actions-updatecontacttargetqueue",
         flow_types=TRANSFERS | {INBOUND, MODULE},
-        errors=_NO_MATCH,
+        listed_errors=_NO_MATCH,
     ),
     "UpdateFlowAttributes": Rule(
         source="DG flow-control-actions-updateflowattributes; published: NoMatchingError",
@@ -238,7 +260,8 @@ RULES: Mapping[str, Rule] = {
     "Wait": Rule(
         source="DG flow-control-actions-wait, AG wait",
         flow_types=frozenset({INBOUND, QUEUE, MODULE}),
-        errors=_NO_MATCH,
+        flow_types_noted=True,  # DG: every type, chat only; AG: these two
+        listed_errors=_NO_MATCH,
         more_errors=frozenset({"ParticipantNotFound"}),
         next_action="optional",
         conditions=True,

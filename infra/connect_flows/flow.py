@@ -9,7 +9,7 @@ from typing import Any
 
 from connect_flows.blocks import Block
 from connect_flows.flow_types import MODULE
-from connect_flows.rules import MARGIN_FOR_TOKENS, check
+from connect_flows.rules import MARGIN_FOR_TOKENS, examine
 
 MAX_NAME_CHARACTERS = 127
 MAX_DESCRIPTION_CHARACTERS = 500
@@ -114,7 +114,7 @@ def wrong_names(name: str, description: str) -> list[str]:
 
 def _checked(content: dict[str, Any], type: str, name: str, description: str) -> dict[str, Any]:
     problems = wrong_names(name, description)
-    problems += [str(problem) for problem in check(content, type, margin=MARGIN_FOR_TOKENS)]
+    problems += [str(problem) for problem in examine(content, type, margin=MARGIN_FOR_TOKENS)]
     if problems:
         raise ValueError(f"{name!r} is not a flow that Connect takes: {listed(problems)}")
     return content

@@ -1,7 +1,7 @@
 """Whether Connect would take a flow: its check against the table of `action_rules` and the limits.
 
 Connect's own message for a refused flow is often empty; this one names the block, the rule and its
-source.
+source. What no source says that Connect refuses is a note.
 """
 
 from __future__ import annotations
@@ -39,21 +39,23 @@ _REFUSED_IDENTIFIERS = re.compile(
     "|propertyIsEnumerable|toLocaleString|valueOf"
 )
 _OPERATORS = re.compile(
-    "Equals|Text(StartsWith|EndsWith|Contains)|Number(Greater|Less)(Than|OrEqualTo)"
+    "Equals|KeyExists|Text(StartsWith|EndsWith|Contains)|Number(Greater|Less)(Than|OrEqualTo)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason for which Connect would refuse a flow.
+    """Something in a flow that differs from the rules.
 
     :param action: The block's identifier, ``""`` for the flow itself.
     :param source: Where the rule comes from.
+    :param refuses: Whether Connect would refuse the flow for it; else it is a note.
     """
 
     action: str
     rule: str
     source: str
+    refuses: bool = True
 
     def __str__(self) -> str:
         name = repr(self.action)
@@ -62,7 +64,12 @@ class Problem:
 
 
 def check(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
-    """Every reason for which Connect would refuse the flow; none where it would not.
+    """Every reason for which Connect would refuse the flow; see `examine`."""
+    return [problem for problem in examine(content, type, margin=margin) if problem.refuses]
+
+
+def examine(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
+    """Everything that differs from the rules: what Connect would refuse, and notes.
 
     :param content: What `connect_flows.flow_content.parse` returns.
     :param type: A flow type of CloudFormation, such as ``AGENT_WHISPER``, or ``MODULE``.
@@ -126,36 +133,46 @@ def _action(action: Action, type: str) -> Iterator[Problem]:
     name, kind = str(action["Identifier"]), str(action["Type"])
     if kind in RULES:
         source = RULES[kind].source
-        for rule in _against(RULES[kind], action, type):
-            yield Problem(name, f"{kind} {rule}", source)
+        for refuses, rule in _against(RULES[kind], action, type):
+            yield Problem(name, f"{kind} {rule}", source, refuses)
 
 
-def _against(rule: Rule, action: Action, type: str) -> Iterator[str]:
-    transitions = action.get("Transitions") or {}
+def _against(rule: Rule, action: Action, type: str) -> Iterator[tuple[bool, str]]:
+    """Whether Connect refuses it, and what it is."""
+    transitions, parameters = action.get("Transitions") or {}, action.get("Parameters") or {}
     if type not in rule.flow_types:
-        yield f"is not allowed in a flow of type {type}"
+        yield not rule.flow_types_noted, f"is not allowed in a flow of type {type}"
     errors = {str(error["ErrorType"]) for error in transitions.get("Errors") or ()}
     for missing in sorted(rule.errors - errors):
-        yield f"must lead somewhere on the error {missing}"
-    for refused in sorted(errors - rule.errors - rule.more_errors):
-        yield f"may not have the error {refused!r}"
+        yield True, f"must lead somewhere on the error {missing}"
+    for missing in sorted(rule.listed_errors - errors):
+        yield False, f"leads nowhere on the error {missing}"
+    for error in sorted(errors - rule.errors - rule.listed_errors - rule.more_errors):
+        refused = error in rule.refused_errors
+        yield (
+            refused,
+            f"may not have the error {error!r}"
+            if refused
+            else (f"has the error {error!r}, which its page does not list"),
+        )
     if rule.next_action == "required" and not transitions.get("NextAction"):
-        yield "must have a NextAction"
+        yield True, "must have a NextAction"
     if rule.next_action == "none" and any(targets(action)):
-        yield "ends the flow and may not lead on"
+        yield False, "leads on, although the flow ends there"
     conditions = [_condition(branch) for branch in transitions.get("Conditions") or ()]
     if conditions and not rule.conditions:
-        yield "may not have conditions"
+        yield True, "may not have conditions"
     for operator, operands in conditions:
         nested = any(isinstance(operand, dict) for operand in operands)
         if not (
             nested or _OPERATORS.fullmatch(operator)
         ):  # how nested ones are joined, no page says
-            yield f"has a condition with the operator {operator!r}"
+            yield False, f"has a condition with the operator {operator!r}, which no page lists"
     for operand in rule.operands:
         if not any(operand in operands for _, operands in conditions):
-            yield f"must have a condition for {operand}"
-    yield from rule.parameters(action.get("Parameters") or {})
+            yield False, f"has no condition for {operand}"
+    yield from ((True, each) for each in rule.refused_parameters(parameters))
+    yield from ((False, each) for each in rule.parameters(parameters))
 
 
 def _condition(branch: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -190,7 +207,7 @@ def _lambda_chains(actions: Mapping[str, Action]) -> Iterator[Problem]:
                 "a chain of Lambda blocks that begins here may take more than "
                 f"{MAX_LAMBDA_CHAIN_SECONDS} s: put a prompt between them, or lower their limits"
             )
-            yield Problem(name, rule, "AG connect-lambda-functions")
+            yield Problem(name, rule, "AG connect-lambda-functions", refuses=False)
 
 
 def _before_loop_prompts(actions: Mapping[str, Action], start: str) -> Iterator[Problem]:
@@ -209,4 +226,8 @@ def _structure(content: Content) -> Iterator[Problem]:
     # Without what the designer draws: blocks drawn as one may hide that a part is not reached.
     data = {**content, "Metadata": {"ActionMetadata": {}}}
     for finding in lint.check(connect_flow.Flow(raw_text="", data=data)):
-        yield Problem(finding.identifier or "", finding.message, f"connect-flow: {finding.kind}")
+        refuses = finding.kind in ("start_action_missing", "dangling_transition")
+        source = f"connect-flow: {finding.kind}"
+        if refuses:  # every connector must lead somewhere
+            source += ", AG create-contact-flow"
+        yield Problem(finding.identifier or "", finding.message, source, refuses)

@@ -13,7 +13,7 @@ from connect_flows.blocks import (
 )
 from connect_flows.flow_graph import CannotWeave, Edge, FlowGraph, Insertion
 from connect_flows.flow_types import HOLDS, OUTBOUND_WHISPER, WHISPERS
-from connect_flows.rules import Problem, check
+from connect_flows.rules import Problem, check, examine
 from connect_flows.transcription_blocks import (
     SILENCE,
     media_streaming,
@@ -116,7 +116,9 @@ def weave(
                 "has just begun: weave start alone"
             )
         _weave_stop(graph, type, stop)
-    _refuse(check(graph.content, type), "with transcription in it")
+    before = examine(content, type)
+    new = [each for each in examine(graph.content, type) if each not in before]
+    _refuse(new, "with transcription in it")
     notes = (_NOTHING_RUNS_AT_RESUME,) if stop is not None and type in HOLDS else ()
     return Woven(graph.content, tuple(graph.insertions), notes)
 

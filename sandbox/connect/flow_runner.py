@@ -1,6 +1,6 @@
 """Runs a flow's content block by block for one simulated contact, as Amazon Connect would.
 
-What `connect_flows.rules` refuses is refused here before the first block, and a
+What `connect_flows.rules` refuses or notes is refused here before the first block, and a
 block that the runner does not know is an error when a call reaches it: a flow that it runs to the
 end was really run. Whatever fails during a call takes the block's error branch, as in Connect.
 Where Connect's pages are silent, it takes the stricter reading.
@@ -19,7 +19,7 @@ from typing import Any
 from connect_flows.action_rules import LOOP_PROMPTS, NOT_BEFORE_LOOP_PROMPTS, RULES
 from connect_flows.flow_content import NotAFlow, parse
 from connect_flows.flow_types import FLOW_TYPES, MODULE
-from connect_flows.rules import check
+from connect_flows.rules import examine
 from sandbox.connect.contact import Contact
 from sandbox.connect.flow_blocks import BLOCKS
 from sandbox.connect.flow_outcome import (
@@ -230,6 +230,6 @@ def _accepted(content: Mapping[str, Any], type: str, what: str) -> dict[str, Any
         parsed = parse(json.dumps(content))
     except NotAFlow as problem:
         raise FlowError(f"Connect would refuse {what}: {problem}") from None
-    if problems := check(parsed, type):
+    if problems := examine(parsed, type):
         raise FlowError(f"Connect would refuse {what}: " + "; ".join(map(str, problems)))
     return parsed

@@ -595,13 +595,13 @@ LAMBDAS = [invoke("One", next="Two"), invoke("Two", next="Three"), invoke("Three
         (flow(looped_prompts("Loop")), "AGENT_WHISPER", "not allowed in a flow of type"),
         (module(note(x="1")), "CONTACT_FLOW", "not allowed in a flow of type CONTACT_FLOW"),
         (flow(with_errors(invoke())), "CONTACT_FLOW", "lead somewhere on the error NoMatching"),
-        (flow(with_errors(invoke(), "Timeout")), "CONTACT_FLOW", "not have the error 'Timeout'"),
+        (flow(with_errors(invoke(), "Timeout")), "CONTACT_FLOW", "has the error 'Timeout'"),
         (
             flow(action("Log", "UpdateFlowLoggingBehavior", next=None, on_error=None)),
             "CONTACT_FLOW",
             "must have a NextAction",
         ),
-        (flow(action("Bye", "DisconnectParticipant")), "CONTACT_FLOW", "may not lead on"),
+        (flow(action("Bye", "DisconnectParticipant")), "CONTACT_FLOW", "leads on, although"),
         (
             flow(
                 action("Say", "MessageParticipant", {"Text": "x"}, conditions=[CONDITION]),
@@ -609,7 +609,7 @@ LAMBDAS = [invoke("One", next="Two"), invoke("Two", next="Three"), invoke("Three
             "CONTACT_FLOW",
             "may not have conditions",
         ),
-        (flow(streaming("On")), "CONTACT_FLOW", "MediaStreamingState of Enabled or Disabled"),
+        (flow(streaming("On")), "CONTACT_FLOW", "MediaStreamingState that is neither"),
         (flow(invoke(LambdaFunctionARN="arn:" + "x" * 140)), "CONTACT_FLOW", "144 characters"),
         (flow(invoke(InvocationTimeLimitSeconds="9")), "CONTACT_FLOW", "not 1 to 8"),
         (flow(*LAMBDAS), "CONTACT_FLOW", "more than 20"),

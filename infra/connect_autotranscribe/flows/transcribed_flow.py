@@ -16,7 +16,7 @@ from connect_flows.blocks import InvokeLambdaFunction
 from connect_flows.flow import described, listed, to_json, wrong_names
 from connect_flows.flow_content import NotAFlow, parse
 from connect_flows.flow_types import FLOW_TYPES
-from connect_flows.rules import MARGIN_FOR_TOKENS, check, unknown_types
+from connect_flows.rules import MARGIN_FOR_TOKENS, check, examine, unknown_types
 from connect_flows.start_attributes import start_attributes
 from connect_flows.weave import Before, Start, Stop, Woven, weave
 
@@ -124,6 +124,9 @@ class TranscribedFlow(Construct):
         self.arn = self.resource.attr_contact_flow_arn
         # A function that is not associated yet fails without a trace.
         self.node.add_dependency(*functions)
+        noted = [str(each) for each in examine(woven.content, type) if not each.refuses]
+        for note in (*noted, *woven.notes):
+            Annotations.of(self).add_info(f"{name!r}: {note}")
         if unknown := unknown_types(flow):
             Annotations.of(self).add_info(
                 f"{name!r}: not checked, because no rule is known: {', '.join(unknown)}"

@@ -52,6 +52,8 @@ class Row:
     """What section 3 of our reference on Connect says of one action, written down once more.
 
     :param source: A part of the page's name, or who found it out.
+    :param missing: Whether a branch that is missing in `errors` is ``refused`` or ``noted``.
+    :param refused_errors: Those of other actions with which it is refused.
     """
 
     where: str
@@ -61,6 +63,8 @@ class Row:
     next: str = "required"
     conditions: bool = False
     operands: str = ""
+    missing: str = "refused"
+    refused_errors: str = ""
 
     @property
     def flow_types(self) -> set[str]:
@@ -68,7 +72,14 @@ class Row:
 
 
 TABLE = {
-    "Compare": Row(EVERYWHERE, "API", "NoMatchingCondition", conditions=True),
+    "Compare": Row(
+        EVERYWHERE,
+        "API",
+        "NoMatchingCondition",
+        conditions=True,
+        missing="noted",
+        refused_errors="NoMatchingError",
+    ),
     "DequeueContactAndTransferToQueue": Row(
         "Q M", "dequeuecontact", "", "NoMatchingError QueueAtCapacity", "optional"
     ),
@@ -76,7 +87,12 @@ TABLE = {
     "EndFlowExecution": Row(EVERYWHERE, "endflowexecution", next="none"),
     "EndFlowModuleExecution": Row("M", "endflowmoduleexecution", next="none"),
     "InvokeFlowModule": Row(
-        EVERYWHERE, "modules", "NoMatchingError", "NoMatchingCondition", conditions=True
+        EVERYWHERE,
+        "modules",
+        "NoMatchingError",
+        "NoMatchingCondition",
+        conditions=True,
+        missing="noted",
     ),
     "InvokeLambdaFunction": Row(EVERYWHERE, "invokelambdafunction", "NoMatchingError"),
     "Loop": Row(
@@ -99,13 +115,21 @@ TABLE = {
     "TransferToFlow": Row("I TA TQ M", "transfertoflow", "", "NoMatchingError", "optional"),
     "UntagContact": Row(EVERYWHERE, "untagcontact", "", "NoMatchingError"),
     "UpdateContactAttributes": Row(EVERYWHERE, "updatecontactattributes", "NoMatchingError"),
-    "UpdateContactEventHooks": Row(EVERYWHERE, "updatecontacteventhooks", "NoMatchingError"),
-    "UpdateContactMediaStreamingBehavior": Row(NO_HOLD, "mediastreaming", "NoMatchingError"),
+    "UpdateContactEventHooks": Row(
+        EVERYWHERE, "updatecontacteventhooks", "NoMatchingError", missing="noted"
+    ),
+    "UpdateContactMediaStreamingBehavior": Row(
+        NO_HOLD, "mediastreaming", "NoMatchingError", missing="noted"
+    ),
     "UpdateContactRecordingAndAnalyticsBehavior": Row(
         EVERYWHERE, "API", "ChannelMismatch NoMatchingError"
     ),
-    "UpdateContactRecordingBehavior": Row("I Q OW TA TQ M", "API"),
-    "UpdateContactTargetQueue": Row("I TA TQ M", "updatecontacttargetqueue", "NoMatchingError"),
+    "UpdateContactRecordingBehavior": Row(
+        "I Q OW TA TQ M", "API", refused_errors="NoMatchingError"
+    ),
+    "UpdateContactTargetQueue": Row(
+        "I TA TQ M", "updatecontacttargetqueue", "NoMatchingError", missing="noted"
+    ),
     "UpdateFlowAttributes": Row(EVERYWHERE, "published", "", "NoMatchingError"),
     "UpdateFlowLoggingBehavior": Row(EVERYWHERE, "updateflowloggingbehavior"),
     "Wait": Row(
@@ -116,6 +140,7 @@ TABLE = {
         "optional",
         conditions=True,
         operands="WaitCompleted",
+        missing="noted",
     ),
 }
 
@@ -144,6 +169,11 @@ def somewhere(kind: str) -> str:
 
 def rules(problems: list[Problem]) -> list[str]:
     return [f"{problem.action}: {problem.rule}" for problem in problems]
+
+
+def told(problems: list[Problem]) -> list[tuple[str, str]]:
+    """Whether each is refused or noted, and the rule."""
+    return [("refused" if each.refuses else "noted", each.rule) for each in problems]
 
 
 def lambda_(name: str, seconds: object = "8", to: str = "End", **more: Any) -> Json:

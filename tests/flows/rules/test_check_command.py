@@ -25,10 +25,28 @@ def test_the_command_says_what_it_has_not_checked(tmp_path: Path) -> None:
     path = file(tmp_path, flow(action("Ask", "GetParticipantInput", NextAction="End"), END))
     ran = command("check", path, "--type", "CONTACT_FLOW")
     assert (ran.returncode, ran.stdout) == (0, "")
-    assert ran.stderr == (
-        f"{path}: nothing that Connect would refuse, but no rule is known for "
-        "'GetParticipantInput'\n"
+    assert ran.stderr.splitlines() == [
+        f"{path}: nothing that Connect would refuse",
+        f"{path}: note: not checked, because no rule is known: GetParticipantInput",
+    ]
+
+
+@pytest.mark.parametrize("verb", ["check", "weave"])
+def test_a_note_leaves_the_exit_code_0_and_strict_makes_it_2(verb: str, tmp_path: Path) -> None:
+    path = file(tmp_path, flow(END, action("Left over", "EndFlowExecution")))
+    arguments = [verb, path, "--type", "AGENT_WHISPER"]
+    arguments += ["--start", START_ARN] if verb == "weave" else []
+    note = (
+        f"{path}: note: 'Left over' is not reachable from StartAction [connect-flow: unreachable]"
     )
+    ran = command(*arguments)
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines()[-1] == note
+    strict = command(*arguments, "--strict")
+    assert (strict.returncode, strict.stdout) == (2, "")
+    assert strict.stderr == f"{note}\n"
+    fine = command(verb, file(tmp_path, flow(END)), *arguments[2:], "--strict")
+    assert fine.returncode == 0
 
 
 def a_long_flow() -> Json:
@@ -86,8 +104,11 @@ def test_the_command_tells_every_problem_on_a_line_of_its_own(tmp_path: Path) ->
     ran = command("check", path, "--type", "CUSTOMER_HOLD")
     assert ran.returncode == 2
     lines = ran.stderr.splitlines()
-    assert len(lines) == 5
-    assert all(line.startswith(f"{path}: 'a:\\nb'") and line.endswith("]") for line in lines)
+    notes = [line for line in lines if line.startswith(f"{path}: note: 'a:\\nb'")]
+    assert (len(lines), len(notes)) == (5, 3)
+    assert lines[-3:] == notes
+    assert all(line.startswith(f"{path}: 'a:\\nb'") for line in lines[:2])
+    assert all(line.endswith("]") for line in lines)
 
 
 def test_the_command_reads_a_file_that_begins_with_a_byte_order_mark(tmp_path: Path) -> None:

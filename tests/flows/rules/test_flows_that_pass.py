@@ -8,7 +8,7 @@ import pytest
 
 from connect_flows.flow import Flow
 from connect_flows.flow_content import parse
-from connect_flows.rules import check, unknown_types
+from connect_flows.rules import examine, unknown_types
 from tests.flow_builders import published
 from tests.flows.rules.rule_rows import LETTERS, READY_MADE
 
@@ -17,7 +17,7 @@ from tests.flows.rules.rule_rows import LETTERS, READY_MADE
 def test_what_we_make_passes(name: str) -> None:
     made = READY_MADE[name]
     content = made.content()
-    assert check(content, made.type if isinstance(made, Flow) else "MODULE", margin=56_000) == []
+    assert examine(content, made.type if isinstance(made, Flow) else "MODULE", margin=56_000) == []
     assert unknown_types(content) == []
     assert connect_flow.lint.check(connect_flow.flow.parse(made.to_json())) == []
 
@@ -33,5 +33,5 @@ def test_what_we_make_passes(name: str) -> None:
 def test_what_others_published_passes_where_its_blocks_are_allowed(name: str, takers: str) -> None:
     content = parse(published(name))
     assert unknown_types(content) == []
-    taken = {letter for letter, type in LETTERS.items() if not check(content, type)}
+    taken = {letter for letter, type in LETTERS.items() if not examine(content, type)}
     assert taken == set(takers.split())

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from connect_flows.rules import check
+from connect_flows.rules import examine
 from tests.flow_builders import END, action, flow
 from tests.flows.rules.rule_rows import rules
 
@@ -19,14 +19,14 @@ def test_a_flow_has_up_to_250_actions(count: int, taken: bool) -> None:
         action(name, "UpdateFlowLoggingBehavior", NextAction=to)
         for name, to in zip(names, [*names[1:], "End"], strict=False)
     ]
-    found = rules(check(flow(*blocks, *([END] if count else [])), "AGENT_WHISPER"))
+    found = rules(examine(flow(*blocks, *([END] if count else [])), "AGENT_WHISPER"))
     assert (found == []) is taken
     assert taken or found[0] == f": it has {count} actions, not 1 to 250"
 
 
 def named(name: str) -> list[str]:
     """What is said of a flow with one block, of this name."""
-    return rules(check(flow(action(name, "EndFlowExecution")), "AGENT_WHISPER"))
+    return rules(examine(flow(action(name, "EndFlowExecution")), "AGENT_WHISPER"))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_identifier_is_none_of_these_words(word: str) -> None:
 
 
 def test_identifiers_are_unique() -> None:
-    assert rules(check(flow(END, END, END), "AGENT_WHISPER")) == [
+    assert rules(examine(flow(END, END, END), "AGENT_WHISPER")) == [
         "End: 3 actions have this identifier"
     ]
 
@@ -90,29 +90,29 @@ def test_content_has_at_most_256000_characters_less_a_margin(
         length - len(json.dumps(content, separators=(",", ":"), ensure_ascii=False))
     )
     rule = f": it is {length} characters long, more than {256_000 - margin}: move a part of it into"
-    found = rules(check(content, "AGENT_WHISPER", margin=margin))
+    found = rules(examine(content, "AGENT_WHISPER", margin=margin))
     assert found == ([] if taken else [f"{rule} a module"])
 
 
 @pytest.mark.parametrize("version", ["2020-01-01", "", None, 20191030])
 def test_there_is_one_version(version: object) -> None:
     expected = [': Version is not "2019-10-30"']
-    assert rules(check(flow(END, Version=version), "AGENT_WHISPER")) == expected
+    assert rules(examine(flow(END, Version=version), "AGENT_WHISPER")) == expected
 
 
 @pytest.mark.parametrize("given", [None, "", []])
 def test_a_module_needs_settings_and_a_flow_does_not(given: object) -> None:
     content = flow(action("Return", "EndFlowModuleExecution"), Settings=given)
-    assert rules(check(content, "MODULE")) == [
+    assert rules(examine(content, "MODULE")) == [
         ": a module's content needs Settings at its top level"
     ]
     del content["Settings"]
-    assert len(check(content, "MODULE")) == 1
+    assert len(examine(content, "MODULE")) == 1
     without = flow(END)
     del without["Settings"]
-    assert check(without, "AGENT_WHISPER") == []
+    assert examine(without, "AGENT_WHISPER") == []
 
 
 def test_a_type_that_is_none_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match=r"no flow type 'WHISPER'; write one of AGENT_HOLD, AGENT"):
-        check(flow(END), "WHISPER")
+        examine(flow(END), "WHISPER")

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from connect_flows.rules import check, unknown_types
+from connect_flows.rules import examine, unknown_types
 from tests.flow_builders import END, action, errors, flow, say
 
 
 def test_a_way_that_leads_nowhere_is_told_with_its_block() -> None:
     hello = say("Hello", to="Nowhere")
     hello["Transitions"]["Errors"] = errors("NoMatchingError", to="Lost")
-    (first, second) = check(flow(hello), "AGENT_WHISPER")
+    (first, second) = examine(flow(hello), "AGENT_WHISPER")
     assert str(first) == (
-        "'Hello' transitions to 'Nowhere', which does not exist [connect-flow: dangling_transition]"
+        "'Hello' transitions to 'Nowhere', which does not exist "
+        "[connect-flow: dangling_transition, AG create-contact-flow]"
     )
     assert (first.action, second.action) == ("Hello", "Hello")
 
 
-def test_a_start_that_is_not_there_and_a_block_that_nothing_leads_to_are_told() -> None:
-    (problem,) = check(flow(END, StartAction="Begin"), "AGENT_WHISPER")
-    assert problem.source == "connect-flow: start_action_missing"
-    (problem,) = check(flow(END, action("Other", "EndFlowExecution")), "AGENT_WHISPER")
+def test_a_start_that_is_not_there_is_refused_and_a_block_that_nothing_leads_to_is_noted() -> None:
+    (problem,) = examine(flow(END, StartAction="Begin"), "AGENT_WHISPER")
+    assert problem.source == "connect-flow: start_action_missing, AG create-contact-flow"
+    assert problem.refuses
+    (problem,) = examine(flow(END, action("Other", "EndFlowExecution")), "AGENT_WHISPER")
     assert (problem.action, problem.source) == ("Other", "connect-flow: unreachable")
+    assert not problem.refuses
 
 
 def test_blocks_that_are_drawn_as_one_are_judged_one_by_one() -> None:
@@ -31,7 +34,7 @@ def test_blocks_that_are_drawn_as_one_are_judged_one_by_one() -> None:
     content = flow(
         action("Start", "EndFlowExecution"), action("Lost", "EndFlowExecution"), Metadata=drawn
     )
-    (problem,) = check(content, "AGENT_WHISPER")
+    (problem,) = examine(content, "AGENT_WHISPER")
     assert (problem.action, problem.source) == ("Lost", "connect-flow: unreachable")
 
 
@@ -47,7 +50,7 @@ def test_blocks_that_are_drawn_as_one_are_judged_one_by_one() -> None:
     ],
 )
 def test_metadata_are_free(metadata: object) -> None:
-    assert check(flow(END, Metadata=metadata), "AGENT_WHISPER") == []
+    assert examine(flow(END, Metadata=metadata), "AGENT_WHISPER") == []
 
 
 def test_every_problem_is_told_at_once_and_each_one_once() -> None:
@@ -56,12 +59,12 @@ def test_every_problem_is_told_at_once_and_each_one_once() -> None:
         action("a:b", "UpdateContactAttributes", NextAction="Nowhere"),
         Version="1",
     )
-    assert [(problem.action, problem.source) for problem in check(content, "MODULE")] == [
+    assert [(problem.action, problem.source) for problem in examine(content, "MODULE")] == [
         ("", "DG flow-language-example"),
         ("a:b", "DG flow-language-actions"),
         ("a:b", "DG flow-language-actions"),
         ("a:b", "DG contact-actions-updatecontactattributes"),
-        ("a:b", "connect-flow: dangling_transition"),
+        ("a:b", "connect-flow: dangling_transition, AG create-contact-flow"),
     ]
 
 
@@ -71,6 +74,6 @@ def test_an_action_that_the_table_does_not_have_is_said_to_be_unchecked() -> Non
         action("Mail", "StartOutboundEmailContact", {}, NextAction="End"),
         END,
     )
-    assert check(content, "AGENT_HOLD") == []
+    assert examine(content, "AGENT_HOLD") == []
     assert unknown_types(content) == ["GetParticipantInput", "StartOutboundEmailContact"]
     assert unknown_types(flow(END)) == []

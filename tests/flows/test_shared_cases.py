@@ -1,0 +1,47 @@
+"""Inputs that others sent, with the right answers, by the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.flow_builders import command, file, shared
+
+
+@pytest.mark.parametrize("name", ["eventhooks_configuration", "keyexists"])
+def test_what_connect_takes_is_taken(name: str, tmp_path: Path) -> None:
+    path = file(tmp_path, shared(f"cases/{name}.json"))
+    ran = command("check", path, "--type", "CONTACT_FLOW", "--strict")
+    assert (ran.returncode, ran.stderr) == (0, f"{path}: nothing that Connect would refuse\n")
+
+
+def test_a_block_that_nothing_reaches_is_a_note(tmp_path: Path) -> None:
+    path = file(tmp_path, shared("cases/unreachable_block.json"))
+    note = (
+        f"{path}: note: 'Left over' is not reachable from StartAction [connect-flow: unreachable]"
+    )
+    ran = command("check", path, "--type", "CONTACT_FLOW")
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert ran.stderr.splitlines() == [f"{path}: nothing that Connect would refuse", note]
+
+
+@pytest.mark.parametrize(
+    ("name", "type"),
+    [
+        ("agent-whisper-connect-samples", "AGENT_WHISPER"),
+        ("customer-queue-connect-samples", "CUSTOMER_QUEUE"),
+        ("module-asapp-generativeagent", "MODULE"),
+    ],
+)
+def test_what_others_published_is_taken(name: str, type: str, tmp_path: Path) -> None:
+    path = file(tmp_path, shared(f"data/flows/{name}.json"))
+    ran = command("check", path, "--type", type, "--strict")
+    assert (ran.returncode, ran.stderr) == (0, f"{path}: nothing that Connect would refuse\n")
+
+
+def test_the_legacy_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = file(tmp_path, shared("data/flows/legacy-format-realtime-transcription.json"))
+    ran = command("check", path, "--type", "CONTACT_FLOW")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "import it in the flow designer, save it, and export it again" in ran.stderr
