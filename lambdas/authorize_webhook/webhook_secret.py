@@ -80,7 +80,7 @@ class WebhookSecret:
         self._versions[stage] = _Version(value, deadline.clock.monotonic(), problem)
         if problem:
             raise problem
-        if stage == CURRENT and before.value not in (None, value):
+        if stage == CURRENT and value != before.value:
             # A rotation: the version before is the previous one by now, until that is read again.
             self._versions[PREVIOUS] = _Version(before.value)
         return value

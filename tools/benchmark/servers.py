@@ -140,12 +140,13 @@ def _of_chunks(body: BufferedIOBase) -> bytes:
 
 
 class Feed(_Handler):
-    """ASAPP's File Exporter: each day has one file, of 1 GiB."""
+    """ASAPP's File Exporter: each day has one file of utterances, of 1 GiB, and none that says who
+    spoke."""
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path.endswith("/listfeedfiles"):
-            self.reply(200, {"files": ["file1.jsonl"]})
+            self.reply(200, {"files": ["file1.jsonl"] if asked["feed"] == "utterances" else []})
         else:
             self.reply(200, {"url": f"https://{self.headers['Host']}/file1.jsonl"})
 
@@ -158,7 +159,7 @@ class Feed(_Handler):
 
 
 class S3(_Handler):
-    """An empty bucket that takes the feed's file in parts, byte for byte, and keeps none.
+    """An empty bucket that takes the feed's file in parts, byte for byte, and keeps nothing.
 
     ``GET /stored`` lists the sizes of the objects that were completed.
     """
@@ -194,7 +195,11 @@ class S3(_Handler):
     def do_PUT(self) -> None:
         # As the SDK sends it over TLS: HTTP's chunks, and in them S3's, with a checksum at the end.
         content = _of_chunks(BytesIO(_of_chunks(self.rfile)))
-        number = int(parse_qs(urlsplit(self.path).query)["partNumber"][0])
+        query = parse_qs(urlsplit(self.path).query)
+        if "partNumber" not in query:  # a mark of a day
+            self.answer("")
+            return
+        number = int(query["partNumber"][0])
         start = (number - 1) * len(content)  # 1 GiB divides into equal parts
         came = memoryview(content)
         for piece in _of_the_file(start, start + len(content)):
@@ -204,6 +209,9 @@ class S3(_Handler):
             came = came[len(piece) :]
         self.parts[number] = len(content)
         self.answer("", ETag=f'"{number}"')
+
+    def do_DELETE(self) -> None:
+        self.answer("", 204)
 
     def answer(self, xml: str, status: int = 200, **headers: str) -> None:
         self.send_response(status)
