@@ -1,4 +1,4 @@
-"""Follow the call where no flow runs: hold, resume and the agent's end, from agent events."""
+"""Follows a call at hold, at resume and at the agent's end, where no flow runs: by agent events."""
 
 from __future__ import annotations
 
@@ -8,44 +8,65 @@ import logging
 from typing import Any
 
 from shared import environment
-from shared.agent_snapshots import ContactChange, NotAnAgentEvent, contact_changes
+from shared.agent_snapshots import (
+    ContactChange,
+    NotAnAgentEvent,
+    agent_of,
+    contact_changes,
+    is_contact_record,
+)
 from shared.asapp_sync import sync
-from shared.conversation import agent_saw
+from shared.conversation import FRESH_MS, agent_saw
 from shared.runtime import Deadline, LambdaContext
 
 logger = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """:returns: The first record that is to be delivered again, with all that follow it: a shard
-    holds each agent's events in order, and a hold must not overtake its resume."""
+    """Follow each agent's events in order: a hold must not overtake its resume.
+
+    After a failure the agent's later records are passed over; other agents' are followed.
+
+    :returns: The first record that failed. Lambda delivers it again, with all that follow it.
+    """
     deadline = environment.deadline(context)
+    failures: dict[str, str] = {}
     for record in event["Records"]:
         number = record["kinesis"]["sequenceNumber"]
         try:
-            changes = contact_changes(
-                json.loads(base64.b64decode(record["kinesis"]["data"])),
-                environment.initiation_methods(),
-            )
+            agent_event = json.loads(base64.b64decode(record["kinesis"]["data"]))
+            if is_contact_record(agent_event) or agent_of(agent_event) in failures:
+                continue
+            changes = contact_changes(agent_event)
         except (NotAnAgentEvent, ValueError, RecursionError) as problem:
             # It would be no event the next time either, and would hold back every other agent.
             reason = str(problem) if isinstance(problem, NotAnAgentEvent) else "it is not JSON"
             logger.error("no agent event", extra={"sequenceNumber": number, "reason": reason})
             continue
         if not all(follow(change, deadline) for change in changes):
-            return {"batchItemFailures": [{"itemIdentifier": number}]}
-    return {"batchItemFailures": []}
+            failures[agent_of(agent_event)] = number
+    first = list(failures.values())[:1]
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in first]}
 
 
 def follow(change: ContactChange, deadline: Deadline) -> bool:
-    """Have ASAPP hear what it should hear after this; whether that is done, or refused for good."""
+    """Make ASAPP hear what it should hear after this.
+
+    :returns: False if the event must come again.
+    """
     conversation_id = environment.conversation_of(
         change.contact_id, change.initial_contact_id, "", deadline
     )
     if conversation_id is None:
         return False
-    seen = agent_saw(change.contact_id, change.agent_arn, change.state, change.at_ms)
-    answer = sync(conversation_id, seen, environment.conversations(), environment.asapp(), deadline)
+    answer = sync(
+        conversation_id,
+        agent_saw(change.contact_id, change.agent_arn, change.state, change.at_ms),
+        environment.conversations(),
+        environment.asapp(),
+        deadline,
+        may_start=deadline.clock.now_ms() - change.at_ms <= FRESH_MS,
+    )
     logger.info(
         "agent event: %s, %s",
         change.state,

@@ -1,20 +1,19 @@
-"""Follow the call where no flow runs: the caller hangs up, from Connect's contact events.
+"""Follows a call when the caller hangs up, where no flow runs: by contact events.
 
-They are best effort and unordered; the agent events say most of it too.
+Connect may lose them and change their order; the agent events say most of it too.
 Source: https://docs.aws.amazon.com/connect/latest/adminguide/contact-events.html
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from shared import environment
 from shared.asapp_sync import sync
-from shared.conversation import contact_over
-from shared.runtime import LambdaContext, now_ms
+from shared.connect import moment_ms
+from shared.conversation import FRESH_MS, contact_over
+from shared.runtime import LambdaContext
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ class NotFollowed(Exception):
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """:raises NotFollowed: where the same event must come again."""
+    """:raises NotFollowed: if the same event must come again."""
     # One of Connect's samples writes every field with a capital.
     detail = {key[:1].lower() + key[1:]: value for key, value in event["detail"].items()}
     contact_id = detail.get("contactId")
@@ -40,8 +39,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
     if conversation_id is None:
         raise NotFollowed("the table cannot be read")
-    over = contact_over(str(contact_id), _at_ms(detail))
-    answer = sync(conversation_id, over, environment.conversations(), environment.asapp(), deadline)
+    now_ms = deadline.clock.now_ms()
+    at_ms = moment_ms(detail.get("disconnectTimestamp")) or moment_ms(event.get("time")) or now_ms
+    answer = sync(
+        conversation_id,
+        contact_over(str(contact_id), at_ms),
+        environment.conversations(),
+        environment.asapp(),
+        deadline,
+        may_start=now_ms - at_ms <= FRESH_MS,
+    )
     logger.info(
         "contact event: disconnected, %s",
         answer.status,
@@ -49,12 +56,3 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
     if answer.status == "unavailable":
         raise NotFollowed(answer.reason)
-
-
-def _at_ms(detail: Mapping[str, Any]) -> int:
-    """When it was; a moment of 1970 means none."""
-    try:
-        at = int(datetime.fromisoformat(detail["disconnectTimestamp"]).timestamp() * 1000)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return now_ms()
-    return at if at > 0 else now_ms()

@@ -1,17 +1,17 @@
-"""What Amazon Connect says of an agent: the agent event stream.
+"""Reads Amazon Connect's agent event stream.
 
-Each event has two snapshots of the agent's contacts, before and after; what has changed between
-them is what happened.
+Each event has two snapshots of the agent's contacts, before and after. The difference between them
+is what happened.
 Source: https://docs.aws.amazon.com/connect/latest/adminguide/agent-event-stream-model.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from shared.connect import moment_ms
 from shared.conversation import CONNECTED, ENDED, PAUSED
 
 _STATES = {
@@ -24,14 +24,17 @@ _STATES = {
 }
 """``INCOMING``, ``PENDING`` and ``CONNECTING`` say nothing yet; ``PAUSED`` is for tasks."""
 
+_LONG_CALL_MS = (2 * 60 + 45) * 60_000
+"""ASAPP ends a stream after three hours. A call that is this old may need a restart."""
+
 
 class NotAnAgentEvent(ValueError):
-    """The record is no agent event; says which field is wrong."""
+    """The record is no agent event. The message says which field is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactChange:
-    """A call that an agent sees otherwise than before.
+    """A call whose state has changed for an agent.
 
     :param state: ``CONNECTED``, ``PAUSED`` or ``ENDED``.
     :param at_ms: When, in milliseconds since 1970.
@@ -44,26 +47,44 @@ class ContactChange:
     at_ms: int
 
 
-def contact_changes(event: object, initiation_methods: Collection[str]) -> list[ContactChange]:
-    """The calls whose state has changed; none for a heartbeat, a login, a change of status.
+def agent_of(event: object) -> str:
+    """The agent's ARN; ``""`` if the record is no agent event."""
+    arn = event.get("AgentARN") if isinstance(event, Mapping) else None
+    return arn if isinstance(arn, str) else ""
 
-    :param initiation_methods: The ways in which a call begins that are followed.
-    :raises NotAnAgentEvent: where the event has no agent or no time.
+
+def is_contact_record(event: object) -> bool:
+    """Whether the record is a contact record: one data stream may carry both kinds."""
+    return (
+        isinstance(event, Mapping)
+        and "AWSContactTraceRecordFormatVersion" in event
+        and not agent_of(event)
+    )
+
+
+def contact_changes(event: object) -> list[ContactChange]:
+    """The calls whose state has changed. None for a heartbeat, a login, a change of status.
+
+    A call that has been connected for nearly three hours is named at each event, because its stream
+    may have to be restarted.
+
+    :raises NotAnAgentEvent: if the event has no agent or no time.
     """
-    agent_arn = event.get("AgentARN") if isinstance(event, Mapping) else None
-    if not isinstance(event, Mapping) or not isinstance(agent_arn, str) or not agent_arn:
+    agent_arn = agent_of(event)
+    if not isinstance(event, Mapping) or not agent_arn:
         raise NotAnAgentEvent("it has no AgentARN")
-    try:
-        at_ms = int(datetime.fromisoformat(event["EventTimestamp"]).timestamp() * 1000)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise NotAnAgentEvent("it has no EventTimestamp") from None
-    before = _contacts(event.get("PreviousAgentSnapshot"), initiation_methods)
-    after = _contacts(event.get("CurrentAgentSnapshot"), initiation_methods)
+    at_ms = moment_ms(event.get("EventTimestamp"))
+    if not at_ms:
+        raise NotAnAgentEvent("it has no EventTimestamp")
+    before = _contacts(event.get("PreviousAgentSnapshot"))
+    after = _contacts(event.get("CurrentAgentSnapshot"))
     changes = []
     for contact_id, contact in {**before, **after}.items():
         was = _state(before, contact_id)
         now = _state(after, contact_id) if contact_id in after else ENDED
-        if now and now != was:
+        connected_at_ms = moment_ms(contact.get("ConnectedToAgentTimestamp"))
+        is_long = now == CONNECTED and 0 < connected_at_ms < at_ms - _LONG_CALL_MS
+        if now and (now != was or is_long):
             changes.append(
                 ContactChange(
                     contact_id=contact_id,
@@ -76,9 +97,7 @@ def contact_changes(event: object, initiation_methods: Collection[str]) -> list[
     return changes
 
 
-def _contacts(
-    snapshot: object, initiation_methods: Collection[str]
-) -> dict[str, Mapping[str, Any]]:
+def _contacts(snapshot: object) -> dict[str, Mapping[str, Any]]:
     contacts = snapshot.get("Contacts") if isinstance(snapshot, Mapping) else None
     return {
         contact["ContactId"]: contact
@@ -86,7 +105,6 @@ def _contacts(
         if isinstance(contact, Mapping)
         and _text(contact, "ContactId")
         and _text(contact, "Channel").upper() == "VOICE"
-        and (_text(contact, "InitiationMethod") or "INBOUND") in initiation_methods
     }
 
 

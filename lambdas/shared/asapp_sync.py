@@ -1,32 +1,51 @@
-"""Bringing ASAPP to where a call is.
+"""Brings ASAPP to where a call is.
 
-Whoever sees something of a call (a flow's block, run once or four times, alone or at the same time
-as another; an agent event; a contact event) calls :func:`sync`. Where requests are due it claims
-the conversation in the table, so that only one invocation acts; the others wait for that one's
-outcome and take it as theirs. What became of the requests is written down together with the streams
-that ASAPP opened. An invocation that dies in between leaves a claim that lapses, and the next one
-repairs what it left through ASAPP's 409-201.
+Every function that sees something of a call (a flow's block, an agent event, a contact event) calls
+:func:`sync`. It writes the observation into the table. If requests are due it also claims the
+conversation, so that only one invocation at a time sends requests to ASAPP:
+
+* Others write what they saw meanwhile, and wait for the outcome.
+* The one that acts looks at the table again before it lets go of its claim, and acts on what others
+  have written.
+* A claim ends after some seconds. If its invocation was killed, the next one cannot know what it
+  did: it stops the stream, then starts it.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from shared.asapp import Asapp, Outcome
 from shared.aws import AwsError
-from shared.conversation import START, STOP, Conversation, Observation, steps
-from shared.conversation_table import Conversations
-from shared.runtime import Deadline, now_ms
+from shared.conversation import (
+    FRESH_MS,
+    START,
+    STOP,
+    STOPPED,
+    STREAMING,
+    UNKNOWN,
+    Conversation,
+    Leg,
+    Observation,
+    Told,
+    observed,
+    steps,
+)
+from shared.conversation_table import Conversations, Request
+from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)
 
 _DONE = {START: "started", STOP: "stopped"}
 _FAILED = ("rejected", "unavailable")
-_LONGEST_CLAIM_SECONDS = 6.5
-"""As long as a flow waits: an event, which has more time, must not keep a block from acting."""
+_LONGEST_SECONDS = 6.5
+"""For an event as for a flow's block."""
+_CLAIM_SECONDS = 4.5
+"""Less than a block waits: the block that comes after a killed invocation has time to act."""
 _SECONDS_TO_SETTLE = 0.5
 _FIRST_POLL_SECONDS = 0.05
 _LAST_POLL_SECONDS = 0.4
@@ -38,7 +57,7 @@ class Answer:
 
     :param status: ``started``, ``already_started``, ``stopped``, ``already_stopped``,
         ``no_media_stream``, ``rejected`` or ``unavailable``.
-    :param reason: ASAPP's code or ours, ``""`` where all is well.
+    :param reason: ASAPP's code or ours, ``""`` if all is well.
     """
 
     status: str
@@ -65,123 +84,233 @@ def sync(
     asapp: Asapp,
     deadline: Deadline,
     asked: str = "",
+    *,
+    may_start: bool = True,
 ) -> Answer:
-    """Note what was seen, have ASAPP hear what it should hear now, and say how that went.
+    """Write down what was seen, make ASAPP hear what it should hear now, and say how that went.
 
     Never raises because of ASAPP, the table or the time: those are answers.
 
-    :param asked: What a flow asked for, ``START`` or ``STOP``, to answer in its words. Default: it
-        is an event, which asks for nothing; one of a conversation that nobody started does nothing.
+    :param asked: What a flow asked for, ``START`` or ``STOP``; the answer is in its words. Empty
+        for an event. An event of an unknown conversation changes nothing.
+    :param may_start: False for an old event: it may stop a stream, and never starts one.
     """
-    deadline = deadline.at_most(_LONGEST_CLAIM_SECONDS)
+    deadline = deadline.at_most(_LONGEST_SECONDS)
+    clock = deadline.clock
     attempt = uuid.uuid4().hex
-    waited_for = ""
+    awaited = ""
+    answer: Answer | None = None
     pause = _FIRST_POLL_SECONDS
     try:
         # A start is most often the first that is seen of a conversation: no need to read it.
-        is_first = asked == START
-        seen = Conversation() if is_first else conversations.read(conversation_id, deadline)
+        seen = Conversation() if asked == START else conversations.read(conversation_id, deadline)
         while True:
-            if seen.claimed_until_ms > now_ms():
-                if deadline.remaining() <= _LAST_POLL_SECONDS:
-                    return Answer("unavailable", conversation_id, "busy")
-                waited_for = seen.attempt
-                time.sleep(pause)
-                pause = min(pause * 2, _LAST_POLL_SECONDS)
-                seen = conversations.read(conversation_id, deadline)
-                continue
-            known = observation(seen)
-            desired_action = START if known.desired_leg else STOP
-            word = _DONE[asked or desired_action]
-            if asked == START and desired_action == STOP:
-                return Answer("rejected", conversation_id, "contact_ended")
+            now = clock.now_ms()
+            known = observed(seen, observation)
+            leg = known.desired_leg
+            word = _DONE[asked or (START if leg else STOP)]
+            if asked == START and leg is None:
+                return answer or Answer("rejected", conversation_id, "contact_ended")
             if known == seen and not seen.version:
-                return _as_known(f"already_{word}", conversation_id, seen)
-            due = steps(known)
-            settled_meanwhile = seen.attempt == waited_for and seen.claimed_until_ms == 0
-            failed_meanwhile = settled_meanwhile and seen.outcome_status in _FAILED
-            if failed_meanwhile and seen.desired_action == desired_action and known == seen:
-                return Answer(seen.outcome_status, conversation_id, seen.outcome_reason)
-            if not due and known == seen:
-                return _as_known(f"already_{word}", conversation_id, seen)
-            changed = conversations.write(
-                conversation_id,
-                seen,
-                known,
-                deadline,
-                attempt=attempt if due else "",
-                desired_action=desired_action,
-            )
-            # A write that was tried again after its answer was lost meets itself.
-            ours = changed is not None and bool(due) and changed.attempt == attempt
-            if changed is not None and not ours:
-                seen = changed
-            elif due:
-                return _act(conversation_id, known, attempt, conversations, asapp, deadline, word)
-            else:
-                return _as_known(f"already_{word}", conversation_id, seen)
+                return _as_known(f"already_{word}", conversation_id, seen.told)
+            if answer and may_start:  # what others have written meanwhile may be old news
+                may_start = leg is not None and now - leg.at_ms <= FRESH_MS
+            is_busy = seen.claimed_until_ms > now
+            due = () if is_busy else steps(known, now, may_start=may_start)
+            if not may_start and not is_busy and known.is_unheard:
+                known = replace(known, told=replace(known.told, start_failed=True))
+            if known == seen and not is_busy:
+                is_settled = awaited == seen.attempt and not seen.claimed_until_ms
+                if is_settled and seen.told.outcome_status in _FAILED:
+                    told = seen.told
+                    return Answer(told.outcome_status, conversation_id, told.outcome_reason)
+                if not due:
+                    return answer or _as_known(f"already_{word}", conversation_id, seen.told)
+            if known != seen or due:
+                claim = deadline.at_most(_CLAIM_SECONDS)
+                changed = conversations.write(
+                    conversation_id,
+                    seen,
+                    _before_a_start(known) if START in due else known,
+                    deadline,
+                    attempt if due else "",
+                    claim,
+                )
+                # A write that was repeated after its answer was lost finds its own claim.
+                is_ours = changed is not None and bool(due) and changed.attempt == attempt
+                if changed is not None and not is_ours:
+                    seen = changed
+                    continue
+                known = replace(known, version=seen.version + 1)
+                if due:
+                    known = replace(known, attempt=attempt)
+                    turn = _Turn(conversation_id, conversations, asapp, deadline, claim)
+                    latest, has_changed = turn.act(known, due, word)
+                    # A flow hears what came of its own request; an event comes again if any failed.
+                    answer = answer if answer and asked else latest
+                    if not has_changed or latest.status in _FAILED:
+                        return answer
+                    attempt = uuid.uuid4().hex
+                    seen = conversations.read(conversation_id, deadline)
+                    continue
+                if not is_busy:
+                    return answer or _as_known(f"already_{word}", conversation_id, seen.told)
+                seen = known
+            # Another invocation acts. It looks at what we wrote before it lets go.
+            if answer and asked:
+                return answer
+            if deadline.remaining() <= _LAST_POLL_SECONDS:
+                return Answer("unavailable", conversation_id, "busy")
+            awaited = seen.attempt
+            deadline.pause(pause)
+            pause = min(pause * 2, _LAST_POLL_SECONDS)
+            seen = conversations.read(conversation_id, deadline)
     except AwsError as error:
         logger.error(
             "the table cannot be used; nothing was sent to ASAPP",
             extra={"conversationId": conversation_id, "problem": str(error)},
         )
-        return Answer("unavailable", conversation_id, "table_unavailable")
+        return answer or Answer("unavailable", conversation_id, "table_unavailable")
 
 
-def _act(
-    conversation_id: str,
-    known: Conversation,
-    attempt: str,
-    conversations: Conversations,
-    asapp: Asapp,
-    deadline: Deadline,
-    word: str,
-) -> Answer:
-    """Send the requests that are due, the last of which decides the answer."""
-    leg = known.desired_leg
-    if leg is not None and (leg.fragment_number in known.started_fragments or leg.resumed_at_ms):
-        # Audio that ASAPP has heard, or a hold, is not read again: a second start of the same
-        # contact (a repeated whisper, a resume) begins where the call is now.
-        leg = replace(leg, fragment_number="")
-    for_asapp = deadline.earlier(_SECONDS_TO_SETTLE)
-    requests: list[tuple[str, Outcome]] = []
-    for action in steps(known):
-        if action == STOP or leg is None:
-            outcome = asapp.stop(conversation_id, for_asapp)
-        else:
-            outcome = asapp.start(
-                conversation_id,
-                customer_id=leg.customer_id,
-                agent_id=leg.agent_id,
-                stream_arn=leg.stream_arn,
-                after_fragment_number=leg.fragment_number,
-                deadline=for_asapp,
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The time in which one invocation acts on a conversation.
+
+    :param claim: Until when no other invocation acts.
+    """
+
+    conversation_id: str
+    conversations: Conversations
+    asapp: Asapp
+    deadline: Deadline
+    claim: Deadline
+
+    def act(self, known: Conversation, due: Sequence[str], word: str) -> tuple[Answer, bool]:
+        """Send the requests that are due, write down what came of them, and let go of the claim.
+
+        :returns: The answer, and whether others have written something meanwhile.
+        """
+        told, requests = self._send(known, due)
+        answer = _answer(self.conversation_id, word, requests[-1].outcome, told)
+        told = replace(told, outcome_status=answer.status, outcome_reason=answer.reason)
+        known = replace(known, told=told, claimed_until_ms=0)
+        try:
+            settle = partial(
+                self.conversations.settle, self.conversation_id, known, requests, self.deadline
             )
-        requests.append((action, outcome))
-        if outcome.status == "unavailable":
-            break
-    answer = _answer(conversation_id, word, requests[-1][1], known)
-    try:
-        conversations.settle(
-            conversation_id, attempt, leg, requests, answer.status, answer.reason, deadline
-        )
-    except AwsError as error:
-        logger.error(
-            "ASAPP has answered and the table could not be told; the next request repairs it",
-            extra={"conversationId": conversation_id, "problem": str(error)},
-        )
-    return answer
+            has_changed = not settle(unless_changed=True)
+            if has_changed:
+                settle(unless_changed=False)
+        except AwsError as error:
+            logger.error(
+                "ASAPP has answered and the table could not be told; the next request repairs it",
+                extra={"conversationId": self.conversation_id, "problem": str(error)},
+            )
+            return answer, False
+        return answer, has_changed
+
+    def _send(self, known: Conversation, due: Sequence[str]) -> tuple[Told, list[Request]]:
+        """Send requests until one fails."""
+        limit = self.claim.earlier(_SECONDS_TO_SETTLE)
+        told, leg = known.told, known.desired_leg
+        if known.claimed_until_ms:  # what a killed invocation told ASAPP is not known
+            told = replace(told, asapp=UNKNOWN, contact_id="", audio_began_at_ms=0)
+        requests: list[Request] = []
+        for action in due:
+            now = self.deadline.clock.now_ms()
+            if action == STOP or leg is None:
+                outcome = self.asapp.stop(self.conversation_id, limit)
+                requests.append(Request(STOP, outcome, told.contact_id, told.audio_began_at_ms))
+                told = _told_to_stop(told, outcome)
+            else:
+                position = _start_position(told, leg)
+                outcome = self.asapp.start(
+                    self.conversation_id,
+                    customer_id=leg.customer_id,
+                    agent_id=leg.agent_id,
+                    stream_arn=leg.stream_arn,
+                    after_fragment_number=position,
+                    deadline=limit,
+                )
+                told = _told_to_start(told, leg, position, outcome, now)
+                requests.append(Request(START, outcome, leg.contact_id, told.audio_began_at_ms))
+            if not outcome.succeeded:
+                break
+        if START in due:
+            told = replace(told, start_failed=told.asapp != STREAMING)
+        return told, requests
 
 
-def _answer(conversation_id: str, word: str, outcome: Outcome, known: Conversation) -> Answer:
+def _before_a_start(known: Conversation) -> Conversation:
+    """Names the audio that ASAPP may have read if this invocation is killed."""
+    told, leg = known.told, known.desired_leg
+    position = _start_position(told, leg) if leg else ""
+    unsure = told.unsure_fragments | {position} - {""}
+    return replace(known, told=replace(told, unsure_fragments=unsure))
+
+
+def _start_position(told: Told, leg: Leg) -> str:
+    """Where ASAPP begins to read: at the leg's first fragment, or, with ``""``, where the call is
+    now. Audio that ASAPP has heard is not read again, and a hold is never read."""
+    is_read = leg.fragment_number in told.started_fragments
+    return "" if is_read or leg.resumed_at_ms else leg.fragment_number
+
+
+def _told_to_stop(told: Told, outcome: Outcome) -> Told:
+    if not outcome.succeeded:
+        return replace(told, asapp=UNKNOWN)
+    # If ASAPP had something to stop, an earlier start without a clear end has taken place.
+    read = told.unsure_fragments if outcome.status == "done" else frozenset()
+    return replace(
+        told,
+        asapp=STOPPED,
+        started_fragments=told.started_fragments | read,
+        unsure_fragments=frozenset(),
+    )
+
+
+def _told_to_start(told: Told, leg: Leg, position: str, outcome: Outcome, now_ms: int) -> Told:
+    if not outcome.succeeded and outcome.is_certain:
+        return replace(told, asapp=STOPPED, unsure_fragments=told.unsure_fragments - {position})
+    fragment = frozenset((position,)) - {""}
+    told = replace(
+        told,
+        agent_id=leg.agent_id,
+        customer_id=leg.customer_id,
+        stream_arn=leg.stream_arn,
+        contact_id=leg.contact_id,
+        customer_stream_id=outcome.customer_stream_id,
+        agent_stream_id=outcome.agent_stream_id,
+        started_at_ms=now_ms,
+        audio_began_at_ms=(leg.began_at_ms if position else 0) or now_ms,
+    )
+    if not outcome.succeeded:
+        return replace(told, asapp=UNKNOWN, unsure_fragments=told.unsure_fragments | fragment)
+    return replace(
+        told,
+        asapp=STREAMING,
+        started_fragments=told.started_fragments | fragment,
+        unsure_fragments=frozenset(),
+    )
+
+
+def _answer(conversation_id: str, word: str, outcome: Outcome, told: Told) -> Answer:
     if not outcome.succeeded:
         return Answer(outcome.status, conversation_id, outcome.reason)
     if outcome.status == "already":
-        return _as_known(f"already_{word}", conversation_id, known, outcome.reason)
+        return _as_known(f"already_{word}", conversation_id, told, outcome.reason)
     streams = (outcome.customer_stream_id, outcome.agent_stream_id)
-    return Answer(word, conversation_id, "", *streams)
+    reason = ""
+    if any(streams) and not all(streams):
+        reason = "only_customer" if streams[0] else "only_agent"
+        logger.warning(
+            "ASAPP hears one side of the call only; does Start media streaming stream both?",
+            extra={"conversationId": conversation_id, "reason": reason},
+        )
+    return Answer(word, conversation_id, reason, *streams)
 
 
-def _as_known(status: str, conversation_id: str, known: Conversation, reason: str = "") -> Answer:
-    streams = (known.customer_stream_id, known.agent_stream_id)
+def _as_known(status: str, conversation_id: str, told: Told, reason: str = "") -> Answer:
+    streams = (told.customer_stream_id, told.agent_stream_id)
     return Answer(status, conversation_id, reason, *streams)

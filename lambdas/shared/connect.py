@@ -1,4 +1,4 @@
-"""What Amazon Connect sends in: the event of a flow's *AWS Lambda function* block.
+"""Reads the event that a flow's *AWS Lambda function* block sends.
 
 Shape: ``{"Name": "ContactFlowEvent", "Details": {"ContactData": {...}, "Parameters": {...}}}``.
 Source: https://docs.aws.amazon.com/connect/latest/adminguide/connect-lambda-functions.html
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -31,7 +32,9 @@ class Contact:
         and after it.
     :param start_fragment_number: Where this contact's audio begins in the stream: a string of about
         47 digits, never a number.
-    :param stream_started_at_ms: When it began, in milliseconds since 1970, 0 where unknown.
+    :param stream_started_at_ms: When it began, in milliseconds since 1970, 0 if unknown.
+    :param initiation_method: How the contact began, such as ``INBOUND``, ``TRANSFER``,
+        ``DISCONNECT``.
     """
 
     contact_id: str
@@ -43,10 +46,11 @@ class Contact:
     stream_arn: str
     start_fragment_number: str
     stream_started_at_ms: int
+    initiation_method: str
 
     @classmethod
     def from_event(cls, event: object) -> Contact:
-        """:raises NotAContact: where the event has no contact id."""
+        """:raises NotAContact: if the event has no contact id."""
         data = _inside(event, "Details", "ContactData")
         parameters = _inside(event, "Details", "Parameters")
         audio = _inside(data, "MediaStreams", "Customer", "Audio")
@@ -56,7 +60,10 @@ class Contact:
                 "The event has no Details.ContactData.ContactId. Call this function from an "
                 "AWS Lambda function block of a Connect flow."
             )
-        started = _text(audio, "StartTimestamp")
+        began, ended = (_number(audio, name) for name in ("StartTimestamp", "StopTimestamp"))
+        # A stream that has ended for this contact may carry another caller's audio by now. But
+        # streaming may start again in a contact: then the stop is older than the start.
+        is_over = bool(_text(audio, "StopTimestamp")) and not 0 < ended < began
         return cls(
             contact_id=contact_id,
             initial_contact_id=_text(data, "InitialContactId") or contact_id,
@@ -66,10 +73,10 @@ class Contact:
             or contact_id,
             agent_id=_text(parameters, "agentId") or contact_id,
             agent_arn=_text(parameters, "agentArn"),
-            # A stream that has ended for this contact may carry another caller's audio by now.
-            stream_arn="" if _text(audio, "StopTimestamp") else _text(audio, "StreamARN"),
+            stream_arn="" if is_over else _text(audio, "StreamARN"),
             start_fragment_number=_text(audio, "StartFragmentNumber"),
-            stream_started_at_ms=int(started) if started.isascii() and started.isdigit() else 0,
+            stream_started_at_ms=began,
+            initiation_method=_text(data, "InitiationMethod"),
         )
 
     def conversation_id(self, source: str) -> str:
@@ -84,10 +91,32 @@ class Contact:
         }[source]
 
 
+def moment_ms(value: object) -> int:
+    """A moment of an event, in milliseconds since 1970; 0 if there is none.
+
+    Connect writes years such as 1970 and 0001 for *none*.
+
+    :param value: ISO 8601, such as ``2026-11-23T07:00:00.250Z``.
+    """
+    if not isinstance(value, str):
+        return 0
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return 0
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000) if moment.year > 1970 else 0
+
+
 def _inside(value: object, *path: str) -> Mapping[str, Any]:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value if isinstance(value, Mapping) else {}
+
+
+def _number(mapping: Mapping[str, Any], key: str) -> int:
+    text = _text(mapping, key)
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _text(mapping: Mapping[str, Any], key: str) -> str:

@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from shared import table
+from shared import aws, table
 from shared.asapp import Outcome
-from shared.aws import AwsError, call
-from shared.conversation import ENDED, START, STOPPED, STREAMING, UNKNOWN, Conversation, Leg
-from shared.runtime import Deadline, now_ms
+from shared.aws import AwsError
+from shared.conversation import ENDED, START, UNKNOWN, Conversation, Leg, Told
+from shared.runtime import Deadline
 
 _LONGEST_SILENCE_MS = 4 * 3_600_000
 """A call of which nothing is seen for so long is taken to be over."""
+_LEG_FIELDS = frozenset(field.name for field in fields(Leg)) - {"others"}
+_UNKNOWN: table.Condition = ("attribute_not_exists(#version)", {"#version": "version"})
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+
+Call = Callable[[str, str, Mapping[str, Any], Deadline], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What ASAPP was asked and has answered.
+
+    :param action: ``START`` or ``STOP``.
+    :param contact_id: The contact whose audio it was about, ``""`` if unknown.
+    :param audio_began_at_ms: When that audio began, 0 if unknown.
+    """
+
+    action: str
+    outcome: Outcome
+    contact_id: str
+    audio_began_at_ms: int
 
 
 class Conversations:
-    """One item a conversation; every write of it fails where it has changed since it was read.
+    """One item a conversation. Every write of it fails if it has changed since it was read.
 
     :param retention_seconds: How long after its last change a conversation is kept.
+    :param call: Calls DynamoDB, as :func:`shared.aws.call` does.
     """
 
-    def __init__(self, table_name: str, retention_seconds: int) -> None:
+    def __init__(self, table_name: str, retention_seconds: int, call: Call = aws.call) -> None:
         self._table = table_name
         self._retention = retention_seconds
+        self._call = call
 
     def read(self, conversation_id: str, deadline: Deadline) -> Conversation:
         request = {
@@ -33,14 +55,14 @@ class Conversations:
             "Key": table.conversation_key(conversation_id),
             "ConsistentRead": True,
         }
-        answer = call("dynamodb", "DynamoDB_20120810.GetItem", request, deadline)
+        answer = self._call("dynamodb", "DynamoDB_20120810.GetItem", request, deadline)
         item = answer.get("Item")
         return _from_item(item) if item else Conversation()
 
     def conversation_of(self, contact_id: str, deadline: Deadline) -> str:
-        """The conversation whose leg a contact is, where that has another id; ``""`` for none."""
+        """The conversation whose leg a contact is, if that has another id; else ``""``."""
         request = {"TableName": self._table, "Key": table.contact_key(contact_id)}
-        answer = call("dynamodb", "DynamoDB_20120810.GetItem", request, deadline)
+        answer = self._call("dynamodb", "DynamoDB_20120810.GetItem", request, deadline)
         return str(table.values(answer.get("Item", {})).get("legOf", ""))
 
     def write(
@@ -49,19 +71,22 @@ class Conversations:
         seen: Conversation,
         known: Conversation,
         deadline: Deadline,
-        *,
         attempt: str = "",
-        desired_action: str = "",
+        claim: Deadline | None = None,
     ) -> Conversation | None:
-        """Write down what is known now, and with ``attempt`` take the conversation to act on it.
+        """Write down what is known now.
 
         :param seen: What the table held when it was read.
-        :returns: None where that is done; what the table holds where it has changed meanwhile.
+        :param attempt: Take the conversation in order to act on it, until ``claim`` is over.
+        :returns: None if that is done; what the table holds if it has changed meanwhile.
         """
-        now = now_ms()
+        now = deadline.clock.now_ms()
         changes: dict[str, Any] = {
-            "legs": json.dumps([asdict(leg) for leg in known.legs]),
+            "legs": json.dumps([_stored(leg) for leg in known.legs]),
             "state": known.state,
+            "answered": int(known.answered),
+            "holdNotResumed": int(known.hold_open),
+            "unheardTalk": int(known.talk_unheard),
             "version": seen.version + 1,
             "changedAt": now,
             "expiresAt": now // 1000 + self._retention,
@@ -71,12 +96,13 @@ class Conversations:
             due = now if known.state == ENDED else now + _LONGEST_SILENCE_MS
             waits = table.reconcile_key(table.PENDING, conversation_id)
             changes |= {"reconcile": waits, "reconcileAt": due}
-        if attempt:
+        if known.told.start_failed != seen.told.start_failed:
+            changes["lastStartFailed"] = int(known.told.start_failed)
+        if attempt and claim:
             changes |= {
                 "attempt": attempt,
-                "desired_action": desired_action,
-                "desiredAgentId": known.desired_leg.agent_id if known.desired_leg else "",
-                "claimedUntil": now + int(deadline.remaining() * 1000),
+                "claimedUntil": now + int(claim.remaining() * 1000),
+                "unsureFragments": " ".join(sorted(known.told.unsure_fragments)),
             }
         contacts = {leg.contact_id for leg in known.legs}
         request = table.update(
@@ -84,97 +110,127 @@ class Conversations:
             table.conversation_key(conversation_id),
             changes,
             {"contactIds": contacts} if contacts else {},
-            first={"createdAt": now, "asapp": known.asapp},
-            condition=table.equals("version", seen.version) if seen.version else table.NEW,
+            first={"createdAt": now, "asapp": known.told.asapp},
+            condition=table.equals("version", seen.version) if seen.version else _UNKNOWN,
         )
-        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        try:
-            call("dynamodb", "DynamoDB_20120810.UpdateItem", request, deadline)
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            item = error.details.get("Item")
-            return _from_item(item) if item else self.read(conversation_id, deadline)
-        return None
+        return self._update(conversation_id, request, deadline)
 
     def settle(
         self,
         conversation_id: str,
-        attempt: str,
-        leg: Leg | None,
-        requests: Sequence[tuple[str, Outcome]],
-        status: str,
-        reason: str,
+        known: Conversation,
+        requests: Sequence[Request],
         deadline: Deadline,
-    ) -> None:
-        """Write down what became of the requests, and let go of the claim.
+        *,
+        unless_changed: bool,
+    ) -> bool:
+        """Write down what ASAPP was told, with its streams, and let go of the claim.
 
-        :param leg: The leg that was to be heard.
-        :param requests: Each request with its outcome; the last one decides what ASAPP does now.
+        :param unless_changed: Do it only if nothing was written since ``known``.
+        :returns: Whether it is done, or the claim has gone to another invocation.
         """
-        now = now_ms()
-        action, outcome = requests[-1]
-        sure = outcome.succeeded
+        now, told = deadline.clock.now_ms(), known.told
+        expires = now // 1000 + self._retention
         changes: dict[str, Any] = {
-            "asapp": (STREAMING if action == START else STOPPED) if sure else UNKNOWN,
+            "asapp": told.asapp,
+            "agentId": told.agent_id,
+            "customerId": told.customer_id,
+            "streamArn": told.stream_arn,
+            "toldContactId": told.contact_id,
+            "customerStreamId": told.customer_stream_id,
+            "agentStreamId": told.agent_stream_id,
+            "unsureFragments": " ".join(sorted(told.unsure_fragments)),
+            "asappStartedAt": told.started_at_ms,
+            "audioBeganAt": told.audio_began_at_ms,
+            "lastStartFailed": int(told.start_failed),
+            "outcomeStatus": told.outcome_status,
+            "outcomeReason": told.outcome_reason,
             "claimedUntil": 0,
-            "outcomeStatus": status,
-            "outcomeReason": reason,
         }
-        additions: dict[str, Any] = {}
-        if leg is not None and action == START:
-            changes |= {
-                "agentId": leg.agent_id,
-                "customerId": leg.customer_id,
-                "streamArn": leg.stream_arn,
-            }
-            if sure and leg.fragment_number:
-                additions["startedFragments"] = {leg.fragment_number}
-            if outcome.customer_stream_id:
-                changes["customerStreamId"] = outcome.customer_stream_id
-            if outcome.agent_stream_id:
-                changes["agentStreamId"] = outcome.agent_stream_id
-        writes = [
-            table.update(
-                self._table,
-                table.conversation_key(conversation_id),
-                changes,
-                additions,
-                condition=table.equals("attempt", attempt),
-            )
-        ]
-        if leg is not None and leg.contact_id != conversation_id:
-            key = table.contact_key(leg.contact_id)
-            expires = now // 1000 + self._retention
+        if told.started_fragments:
+            changes["startedFragments"] = told.started_fragments
+        seen = {"attempt": known.attempt} | ({"version": known.version} if unless_changed else {})
+        conversation = table.update(
+            self._table,
+            table.conversation_key(conversation_id),
+            changes,
+            {"version": 1},
+            condition=table.equal(seen),
+        )
+        streams = self._streams(conversation_id, requests, now, expires)
+        contacts = {request.contact_id for request in requests if request.action == START}
+        for contact_id in contacts - {conversation_id}:
             pointer = {"legOf": conversation_id, "expiresAt": expires}
-            writes.append(table.update(self._table, key, pointer))
-        writes += self._streams(conversation_id, leg, requests, now)
+            streams.append(table.update(self._table, table.contact_key(contact_id), pointer))
+        if not streams:
+            changed = self._update(conversation_id, conversation, deadline)
+        else:
+            changed = self._together(conversation_id, [conversation, *streams], deadline)
+        if changed is None:
+            return True
+        if changed.attempt == known.attempt:
+            return False
+        if streams:  # another invocation acts by now; the streams were opened all the same
+            self._together(conversation_id, streams, deadline)
+        return True
+
+    def _update(
+        self, conversation_id: str, request: dict[str, Any], deadline: Deadline
+    ) -> Conversation | None:
+        """:returns: What the table holds if the condition failed."""
+        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        try:
+            self._call("dynamodb", "DynamoDB_20120810.UpdateItem", request, deadline)
+        except AwsError as error:
+            if error.code != _CONDITION_FAILED:
+                raise
+            return self._changed(conversation_id, error.details.get("Item"), deadline)
+        return None
+
+    def _together(
+        self, conversation_id: str, writes: Sequence[dict[str, Any]], deadline: Deadline
+    ) -> Conversation | None:
+        """All writes or none: no conversation is streaming without the items of its streams."""
+        for write in writes:
+            if "ConditionExpression" in write:
+                write["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         request = {"TransactItems": [{"Update": write} for write in writes]}
-        call("dynamodb", "DynamoDB_20120810.TransactWriteItems", request, deadline)
+        try:
+            self._call("dynamodb", "DynamoDB_20120810.TransactWriteItems", request, deadline)
+        except AwsError as error:
+            for reason in error.details.get("CancellationReasons") or ():
+                if reason.get("Code") == "ConditionalCheckFailed":
+                    return self._changed(conversation_id, reason.get("Item"), deadline)
+            raise
+        return None
+
+    def _changed(
+        self, conversation_id: str, item: Mapping[str, Any] | None, deadline: Deadline
+    ) -> Conversation:
+        return _from_item(item) if item else self.read(conversation_id, deadline)
 
     def _streams(
-        self,
-        conversation_id: str,
-        leg: Leg | None,
-        requests: Sequence[tuple[str, Outcome]],
-        now: int,
+        self, conversation_id: str, requests: Sequence[Request], now: int, expires: int
     ) -> list[dict[str, Any]]:
-        """The streams that ASAPP opened, and its count of utterances where it closed them; one
-        write a stream, because ASAPP may keep its id across a stop and a start."""
-        expires = now // 1000 + self._retention
+        """The streams that ASAPP opened, and its count of utterances if it closed them.
+
+        The answer to a start may be lost: then the answer to the stop names the streams. One write
+        a stream, because ASAPP may keep a stream's id across a stop and a start.
+        """
         streams: dict[str, dict[str, Any]] = {}
         firsts: dict[str, dict[str, Any]] = {}
-        for action, outcome in requests:
+        for request in requests:
+            outcome = request.outcome
             roles = {outcome.customer_stream_id: "customer", outcome.agent_stream_id: "agent"}
             for stream_id, role in roles.items():
                 if not stream_id:
                     continue
                 changes = streams.setdefault(stream_id, {})
                 changes |= {"streamId": stream_id, "role": role, "expiresAt": expires}
-                if action == START and leg is not None:
-                    began = leg.began_at_ms if leg.fragment_number else 0
-                    firsts[stream_id] = {"startedAt": began or now}
-                    changes["contactId"] = leg.contact_id
+                if request.contact_id:
+                    changes["contactId"] = request.contact_id
+                if request.audio_began_at_ms:
+                    firsts.setdefault(stream_id, {"startedAt": request.audio_began_at_ms})
                 if stream_id in outcome.transcripts:
                     changes["transcripts"] = outcome.transcripts[stream_id]
         return [
@@ -188,21 +244,40 @@ class Conversations:
         ]
 
 
+def _stored(leg: Leg) -> dict[str, Any]:
+    values = asdict(leg)
+    return {**values.pop("others"), **values}
+
+
+def _leg(values: Mapping[str, Any]) -> Leg:
+    ours = {name: value for name, value in values.items() if name in _LEG_FIELDS}
+    others = {name: value for name, value in values.items() if name not in _LEG_FIELDS}
+    return Leg(**ours, others=others)
+
+
 def _from_item(item: Mapping[str, Any]) -> Conversation:
     values = table.values(item)
     return Conversation(
         version=values.get("version", 0),
-        legs=tuple(Leg(**leg) for leg in json.loads(values.get("legs", "[]"))),
-        asapp=values.get("asapp", UNKNOWN),
-        agent_id=values.get("agentId", ""),
-        stream_arn=values.get("streamArn", ""),
-        customer_stream_id=values.get("customerStreamId", ""),
-        agent_stream_id=values.get("agentStreamId", ""),
-        started_fragments=frozenset(values.get("startedFragments", ())),
+        legs=tuple(map(_leg, json.loads(values.get("legs", "[]")))),
+        told=Told(
+            asapp=values.get("asapp", UNKNOWN),
+            agent_id=values.get("agentId", ""),
+            customer_id=values.get("customerId", ""),
+            stream_arn=values.get("streamArn", ""),
+            contact_id=values.get("toldContactId", ""),
+            customer_stream_id=values.get("customerStreamId", ""),
+            agent_stream_id=values.get("agentStreamId", ""),
+            unsure_fragments=frozenset(values.get("unsureFragments", "").split()),
+            started_fragments=frozenset(values.get("startedFragments", ())),
+            started_at_ms=values.get("asappStartedAt", 0),
+            audio_began_at_ms=values.get("audioBeganAt", 0),
+            start_failed=bool(values.get("lastStartFailed", 0)),
+            outcome_status=values.get("outcomeStatus", ""),
+            outcome_reason=values.get("outcomeReason", ""),
+        ),
+        hold_open=bool(values.get("holdNotResumed", 0)),
+        talk_unheard=bool(values.get("unheardTalk", 0)),
         attempt=values.get("attempt", ""),
         claimed_until_ms=values.get("claimedUntil", 0),
-        desired_action=values.get("desired_action", ""),
-        desired_agent_id=values.get("desiredAgentId", ""),
-        outcome_status=values.get("outcomeStatus", ""),
-        outcome_reason=values.get("outcomeReason", ""),
     )

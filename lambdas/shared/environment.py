@@ -68,11 +68,6 @@ def conversation_of(
     return previous_contact_id if source == "PreviousContactId" else contact_id
 
 
-def initiation_methods() -> frozenset[str]:
-    """The ways in which a call begins that are followed, such as ``INBOUND``."""
-    return frozenset(os.environ["INITIATION_METHODS"].split(","))
-
-
 def starts_at_fragment() -> bool:
     """Whether a new contact is heard from its first fragment, or from where the stream is now."""
     return os.environ["START_SELECTOR"] == "FRAGMENT_NUMBER"

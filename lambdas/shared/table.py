@@ -63,12 +63,18 @@ def values(item: Mapping[str, Attribute]) -> dict[str, Any]:
 
 
 Condition = tuple[str, Mapping[str, Any]]
-NEW: Condition = ("attribute_not_exists(conversationId)", {})
 
 
 def equals(name: str, value: Any) -> Condition:
     """The condition that an attribute still has this value."""
-    return f"#{name} = :seen", {"#" + name: name, ":seen": value}
+    return equal({name: value})
+
+
+def equal(values: Mapping[str, Any]) -> Condition:
+    """The condition that attributes still have these values."""
+    used = {f"#{name}": name for name in values}
+    used |= {f":seen_{name}": value for name, value in values.items()}
+    return " AND ".join(f"#{name} = :seen_{name}" for name in values), used
 
 
 def update(
@@ -80,7 +86,8 @@ def update(
     first: Mapping[str, Any] | None = None,
     condition: Condition | None = None,
 ) -> dict[str, Any]:
-    """An update that sets ``changes``, adds ``additions`` to sets, and sets ``first`` only once."""
+    """An update that sets ``changes``, adds ``additions`` to sets and numbers, and sets ``first``
+    only once."""
     first, additions = first or {}, additions or {}
     sets = [f"#{name} = :{name}" for name in changes]
     sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]

@@ -1,4 +1,4 @@
-"""Start transcription: called by a flow's Lambda block that follows *Start media streaming*."""
+"""Starts transcription. A flow's Lambda block calls this after *Start media streaming*."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ def start(
     asapp: Asapp,
     deadline: Deadline,
 ) -> Answer:
-    """Have ASAPP hear the contact's audio, from its first fragment or from now."""
+    """Make ASAPP hear the contact's audio.
+
+    :param at_fragment: From its first fragment; else from now.
+    """
     if not contact.stream_arn:
         return Answer("no_media_stream", conversation_id, "media_streaming_not_started")
     leg = Leg(

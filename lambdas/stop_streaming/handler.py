@@ -1,4 +1,4 @@
-"""Stop transcription: called by a flow's Lambda block ahead of *Stop media streaming*, or alone in
+"""Stops transcription. A flow's Lambda block calls this before *Stop media streaming*, or alone in
 a hold flow, where media streaming blocks are not allowed."""
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ def stop(
     asapp: Asapp,
     deadline: Deadline,
 ) -> Answer:
-    """Have ASAPP hear the contact no more."""
-    observation = stopped(contact.contact_id, deadline.clock.now_ms())
+    """Make ASAPP stop hearing the contact."""
+    observation = stopped(
+        contact.contact_id,
+        deadline.clock.now_ms(),
+        is_disconnect=contact.initiation_method.upper() == "DISCONNECT",
+    )
     return sync(conversation_id, observation, conversations, asapp, deadline, STOP)

@@ -132,11 +132,11 @@ class MortalConversations(Conversations):
     dies_at: int | None = None
     settled = 0
 
-    def settle(self, *args: Any) -> None:
+    def settle(self, *args: Any, **how: Any) -> bool:
         self.settled += 1
         if self.settled - 1 == self.dies_at:
             raise Killed
-        super().settle(*args)
+        return super().settle(*args, **how)
 
 
 @dataclass
@@ -208,7 +208,6 @@ def functions() -> Iterator[Functions]:
             "TRANSCRIPT_TABLE": TABLE,
             "CONVERSATION_ID_SOURCE": "InitialContactId",
             "START_SELECTOR": "FRAGMENT_NUMBER",
-            "INITIATION_METHODS": "INBOUND,TRANSFER,QUEUE_TRANSFER,OUTBOUND,CALLBACK",
         }.items():
             patch.setenv(name, value)
         secret = json.dumps({"apiId": asapp.api_id, "apiSecret": asapp.api_secret})
@@ -669,7 +668,7 @@ def faults(kind: str, undisturbed: Heard) -> list[Fault]:
 
 
 def made_up_for(name: str, fault: Fault, undisturbed: Heard) -> tuple[str, ...]:
-    """What ASAPP is told with effect where a call has met a fault: the same, but for two cases.
+    """What ASAPP is told with effect if a call has met a fault: the same, but for two cases.
 
     A flow's start that the table does not take for as long as the flow waits is known to nobody: no
     event starts an agent's part that no flow has begun to stream, and Connect does not repeat a
@@ -703,6 +702,19 @@ FAULTS = {
     "killed": "after the flows",
 }
 """Each kind, and how events travel beside it."""
+NOT_NOTED = ("long throttled table", "killed")
+"""What came of a request is not written down. If that was a start, the next function cannot know
+it, and restarts the stream."""
+
+
+def restarted_once(told: Sequence[str], expected: Sequence[str]) -> tuple[str, ...]:
+    """What ASAPP was told, without the one stop and start that follow a start and are not
+    expected."""
+    for at in range(1, len(told) - 1):
+        again = told[at] == "stop" and told[at + 1] == told[at - 1]
+        if again and (*told[:at], *told[at + 2 :]) == tuple(expected):
+            return tuple(expected)
+    return tuple(told)
 
 
 @calls
@@ -719,6 +731,11 @@ def test_with_one_failure_asapp_is_told_the_same(
         fault: play(functions, instance_flows, name, FAULTS[kind], fault).with_effect
         for fault in faults(kind, normal)
     }
+    if kind in NOT_NOTED:
+        told = {
+            fault: restarted_once(requests, made_up_for(name, fault, normal))
+            for fault, requests in told.items()
+        }
     assert told == {fault: made_up_for(name, fault, normal) for fault in told}
     assert len(told) >= 2
 

@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.agent_snapshots import ContactChange, NotAnAgentEvent, contact_changes
+from shared.agent_snapshots import (
+    ContactChange,
+    NotAnAgentEvent,
+    contact_changes,
+    is_contact_record,
+)
 
-METHODS = frozenset({"INBOUND", "OUTBOUND", "TRANSFER", "QUEUE_TRANSFER", "CALLBACK"})
 ADA = "arn:aws:connect:us-east-1:111111111111:instance/i-1/agent/ada"
 AT = "2026-11-23T07:00:00.250Z"
 AT_MS = 1795417200250
@@ -82,14 +86,14 @@ def event(before: Json | None, after: Json | None, kind: str = "STATE_CHANGE") -
 
 
 def states(before: Json | None, after: Json | None, kind: str = "STATE_CHANGE") -> Json:
-    changes = contact_changes(event(before, after, kind), METHODS)
+    changes = contact_changes(event(before, after, kind))
     return {change.contact_id: change.state for change in changes}
 
 
 def test_a_change_names_the_call_its_first_contact_the_agent_and_the_time() -> None:
     after = snapshot(contact("CONNECTED", "c-2", InitialContactId="c-1"))
     before = snapshot(contact("CONNECTING", "c-2", InitialContactId="c-1"))
-    assert contact_changes(event(before, after), METHODS) == [
+    assert contact_changes(event(before, after)) == [
         ContactChange("c-2", "c-1", ADA, "connected", AT_MS)
     ]
 
@@ -98,7 +102,7 @@ def test_a_first_contact_is_the_first_of_its_own_chain() -> None:
     initials: list[Any] = [None, "", 5, {}]
     for initial in initials:
         after = snapshot(contact("CONNECTED", InitialContactId=initial))
-        (change,) = contact_changes(event(snapshot(), after), METHODS)
+        (change,) = contact_changes(event(snapshot(), after))
         assert change.initial_contact_id == "c-1"
 
 
@@ -173,17 +177,37 @@ def test_the_channel_is_read_in_either_casing() -> None:
     assert states(None, snapshot(contact("CONNECTED", Channel="Voice"))) == {"c-1": "connected"}
 
 
-@pytest.mark.parametrize("method", ["MONITOR", "EXTERNAL_OUTBOUND", "DISCONNECT", "API"])
-def test_a_call_that_begins_in_a_way_that_is_not_followed_says_nothing(method: str) -> None:
-    before = snapshot(contact("CONNECTED", InitiationMethod=method))
-    assert states(before, snapshot()) == {}
-    assert states(snapshot(), before) == {}
-
-
-@pytest.mark.parametrize("method", [*sorted(METHODS), None, ""])
-def test_a_call_that_begins_in_a_way_that_is_followed_or_unsaid_is_seen(method: Any) -> None:
+@pytest.mark.parametrize("method", ["INBOUND", "API", "WEBRTC_API", "MONITOR", "", None, 5, []])
+def test_a_call_is_seen_however_it_began(method: Any) -> None:
     after = snapshot(contact("CONNECTED", InitiationMethod=method))
     assert states(snapshot(), after) == {"c-1": "connected"}
+
+
+@pytest.mark.parametrize(
+    ("connected_at", "seen"),
+    [
+        ("2026-11-23T04:14:00Z", {"c-1": "connected"}),
+        ("2026-11-23T04:16:00Z", {}),
+        ("0001-01-01T00:00:00Z", {}),
+        ("1970-01-01T00:00:00Z", {}),
+        (None, {}),
+    ],
+)
+def test_a_call_of_nearly_three_hours_is_named_at_each_event(
+    connected_at: str | None, seen: Json
+) -> None:
+    long = snapshot(contact("CONNECTED", ConnectedToAgentTimestamp=connected_at))
+    assert states(long, long, "HEART_BEAT") == seen
+    held = snapshot(contact("CONNECTED_ONHOLD", ConnectedToAgentTimestamp=connected_at))
+    assert states(held, held, "HEART_BEAT") == {}
+
+
+def test_a_contact_record_is_told_from_an_agent_event() -> None:
+    contact_record = {"AWSContactTraceRecordFormatVersion": "2017-03-10", "Agent": None}
+    assert is_contact_record(contact_record)
+    assert not is_contact_record(event(None, None))
+    assert not is_contact_record({"AgentARN": ""})
+    assert not is_contact_record(["AWSContactTraceRecordFormatVersion"])
 
 
 def test_several_calls_change_in_one_event() -> None:
@@ -203,13 +227,19 @@ def test_a_proficiency_is_read_in_both_spellings() -> None:
 @pytest.mark.parametrize("body", [None, [], "text", 5, {}, {"AgentARN": None}, {"AgentARN": ""}])
 def test_what_has_no_agent_is_no_agent_event(body: object) -> None:
     with pytest.raises(NotAnAgentEvent, match="it has no AgentARN"):
-        contact_changes(body, METHODS)
+        contact_changes(body)
 
 
-@pytest.mark.parametrize("at", [None, "", "yesterday", 5, [], "0001-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        *(None, "", "yesterday", 5, [], "0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
+        *("1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z"),
+    ],
+)
 def test_what_has_no_time_is_no_agent_event(at: object) -> None:
     with pytest.raises(NotAnAgentEvent, match="it has no EventTimestamp"):
-        contact_changes(event(None, None) | {"EventTimestamp": at}, METHODS)
+        contact_changes(event(None, None) | {"EventTimestamp": at})
 
 
 @pytest.mark.parametrize("contacts", [None, 5, "c-1", {"c-1": {}}, [None], [5], [[]], [{}]])
@@ -219,17 +249,14 @@ def test_contacts_of_another_shape_are_no_calls(contacts: object) -> None:
     assert states(odd, snapshot(contact("CONNECTED"))) == {"c-1": "connected"}
     wholes: list[Any] = [5, [], "x"]
     for whole in wholes:
-        assert contact_changes(event(None, None) | {"CurrentAgentSnapshot": whole}, METHODS) == []
+        assert contact_changes(event(None, None) | {"CurrentAgentSnapshot": whole}) == []
 
 
-@pytest.mark.parametrize("field", ["ContactId", "Channel", "InitiationMethod", "State"])
+@pytest.mark.parametrize("field", ["ContactId", "Channel", "State"])
 @pytest.mark.parametrize("value", [{}, [], {"a": 1}, ["a"], 5, True, ""])
 def test_a_field_of_another_type_is_as_good_as_none(field: str, value: Any) -> None:
     after = snapshot(contact("CONNECTED", **{field: value}), contact("CONNECTED", "c-9"))
-    expected = {"c-1": "connected", "c-9": "connected"}
-    if field != "InitiationMethod":
-        expected.pop("c-1")
-    assert states(snapshot(), after) == expected
+    assert states(snapshot(), after) == {"c-9": "connected"}
 
 
 json_values = st.recursive(
@@ -262,7 +289,7 @@ events = st.fixed_dictionaries(
 @given(events | json_values)
 def test_garbage_is_refused_in_one_way_and_read_as_strings_else(body: object) -> None:
     try:
-        changes = contact_changes(body, METHODS)
+        changes = contact_changes(body)
     except NotAnAgentEvent as problem:
         assert str(problem) in ("it has no AgentARN", "it has no EventTimestamp")
         return

@@ -8,8 +8,10 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import groupby, product
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -18,21 +20,19 @@ import pytest
 from follow_agent_events import handler as follow_agent_events
 from follow_contact_events import handler as follow_contact_events
 from follow_contact_events.handler import NotFollowed
+from shared import environment
+from shared.runtime import Deadline
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 
 from .conftest import Context, Vendor, failing, flow_event, reset, started
+from .held_clock import HeldClock
 
 ADA = "arn:aws:connect:us-east-1:111111111111:instance/i-1/agent/ada"
 GRACE = "arn:aws:connect:us-east-1:111111111111:instance/i-1/agent/grace"
-METHODS = "INBOUND,TRANSFER,QUEUE_TRANSFER,OUTBOUND,CALLBACK"
+CASES = Path(__file__).parents[3] / "shared" / "cases"
 Json = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def followed(started_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("INITIATION_METHODS", METHODS)
-    yield
+pytestmark = pytest.mark.usefixtures("started_environment")
 
 
 class Call:
@@ -136,6 +136,16 @@ def items(table_name: str) -> list[Json]:
     return found
 
 
+@contextmanager
+def later(minutes: float) -> Iterator[int]:
+    """The functions' clock is so far ahead; gives its milliseconds since 1970."""
+    clock = HeldClock()
+    clock.advance(minutes * 60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "deadline", lambda _: Deadline(6.5, clock))
+        yield clock.now_ms()
+
+
 def conversation(table_name: str, conversation_id: str = "c-1") -> Json:
     key = {"conversationId": conversation_id, "item": "conversation"}
     found: Json = boto3.resource("dynamodb").Table(table_name).get_item(Key=key)["Item"]
@@ -200,20 +210,33 @@ def test_a_transfer_is_heard_from_its_new_agent_to_his_end(vendor: Vendor) -> No
     assert [body.get("agentId") for _, _, body in vendor.requests] == ["ada", None, "ace", None]
 
 
-def test_the_first_record_that_could_not_be_followed_comes_again_with_all_after_it(
+def test_after_a_failure_an_agents_later_records_wait_and_other_agents_are_followed(
     vendor: Vendor,
 ) -> None:
-    call = Call()
-    call.start()
-    records = call.agent("CONNECTED", "CONNECTED_ONHOLD", "CONNECTED", "ENDED")
+    ada, grace = Call(), Call("c-2", GRACE)
+    ada.start()
+    grace.start()
+    hold, resume = ada.agent("CONNECTED_ONHOLD"), ada.agent("CONNECTED")
+    of_grace = grace.agent("CONNECTED_ONHOLD")
+    vendor.moods = {"c-1": reset}
+    vendor.requests.clear()
+    assert follow([*hold, *of_grace, *resume], seconds=3.0) == [number(hold[0])]
+    asked = [(path.rsplit("/", 1)[1], body["guid"]) for path, _, body in vendor.requests]
+    assert set(asked) == {("stop-streaming", "c-1"), ("stop-streaming", "c-2")}
+    assert asked[-1] == ("stop-streaming", "c-2"), "the agent's resume waits for the hold"
+    vendor.moods.clear()
+    vendor.requests.clear()
+    assert follow([*hold, *of_grace, *resume]) == []
+    assert vendor.calls == ["stop", "start"], "what was done is not done again"
+
+
+def test_of_several_agents_that_failed_the_first_record_is_reported(vendor: Vendor) -> None:
+    ada, grace = Call(), Call("c-2", GRACE)
+    ada.start()
+    grace.start()
+    records = [*grace.agent("ENDED"), *ada.agent("ENDED")]
     vendor.behaviours = [reset]
-    vendor.requests.clear()
-    assert follow(records, seconds=2.0) == [number(records[1])]
-    assert set(vendor.calls) == {"stop"}
-    vendor.behaviours = [started]
-    vendor.requests.clear()
-    assert follow(records[1:]) == []
-    assert vendor.calls == ["stop", "start", "stop"]
+    assert follow(records, seconds=2.0) == [number(records[0])]
 
 
 def test_records_that_come_twice_ask_for_nothing_more(vendor: Vendor) -> None:
@@ -254,12 +277,110 @@ def test_records_that_are_no_agent_events_are_named_and_passed_over(
     assert "words-of-someone" not in "".join(str(vars(line)) for line in caplog.records)
 
 
-def test_chats_and_calls_that_begin_otherwise_change_nothing(vendor: Vendor) -> None:
+def test_chats_and_tasks_change_nothing(vendor: Vendor) -> None:
     call = Call()
     call.start()
-    for other in ({"Channel": "CHAT"}, {"Channel": "TASKS"}, {"InitiationMethod": "MONITOR"}):
-        follow(call.agent("CONNECTED", "CONNECTED_ONHOLD", "ENDED", **other))
+    for channel in ("CHAT", "TASKS"):
+        follow(call.agent("CONNECTED", "CONNECTED_ONHOLD", "ENDED", Channel=channel))
     assert vendor.calls == ["start"]
+
+
+def test_a_supervisor_who_listens_on_a_contact_of_his_own_changes_nothing(vendor: Vendor) -> None:
+    Call().start()
+    boss = Call("c-9", GRACE, "c-1")
+    follow(boss.agent("CONNECTED", "CONNECTED_ONHOLD", "ENDED", InitiationMethod="MONITOR"))
+    assert vendor.calls == ["start"]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("INBOUND", "OUTBOUND", "TRANSFER", "QUEUE_TRANSFER", "CALLBACK", "API", "WEBRTC_API"),
+        *("EXTERNAL_OUTBOUND", "AGENT_REPLY", "FLOW", "CAMPAIGN_PREVIEW", "", None),
+    ],
+)
+def test_a_call_is_followed_however_it_began(vendor: Vendor, method: str | None) -> None:
+    call = Call()
+    call.start()
+    states = ("CONNECTED", "CONNECTED_ONHOLD", "CONNECTED", "ENDED")
+    follow(call.agent(*states, InitiationMethod=method))
+    assert vendor.calls == ["start", "stop", "start", "stop"]
+
+
+def test_a_contact_record_in_the_agents_stream_is_passed_over_without_an_error(
+    vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = CASES / "ctr_in_agent_stream.json"
+    if not file.exists():
+        pytest.skip(f"{file} is not on this machine")
+    call = Call()
+    call.start()
+    assert follow([record(file.read_bytes()), *call.agent("ENDED")]) == []
+    assert vendor.calls == ["start", "stop"]
+    assert [line for line in caplog.records if line.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("minutes", [2, 48])
+def test_an_old_event_stops_and_never_starts(vendor: Vendor, table_name: str, minutes: int) -> None:
+    call = Call()
+    call.start()
+    late = call.agent("CONNECTED", "CONNECTED_ONHOLD", "CONNECTED")
+    with later(minutes):
+        assert follow(late) == []
+        assert vendor.calls == ["start", "stop"]
+        assert conversation(table_name)["lastStartFailed"] == 1
+        follow(late)
+    assert vendor.calls == ["start", "stop"]
+
+
+def test_an_event_that_is_some_seconds_old_starts(vendor: Vendor, table_name: str) -> None:
+    call = Call()
+    call.start()
+    records = call.agent("CONNECTED", "CONNECTED_ONHOLD", "CONNECTED")
+    with later(0.8):
+        follow(records)
+    assert vendor.calls == ["start", "stop", "start"]
+    assert conversation(table_name)["lastStartFailed"] == 0
+
+
+def test_an_old_event_leaves_a_stream_alone_that_hears_the_right_agent(
+    vendor: Vendor, table_name: str
+) -> None:
+    call = Call()
+    call.start()
+    connected = call.agent("CONNECTED")
+    with later(10):
+        follow(connected)
+    assert vendor.calls == ["start"]
+    assert conversation(table_name)["lastStartFailed"] == 0
+
+
+def test_a_stream_that_comes_near_to_asapps_limit_is_restarted_by_a_heartbeat(
+    vendor: Vendor,
+) -> None:
+    call = Call()
+    call.start()
+    began = call.now()
+    follow(call.agent("CONNECTED", ConnectedToAgentTimestamp=began))
+    for minutes, expected in ((164, []), (166, ["stop", "start"]), (168, ["stop", "start"])):
+        with later(minutes) as now_ms:
+            call.at = now_ms / 1000
+            assert follow(call.agent("CONNECTED", ConnectedToAgentTimestamp=began)) == []
+        assert vendor.calls == ["start", *expected]
+    restarted = vendor.requests[-1][2]["amazonConnectParams"]
+    assert restarted["startSelectorType"] == "NOW"
+
+
+def test_a_heartbeat_of_a_short_call_costs_no_look_into_the_table(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Call()
+    call.start()
+    began = call.now()
+    follow(call.agent("CONNECTED", ConnectedToAgentTimestamp=began))
+    monkeypatch.setenv("TRANSCRIPT_TABLE", "no-such-table")
+    environment.conversations.cache_clear()
+    assert follow(call.agent("CONNECTED", ConnectedToAgentTimestamp=began)) == []
 
 
 def test_an_agents_call_that_nobody_started_is_neither_told_nor_written(
@@ -334,20 +455,34 @@ def test_a_hang_up_that_asapp_did_not_hear_of_comes_again(vendor: Vendor) -> Non
     assert vendor.calls == ["stop"]
 
 
-def test_a_refusal_of_asapp_is_not_repeated(vendor: Vendor) -> None:
+def test_a_stop_of_a_call_that_asapp_does_not_know_is_not_repeated(
+    vendor: Vendor, table_name: str
+) -> None:
     call = Call()
     call.start()
     vendor.behaviours = [failing(400, "400-203")]
     assert follow(call.agent("CONNECTED", "ENDED")) == []
+    stop_streaming.handler(flow_event(), Context())
     hang_up(call.disconnected())
-    assert vendor.calls[:2] == ["start", "stop"]
+    assert vendor.calls == ["start", "stop"]
+    assert conversation(table_name)["asapp"] == "stopped"
+
+
+def test_a_start_that_asapp_refused_needs_no_stop(vendor: Vendor, table_name: str) -> None:
+    call = Call()
+    vendor.behaviours = [failing(400, "400-201")]
+    assert call.start() == "rejected"
+    assert conversation(table_name)["asapp"] == "stopped"
+    follow(call.agent("CONNECTED_ONHOLD", "ENDED"))
+    hang_up(call.disconnected())
+    assert vendor.calls == ["start"]
+    known = conversation(table_name)
+    assert (known["state"], known["lastStartFailed"]) == ("ended", 1)
 
 
 def test_without_the_table_every_event_comes_again(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared import environment
-
     monkeypatch.setenv("TRANSCRIPT_TABLE", "no-such-table")
     environment.conversations.cache_clear()
     for source in ("InitialContactId", "PreviousContactId"):
