@@ -10,4 +10,4 @@ UTTERANCES_STORED = "utterances_stored"  # with `utterances`
 CONVERSATION_RECONCILED = "conversation_reconciled"  # with `recovered`
 CONVERSATION_INCOMPLETE = "conversation_incomplete"
 EXPORT_RUN = "export_run"  # with `daysMissing`
-EXPORT_FILE_REPLACED = "export_file_replaced"
+EXPORT_FILE_REPLACED = "export_file_replaced"  # with `feed` and `day`; not counted

@@ -47,7 +47,8 @@ class UtteranceExport(Construct):
 
     :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
-    :param at: The time of day in UTC, ``HH:MM``; ASAPP updates the feed at 02:00. Default: 02:30.
+    :param at: The time of day in UTC, ``HH:MM``, of the first run; ASAPP updates the feed at 02:00.
+        Runs follow every four hours until midnight, for what is missing. Default: 02:30.
     :param keep_days: Days until a file goes; more than ``lookback_days``. Default: 365.
     :param lookback_days: How many past days are looked at each night, for files that came later.
         Default: 7.
@@ -153,7 +154,7 @@ class UtteranceExport(Construct):
             # To decrypt is part of putting a file in parts together.
             files_key.grant(self.export_utterances, "kms:Decrypt", "kms:GenerateDataKey")
         hour, minute = at.split(":")
-        hours = sorted((int(hour) + later) % 24 for later in range(0, 24, _HOURS_BETWEEN_RUNS))
+        hours = range(int(hour), 24, _HOURS_BETWEEN_RUNS)
         FunctionSchedule(
             self,
             "EveryNight",

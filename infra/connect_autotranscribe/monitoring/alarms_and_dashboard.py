@@ -120,9 +120,9 @@ class TranscriptionAlarms(Construct):
     def _of_export(self, days_missing: cloudwatch.Metric) -> None:
         self._at_least(
             "ExportLate",
-            "A past day is not in the bucket whole; each night tries again",
+            "A past day is not in the bucket whole; each run tries again until it is given up",
             days_missing.with_(statistic=cloudwatch.Stats.MAXIMUM),
-            missing=cloudwatch.TreatMissingData.IGNORE,  # until a night says otherwise
+            missing=cloudwatch.TreatMissingData.IGNORE,  # until a run says otherwise
         )
         runs = days_missing.with_(statistic=cloudwatch.Stats.SAMPLE_COUNT, period=Duration.hours(1))
         self._told(
