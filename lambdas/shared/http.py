@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import select
 import socket
 import ssl
 import threading
@@ -145,16 +144,13 @@ class Origin:
             raise
 
     def _idle_socket(self, clock: Clock) -> socket.socket | None:
-        """An idle connection that is still open. One that has something to read is not: nothing is
-        due on it but the server's goodbye."""
+        """An idle connection that is still open, as far as can be seen from here."""
         while True:
             try:
                 sock, used_at_ms = self._idle.pop()
             except IndexError:
                 return None
-            poll = select.poll()
-            poll.register(sock, select.POLLIN)
-            if clock.now_ms() - used_at_ms <= _LONGEST_IDLE_MS and not poll.poll(0):
+            if clock.now_ms() - used_at_ms <= _LONGEST_IDLE_MS and _is_open(sock):
                 return sock
             sock.close()
 
@@ -195,6 +191,19 @@ class Origin:
                 sock.close()
                 problem = error
         raise problem
+
+
+def _is_open(sock: socket.socket) -> bool:
+    """Nothing is due on an idle connection but the server's goodbye, and TLS's own messages, which
+    are read here without being seen."""
+    sock.settimeout(0)
+    try:
+        sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _response(

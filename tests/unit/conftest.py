@@ -3,24 +3,33 @@ that behaves as badly as it is told."""
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 import os
 import socket
+import ssl
 import struct
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+from shared import http
 from shared.asapp import Asapp
 from shared.conversation_table import Conversations
 from shared.http import Origin
@@ -42,6 +51,7 @@ class VendorHandler(BaseHTTPRequestHandler):
     server: Vendor
 
     def do_POST(self) -> None:
+        self.server.before_body(self)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         vendor = self.server
         with vendor.lock:
@@ -90,15 +100,32 @@ class Vendor(ThreadingHTTPServer):
         self.moods: dict[str, Behaviour] = {}  # towards one conversation, whatever the others see
         self.closing = threading.Event()
         self.clock: HeldClock | None = None  # then hanging takes no time
+        self.tls: ssl.SSLContext | None = None
+        self.before_handshake: Callable[[], object] = lambda: None
+        self.before_body: Callable[[VendorHandler], object] = lambda _: None
+        self.connections = 0
+        self.closed = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.server_address[1]}"
 
     @property
     def calls(self) -> list[str]:
         """``start`` and ``stop``, in order."""
         return [path.rsplit("/", 1)[1].removesuffix("-streaming") for path, _, _ in self.requests]
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        with self.lock:
+            self.connections += 1
+        if self.tls:
+            self.before_handshake()
+            request = self.tls.wrap_socket(request, server_side=True)
+        try:
+            super().finish_request(request, client_address)
+        finally:
+            self.closed += 1
 
     def handle_error(self, *_: object) -> None:
         pass
@@ -179,6 +206,37 @@ def vendor() -> Iterator[Vendor]:
     server.closing.set()
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def tls(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ssl.SSLContext]:
+    """The vendor speaks TLS, and the functions trust its certificate."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vendor")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = private.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "trust.pem").write_bytes(certificate.public_bytes(pem))
+    (tmp_path / "key.pem").write_bytes(secret)
+    vendor.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    vendor.tls.load_cert_chain(tmp_path / "trust.pem", tmp_path / "key.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trust.pem"))
+    http._tls_context.cache_clear()
+    yield vendor.tls
+    http._tls_context.cache_clear()
 
 
 @pytest.fixture
