@@ -212,7 +212,6 @@ def _response(
     """Send the request and read its answer; and whether the connection is good for another one."""
     connection = http.client.HTTPConnection(host)
     connection.sock = sock
-    connection.auto_open = 0  # otherwise it would connect and send again by itself
     connection.request(*request)
     answer = connection.getresponse()
     content = answer.read(most_bytes + 1)

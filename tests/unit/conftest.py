@@ -104,7 +104,6 @@ class Vendor(ThreadingHTTPServer):
         self.before_handshake: Callable[[], object] = lambda: None
         self.before_body: Callable[[VendorHandler], object] = lambda _: None
         self.connections = 0
-        self.closed = 0
 
     @property
     def url(self) -> str:
@@ -122,10 +121,7 @@ class Vendor(ThreadingHTTPServer):
         if self.tls:
             self.before_handshake()
             request = self.tls.wrap_socket(request, server_side=True)
-        try:
-            super().finish_request(request, client_address)
-        finally:
-            self.closed += 1
+        super().finish_request(request, client_address)
 
     def handle_error(self, *_: object) -> None:
         pass

@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,9 +20,10 @@ import shared
 from shared.http import NoAnswer, Origin
 from shared.runtime import Deadline
 
-from .conftest import Behaviour, Vendor, VendorHandler, hang, reset, started
+from .conftest import Vendor, VendorHandler, hang, reset, started
 from .held_clock import HeldClock
 
+T = TypeVar("T")
 LAMBDAS = Path(shared.__path__[0]).parent
 
 
@@ -167,6 +169,25 @@ def test_a_process_that_was_frozen_sends_nothing_when_it_thaws(
     assert vendor.requests == []
 
 
+class Thawing(HeldClock):
+    """Of a process whose threads go on before the caller sees that its time is over."""
+
+    def take(self, queue: SimpleQueue[T], seconds: float) -> T:
+        return queue.get(timeout=30)
+
+
+def test_a_connection_that_is_made_after_the_deadline_sends_nothing(vendor: Vendor) -> None:
+    clock = Thawing()
+
+    def resolve(*args: Any, **kwargs: Any) -> Any:
+        clock.advance(7)
+        return socket.getaddrinfo(*args, **kwargs)
+
+    with pytest.raises(NoAnswer, match="timeout"):
+        post(Origin(vendor.url, resolve), clock)
+    assert vendor.requests == []
+
+
 def test_a_request_that_waits_for_its_answer_is_hung_up_on(
     vendor: Vendor, clock: HeldClock
 ) -> None:
@@ -217,28 +238,28 @@ def test_what_was_not_sent_when_the_request_was_given_up_never_is(
 # Connections that are used again
 
 
-def closing(request: VendorHandler) -> None:
-    """Answer, and close without a word of it, as a server does with what is idle for long."""
-    started(request)
-    request.close_connection = True
+CLOSED = b""
+TOLD = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+"""An answer that nobody asked for: some servers send it before they close."""
 
 
-def saying_goodbye(request: VendorHandler) -> None:
-    """Some servers send an answer that nobody asked for before they close."""
-    started(request)
-    request.wfile.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
-    request.close_connection = True
-
-
-@pytest.mark.parametrize("behaviour", [closing, saying_goodbye])
+@pytest.mark.parametrize("goodbye", [CLOSED, TOLD])
 def test_a_connection_that_the_server_closed_meanwhile_costs_nothing(
-    behaviour: Behaviour, vendor: Vendor, clock: HeldClock
+    goodbye: bytes, vendor: Vendor, clock: HeldClock
 ) -> None:
-    vendor.behaviours = [behaviour]
+    answered = threading.Semaphore(0)
+
+    def behave(request: VendorHandler) -> None:
+        started(request)
+        assert answered.acquire(timeout=30)
+        request.wfile.write(goodbye)
+        request.close_connection = goodbye == CLOSED
+
+    vendor.behaviours = [behave]
     origin = Origin(vendor.url)
-    for at in range(3):
+    for _ in range(3):
         assert origin.post("/start", b"{}", {}, Deadline(6.0, clock)).status == 200
-        eventually(lambda: vendor.closed > at)  # noqa: B023
+        answered.release()
         eventually(lambda: select.select([origin._idle[0][0]], [], [], 0)[0])
     assert vendor.connections == 3
 
@@ -300,12 +321,13 @@ def test_a_server_that_says_that_it_closes_is_believed(vendor: Vendor, clock: He
     def last(request: VendorHandler) -> None:
         request.send_response(200)
         request.send_header("Connection", "close")
+        request.send_header("Content-Length", "2")
         request.end_headers()
-        request.wfile.write(b"to the end")
+        request.wfile.write(b"ok")
 
     vendor.behaviours = [last]
     origin = Origin(vendor.url)
-    assert [post(origin, clock) for _ in range(2)] == [b"to the end"] * 2
+    assert [post(origin, clock) for _ in range(2)] == [b"ok"] * 2
     assert vendor.connections == 2
 
 
@@ -322,6 +344,45 @@ def test_an_address_where_nobody_answers_gives_way_to_the_next(
 
     post(Origin(vendor.url, resolve), clock)
     assert paths(vendor) == ["/start"]
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next(vendor: Vendor) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        others = [socket.socket() for _ in range(3)]
+        for each in others:
+            each.setblocking(False)
+            each.connect_ex(server.getsockname())  # they fill the queue: the next one waits
+
+        def resolve(*args: Any, **kwargs: Any) -> Any:
+            (found,) = socket.getaddrinfo(*args, **kwargs)
+            return [(*found[:4], server.getsockname()), found]
+
+        Origin(vendor.url, resolve).post("/start", b"{}", {}, Deadline(30))
+        for each in others:
+            each.close()
+    assert paths(vendor) == ["/start"]
+
+
+def promising(request: VendorHandler) -> None:
+    request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n123")
+    request.close_connection = True
+
+
+def test_half_an_answer_is_none(vendor: Vendor, clock: HeldClock) -> None:
+    vendor.behaviours = [promising]
+    with pytest.raises(NoAnswer, match="IncompleteRead"):
+        post(Origin(vendor.url), clock)
+
+
+@pytest.mark.parametrize("length", [8, 9])
+def test_an_answer_that_is_too_long_is_none(length: int, vendor: Vendor, clock: HeldClock) -> None:
+    vendor.behaviours = [lambda request: request.reply(200, "x" * length)]
+    origin = Origin(vendor.url)
+    if length == 8:
+        assert origin.get("/", {}, Deadline(6.0, clock), most_bytes=8).body == b"x" * 8
+    else:
+        with pytest.raises(NoAnswer, match="too long"):
+            origin.get("/", {}, Deadline(6.0, clock), most_bytes=8)
 
 
 def test_a_host_that_does_not_exist_is_no_answer(clock: HeldClock) -> None:
