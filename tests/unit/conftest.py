@@ -48,6 +48,7 @@ class VendorHandler(BaseHTTPRequestHandler):
     """Answers with the vendor's next behaviour, or its last one again."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Vendor
 
     def do_POST(self) -> None:
@@ -125,6 +126,34 @@ class Vendor(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         pass
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    for _ in range(3_000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen within 30 seconds")
+
+
+class Resolver:
+    """A name server that is silent until the test lets it answer.
+
+    :param silent: How many questions it does not answer.
+    """
+
+    def __init__(self, clock: HeldClock, silent: int = 100) -> None:
+        self._clock = clock
+        self._silent = silent
+        self.answers = threading.Event()
+        self.lookups = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.lookups += 1
+        if not self.answers.is_set() and self.lookups <= self._silent:
+            self._clock.run_out()
+            assert self.answers.wait(30)
+        return socket.getaddrinfo(*args, **kwargs)
 
 
 def ok(streams: tuple[str, str], summary: dict[str, int] | None = None) -> dict[str, Any]:

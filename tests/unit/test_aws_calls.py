@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
@@ -20,6 +19,7 @@ from shared.aws import AwsError, call, signed_headers
 from shared.runtime import Deadline
 
 from .conftest import Behaviour, Vendor, VendorHandler, drip, hang, html, reset
+from .held_clock import HeldClock
 
 GET_ITEM = "DynamoDB_20120810.GetItem"
 GET_SECRET = "secretsmanager.GetSecretValue"
@@ -44,9 +44,9 @@ def refusing(code: str, status: int = 400) -> Behaviour:
 OK = answering(200, {"Item": {"a": {"S": "b"}}})
 
 
-def failure(deadline_seconds: float = 2.0) -> AwsError:
+def failure(clock: HeldClock, seconds: float = 6.0) -> AwsError:
     with pytest.raises(AwsError) as caught:
-        call("dynamodb", GET_ITEM, BODY, Deadline(deadline_seconds))
+        call("dynamodb", GET_ITEM, BODY, Deadline(seconds, clock))
     return caught.value
 
 
@@ -165,46 +165,87 @@ def test_the_connection_stays_open_between_calls(service: Vendor) -> None:
     assert len(set(clients)) == 1
 
 
+def cancelled(*codes: str | None) -> Behaviour:
+    """A transaction's refusal, with a reason for each of its writes."""
+    reasons = [{"Code": code, "Message": "words that nobody may read"} for code in codes]
+    name = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+    return answering(400, {"__type": name, "CancellationReasons": reasons})
+
+
 PASSING: dict[str, Behaviour] = {
     "over capacity": refusing("x.v20120810#ProvisionedThroughputExceededException"),
     "over the account's limit": refusing("x.v20120810#RequestLimitExceeded"),
     "throttled": refusing("ThrottlingException"),
     "in a transaction": refusing("x.v20120810#TransactionInProgressException"),
+    "in another's transaction": refusing("x.v20120810#TransactionConflictException"),
+    "written in another region": refusing("x.v20120810#ReplicatedWriteConflictException"),
+    "a transaction in conflict": cancelled("None", "TransactionConflict"),
+    "a transaction throttled": cancelled("ThrottlingError", "None"),
+    "a transaction over capacity": cancelled("ProvisionedThroughputExceeded"),
+    "a transaction in two troubles": cancelled("TransactionConflict", "ThrottlingError"),
     "broken": refusing("x.v20120810#InternalServerError", 500),
     "behind a broken proxy": answering(503, "<html>words of a proxy</html>"),
     "gone": reset,
 }
 
 
-def test_a_fault_that_passes_is_tried_again(service: Vendor) -> None:
-    faults = dict(PASSING)
-
-    def first_the_fault(request: VendorHandler) -> None:
-        faults.pop(request.headers["x-amz-target"], OK)(request)
-
-    service.behaviours = [first_the_fault]
-    with ThreadPoolExecutor(len(PASSING)) as pool:
-        answers = pool.map(lambda target: call("dynamodb", target, BODY, Deadline(5)), PASSING)
-        assert list(answers) == [{"Item": {"a": {"S": "b"}}}] * len(PASSING)
-    assert len(service.requests) == 2 * len(PASSING)
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
-        "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "com.amazon.coral.validate#ValidationException",
-        "com.amazon.coral.service#AccessDeniedException",
-        "ResourceNotFoundException",
-    ],
-)
-def test_a_refusal_is_not_repeated_and_has_the_services_own_code(
-    code: str, service: Vendor
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_a_fault_that_passes_is_tried_again(
+    fault: Behaviour, service: Vendor, clock: HeldClock
 ) -> None:
-    service.behaviours = [refusing(code)]
-    assert failure().code == code.rpartition("#")[2]
+    service.behaviours = [fault, OK]
+    answer = call("dynamodb", GET_ITEM, BODY, Deadline(6.0, clock))
+    assert answer == {"Item": {"a": {"S": "b"}}}
+    assert len(service.requests) == 2
+
+
+REFUSALS: dict[str, tuple[Behaviour, str]] = {
+    "a failed condition": (
+        refusing("com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"),
+        "ConditionalCheckFailedException",
+    ),
+    "a failed condition in a transaction": (
+        cancelled("ConditionalCheckFailed", "TransactionConflict"),
+        "TransactionCanceledException",
+    ),
+    "a transaction that is not valid": (
+        cancelled("None", "ValidationError"),
+        "TransactionCanceledException",
+    ),
+    "a transaction without reasons": (cancelled(), "TransactionCanceledException"),
+    "a transaction with half a reason": (cancelled(None), "TransactionCanceledException"),
+    "a bad request": (
+        refusing("com.amazon.coral.validate#ValidationException"),
+        "ValidationException",
+    ),
+    "a missing right": (
+        refusing("com.amazon.coral.service#AccessDeniedException"),
+        "AccessDeniedException",
+    ),
+    "a missing table": (refusing("ResourceNotFoundException"), "ResourceNotFoundException"),
+}
+
+
+@pytest.mark.parametrize(("fault", "code"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_is_not_repeated_and_has_the_services_own_code(
+    fault: Behaviour, code: str, service: Vendor, clock: HeldClock
+) -> None:
+    service.behaviours = [fault]
+    assert failure(clock).code == code
     assert len(service.requests) == 1
+
+
+def test_the_pauses_double_up_to_a_second_and_differ_by_chance(
+    service: Vendor, clock: HeldClock
+) -> None:
+    service.behaviours = [refusing("ThrottlingException")]
+    failure(clock, seconds=20.0)
+    first = clock.slept[:6]
+    for pause, most in zip(first, (0.1, 0.2, 0.4, 0.8, 1.0, 1.0), strict=True):
+        assert most / 2 <= pause <= most
+    failure(clock, seconds=20.0)
+    assert first[0] not in clock.slept[6:]
+    assert clock.monotonic() == pytest.approx(40.0)
 
 
 @pytest.mark.parametrize(
@@ -217,17 +258,17 @@ def test_a_refusal_is_not_repeated_and_has_the_services_own_code(
     ],
 )
 def test_an_error_without_a_code_has_its_status(
-    fault: Behaviour, code: str, service: Vendor
+    fault: Behaviour, code: str, service: Vendor, clock: HeldClock
 ) -> None:
     service.behaviours = [fault]
-    assert failure().code == code
+    assert failure(clock).code == code
 
 
-def test_a_failed_conditions_item_comes_with_the_error(service: Vendor) -> None:
+def test_a_failed_conditions_item_comes_with_the_error(service: Vendor, clock: HeldClock) -> None:
     item = {"version": {"N": "7"}}
     body = {"__type": "x#ConditionalCheckFailedException", "Item": item, "message": "no"}
     service.behaviours = [answering(400, body)]
-    assert failure().details["Item"] == item
+    assert failure(clock).details["Item"] == item
 
 
 def test_an_answer_that_is_not_json_is_an_empty_one(service: Vendor) -> None:
@@ -235,31 +276,33 @@ def test_an_answer_that_is_not_json_is_an_empty_one(service: Vendor) -> None:
     assert call("dynamodb", GET_ITEM, BODY, Deadline(2)) == {}
 
 
-def test_a_throttling_that_does_not_pass_ends_with_its_code(service: Vendor) -> None:
+def test_a_throttling_that_does_not_pass_ends_with_its_code_at_the_deadline(
+    service: Vendor, clock: HeldClock
+) -> None:
     service.behaviours = [refusing("ThrottlingException")]
-    began = time.monotonic()
-    assert failure(deadline_seconds=0.25).code == "ThrottlingException"
-    assert time.monotonic() - began < 0.8
-    assert len(service.requests) == 2
+    assert failure(clock).code == "ThrottlingException"
+    assert clock.monotonic() == pytest.approx(6.0)
 
 
 @pytest.mark.parametrize("fault", [hang, drip], ids=["hangs", "drips a byte at a time"])
-def test_an_endpoint_that_does_not_answer_ends_at_the_deadline(
-    fault: Behaviour, service: Vendor
+def test_an_endpoint_that_does_not_answer_is_asked_every_two_seconds_until_the_deadline(
+    fault: Behaviour, service: Vendor, clock: HeldClock
 ) -> None:
     service.behaviours = [fault]
-    began = time.monotonic()
-    assert failure(deadline_seconds=0.2).code == "NoAnswer"
-    assert 0.15 < time.monotonic() - began < 0.8
+    assert failure(clock).code == "NoAnswer"
+    assert clock.monotonic() == pytest.approx(6.0)
+    assert len(service.requests) == 3
 
 
-def test_a_throttling_before_the_silence_is_what_the_error_says(service: Vendor) -> None:
+def test_a_throttling_before_the_silence_is_what_the_error_says(
+    service: Vendor, clock: HeldClock
+) -> None:
     service.behaviours = [refusing("ThrottlingException"), hang]
-    assert failure(deadline_seconds=0.3).code == "ThrottlingException"
+    assert failure(clock).code == "ThrottlingException"
 
 
-def test_without_time_nothing_is_sent(service: Vendor) -> None:
-    assert failure(deadline_seconds=0).code == "NoAnswer"
+def test_without_time_nothing_is_sent(service: Vendor, clock: HeldClock) -> None:
+    assert failure(clock, seconds=0).code == "NoAnswer"
     assert service.requests == []
 
 
@@ -268,10 +311,10 @@ def test_without_time_nothing_is_sent(service: Vendor) -> None:
     [refusing("x#ValidationException"), answering(500, "words that nobody may read"), reset],
 )
 def test_an_error_tells_the_call_and_the_code_and_no_word_of_either_body(
-    fault: Behaviour, service: Vendor
+    fault: Behaviour, service: Vendor, clock: HeldClock
 ) -> None:
     service.behaviours = [fault]
-    error = failure(deadline_seconds=0.1)
+    error = failure(clock)
     assert str(error) == f"{GET_ITEM}: {error.code}"
     told = "".join(traceback.format_exception(error)) + repr(error)
     for private in ("words that nobody may read", "wJalrXUtnFEMI", "AKIDEXAMPLE"):

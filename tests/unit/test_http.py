@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -20,19 +19,11 @@ import shared
 from shared.http import NoAnswer, Origin
 from shared.runtime import Deadline
 
-from .conftest import Vendor, VendorHandler, hang, reset, started
+from .conftest import Resolver, Vendor, VendorHandler, eventually, hang, reset, started
 from .held_clock import HeldClock
 
 T = TypeVar("T")
 LAMBDAS = Path(shared.__path__[0]).parent
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    for _ in range(3_000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen within 30 seconds")
 
 
 def post(origin: Origin, clock: HeldClock, path: str = "/start", seconds: float = 6.0) -> bytes:
@@ -44,22 +35,6 @@ def paths(vendor: Vendor) -> list[str]:
 
 
 # A request that was given up
-
-
-class Resolver:
-    """A name server that is silent until the test lets it answer."""
-
-    def __init__(self, clock: HeldClock) -> None:
-        self._clock = clock
-        self.answers = threading.Event()
-        self.lookups = 0
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.lookups += 1
-        if not self.answers.is_set():
-            self._clock.run_out()
-            assert self.answers.wait(30)
-        return socket.getaddrinfo(*args, **kwargs)
 
 
 def test_a_request_given_up_while_its_name_is_looked_up_is_never_sent(

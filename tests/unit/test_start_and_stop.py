@@ -29,8 +29,10 @@ from stop_streaming import handler as stop_streaming
 from .conftest import (
     Behaviour,
     Context,
+    Resolver,
     Vendor,
     drip,
+    eventually,
     failing,
     flow_event,
     half_ok,
@@ -57,11 +59,14 @@ def stop(event: dict[str, Any] | None = None) -> dict[str, str]:
     return stop_streaming.handler(event or flow_event(), Context())
 
 
-def answer_to(word: str, clock: HeldClock, event: dict[str, Any] | None = None) -> Answer:
+def answer_to(
+    word: str, clock: HeldClock, event: dict[str, Any] | None = None, asapp: Asapp | None = None
+) -> Answer:
     """What the flow is told, on the test's clock, with the time that a flow's block gives."""
     contact = Contact.from_event(event or flow_event())
     guid = contact.initial_contact_id
-    clients = environment.conversations(), environment.asapp(), Deadline(6.5, clock)
+    asapp = asapp or environment.asapp()
+    clients = environment.conversations(), asapp, Deadline(6.5, clock)
     if word == "started":
         return start_streaming.start(contact, guid, True, *clients)
     return stop_streaming.stop(contact, guid, *clients)
@@ -332,6 +337,48 @@ def test_a_vendor_that_refuses_connections_is_unavailable(
         port = unused.getsockname()[1]
     asapp = Asapp(Origin(f"http://127.0.0.1:{port}"), AsappCredentials(secret_name), {})
     assert asapp.stop("c-1", Deadline(6, HeldClock())).reason == "connection"
+
+
+def test_a_start_that_waited_for_a_name_server_does_not_follow_the_stop(
+    vendor: Vendor, clock: HeldClock, secret_name: str
+) -> None:
+    resolver = Resolver(clock)
+    asapp = Asapp(Origin(vendor.url, resolver), AsappCredentials(secret_name), {})
+    assert answer_to("started", clock, asapp=asapp).reason == "timeout"
+    resolver.answers.set()
+    assert answer_to("stopped", clock, asapp=asapp).status == "stopped"
+    eventually(lambda: vendor.connections >= resolver.lookups)
+    assert answer_to("started", clock, asapp=asapp).status == "started"
+    assert vendor.calls == ["stop", "start"]
+
+
+def test_a_start_that_waited_for_a_handshake_does_not_follow_the_stop(
+    vendor: Vendor, clock: HeldClock, secret_name: str, tls: object
+) -> None:
+    may_go_on = threading.Event()
+
+    def stall() -> None:
+        if not may_go_on.is_set():
+            clock.run_out()
+            assert may_go_on.wait(30)
+
+    vendor.before_handshake = stall
+    asapp = Asapp(Origin(vendor.url), AsappCredentials(secret_name), {})
+    assert answer_to("started", clock, asapp=asapp).reason == "timeout"
+    may_go_on.set()
+    assert answer_to("stopped", clock, asapp=asapp).status == "stopped"
+    assert answer_to("started", clock, asapp=asapp).status == "started"
+    assert vendor.calls == ["stop", "start"]
+
+
+def test_a_name_server_that_is_silent_once_is_asked_again(
+    vendor: Vendor, clock: HeldClock, secret_name: str
+) -> None:
+    resolver = Resolver(clock, silent=1)
+    asapp = Asapp(Origin(vendor.url, resolver), AsappCredentials(secret_name), {})
+    assert answer_to("started", clock, asapp=asapp).status == "started"
+    assert clock.monotonic() < 3
+    resolver.answers.set()
 
 
 @pytest.mark.parametrize("first", [failing(503, "503-01"), failing(409, "409-202"), reset, html])
