@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,10 @@ class Deployment:
         return self.invoke(function_arn, event, _SECONDS_OF_A_RUN)
 
     def export(self) -> Any:
-        """Fetch the files of the last days now, as the schedule does."""
-        return self.invoke(*self.scheduled("UtteranceExport"), _SECONDS_OF_A_RUN)
+        """Fetch yesterday's files now, as somebody does by hand."""
+        function_arn, _ = self.scheduled("UtteranceExport")
+        yesterday = str(datetime.now(UTC).date() - timedelta(days=1))
+        return self.invoke(function_arn, {"from": yesterday, "to": yesterday}, _SECONDS_OF_A_RUN)
 
     def flow(self, name: str) -> dict[str, Any]:
         """The content of a flow or module of the flows stack, with the deployed functions' ARNs."""

@@ -166,8 +166,8 @@ class Functions:
     def reconcile(self, **event: str) -> Any:
         return self.invoke(reconcile_transcript.handler.handler, event)
 
-    def export(self) -> Any:
-        return self.invoke(export_utterances.handler.handler, {})
+    def export(self, **event: str) -> Any:
+        return self.invoke(export_utterances.handler.handler, event)
 
     def transcript(self, call: Played) -> Transcript:
         found = TranscriptReader(self.table, self.dynamodb).read(call.guid)
@@ -645,7 +645,7 @@ def test_a_malformed_line_is_kept_told_and_mended_by_another_copy_of_its_file(
     assert reconciled(functions, call) == ("awaiting", "batch")
     assert len(functions.transcript(call).utterances) == len(call.posts) - 1
     functions.s3.delete_object(Bucket=functions.bucket, Key=key)
-    functions.export()
+    functions.export(**dict.fromkeys(("from", "to"), day_of(call)))
     functions.reconcile(exported=day_of(call))
     assert_whole(functions, call)
 
