@@ -18,9 +18,9 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from moto.events.models import EventPattern
 
-from connect_autotranscribe.calls.call_lifecycle import INITIATION_METHODS, CallLifecycle
+from connect_autotranscribe.calls.call_lifecycle import CallLifecycle
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
-from connect_autotranscribe.settings import LifecycleSettings, Settings
+from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
 
 from .conftest import ACCOUNT, Deployed, Json, in_order, new_app, new_stack
@@ -102,7 +102,7 @@ def adopted() -> Lifecycle:
 def managed() -> Lifecycle:
     """With all else chosen otherwise too."""
     return Lifecycle(
-        {"mode": "manage", "initiation_methods": ["INBOUND"]},
+        {"mode": "manage"},
         on_delete="destroy",
         retention={"transcripts_days": 7, "logs_days": 90},
     )
@@ -111,9 +111,8 @@ def managed() -> Lifecycle:
 # What is there in each mode
 
 
-@pytest.mark.parametrize("lifecycle", [{}, {"mode": "off"}], ids=str)
-def test_where_it_is_off_there_is_nothing_of_it(lifecycle: dict[str, str]) -> None:
-    off = Lifecycle(lifecycle)
+def test_if_it_is_off_there_is_nothing_of_it() -> None:
+    off = Lifecycle({"mode": "off"})
     assert off.stack_made.call_lifecycle is None
     text = json.dumps(off.template)
     for word in ("follow_", "Lifecycle", "kinesis:", "AWS::Kinesis", "AWS::Connect", "AgentEvent"):
@@ -280,10 +279,7 @@ def test_a_resume_is_started_as_the_flow_started(adopted: Lifecycle, name: str) 
     start = dict(adopted.properties(control.start_streaming.lambda_)["Environment"]["Variables"])
     del start["START_SELECTOR"]  # a resume is heard from where the call is then
     assert json.loads(start["AUTOTRANSCRIBE_PARAMS"])["language"] == "es-US"
-    variables = dict(adopted.properties(adopted.construct(name))["Environment"]["Variables"])
-    if name == "follow_agent_events":
-        assert variables.pop("INITIATION_METHODS") == ",".join(INITIATION_METHODS)
-    assert variables == start
+    assert adopted.properties(adopted.construct(name))["Environment"]["Variables"] == start
 
 
 @each_function
@@ -296,15 +292,6 @@ def test_each_has_half_a_minute_and_keeps_its_log_for_its_time(
         assert function["Handler"] == f"{name}.handler.handler"
         group = function["LoggingConfig"]["LogGroup"]["Ref"]
         assert deployed.template["Resources"][group]["Properties"]["RetentionInDays"] == days
-
-
-def test_the_ways_in_which_a_call_begins_are_a_choice(managed: Lifecycle) -> None:
-    function = managed.properties(managed.made.follow_agent_events)
-    assert function["Environment"]["Variables"]["INITIATION_METHODS"] == "INBOUND"
-
-
-def test_the_construct_and_the_settings_have_the_same_default() -> None:
-    assert LifecycleSettings().initiation_methods == INITIATION_METHODS
 
 
 # What invokes them
@@ -545,9 +532,9 @@ def a_key(stack: Any) -> kms.IKey:
             f"instance_arn is '{INSTANCE_ID}': give the ARN, not the id or the alias",
         ),
         (
-            {"mode": "adopt", "initiation_methods": []},
-            "mode adopt needs agent_event_stream; give it, or write mode='manage'; "
-            "initiation_methods is empty; write which are followed, like 'INBOUND'",
+            {"mode": "adopt", "instance_arn": INSTANCE_ID},
+            f"instance_arn is '{INSTANCE_ID}': give the ARN, not the id or the alias; "
+            "mode adopt needs agent_event_stream; give it, or write mode='manage'",
         ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
@@ -559,13 +546,6 @@ def test_what_does_not_fit_together_is_said_at_once(given: dict[str, Any], messa
 
 def test_a_team_that_says_little_gets_what_the_docstring_promises() -> None:
     deployed = lifecycle(mode="adopt", agent_event_stream=a_stream)
-    functions = [each["Properties"] for each in deployed.all("AWS::Lambda::Function")]
-    (methods,) = (
-        variables["INITIATION_METHODS"]
-        for each in functions
-        if "INITIATION_METHODS" in (variables := each["Environment"]["Variables"])
-    )
-    assert methods == "INBOUND,TRANSFER,QUEUE_TRANSFER,OUTBOUND,CALLBACK"
     for kind in ("AWS::SQS::Queue", "AWS::Logs::LogGroup"):
         assert {fate(each) for each in deployed.all(kind)} == {("Retain", "Retain")}
 

@@ -1,11 +1,10 @@
 """What an environment's file may say, and what its author reads where it may not."""
 
-import ast
 import copy
 import dataclasses
 import datetime
+import json
 import re
-import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connect_autotranscribe import settings as module
 from connect_autotranscribe.settings import (
     AlarmSettings,
     ConnectSettings,
@@ -46,6 +44,7 @@ SMALLEST: Mapping[str, Any] = {
         "trusted_role_arns": [ROLE],
         "credentials_secret_name": "connect-autotranscribe/asapp",
     },
+    "lifecycle": {"mode": "off"},
 }
 MISSING = object()
 FIELDS = ("conversation", "id", "role", "sender", "text", "time")
@@ -113,12 +112,7 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         allowed_cidrs=(),
         api_gateway_log_role="adopt",
     )
-    assert settings.lifecycle == LifecycleSettings(
-        mode="off",
-        stream_arn=None,
-        key_arn=None,
-        initiation_methods=("INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK"),
-    )
+    assert settings.lifecycle == LifecycleSettings(mode="off", stream_arn=None, key_arn=None)
     assert settings.reconciliation == ReconciliationSettings(after_minutes=15)
     assert settings.export == ExportSettings(
         mode="off", at="02:30", keep_days=365, lookback_days=7, columns={}, key_arn=None
@@ -151,18 +145,18 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         {"media_streaming.key_arn": KEY},
         {"media_streaming.key_arn": "arn:aws:kms:us-east-1:999999999999:key/mrk-1234abcd"},
         {"media_streaming.prefix": "p" * 128},
+        {"media_streaming.prefix": "acme-connect-streams"},
+        {"asapp.language": "yue-Hant-HK"},
         {"asapp.api_host": "https://asapp.internal.example.com:8443"},
         {"asapp.trusted_role_arns": [ROLE, "arn:aws:iam::888888888888:role/path/of/it/name@x"]},
         {"asapp.external_id": "a1_+=,.@:/-"},
         {"asapp.language": "es-US"},
         {"asapp.detailed_tokens": True, "asapp.redaction": "unredacted"},
         {"asapp.customer_id_path": "$['Attributes']['customer id']"},
-        {"lifecycle.mode": "off"},
         {"lifecycle.mode": "adopt", "lifecycle.stream_arn": STREAM},
         {"lifecycle.mode": "adopt", "lifecycle.stream_arn": STREAM, "lifecycle.key_arn": KEY},
         {"lifecycle.mode": "manage"},
         {"lifecycle.mode": "manage", "lifecycle.key_arn": KEY},
-        {"lifecycle.mode": "manage", "lifecycle.initiation_methods": ["INBOUND", "WEBRTC_API"]},
         {"webhook.secret_name": "X-ASAPP.Secret"},
         {"webhook.secret_in": "query", "webhook.secret_name": "the_token-1"},
         {"webhook.allowed_cidrs": ["203.0.113.0/24", "203.0.114.7/32", "2001:db8::/32"]},
@@ -226,10 +220,6 @@ AN_ARRAY = (
 )
 A_KEY = 'write "arn:<partition>:kms:<region>:<account>:key/<key id>"'
 A_STREAM = 'write "arn:<partition>:kinesis:<region>:<account>:stream/<stream>"'
-A_METHOD = (
-    '"INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND", '
-    '"API", "WEBRTC_API" or "DISCONNECT"'
-)
 A_NETWORK = 'write a network without host bits, like "203.0.113.0/24"; [] lets every address in'
 A_PREFIX = 'write 1 to 128 letters, digits, "_", "." or "-", like "acme"'
 A_ROLE = 'write "arn:<partition>:iam::<account>:role/<role>"'
@@ -244,6 +234,7 @@ COLUMNS = (
     'like {text = "utterance_text"}'
 )
 A_TOPIC = 'write "arn:<partition>:sns:<region>:<account>:<topic>"'
+HIDDEN = "the value (not shown, because it may be a secret)"
 AN_ALIAS = 'write the name in https://<name>.my.connect.aws, like "acme"'
 AN_INSTANCE = 'write "arn:<partition>:connect:<region>:<account>:instance/<uuid>"'
 AN_ORIGIN = 'write a scheme and host with nothing around them, like "https://api.asapp.com"'
@@ -274,6 +265,14 @@ def check(changes: dict[str, object], *lines: str) -> Any:
         check(
             {"media_streaming.mode": MISSING},
             'media_streaming.mode: is missing; write "adopt" or "manage"',
+        ),
+        check(  # each choice loses something, so each environment says it
+            {"lifecycle": MISSING},
+            'lifecycle.mode: is missing; write "manage", "adopt" or "off"',
+        ),
+        check(
+            {"lifecycle.initiation_methods": ["INBOUND"]},
+            "lifecycle.initiation_methods: is not a setting; remove it",
         ),
         check(
             {"asapp.trusted_role_arns": MISSING},
@@ -340,6 +339,7 @@ def test_a_value_of_another_type_is_named(changes: dict[str, object], expected: 
 
 
 def refused(key: str, value: object, line: str) -> Any:
+    line = line.replace("VALUE", json.dumps(value))
     return pytest.param(key, value, line, id=f"{key} = {str(value)[:40]}")
 
 
@@ -361,6 +361,11 @@ def refused(key: str, value: object, line: str) -> Any:
             f"{INSTANCE}/queue/1",
             f'"{INSTANCE}/queue/1" is not accepted; {AN_INSTANCE}',
         ),
+        refused(
+            "asapp.language",
+            "english",
+            'VALUE is not accepted; write an IETF tag, like "en-US" or "es-US"',
+        ),
         refused("connect.instance_alias", "d-acme", f'"d-acme" is not accepted; {AN_ALIAS}'),
         refused(
             "connect.instance_alias",
@@ -378,15 +383,21 @@ def refused(key: str, value: object, line: str) -> Any:
             "arn:aws:kms:us-east-1:123456789012:alias/streams",
             f'"arn:aws:kms:us-east-1:123456789012:alias/streams" is not accepted; {A_KEY}',
         ),
-        refused("asapp.api_host", "api.asapp.com", f"the value is not accepted; {AN_ORIGIN}"),
+        refused("asapp.api_host", "api.asapp.com", f'"api.asapp.com" is not accepted; {AN_ORIGIN}'),
         refused(
-            "asapp.api_host", "https://api.asapp.com/", f"the value is not accepted; {AN_ORIGIN}"
+            "asapp.api_host",
+            "https://api.asapp.com/",
+            f'"https://api.asapp.com/" is not accepted; {AN_ORIGIN}',
         ),
-        refused("asapp.api_host", "https://a.com/mg/v1", f"the value is not accepted; {AN_ORIGIN}"),
-        refused("asapp.api_host", "https://me:pw@a.com", f"the value is not accepted; {AN_ORIGIN}"),
-        refused("asapp.api_host", "https://a.com?x=1", f"the value is not accepted; {AN_ORIGIN}"),
-        refused("asapp.trusted_role_arns", [], f"the value is not accepted; {AN_ARRAY}"),
-        refused("asapp.trusted_role_arns", [ROLE, ROLE], f"the value is not accepted; {AN_ARRAY}"),
+        refused(
+            "asapp.api_host",
+            "https://a.com/mg/v1",
+            f'"https://a.com/mg/v1" is not accepted; {AN_ORIGIN}',
+        ),
+        refused("asapp.api_host", "https://me:pw@a.com", f"{HIDDEN} is not accepted; {AN_ORIGIN}"),
+        refused("asapp.api_host", "https://a.com?x=1", f"{HIDDEN} is not accepted; {AN_ORIGIN}"),
+        refused("asapp.trusted_role_arns", [], f"VALUE is not accepted; {AN_ARRAY}"),
+        refused("asapp.trusted_role_arns", [ROLE, ROLE], f"VALUE is not accepted; {AN_ARRAY}"),
         refused(
             "asapp.trusted_role_arns",
             ["arn:aws:iam::999999999999:root", ROLE, "arn:aws:iam::999999999999:user/asapp"],
@@ -404,7 +415,7 @@ def refused(key: str, value: object, line: str) -> Any:
             f'"arn:aws:iam::999999999999:role/r\\u00f4le" is not accepted; {A_ROLE}',
         ),
         refused("asapp.trusted_role_arns", ["*"], f'"*" is not accepted; {A_ROLE}'),
-        refused("asapp.trusted_role_arns", [{}], f"the value is not accepted; {A_ROLE}"),
+        refused("asapp.trusted_role_arns", [{}], f"{{}} is not accepted; {A_ROLE}"),
         refused(
             "asapp.external_id",
             "x",
@@ -413,22 +424,23 @@ def refused(key: str, value: object, line: str) -> Any:
         refused(
             "asapp.credentials_secret_name",
             "arn:aws:secretsmanager:us-east-1:123456789012:secret:asapp-a1b2c3",
-            f"the value is not accepted; {A_SECRETS_NAME}",
+            '"arn:aws:secretsmanager:us-east-1:123456789012:secret:asapp-a1b2c3" '
+            f"is not accepted; {A_SECRETS_NAME}",
         ),
         refused(
             "asapp.credentials_secret_name",
             '{"apiId": "me", "apiSecret": "hunter2"}',
-            f"the value is not accepted; {A_SECRETS_NAME}",
+            f"{HIDDEN} is not accepted; {A_SECRETS_NAME}",
         ),
         refused(
             "asapp.credentials_secret_name",
             "0123456789abcdef0123456789abcdef",
-            f"the value is not accepted; {A_SECRETS_NAME}",
+            f"{HIDDEN} is not accepted; {A_SECRETS_NAME}",
         ),
         refused(
             "asapp.language",
             "American English",
-            '"American English" is not accepted; write an IETF tag, like "en-US"',
+            '"American English" is not accepted; write an IETF tag, like "en-US" or "es-US"',
         ),
         refused(
             "asapp.redaction",
@@ -451,21 +463,21 @@ def refused(key: str, value: object, line: str) -> Any:
             "CustomerEndpoint.Address",
             '"CustomerEndpoint.Address" is not accepted; '
             'write a JSONPath of the customer, like "$.CustomerEndpoint.Address"; '
-            "where a call comes in there is no agent yet",
+            "no agent is known when a call comes in",
         ),
         refused(
             "asapp.customer_id_path",
             "$.Agent.UserName",
             '"$.Agent.UserName" is not accepted; '
             'write a JSONPath of the customer, like "$.CustomerEndpoint.Address"; '
-            "where a call comes in there is no agent yet",
+            "no agent is known when a call comes in",
         ),
         refused(
             "asapp.agent_id_path",
             "$",
             '"$" is not accepted; write a JSONPath of Amazon Connect, like "$.Agent.UserName"',
         ),
-        refused("lifecycle.mode", "on", '"on" is not accepted; write "off", "adopt" or "manage"'),
+        refused("lifecycle.mode", "on", '"on" is not accepted; write "manage", "adopt" or "off"'),
         refused("lifecycle.stream_arn", "events", f'"events" is not accepted; {A_STREAM}'),
         refused(
             "lifecycle.stream_arn",
@@ -477,30 +489,18 @@ def refused(key: str, value: object, line: str) -> Any:
             "alias/aws/kinesis",
             f'"alias/aws/kinesis" is not accepted; {A_KEY}',
         ),
-        refused(
-            "lifecycle.initiation_methods",
-            ["INBOUND", "MONITOR"],
-            f'"MONITOR" is not accepted; write {A_METHOD}',
-        ),
-        refused(
-            "lifecycle.initiation_methods",
-            [],
-            f"the value is not accepted; write an array of 1 or more, none twice, each {A_METHOD}",
-        ),
         refused("webhook.secret_in", "body", '"body" is not accepted; write "header" or "query"'),
         refused(
             "webhook.secret_name",
             "x-secret: hunter2",
-            'the value is not accepted; write a name, like "x-webhook-secret", never the secret',
+            f'{HIDDEN} is not accepted; write a name, like "x-webhook-secret", never the secret',
         ),
         refused(
             "webhook.throttle_rate_per_second",
             0,
-            "the value is not accepted; write 1 or more, like 100",
+            "VALUE is not accepted; write 1 or more, like 100",
         ),
-        refused(
-            "webhook.throttle_burst", -1, "the value is not accepted; write 1 or more, like 200"
-        ),
+        refused("webhook.throttle_burst", -1, "VALUE is not accepted; write 1 or more, like 200"),
         refused(
             "webhook.allowed_cidrs",
             ["203.0.113.0/24", "10.0.0.1/8"],
@@ -519,7 +519,7 @@ def refused(key: str, value: object, line: str) -> Any:
         refused(
             "webhook.allowed_cidrs",
             ["10.0.0.0/8", "10.0.0.0/8"],
-            "the value is not accepted; write an array of 0 or more, none twice, each "
+            "VALUE is not accepted; write an array of 0 or more, none twice, each "
             + A_NETWORK.removeprefix("write "),
         ),
         refused(
@@ -530,41 +530,37 @@ def refused(key: str, value: object, line: str) -> Any:
         refused(
             "reconciliation.after_minutes",
             721,
-            "the value is not accepted; write 1 to 720 minutes, like 15",
+            "VALUE is not accepted; write 1 to 720 minutes, like 15",
         ),
         refused("export.mode", "manage", '"manage" is not accepted; write "off" or "on"'),
         refused("export.at", "01:59", f'"01:59" is not accepted; {A_TIME}'),  # of the day before
         refused("export.at", "24:00", f'"24:00" is not accepted; {A_TIME}'),
         refused("export.at", "2:30", f'"2:30" is not accepted; {A_TIME}'),
         refused("export.at", "02:30 CET", f'"02:30 CET" is not accepted; {A_TIME}'),
-        refused(
-            "export.lookback_days", 31, "the value is not accepted; write 1 to 30 days, like 7"
-        ),
-        refused(
-            "export.keep_days", 3651, "the value is not accepted; write 1 to 3650 days, like 365"
-        ),
-        refused("export.columns", {"words": "text"}, f"the value is not accepted; {COLUMNS}"),
-        refused("export.columns", {"text": "x') FROM y"}, f"the value is not accepted; {COLUMNS}"),
-        refused("export.columns", {"text": True}, f"the value is not accepted; {COLUMNS}"),
+        refused("export.lookback_days", 31, "VALUE is not accepted; write 1 to 30 days, like 7"),
+        refused("export.keep_days", 3651, "VALUE is not accepted; write 1 to 3650 days, like 365"),
+        refused("export.columns", {"words": "text"}, f"VALUE is not accepted; {COLUMNS}"),
+        refused("export.columns", {"text": "x') FROM y"}, f"VALUE is not accepted; {COLUMNS}"),
+        refused("export.columns", {"text": True}, f"VALUE is not accepted; {COLUMNS}"),
         refused("export.key_arn", "alias/aws/s3", f'"alias/aws/s3" is not accepted; {A_KEY}'),
         refused(
             "retention.transcripts_days",
             3651,
-            "the value is not accepted; write 1 to 3650 days, like 30",
+            "VALUE is not accepted; write 1 to 3650 days, like 30",
         ),
-        refused("retention.logs_days", 31, f"the value is not accepted; {LOGS_DAYS}"),
+        refused("retention.logs_days", 31, f"VALUE is not accepted; {LOGS_DAYS}"),
         refused(
             "alarms.email",
             "operations",
             '"operations" is not accepted; write an address, like "ops@example.com"',
         ),
         refused("alarms.topic_arn", "alerts", f'"alerts" is not accepted; {A_TOPIC}'),
-        refused("tags", {f"k{n}": "" for n in range(41)}, f"the value is not accepted; {TAGS}"),
-        refused("tags", {"AWS:team": "voice"}, f"the value is not accepted; {TAGS}"),
-        refused("tags", {"": "voice"}, f"the value is not accepted; {TAGS}"),
-        refused("tags", {"k" * 129: "voice"}, f"the value is not accepted; {TAGS}"),
-        refused("tags", {"team": "v" * 257}, f"the value is not accepted; {TAGS}"),
-        refused("tags", {"team": 7}, f"the value is not accepted; {TAGS}"),
+        refused("tags", {f"k{n}": "" for n in range(41)}, f"VALUE is not accepted; {TAGS}"),
+        refused("tags", {"AWS:team": "voice"}, f"VALUE is not accepted; {TAGS}"),
+        refused("tags", {"": "voice"}, f"VALUE is not accepted; {TAGS}"),
+        refused("tags", {"k" * 129: "voice"}, f"VALUE is not accepted; {TAGS}"),
+        refused("tags", {"team": "v" * 257}, f"VALUE is not accepted; {TAGS}"),
+        refused("tags", {"team": 7}, f"VALUE is not accepted; {TAGS}"),
     ],
 )
 def test_a_wrong_value_is_answered_with_what_to_write_instead(
@@ -576,10 +572,11 @@ def test_a_wrong_value_is_answered_with_what_to_write_instead(
 @pytest.mark.parametrize("hours", [0, 87_601])
 def test_retention_hours_out_of_range_are_refused_and_zero_is_explained(hours: int) -> None:
     changes = {"media_streaming.mode": "manage", "media_streaming.retention_hours": hours}
-    line = f"prod.toml: media_streaming.retention_hours: the value is not accepted; {HOURS}"
+    line = f"prod.toml: media_streaming.retention_hours: {hours} is not accepted; {HOURS}"
     assert problems(changes) == [line]
 
 
+MISSPELT = INSTANCE.replace("us-east-1", "us-esat-1")
 FAR_KEY = KEY.replace("us-east-1", "eu-west-1")
 FAR_STREAM = STREAM.replace("us-east-1", "eu-west-1")
 OTHERS_STREAM = STREAM.replace("123456789012", "210987654321")
@@ -595,6 +592,33 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
             {"region": "eu-west-1"},
             f'connect.instance_arn: "{INSTANCE}" is not in this region; '
             'write an ARN of "eu-west-1"',
+        ),
+        check(  # the one that is misspelt is blamed, not the right one beside it
+            {"region": "us-esat-1"},
+            'region: "us-esat-1" is not accepted; '
+            'write the region of the instance, like "us-east-1"',
+        ),
+        check(
+            {"connect.instance_arn": MISSPELT},
+            f'connect.instance_arn: "{MISSPELT}" names no region of AWS: "us-esat-1"; '
+            'write "us-east-1"',
+        ),
+        check(
+            {"region": "us-esat-1", "connect.instance_arn": MISSPELT},
+            'region: "us-esat-1" is not accepted; '
+            'write the region of the instance, like "us-east-1"',
+            f'connect.instance_arn: "{MISSPELT}" names no region of AWS: "us-esat-1"; '
+            "write that of the instance",
+        ),
+        check(
+            {"media_streaming.prefix": "acme-connect-acme-contact-"},
+            'media_streaming.prefix: "acme-connect-acme-contact-" holds what Connect adds to the '
+            'prefix; write "acme"',
+        ),
+        check(
+            {"media_streaming.prefix": "acme-connect-acme"},
+            'media_streaming.prefix: "acme-connect-acme" holds what Connect adds to the prefix; '
+            'write "acme"',
         ),
         check(
             {"account": "210987654321"},
@@ -660,7 +684,7 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         ),
         check(
             {"reconciliation.after_minutes": 0},
-            "reconciliation.after_minutes: 0 leaves no time for what the webhook still brings; "
+            "reconciliation.after_minutes: 0 leaves no time for late webhook messages; "
             "write 1 to 720 minutes, like 15",
         ),
         check(
@@ -673,7 +697,7 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         ),
         check(
             {"export.keep_days": 7},
-            "export.keep_days: would delete what is looked for every night; "
+            "export.keep_days: would delete what each night looks for again; "
             "write 8 or more, or fewer lookback_days",
         ),
         check(
@@ -771,14 +795,26 @@ def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:
     assert all(line.startswith(f"{path}: ") for line in str(error.value).splitlines())
 
 
-def test_broken_toml_is_answered_with_its_file_and_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("region = us-east-1", 'put the value of region in quotes: region = "…"'),
+        ("  mode = adopt  # as it is", 'put the value of mode in quotes: mode = "…"'),
+        ("region = ", ""),
+        ('region = "us-east-1', ""),
+    ],
+)
+def test_broken_toml_is_answered_with_its_file_its_line_and_missing_quotes(
+    tmp_path: Path, line: str, error: str
+) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text('account = "123456789012"\nregion = us-east-1\n', encoding="utf-8")
-    with pytest.raises(SettingsError) as error:
+    path.write_text(f'account = "123456789012"\n{line}\n', encoding="utf-8")
+    with pytest.raises(SettingsError) as raised:
         Settings.load(path)
-    assert str(error.value) == (
-        f"{path}: cannot be read as TOML: Invalid value (at line 2, column 10)"
-    )
+    (said,) = str(raised.value).splitlines()
+    assert said.startswith(f"{path}: cannot be read as TOML: ")
+    assert "at line 2, column " in said
+    assert said.partition(")")[2].removeprefix("; ") == error
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["absent", "not UTF-8"])
@@ -807,6 +843,23 @@ def test_an_environment_that_does_not_exist_is_answered_with_those_that_do(name:
         f'{ENVIRONMENTS}: has no environment "{name}"; '
         "write dev, prod, sandbox, staging, or the path of a .toml file"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "better"), [("my_env", "my-env"), ("prod.eu", "prod-eu"), ("é", "prod"), ("_a_", "a")]
+)
+def test_a_file_whose_name_no_stack_can_have_is_answered_with_a_better_one(
+    tmp_path: Path, name: str, better: str
+) -> None:
+    file = tmp_path / f"{name}.toml"
+    file.touch()
+    message = (
+        f"{file}: its name becomes part of the stacks' names, which have only letters, digits and "
+        f'"-"; call it {better}.toml'
+    )
+    for way in (name, str(file)):
+        with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
+            environment_file(way, tmp_path)
 
 
 # Whatever is in the file
@@ -850,13 +903,3 @@ def test_a_file_loads_or_is_answered_with_named_keys_and_nothing_else(
         Settings.from_mapping(data, source="prod.toml")
     except SettingsError as error:
         assert str(error).startswith("prod.toml: ")
-
-
-def test_settings_need_nothing_but_the_standard_library() -> None:
-    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-    imported = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = [
-        node.module or "." if isinstance(node, ast.ImportFrom) else node.names[0].name
-        for node in imported
-    ]
-    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Token, Validations
@@ -22,9 +21,6 @@ from constructs import Construct
 from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
-
-INITIATION_METHODS = ("INBOUND", "TRANSFER", "QUEUE_TRANSFER", "OUTBOUND", "CALLBACK")
-"""The ways in which a call between a customer and an agent begins."""
 
 _MAX_AGE = Duration.hours(1)  # older than that, what an event says of a call is of no use
 
@@ -49,8 +45,6 @@ class CallLifecycle(Construct):
     :param stream_key: The key that encrypts the stream; for ``manage``. It must be the one of the
         instance's call recordings or reports: with any other, Connect publishes nothing and does
         not say so. Default: the stream is not encrypted.
-    :param initiation_methods: The ways in which a call begins whose agent events are followed.
-        Default: calls in and out, transfers and callbacks, but not a supervisor's monitoring.
     :param agent_event_dead_letters: Default: a queue of its own.
     :param contact_event_dead_letters: Default: a queue of its own. One that is given must let
         EventBridge send to it, and so must its key.
@@ -88,7 +82,6 @@ class CallLifecycle(Construct):
         control: TranscriptionControl,
         agent_event_stream: kinesis.IStream | None = None,
         stream_key: kms.IKey | None = None,
-        initiation_methods: Sequence[str] = INITIATION_METHODS,
         agent_event_dead_letters: sqs.IQueue | None = None,
         contact_event_dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
@@ -97,20 +90,18 @@ class CallLifecycle(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, id)
-        if problems := _problems(
-            mode, instance_arn, agent_event_stream, stream_key, initiation_methods
-        ):
+        if problems := _problems(mode, instance_arn, agent_event_stream, stream_key):
             raise ValueError(f"{self.node.path}: " + "; ".join(problems))
         self.agent_event_stream = agent_event_stream or self._managed(instance_arn, stream_key)
 
-        def function(id: str, folder: str, description: str, **more: str) -> Function:
+        def function(id: str, folder: str, description: str) -> Function:
             made = Function(
                 self,
                 id,
                 folder=folder,
                 description=description,
                 timeout=Duration.seconds(30),
-                environment={**control.environment, **more},
+                environment=control.environment,
                 log_group=log_group,
                 log_retention_days=log_retention_days,
                 removal_policy=removal_policy,
@@ -132,7 +123,6 @@ class CallLifecycle(Construct):
             "FollowAgentEvents",
             "follow_agent_events",
             "Follows hold, resume, transfer and the agent's end of a call",
-            INITIATION_METHODS=",".join(initiation_methods),
         )
         self._read_agent_events()
         self.follow_contact_events = function(
@@ -254,7 +244,6 @@ def _problems(
     instance_arn: str,
     stream: kinesis.IStream | None,
     key: kms.IKey | None,
-    initiation_methods: Sequence[str],
 ) -> list[str]:
     """All that does not fit together; what is known only at deploy passes."""
     problems = []
@@ -271,6 +260,4 @@ def _problems(
             "stream_key is for mode manage; give the stream its encryption_key, with "
             "Stream.from_stream_attributes"
         )
-    if not initiation_methods:
-        problems.append("initiation_methods is empty; write which are followed, like 'INBOUND'")
     return problems

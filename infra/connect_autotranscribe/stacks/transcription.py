@@ -219,7 +219,6 @@ class TranscriptionStack(Stack):
             control=self.transcription_control,
             agent_event_stream=stream,
             stream_key=None if stream else key,
-            initiation_methods=lifecycle.initiation_methods,
             log_retention_days=settings.retention.logs_days,
             removal_policy=removal_policy,
         )

@@ -1,0 +1,33 @@
+"""What differs between environments: one TOML file each, read into one frozen record."""
+
+from connect_autotranscribe.settings.environment import (
+    Settings,
+    SettingsError,
+    environment_file,
+)
+from connect_autotranscribe.settings.records import (
+    AlarmSettings,
+    AsappSettings,
+    ConnectSettings,
+    ExportSettings,
+    LifecycleSettings,
+    MediaStreamingSettings,
+    ReconciliationSettings,
+    RetentionSettings,
+    WebhookSettings,
+)
+
+__all__ = [
+    "AlarmSettings",
+    "AsappSettings",
+    "ConnectSettings",
+    "ExportSettings",
+    "LifecycleSettings",
+    "MediaStreamingSettings",
+    "ReconciliationSettings",
+    "RetentionSettings",
+    "Settings",
+    "SettingsError",
+    "WebhookSettings",
+    "environment_file",
+]

@@ -1,0 +1,106 @@
+"""Settings that do not fit together."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from connect_autotranscribe.settings._rules import Rule, regions
+
+_EMULATOR_ACCOUNT = "000000000000"  # the sandbox's; AWS gives it to nobody
+_OUR_ACCOUNT = ("connect.instance_arn", "lifecycle.stream_arn")
+_OUR_REGION = (
+    *_OUR_ACCOUNT,
+    "media_streaming.key_arn",
+    "lifecycle.key_arn",
+    "export.key_arn",
+    "alarms.topic_arn",
+)
+
+
+def conflicts(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
+    """Each conflict: the key, and what is wrong and what to write instead.
+
+    :param values: By dotted key. A setting that is wrong by itself is absent.
+    :param rules: By dotted key.
+    """
+    yield from _arns(values)
+    yield from _media_streaming(values, rules)
+    yield from _lifecycle(values, rules)
+    yield from _asapp(values)
+    yield from _the_rest(values, rules)
+
+
+def _arns(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    account, region = values.get("account"), values.get("region")
+    instance = values.get("connect.instance_arn")
+    arns: list[tuple[str, str]] = [(key, values[key]) for key in _OUR_REGION if values.get(key)]
+    roles = values.get("asapp.trusted_role_arns", ())
+    for key, arn in (*arns, *(("asapp.trusted_role_arns", role) for role in roles)):
+        _, partition, _, its_region, its_account, _ = arn.split(":", 5)
+        if instance and not instance.startswith(f"arn:{partition}:"):
+            its = instance.split(":")[1]
+            yield key, f'"{arn}" is not in the instance\'s partition; write an ARN of "{its}"'
+        if its_region and its_region not in regions():
+            remedy = f'write "{region}"' if region else "write that of the instance"
+            yield key, f'"{arn}" names no region of AWS: "{its_region}"; {remedy}'
+        elif region and its_region not in ("", region):
+            yield key, f'"{arn}" is not in this region; write an ARN of "{region}"'
+        if account and key in _OUR_ACCOUNT and its_account != account:
+            yield key, f'"{arn}" is not in this account; write an ARN of "{account}"'
+
+
+def _media_streaming(
+    values: Mapping[str, Any], rules: Mapping[str, Rule]
+) -> Iterator[tuple[str, str]]:
+    mode, hours = values.get("media_streaming.mode"), "media_streaming.retention_hours"
+    if mode == "manage" and values.get(hours, 0) is None:
+        yield hours, f'is missing for mode "manage"; write {rules[hours].remedy}'
+    if mode == "adopt" and values.get(hours):
+        yield hours, 'is not ours to set in mode "adopt"; remove it, or write mode = "manage"'
+    prefix, alias = values.get("media_streaming.prefix"), values.get("connect.instance_alias")
+    if prefix and alias:
+        ours = re.split(f"-connect-{re.escape(alias)}(?:-|$)", prefix)[0]
+        if ours != prefix:
+            problem = f'"{prefix}" holds what Connect adds to the prefix; write "{ours}"'
+            yield "media_streaming.prefix", problem
+
+
+def _lifecycle(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
+    mode, stream = values.get("lifecycle.mode"), "lifecycle.stream_arn"
+    if mode == "adopt" and values.get(stream, 0) is None:
+        yield stream, f'is missing for mode "adopt"; write {rules[stream].remedy}'
+    if mode in ("off", "manage") and values.get(stream):
+        yield stream, f'is not used in mode "{mode}"; remove it, or write mode = "adopt"'
+    if mode == "off" and values.get("lifecycle.key_arn"):
+        remedy = 'remove it, or write mode = "adopt" or "manage"'
+        yield "lifecycle.key_arn", f'is not used in mode "off"; {remedy}'
+
+
+def _asapp(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    host = values.get("asapp.api_host", "")
+    if host.startswith("http://") and values.get("account") not in (None, _EMULATOR_ACCOUNT):
+        yield "asapp.api_host", f'"{host}" is not encrypted; write "https://{host[7:]}"'
+    redaction = values.get("asapp.redaction")
+    if values.get("asapp.detailed_tokens") and redaction not in (None, "unredacted"):
+        remedy = 'write false, or redaction = "unredacted"'
+        yield "asapp.detailed_tokens", f"ASAPP refuses it for redacted text; {remedy}"
+
+
+def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
+    name = "webhook.secret_name"
+    if values.get("webhook.secret_in") == "query" and re.search("[.$]", values.get(name, "")):
+        remedy = 'write letters, digits, "_" or "-", like "token"'
+        yield name, f"the value is not accepted in a query; {remedy}"
+    after = "reconciliation.after_minutes"
+    if values.get(after) == 0 and values.get("account") not in (None, _EMULATOR_ACCOUNT):
+        remedy = f"write {rules[after].remedy}"
+        yield after, f"0 leaves no time for late webhook messages; {remedy}"
+    if values.get("export.mode") == "off" and values.get("export.key_arn"):
+        remedy = 'remove it, or write mode = "on"'
+        yield "export.key_arn", f'is not used in mode "off"; {remedy}'
+    keep, back = values.get("export.keep_days", 3650), values.get("export.lookback_days", 0)
+    if keep <= back:
+        remedy = f"write {back + 1} or more, or fewer lookback_days"
+        yield "export.keep_days", f"would delete what each night looks for again; {remedy}"
+    if values.get("alarms.email") and values.get("alarms.topic_arn"):
+        yield "alarms.topic_arn", "is one too many beside alarms.email; remove one of them"

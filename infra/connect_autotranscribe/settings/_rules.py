@@ -1,0 +1,149 @@
+"""What a setting accepts, and what to write instead. A rule stands at its field."""
+
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import Field, dataclass
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from aws_cdk import region_info
+
+TYPES = {str: "a string", int: "an integer", bool: "a boolean", float: "a float"}
+TYPES |= {list: "an array", tuple: "an array", dict: "a table"}
+
+
+def _shows(value: object) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a setting accepts.
+
+    :param type: The type of TOML, with its article.
+    :param accepts: Whether a value of that type is accepted; any truth value.
+    :param remedy: What to write instead, to follow "write".
+    :param each: The rule of an array's items.
+    :param hides: Whether a wrong value may hold a secret and must not be shown.
+    """
+
+    type: str
+    accepts: Callable[[Any], object]
+    remedy: str
+    each: "Rule | None" = None
+    hides: Callable[[Any], object] = _shows
+
+
+def rule_of(field: Field[Any]) -> Rule:
+    """The rule of a record's field: the annotated one, or the one that its type says."""
+    of_type: Any = field.type
+    if hasattr(of_type, "__metadata__"):
+        rule: Rule = of_type.__metadata__[0]
+        return rule
+    if get_origin(of_type) is Literal:
+        return choice(*get_args(of_type))
+    if of_type is bool:
+        return choice(True, False)
+    raise TypeError(f"{field.name} has no rule")
+
+
+def text(pattern: str, remedy: str, hides: Callable[[Any], object] = _shows) -> Rule:
+    fits = re.compile(pattern, re.ASCII).fullmatch
+    return Rule(
+        type="a string",
+        accepts=lambda value: isinstance(value, str) and fits(value),
+        remedy=remedy,
+        hides=hides,
+    )
+
+
+def arn(form: str) -> Rule:
+    """An ARN, from its form after the partition, like ``sns:<region>:<account>:<topic>``."""
+    pattern = re.sub("<(.+?)>", lambda part: _PARTS[part[1]], f"arn:<partition>:{form}")
+    return text(pattern, f'"arn:<partition>:{form}"')
+
+
+def number(low: int, high: float, remedy: str) -> Rule:
+    return Rule(type="an integer", accepts=lambda value: low <= value <= high, remedy=remedy)
+
+
+def one_or_more(*, like: int) -> Rule:
+    return number(1, math.inf, f"1 or more, like {like}")
+
+
+def choice(*options: str | int) -> Rule:
+    *most, last = (json.dumps(option) for option in options)
+    remedy = f"{', '.join(most)} or {last}"
+    return Rule(type=TYPES[type(options[0])], accepts=options.__contains__, remedy=remedy)
+
+
+def array(each: Rule, *, at_least: int) -> Rule:
+    return Rule(
+        type="an array",
+        accepts=lambda items: at_least <= len(items) == len(set(items)),
+        remedy=f"an array of {at_least} or more, none twice, each {each.remedy}",
+        each=each,
+    )
+
+
+def table(accepts: Callable[[Mapping[str, Any]], object], remedy: str) -> Rule:
+    return Rule(type="a table", accepts=accepts, remedy=remedy)
+
+
+@cache
+def regions() -> frozenset[str]:
+    """The regions that the installed aws-cdk-lib knows; no call, no network."""
+    return frozenset(region_info.Fact.regions)
+
+
+def is_narrow_network(cidr: object) -> bool:
+    try:
+        bits = ipaddress.ip_network(str(cidr)).prefixlen
+    except ValueError:
+        return False
+    return bits > 0 and str(cidr).endswith(f"/{bits}")
+
+
+def are_tags(tags: Mapping[str, Any]) -> bool:
+    tag = re.compile("(?!aws:).{1,128}", re.IGNORECASE)
+    texts = all(isinstance(value, str) and len(value) <= 256 for value in tags.values())
+    return texts and len(tags) <= 40 and all(tag.fullmatch(key) for key in tags)
+
+
+def columns_of(fields: Collection[str]) -> Rule:
+    """A table of column names by field. They become part of SQL: letters, digits, underscores."""
+    name = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+    def accepts(columns: Mapping[str, Any]) -> bool:
+        texts = all(isinstance(each, str) and name.fullmatch(each) for each in columns.values())
+        return texts and columns.keys() <= set(fields)
+
+    remedy = f'what the feed calls {", ".join(fields)}, like {{text = "utterance_text"}}'
+    return table(accepts, remedy)
+
+
+_PARTS = {
+    "partition": "(aws|aws-cn|aws-us-gov)",
+    "region": "[a-z0-9-]+",
+    "account": "[0-9]{12}",
+    "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "key id": "[A-Za-z0-9-]+",
+    "role": r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}",
+    "stream": "[A-Za-z0-9_.-]{1,128}",
+    "topic": "[A-Za-z0-9_-]{1,256}",
+}
+ACCOUNT = text(_PARTS["account"], '12 digits, like "123456789012"')
+REGION = Rule(
+    type="a string",
+    accepts=lambda value: value in regions(),
+    remedy='the region of the instance, like "us-east-1"',
+)
+KEY = arn("kms:<region>:<account>:key/<key id>")
+NETWORK = Rule(
+    type="a string",
+    accepts=is_narrow_network,
+    remedy='a network without host bits, like "203.0.113.0/24"; [] lets every address in',
+)

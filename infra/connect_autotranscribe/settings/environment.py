@@ -1,0 +1,195 @@
+"""One environment: its file, read into a frozen record and checked."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from connect_autotranscribe.settings._conflicts import conflicts
+from connect_autotranscribe.settings._rules import (
+    ACCOUNT,
+    REGION,
+    TYPES,
+    Rule,
+    are_tags,
+    rule_of,
+    table,
+)
+from connect_autotranscribe.settings.records import (
+    AlarmSettings,
+    AsappSettings,
+    ConnectSettings,
+    ExportSettings,
+    LifecycleSettings,
+    MediaStreamingSettings,
+    ReconciliationSettings,
+    RetentionSettings,
+    WebhookSettings,
+)
+
+
+class SettingsError(Exception):
+    """Everything that is wrong with an environment, a line each: file, key, what to write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One environment: `Settings.load(environment_file("prod", Path("infra/environments")))`.
+
+    Reading is a pure function of the file: no AWS call, no network, no clock.
+
+    :param account: Where we deploy: the instance's AWS account, 12 digits.
+    :param region: Where we deploy: the instance's AWS region.
+    :param on_delete: What happens to stored data when its stack is deleted. Default: it stays.
+    :param tags: The tags of every resource. Default: none.
+    :raises SettingsError: On any inconsistency, however the record is made.
+    """
+
+    account: Annotated[str, ACCOUNT]
+    region: Annotated[str, REGION]
+    on_delete: Literal["retain", "destroy"] = "retain"
+    connect: ConnectSettings
+    media_streaming: MediaStreamingSettings
+    asapp: AsappSettings
+    lifecycle: LifecycleSettings
+    webhook: WebhookSettings = field(default_factory=WebhookSettings)
+    reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    tags: Annotated[
+        Mapping[str, str],
+        table(
+            are_tags,
+            'at most 40 tags: keys of 1 to 128 characters that do not begin "aws:", values up to '
+            "256",
+        ),
+    ] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _checked(asdict(self), source="Settings")
+
+    @classmethod
+    def load(cls, path: Path) -> "Settings":
+        """Reads the TOML file of one environment."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:  # not there, or not UTF-8
+            raise SettingsError(f"{path}: cannot be read as TOML: {error}") from None
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(
+                f"{path}: cannot be read as TOML: {error}{_without_quotes(text, str(error))}"
+            ) from None
+        return cls.from_mapping(data, source=str(path))
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any], source: str = "settings") -> "Settings":
+        """Reads the tables of a TOML file; `source` is what errors call them."""
+        values = _checked(data, source)
+        tables = {
+            table: record(**{each.name: values[f"{table}.{each.name}"] for each in fields(record)})
+            for table, record in _TABLES.items()
+        }
+        return cls(**tables, **{key: values[key] for key in values if "." not in key})
+
+    @property
+    def partition(self) -> str:
+        """The AWS partition of every ARN here: aws, aws-cn or aws-us-gov."""
+        return self.connect.instance_arn.split(":")[1]
+
+
+def environment_file(name: str, folder: Path) -> Path:
+    """Finds the file of an environment.
+
+    :param name: A file of the folder without its ending, or the path of any .toml file.
+    :raises SettingsError: If there is none; it lists the environments that there are. If its name
+        cannot be part of a stack's name.
+    """
+    environments = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    file = Path(name) if name.endswith(".toml") and Path(name).is_file() else environments.get(name)
+    if file is None:
+        remedy = f"write {', '.join(environments) or 'one'}, or the path of a .toml file"
+        raise SettingsError(f"{folder}: has no environment {json.dumps(name)}; {remedy}")
+    if not re.fullmatch("[A-Za-z0-9-]{1,60}", file.stem):
+        better = re.sub("[^A-Za-z0-9]+", "-", file.stem).strip("-")[:60] or "prod"
+        raise SettingsError(
+            f"{file}: its name becomes part of the stacks' names, which have only letters, digits "
+            f'and "-"; call it {better}.toml'
+        )
+    return file
+
+
+_TABLES: dict[str, Any] = {
+    each.name: each.type for each in fields(Settings) if is_dataclass(each.type)
+}
+_FIELDS: dict[str, Field[Any]] = {
+    f"{table}.{each.name}".removeprefix("."): each
+    for table, record in {"": Settings, **_TABLES}.items()
+    for each in fields(record)
+    if each.name not in _TABLES
+}
+_RULES = {name: table(bool, f"[{name}]") for name in _TABLES}
+_RULES |= {key: rule_of(each) for key, each in _FIELDS.items()}
+
+
+def _checked(data: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Every setting by its dotted key.
+
+    :raises SettingsError: with every problem.
+    """
+    given = {
+        key: each.default if each.default_factory is MISSING else each.default_factory()
+        for key, each in _FIELDS.items()
+    }
+    for name, value in data.items():
+        inside = name in _TABLES and isinstance(value, dict)
+        found = {f"{name}.{key}": value[key] for key in value} if inside else {name: value}
+        given |= {key: value for key, value in found.items() if value is not None}
+    faults = {key: _fault(key, value) for key, value in given.items()}
+    right = {key: value for key, value in given.items() if not faults[key]}
+    problems = [f"{key}: {fault}" for key, fault in faults.items() if fault]
+    problems += [f"{key}: {conflict}" for key, conflict in conflicts(right, _RULES)]
+    if problems:
+        raise SettingsError("\n".join(f"{source}: {problem}" for problem in problems))
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in right.items()}
+
+
+def _fault(key: str, value: Any) -> str | None:
+    """What is wrong with one setting by itself, and what to write instead."""
+    if key not in _RULES:
+        names = {each.rpartition(".")[2]: each for each in reversed(_RULES)}
+        close = get_close_matches(key.rpartition(".")[2], names, n=1)
+        return f"is not a setting; {f'did you mean {names[close[0]]}?' if close else 'remove it'}"
+    rule = _RULES[key]
+    if value is MISSING:
+        return f"is missing; write {rule.remedy}"
+    if value is None:  # an optional setting's default
+        return None
+    if (found := TYPES.get(type(value), "a date or time")) != rule.type:
+        return f"is {found}, not {rule.type}; write {rule.remedy}"
+    wrong = [item for item in value if not rule.each.accepts(item)] if rule.each else []
+    if not wrong and rule.accepts(value):
+        return None
+    remedy = rule.each.remedy if rule.each and wrong else rule.remedy
+    return f"{_shown(rule, wrong or [value])} is not accepted; write {remedy}"
+
+
+def _shown(rule: Rule, wrong: list[Any]) -> str:
+    if any(rule.hides(value) for value in wrong):
+        return "the value (not shown, because it may be a secret)"
+    shown = ", ".join(json.dumps(value, default=str) for value in wrong)
+    return shown if len(shown) <= 500 else "the value"
+
+
+def _without_quotes(text: str, error: str) -> str:
+    """A hint, if the line of the error looks like ``mode = adopt``. It shows no value."""
+    at = re.search(r"\(at line (\d+), ", error)
+    line = text.splitlines()[int(at[1]) - 1] if at else ""
+    bare = re.match(r"\s*([\w.-]+)\s*=\s*[A-Za-z]", line)
+    return f'; put the value of {bare[1]} in quotes: {bare[1]} = "…"' if bare else ""

@@ -1,0 +1,254 @@
+"""The tables of an environment's file. What a key accepts stands at its field."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from connect_autotranscribe.settings._rules import (
+    KEY,
+    NETWORK,
+    arn,
+    array,
+    choice,
+    columns_of,
+    number,
+    one_or_more,
+    text,
+)
+
+FIELDS_OF_THE_FEED = ("conversation", "id", "role", "sender", "text", "time")
+_LOGS_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectSettings:
+    """The Amazon Connect instance whose calls are transcribed.
+
+    :param instance_arn: The instance, from its *Account overview* in the AWS console.
+    :param instance_alias: The name in its access URL, which cannot be derived from the ARN.
+    """
+
+    instance_arn: Annotated[str, arn("connect:<region>:<account>:instance/<uuid>")]
+    instance_alias: Annotated[
+        str,
+        text(
+            "(?!d-)[A-Za-z0-9]([A-Za-z0-9-]{0,43}[A-Za-z0-9])?",
+            'the name in https://<name>.my.connect.aws, like "acme"',
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaStreamingSettings:
+    """The Kinesis video streams into which the instance puts call audio; an instance has one such
+    setting.
+
+    :param mode: "adopt": the instance already streams, with this prefix; "manage": the stack turns
+        streaming on.
+    :param prefix: The start of the streams' names; see *Data streaming* of the instance.
+    :param retention_hours: How many hours audio stays readable. For "manage" only.
+    :param key_arn: The customer managed key that encrypts the streams, in the instance's region.
+        Default: AWS's own key, which needs no grant.
+    """
+
+    mode: Literal["adopt", "manage"]
+    # Only what a stream's name can hold: the prefix goes into a policy, where "*" would widen it.
+    prefix: Annotated[
+        str,
+        text("[A-Za-z0-9_.-]{1,128}", '1 to 128 letters, digits, "_", "." or "-", like "acme"'),
+    ]
+    retention_hours: Annotated[
+        int | None,
+        number(1, 87_600, "1 to 87600 hours, like 24; 0 would keep audio for 5 minutes only"),
+    ] = None
+    key_arn: Annotated[str | None, KEY] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsappSettings:
+    """How we reach ASAPP, which of its roles we trust, and what we ask it to transcribe.
+
+    The parameters of transcription are those of
+    https://docs.asapp.com/apis/autotranscribe-media-gateway/start-streaming.
+
+    :param api_host: The origin of ASAPP's API, for instance https://api.asapp.com.
+    :param trusted_role_arns: ASAPP's roles that may read the call audio; ASAPP gives them.
+    :param external_id: What ASAPP presents to read the audio, if agreed. Default: nothing.
+    :param credentials_secret_name: The secret in Secrets Manager that holds the API credentials.
+    :param language: The language of the calls, as an IETF tag. Default: American English.
+    :param redaction: Which text ASAPP sends. Default: only the redacted. An ASAPP account without
+        redaction rules needs "unredacted".
+    :param detailed_tokens: Whether each word comes with its times. Default: no. ASAPP refuses it
+        with any `redaction` but "unredacted".
+    :param audio_recording_allowed: Whether ASAPP may keep the audio. Default: no.
+    :param start_selector: Whether reading begins at the fragment where the call's audio began
+        (the default: no word is lost) or at the moment of the request.
+    :param conversation_id: Which contact id ASAPP gets as the conversation's. Default: the initial
+        one, so that a call is one conversation across transfers.
+    :param customer_id_path: Where a flow finds the customer's id. Default: the phone number.
+    :param agent_id_path: Where a flow finds the agent's id. Default: the user name.
+    """
+
+    api_host: Annotated[
+        str,
+        text(
+            r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?",
+            'a scheme and host with nothing around them, like "https://api.asapp.com"',
+            hides=re.compile("[@?]").search,
+        ),
+    ]
+    trusted_role_arns: Annotated[
+        tuple[str, ...], array(arn("iam::<account>:role/<role>"), at_least=1)
+    ]
+    external_id: Annotated[
+        str | None,
+        text(r"[\w+=,.@:/-]{2,1224}", '2 to 1224 letters, digits or characters of "_+=,.@:/-"'),
+    ] = None
+    credentials_secret_name: Annotated[
+        str,
+        text(
+            "(?!.*[A-Za-z0-9]{32})[A-Za-z0-9/_+=.@-]{1,512}",  # 32 in a row look like a key
+            'a name in Secrets Manager, like "connect-autotranscribe/asapp": no ARN, never the '
+            "secret",
+            hides=lambda value: not value.startswith("arn:"),
+        ),
+    ]
+    language: Annotated[
+        str, text("[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", 'an IETF tag, like "en-US" or "es-US"')
+    ] = "en-US"
+    redaction: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted"
+    detailed_tokens: bool = False
+    audio_recording_allowed: bool = False
+    start_selector: Literal["FRAGMENT_NUMBER", "NOW"] = "FRAGMENT_NUMBER"
+    conversation_id: Literal["InitialContactId", "ContactId", "PreviousContactId"] = (
+        "InitialContactId"
+    )
+    customer_id_path: Annotated[
+        str,
+        text(
+            r"\$(?!\.Agent\b|\['Agent')[.\[].+",
+            'a JSONPath of the customer, like "$.CustomerEndpoint.Address"; no agent is known when '
+            "a call comes in",
+        ),
+    ] = "$.CustomerEndpoint.Address"
+    agent_id_path: Annotated[
+        str, text(r"\$[.\[].+", 'a JSONPath of Amazon Connect, like "$.Agent.UserName"')
+    ] = "$.Agent.UserName"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleSettings:
+    """How a call is followed when no flow runs: at a hold's end, in a transfer, at the hang-up.
+
+    :param mode: "manage": we make a data stream and have the instance publish its agent events
+        there. "adopt": the instance already publishes them, into `stream_arn`. "off": only flows
+        start and stop. Nothing can start again after a hold then, so no flow of ours stops at one,
+        and what is said during a hold is transcribed.
+    :param stream_arn: The data stream of the instance's agent events. For "adopt" only.
+    :param key_arn: The customer managed key that encrypts the stream. For "manage" it must be the
+        one of the instance's call recordings or reports: with any other, Connect publishes nothing.
+        Default: the stream is not encrypted, or with AWS's own key.
+    """
+
+    mode: Literal["manage", "adopt", "off"]
+    stream_arn: Annotated[str | None, arn("kinesis:<region>:<account>:stream/<stream>")] = None
+    key_arn: Annotated[str | None, KEY] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """The endpoint to which ASAPP posts each utterance. It posts once: what we refuse is lost.
+
+    :param secret_in: Where ASAPP puts the shared secret, as agreed with it. Default: a header.
+    :param secret_name: The header or query parameter of the secret. Default: x-webhook-secret.
+    :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: 100; ASAPP
+        sends about 8 for 50 calls at a time.
+    :param throttle_burst: Requests that API Gateway accepts at once. Default: 200.
+    :param allowed_cidrs: The networks that may call. Default: every one that has the secret.
+    :param api_gateway_log_role: "adopt": API Gateway can already write logs in this account and
+        region (the default); "manage": we set its role, for all its APIs, and keep it on delete.
+    """
+
+    secret_in: Literal["header", "query"] = "header"
+    # What both RFC 7230 and API Gateway's mapping of parameters let a header be called.
+    secret_name: Annotated[
+        str,
+        text(
+            "[A-Za-z0-9._$-]+",
+            'a name, like "x-webhook-secret", never the secret',
+            hides=lambda value: True,
+        ),
+    ] = "x-webhook-secret"
+    throttle_rate_per_second: Annotated[int, one_or_more(like=100)] = 100
+    throttle_burst: Annotated[int, one_or_more(like=200)] = 200
+    allowed_cidrs: Annotated[tuple[str, ...], array(NETWORK, at_least=0)] = ()
+    api_gateway_log_role: Literal["adopt", "manage"] = "adopt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciliationSettings:
+    """How a finished call is compared with ASAPP's own transcript of it.
+
+    :param after_minutes: How long after the call's end. Default: 15; late webhook messages have
+        come by then. 0 is for the sandbox.
+    """
+
+    after_minutes: Annotated[int, number(0, 720, "1 to 720 minutes, like 15")] = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSettings:
+    """The nightly copy of ASAPP's feed of utterances, and SQL over it.
+
+    :param mode: "off" (the default); "on": ASAPP's account team has enabled the feed.
+    :param at: When it runs, in UTC; ASAPP updates the feed at 02:00. Default: 02:30.
+    :param keep_days: Days until a file is deleted. Default: 365.
+    :param lookback_days: How many past days each night's run completes. Default: 7.
+    :param columns: What the feed calls "conversation", "id", "role", "sender", "text" or "time",
+        like {text = "utterance_text"}. Default: the usual names, the first that a line has.
+    :param key_arn: The customer managed key that encrypts the files and the results of queries, in
+        the instance's region. Default: S3's own key.
+    """
+
+    mode: Literal["off", "on"] = "off"
+    at: Annotated[
+        str,
+        text(
+            "(0[2-9]|1[0-9]|2[0-3]):[0-5][0-9]",
+            'a time of day in UTC, "02:00" to "23:59", like "02:30"; ASAPP updates the feed at '
+            "02:00",
+        ),
+    ] = "02:30"
+    keep_days: Annotated[int, number(1, 3650, "1 to 3650 days, like 365")] = 365
+    lookback_days: Annotated[int, number(1, 30, "1 to 30 days, like 7")] = 7
+    columns: Annotated[Mapping[str, str], columns_of(FIELDS_OF_THE_FEED)] = field(
+        default_factory=dict
+    )
+    key_arn: Annotated[str | None, KEY] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """How long data is kept.
+
+    :param transcripts_days: Days until a transcript leaves the table. Default: 30.
+    :param logs_days: Days until a log line is deleted, of CloudWatch Logs' choices. Default: 30.
+    """
+
+    transcripts_days: Annotated[int, number(1, 3650, "1 to 3650 days, like 30")] = 30
+    logs_days: Annotated[int, choice(*_LOGS_DAYS, 2557, 2922, 3288, 3653)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmSettings:
+    """Who is notified of an alarm: an address or a topic. Default: nobody.
+
+    :param email: An address, which must confirm the subscription that SNS mails to it.
+    :param topic_arn: An existing SNS topic in the deployment's region.
+    """
+
+    email: Annotated[
+        str | None, text(r"[^@\s]+@[^@\s]+\.[^@\s]+", 'an address, like "ops@example.com"')
+    ] = None
+    topic_arn: Annotated[str | None, arn("sns:<region>:<account>:<topic>")] = None
