@@ -125,10 +125,9 @@ def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
 
 
 def shared_names(module: str) -> ModuleType:
-    """A module of ``shared/`` that holds only constants, so that a name which both a function and
-    its template use is written once.
+    """A module of ``shared/``, for the names that a function and its template both use.
 
-    :param module: Its name, for instance ``log_events``.
+    :param module: Its name, for instance ``log_events``. It may import only the standard library.
     """
     names = ModuleType(module)
     SourceFileLoader(module, str(LAMBDAS / "shared" / f"{module}.py")).exec_module(names)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from export_utterances.bucket import MISSING, Bucket
 from export_utterances.download import Changed
-from export_utterances.file_exporter import STATE, UTTERANCES, FileExporter, Refused
+from export_utterances.file_exporter import FileExporter, Refused
 from export_utterances.progress import Progress
 from export_utterances.retries import Failed, OutOfTime
 from shared import log_events
 from shared.asapp_requests import BadCredentials
+from shared.feeds import STATE, UTTERANCES
 from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)

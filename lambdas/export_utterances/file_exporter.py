@@ -16,8 +16,6 @@ from shared.asapp_requests import AsappRequests, BadCredentials, Credentials, Re
 from shared.http import Origin
 from shared.runtime import Deadline
 
-UTTERANCES, STATE = "utterances", "staging_utterance_state"
-"""The feeds: what was said, without who said it; and who said it, without what."""
 NOT_ENABLED = "perhaps ASAPP's account team has yet to enable the feed"
 _FILES = {"version": "version=1", "format": "format=jsonl"}
 _SHORTEST_TRY_SECONDS = 0.1

@@ -16,20 +16,8 @@ from typing import Any
 
 from reconcile_transcript.alignment import Said
 from reconcile_transcript.messages import Record, moment_ms, record, words
+from shared.feeds import COLUMNS
 from shared.utterance import storable
-
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "conversation": ("external_conversation_id", "externalConversationId"),
-    "id": ("message_id", "utterance_id", "messageId", "utteranceId"),
-    "role": ("sender_role", "role", "sender_type", "participant_role", "speaker"),
-    "sender": ("sender_id", "senderId", "participant_id"),
-    "text": ("utterance", "utterance_text", "text", "message"),
-    "time": (
-        *("utterance_start_ts", "start_ts", "clientTimestamp", "timestamp"),
-        *("utterance_end_ts", "end_ts", "created_ts", "chat_message_event_ts", "instance_ts"),
-    ),
-}
-"""The names of each field, the first that is there counts. Times are ISO 8601 or since 1970."""
 
 _ROLES = {
     **dict.fromkeys(("rep", "representative", "employee"), "agent"),

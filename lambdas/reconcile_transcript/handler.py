@@ -30,6 +30,7 @@ from reconcile_transcript.reconciliation import Reconciler
 from reconcile_transcript.transcripts import Transcripts
 from shared.asapp_requests import BadCredentials
 from shared.botocore_errors import error_code
+from shared.feeds import STATE, UTTERANCES
 from shared.http import Origin
 from shared.runtime import Deadline, LambdaContext, now_ms
 from shared.secrets import AsappCredentials
@@ -41,8 +42,6 @@ _AT_ONCE = 8
 _SECONDS_TO_WRITE = 10.0
 _SECONDS_A_CONVERSATION = 40.0
 _A_MINUTE_MS, _A_DAY_MS = 60_000, 86_400_000
-_UTTERANCES, _STATE = "utterances", "staging_utterance_state"
-"""ASAPP's feeds, as export_utterances calls their folders."""
 
 
 class NotReconciled(Exception):
@@ -156,7 +155,7 @@ def complete(day: date, deadline: Deadline) -> dict[str, Any]:
     ):
         # Two days back: days may be announced the newest first, and a call has two at most.
         days = tuple(day - timedelta(days=back) for back in (2, 1, 0))
-        for feed, add in ((_UTTERANCES, spool.add), (_STATE, spool.add_state)):
+        for feed, add in ((UTTERANCES, spool.add), (STATE, spool.add_state)):
             for file, lines in _objects(feed, days):
                 if malformed := add(_in_time(lines, deadline)):
                     found = {"lines": len(malformed), "numbers": malformed[:20]}

@@ -202,6 +202,7 @@ class Transcription(Deployed):
             "region": self.REGION,
             "connect": {"instance_arn": self.INSTANCE, "instance_alias": "acme"},
             "media_streaming": {"mode": "adopt", "prefix": "acme"},
+            "lifecycle": {"mode": "off"},
         }
         asapp |= given.pop("asapp", {})
         settings = Settings.from_mapping(smallest | given | {"asapp": asapp})

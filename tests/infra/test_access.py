@@ -492,6 +492,7 @@ def test_the_stack_gives_the_role_the_prefix_and_the_key_of_the_audio(mode: str)
             "region": "eu-central-1",
             "connect": {"instance_arn": INSTANCE, "instance_alias": "acme"},
             "media_streaming": media,
+            "lifecycle": {"mode": "off"},
             "asapp": {
                 "api_host": "https://api.asapp.com",
                 "trusted_role_arns": [asapp("one"), asapp("two")],

@@ -13,11 +13,9 @@ import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from connect_autotranscribe import settings
 from connect_autotranscribe.export._utterance_queries import FIELDS, view_sql
 from connect_autotranscribe.export.utterance_export import UtteranceExport
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
-from reconcile_transcript import feed
 
 from .conftest import ACCOUNT, Deployed, Json, Transcription, allow, in_order, new_stack
 
@@ -401,11 +399,6 @@ def test_glue_describes_the_view_as_athena_itself_would(on: Exporting) -> None:
     names = [each["name"] for each in on.view()["columns"]]
     assert storage["Columns"] == [{"Name": name, "Type": "string"} for name in names]
     assert (storage["Location"], storage["SerdeInfo"]) == ("", {})
-
-
-def test_the_view_and_the_reconciliation_look_for_a_field_under_the_same_names() -> None:
-    assert dict(FIELDS) == dict(feed.COLUMNS)
-    assert tuple(FIELDS) == settings._FIELDS_OF_THE_FEED
 
 
 def test_a_known_name_takes_the_place_of_the_usual_ones_in_both(other: Exporting) -> None:

@@ -38,12 +38,13 @@ from export_utterances.bucket import CHECKED, GIVEN_UP, MISSING, Bucket
 from export_utterances.days import days_of, days_to_give_up, last_days
 from export_utterances.download import Download
 from export_utterances.export import Export
-from export_utterances.file_exporter import STATE, UTTERANCES, FileExporter
+from export_utterances.file_exporter import FileExporter
 from export_utterances.handler import NotExported
 from export_utterances.progress import Progress
 from export_utterances.retries import TRIES
 from shared import log_events
 from shared.asapp_requests import BadCredentials
+from shared.feeds import STATE, UTTERANCES
 from shared.runtime import Deadline
 from shared.secrets import AsappCredentials
 

@@ -21,7 +21,7 @@ import pytest
 import shared
 from authorize_webhook import handler as authorize_webhook
 from export_utterances import handler as export_utterances
-from export_utterances.file_exporter import STATE, FileExporter
+from export_utterances.file_exporter import FileExporter
 from export_utterances.handler import NotExported
 from export_utterances.retries import Failed
 from publish_utterance import handler as publish_utterance
@@ -32,6 +32,7 @@ from shared import environment
 from shared.asapp_requests import BadCredentials
 from shared.aws import AwsError
 from shared.connect import NotAContact
+from shared.feeds import STATE
 from shared.secrets import AsappCredentials
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming

@@ -15,7 +15,12 @@ _SILENCE = "Connect would publish nothing into it, and would not say so (docs/de
 def agent_events(plan: Plan) -> Findings:
     lifecycle = plan.settings.lifecycle
     if lifecycle.mode == "off":
-        yield well('lifecycle.mode is "off": flows alone start and stop')
+        yield warning(
+            'are not followed: lifecycle.mode is "off". Only flows start and stop, so what is said '
+            "during a hold is transcribed, and a flow of yours that stops at a hold ends the "
+            "transcript there",
+            'write lifecycle.mode = "manage", or "adopt" if the instance already publishes them',
+        )
         return
     found = storage(plan, "AGENT_EVENTS")
     stream = (found or {}).get("KinesisStreamConfig", {}).get("StreamArn")

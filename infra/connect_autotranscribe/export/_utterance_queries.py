@@ -13,27 +13,19 @@ from aws_cdk import aws_glue as glue
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-UTTERANCES, STATE = FEEDS = ("utterances/", "staging_utterance_state/")
-"""Where a bucket has the files of a feed, in a folder ``dt=2026-11-23/`` for each day."""
+from connect_autotranscribe._functions import shared_names
+
+_FEEDS = shared_names("feeds")
+UTTERANCES, STATE = FEEDS = (f"{_FEEDS.UTTERANCES}/", f"{_FEEDS.STATE}/")
+"""The folders of the bucket in which each feed has a folder ``dt=2026-11-23/`` for each day."""
 RESULTS = "athena-results/"
-"""Where it has the results of queries."""
+"""The folder of query results."""
+FIELDS: Mapping[str, Sequence[str]] = _FEEDS.COLUMNS
+"""The names of each field. The first that a line has counts."""
 
 _MAX_BYTES_A_QUERY = 100 * 1024**3  # about half a dollar
-_FIRST_DAY = "2022-01-01"  # a day before it is not found, whatever is in the bucket
+_FIRST_DAY = "2022-01-01"  # earlier days are not found, even if the bucket has them
 _LINES, _STATE_LINES = "utterance_lines", "utterance_state_lines"
-FIELDS: Mapping[str, Sequence[str]] = {
-    "conversation": ("external_conversation_id", "externalConversationId"),
-    "id": ("message_id", "utterance_id", "messageId", "utteranceId"),
-    "role": ("sender_role", "role", "sender_type", "participant_role", "speaker"),
-    "sender": ("sender_id", "senderId", "participant_id"),
-    "text": ("utterance", "utterance_text", "text", "message"),
-    "time": (
-        *("utterance_start_ts", "start_ts", "clientTimestamp", "timestamp"),
-        *("utterance_end_ts", "end_ts", "created_ts", "chat_message_event_ts", "instance_ts"),
-    ),
-}
-"""Each field, and what ASAPP may call it, which accounts differ in; the first that is there counts.
-``reconcile_transcript`` takes them by the same names."""
 _COLUMNS = {
     "conversation": "conversation_id",
     "id": "message_id",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from connect_autotranscribe._functions import shared_names
 from connect_autotranscribe.settings._rules import (
     KEY,
     NETWORK,
@@ -17,7 +18,7 @@ from connect_autotranscribe.settings._rules import (
     text,
 )
 
-FIELDS_OF_THE_FEED = ("conversation", "id", "role", "sender", "text", "time")
+_FEED_FIELDS = tuple(shared_names("feeds").COLUMNS)
 _LOGS_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192)
 
 
@@ -222,9 +223,7 @@ class ExportSettings:
     ] = "02:30"
     keep_days: Annotated[int, number(1, 3650, "1 to 3650 days, like 365")] = 365
     lookback_days: Annotated[int, number(1, 30, "1 to 30 days, like 7")] = 7
-    columns: Annotated[Mapping[str, str], columns_of(FIELDS_OF_THE_FEED)] = field(
-        default_factory=dict
-    )
+    columns: Annotated[Mapping[str, str], columns_of(_FEED_FIELDS)] = field(default_factory=dict)
     key_arn: Annotated[str | None, KEY] = None
 
 

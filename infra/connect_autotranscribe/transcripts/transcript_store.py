@@ -13,9 +13,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
-from connect_autotranscribe._functions import Function
+from connect_autotranscribe._functions import Function, shared_names
 
-RECONCILE_INDEX = "Reconcile"
+RECONCILE_INDEX: str = shared_names("table").RECONCILE_INDEX
 
 
 class TranscriptStore(Construct):

@@ -31,6 +31,7 @@ ENVIRONMENT: dict[str, Any] = {
     "asapp.api_host": "https://api.asapp.com",
     "asapp.trusted_role_arns": ["arn:aws:iam::999999999999:role/asapp-role"],
     "asapp.credentials_secret_name": SECRET,
+    "lifecycle.mode": "manage",
 }
 
 
