@@ -48,6 +48,7 @@ class Transcription(Stage):
             stop_streaming=control.stop_streaming,
             customer_id_path=settings.asapp.customer_id_path,
             agent_id_path=settings.asapp.agent_id_path,
+            stop_at_hold=settings.lifecycle.mode != "off",
         )
 
 

@@ -19,10 +19,17 @@ _READS_ANSWER = re.compile(r"\$\W{1,3}(External|LambdaInvocation)\b")
 
 
 class CannotWeave(ValueError):
-    """This flow cannot take it; each argument says why, and what to do."""
+    """This flow cannot take it; each argument says why.
+
+    :param remedy: What to do, if the reasons do not say it themselves.
+    """
+
+    def __init__(self, *reasons: str, remedy: str = "") -> None:
+        super().__init__(*reasons)
+        self.remedy = remedy
 
     def __str__(self) -> str:
-        return "; ".join(str(reason) for reason in self.args)
+        return "; ".join(self.args)
 
 
 @dataclass(frozen=True, slots=True)

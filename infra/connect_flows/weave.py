@@ -13,7 +13,7 @@ from connect_flows.blocks import (
 )
 from connect_flows.flow_graph import CannotWeave, Edge, FlowGraph, Insertion
 from connect_flows.flow_types import HOLDS, OUTBOUND_WHISPER, WHISPERS
-from connect_flows.rules import Problem, check, examine
+from connect_flows.rules import Problem, examine
 from connect_flows.transcription_blocks import (
     SILENCE,
     media_streaming,
@@ -77,15 +77,22 @@ class Woven:
     :param content: The new flow. The flow that was given is unchanged.
     :param insertions: Empty if everything was there already.
     :param notes: What the person who weaves must know.
+    :param remarks: What differs from the rules, although Connect takes it.
     """
 
     content: dict[str, Any]
     insertions: tuple[Insertion, ...]
     notes: tuple[str, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
 
 def weave(
-    content: Mapping[str, Any], type: str, *, start: Start | None = None, stop: Stop | None = None
+    content: Mapping[str, Any],
+    type: str,
+    *,
+    start: Start | None = None,
+    stop: Stop | None = None,
+    margin: int = 0,
 ) -> Woven:
     """Put start and stop where they belong in a flow of this type.
 
@@ -100,10 +107,18 @@ def weave(
 
     Every path keeps its blocks, their parameters and their order. Weaving twice changes nothing.
 
+    :param margin: Characters to keep free under Connect's limit, for ARNs that are known only at
+        deployment.
     :raises CannotWeave: where that would change what the flow does, where there is no place for it,
         or where Connect would refuse the flow, as it is or as it would be.
     """
-    _refuse(check(content, type), "as it is")
+    before = examine(content, type)
+    _refuse(
+        [each for each in before if each.refuses],
+        "as it is",
+        f"mend it in the flow designer and export it again, or correct the type if {type} is not "
+        "its",
+    )
     if start and stop and start.function_arn == stop.function_arn:
         raise CannotWeave("start and stop are the same function: give the ARN of each")
     graph = FlowGraph(copy.deepcopy(dict(content)))
@@ -116,16 +131,20 @@ def weave(
                 "has just begun: weave start alone"
             )
         _weave_stop(graph, type, stop)
-    before = examine(content, type)
-    new = [each for each in examine(graph.content, type) if each not in before]
-    _refuse(new, "with transcription in it")
+    after = examine(graph.content, type, margin=margin)
+    _refuse(
+        [each for each in after if each not in before],
+        "with transcription in it",
+        "give it that room before transcription is woven in",
+    )
     notes = (_NOTHING_RUNS_AT_RESUME,) if stop is not None and type in HOLDS else ()
-    return Woven(graph.content, tuple(graph.insertions), notes)
+    return Woven(graph.content, tuple(graph.insertions), notes, tuple(after))
 
 
-def _refuse(problems: Collection[Problem], when: str) -> None:
+def _refuse(problems: Collection[Problem], when: str, remedy: str) -> None:
     if problems:
-        raise CannotWeave(*(f"Connect would refuse it {when}: {problem}" for problem in problems))
+        reasons = (f"Connect would refuse it {when}: {problem}" for problem in problems)
+        raise CannotWeave(*reasons, remedy=remedy)
 
 
 def _weave_start(graph: FlowGraph, type: str, start: Start) -> None:

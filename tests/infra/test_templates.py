@@ -34,9 +34,9 @@ FUNCTIONS = {
     "publish_utterance",
     "reconcile_transcript",
     "read_transcript",
+    "follow_agent_events",
+    "follow_contact_events",
 }
-LIFECYCLE = {"follow_agent_events", "follow_contact_events"}
-"""Those of an environment that has the lifecycle on."""
 EXPORT = {"export_utterances"}
 """Those of an environment that has the export on."""
 
@@ -55,7 +55,6 @@ def government(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
         ("# key_arn", "key_arn"),
         ("# external_id", "external_id"),
         ('mode = "adopt"  ', 'mode = "manage"'),
-        ('mode = "off"                # flows', 'mode = "manage"  # flows'),
         ('mode = "off"                # "on"', 'mode = "on"  # "on"'),
         ("# retention_hours", "retention_hours"),
         ('api_gateway_log_role = "adopt"', 'api_gateway_log_role = "manage"'),
@@ -271,7 +270,8 @@ def fates(assembly: Assembly) -> dict[str, set[object]]:
 
 
 def test_all_that_holds_data_in_production_outlives_its_stack(production: Assembly) -> None:
-    assert fates(production) == {kind: {("Retain", "Retain")} for kind in STATEFUL}
+    holding = {*STATEFUL, *OF_THE_INSTANCE}
+    assert fates(production) == {kind: {("Retain", "Retain")} for kind in holding}
 
 
 def test_what_an_instance_is_set_to_outlives_even_an_environment_that_is_destroyed(
@@ -285,7 +285,8 @@ def test_what_an_instance_is_set_to_outlives_even_an_environment_that_is_destroy
 def test_nothing_in_production_holds_data_unsaid(production: Assembly) -> None:
     kinds = {each["Type"] for each in production.resources}
     holding = {"Bucket", "Key", "Stream", "DBInstance", "FileSystem", "GlobalTable", "Volume"}
-    assert not {kind for kind in kinds if kind.split("::")[-1] in holding}
+    found = {kind for kind in kinds if kind.split("::")[-1] in holding}
+    assert found == {"AWS::Kinesis::Stream"} <= {*OF_THE_INSTANCE}
 
 
 def test_the_stacks_of_production_are_protected_and_carry_its_tags(production: Assembly) -> None:
@@ -323,8 +324,8 @@ def files(folder: Path) -> list[Path]:
     ("environment_name", "functions"),
     [
         ("prod", FUNCTIONS),
-        ("dev", FUNCTIONS | LIFECYCLE),
-        ("sandbox", FUNCTIONS | LIFECYCLE | EXPORT),
+        ("dev", FUNCTIONS),
+        ("sandbox", FUNCTIONS | EXPORT),
     ],
 )
 def test_each_function_gets_its_folder_and_nothing_else_but_what_it_imports_of_shared(

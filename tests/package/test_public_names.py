@@ -46,7 +46,8 @@ def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
         (getattr(connect_autotranscribe, name).__module__, name)
         for name in connect_autotranscribe.__all__
     }
-    settings = {(f"{PACKAGE}.settings", name) for name in ("Settings", "SettingsError")}
+    names = ("Settings", "SettingsError")
+    settings = {(f"{PACKAGE}.settings.environment", name) for name in names}
     assert found - public == set(), "export it, or put an underscore before its module's name"
     assert public == found | settings
 

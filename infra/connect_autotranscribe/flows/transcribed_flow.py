@@ -15,12 +15,15 @@ from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_flows.blocks import InvokeLambdaFunction
 from connect_flows.flow import described, listed, to_json, wrong_names
 from connect_flows.flow_content import NotAFlow, parse
+from connect_flows.flow_graph import CannotWeave
 from connect_flows.flow_types import FLOW_TYPES
-from connect_flows.rules import MARGIN_FOR_TOKENS, check, examine, unknown_types
+from connect_flows.rules import MARGIN_FOR_TOKENS, unknown_types
 from connect_flows.start_attributes import start_attributes
-from connect_flows.weave import Before, Start, Stop, Woven, weave
+from connect_flows.weave import Before, Start, Stop, weave
 
 _EVERY_ENDING: tuple[Before, ...] = get_args(Before)
+STOPS_AT_HOLD = "connect-autotranscribe:stops-at-hold"
+"""The id of the warning at a hold flow with a stop."""
 _OUR_NAMES = re.compile(r"(Start|Stop) transcription( \d+)?")
 
 
@@ -43,11 +46,12 @@ class TranscribedFlow(Construct):
         parsed.
     :param start_streaming: The function that starts, associated with this instance. Default: no
         start is woven in.
-    :param stop_streaming: The function that stops, likewise. Default: no stop is woven in.
+    :param stop_streaming: The function that stops, associated with this instance. Default: no stop
+        is woven in.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
-    :param agent_id_path: The JSONPath of ASAPP's ``agentId``; not passed where it is ``$.Agent``'s
-        and flows of this type know no agent.
-    :param stop_before: Blocks ahead of which it stops: ``transfer``, ``disconnect``, ``end``.
+    :param agent_id_path: The JSONPath of ASAPP's ``agentId``. It is not passed if it is one of
+        ``$.Agent`` and flows of this type know no agent.
+    :param stop_before: Blocks before which it stops: ``transfer``, ``disconnect``, ``end``.
         Default: all three.
     :param description: What the flow does, for the person who opens it in the flow designer.
 
@@ -100,16 +104,24 @@ class TranscribedFlow(Construct):
                 start = Start(function_arn=start_streaming.arn, attributes=attributes)
             if stop_streaming is not None:
                 stop = Stop(function_arn=stop_streaming.arn, before=stop_before)
-            woven = _woven(flow, type, start, stop)
+            if before := _woven_before(flow, {function.arn for function in functions}):
+                raise CannotWeave(
+                    *before,
+                    remedy="give the flow as it was before that, or, if these are blocks of yours, "
+                    "rename them",
+                )
+            woven = weave(flow, type, start=start, stop=stop, margin=MARGIN_FOR_TOKENS)
         except RecursionError:
             raise ValueError(f"the flow {name!r}: it is nested too deep to be a flow") from None
         except NotAFlow as problem:
             raise ValueError(
                 f"the flow {name!r}: {problem}; content is what the flow designer exports"
             ) from None
+        except CannotWeave as problem:
+            reasons = [listed(problem.args), *filter(None, [problem.remedy])]
+            raise ValueError(f"the flow {name!r}: {'; '.join(reasons)}") from None
         except ValueError as problem:
-            reasons = listed([str(each) for each in problem.args])
-            raise ValueError(f"the flow {name!r}: {reasons}") from None
+            raise ValueError(f"the flow {name!r}: {problem}") from None
         #: What was put where.
         self.insertions = woven.insertions
         self.resource = connect.CfnContactFlow(
@@ -124,9 +136,10 @@ class TranscribedFlow(Construct):
         self.arn = self.resource.attr_contact_flow_arn
         # A function that is not associated yet fails without a trace.
         self.node.add_dependency(*functions)
-        noted = [str(each) for each in examine(woven.content, type) if not each.refuses]
-        for note in (*noted, *woven.notes):
-            Annotations.of(self).add_info(f"{name!r}: {note}")
+        for remark in woven.remarks:
+            Annotations.of(self).add_info(f"{name!r}: {remark}")
+        for note in woven.notes:
+            Annotations.of(self).add_warning_v2(STOPS_AT_HOLD, f"{name!r}: {note}")
         if unknown := unknown_types(flow):
             Annotations.of(self).add_info(
                 f"{name!r}: not checked, because no rule is known: {', '.join(unknown)}"
@@ -160,24 +173,6 @@ def _wrong_endings(stop_before: Collection[Before]) -> Iterator[str]:
         yield f"stop_before is {stop_before!r}: give a list of {', '.join(_EVERY_ENDING)}"
 
 
-def _woven(flow: Mapping[str, Any], type: str, start: Start | None, stop: Stop | None) -> Woven:
-    _refuse(
-        check(flow, type),
-        f"mend it in the flow designer and export it again, or correct the type if {type} is not "
-        "its",
-    )
-    _refuse(
-        _woven_before(flow, {each.function_arn for each in (start, stop) if each}),
-        "give the flow as it was before that, or, if these are blocks of yours, rename them",
-    )
-    woven = weave(flow, type, start=start, stop=stop)
-    _refuse(
-        check(woven.content, type, margin=MARGIN_FOR_TOKENS),
-        "give it that room before transcription is woven in",
-    )
-    return woven
-
-
 def _woven_before(flow: Mapping[str, Any], arns: Collection[str]) -> list[str]:
     """Blocks of an earlier weaving, which would be woven once more: they name another ARN."""
     return [
@@ -198,8 +193,3 @@ def _text(content: str | Mapping[str, Any]) -> str:
         return json.dumps(content)
     except TypeError as error:
         raise NotAFlow(f"its content is not what JSON can hold: {error}") from None
-
-
-def _refuse(problems: Collection[object], remedy: str) -> None:
-    if problems:
-        raise ValueError(f"it cannot be used: {listed([str(each) for each in problems])}; {remedy}")

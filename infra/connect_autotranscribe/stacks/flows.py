@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -14,7 +13,7 @@ from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
 from connect_flows.blocks import Prompt
-from connect_flows.flow import Flow
+from connect_flows.flow import Flow, FlowModule
 from connect_flows.ready_made.disconnect import disconnect
 from connect_flows.ready_made.hold_and_queue import (
     DEFAULT_HOLD_PROMPTS,
@@ -41,25 +40,31 @@ from connect_flows.transcription_blocks import SILENCE
 class FlowsStack(Stack):
     """Flows and modules that start and stop transcription, in one Connect instance.
 
-    One flow for each moment of a call, none of which runs until a flow, a queue or a quick connect
-    of yours names it. The transfer flows set this stack's agent whisper and customer hold flows for
-    the next agent, the outbound whisper its customer hold and disconnect flows. Where you have
-    others, make such a flow with `TranscriptionFlow`, under another name and with your ARNs.
+    The stack has one flow for each moment of a call. None of them runs until a flow, a queue or a
+    quick connect of yours names it. The transfer flows set this stack's agent whisper and customer
+    hold flows for the next agent. The outbound whisper sets its customer hold and disconnect flows.
+    If you have others, make such a flow with `TranscriptionFlow`, under another name and with your
+    ARNs.
 
     :param instance_arn: The Connect instance, whole ARN.
     :param start_streaming: The alias that flows invoke to start; its ARN ≤ 140 characters.
     :param stop_streaming: The alias that flows invoke to stop; its ARN ≤ 140 characters.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not ``$.Agent``'s.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
+    :param stop_at_hold: Whether transcription stops at each hold. Say so only if a `CallLifecycle`
+        follows the instance's agent events: no flow runs when a hold ends, so nothing else starts
+        transcription again. Default: no; this stack has no customer hold flow, sets none, and what
+        is said during a hold is transcribed.
     :param connected_prompt: What the customer whisper says. Default: "You are now connected."
     :param outbound_prompt: What a customer whom an agent calls hears on answering. Default: a tenth
         of a second of silence.
     :param hold_prompts: What a customer on hold hears, looped; for music give a recorded prompt.
-        Default: a short spoken message, then 20 s of silence.
-    :param queue_prompts: What a customer in the queue hears, likewise.
+        Only with ``stop_at_hold``. Default: a short spoken message, then 20 s of silence.
+    :param queue_prompts: What a customer in the queue hears, looped. Default: a short spoken
+        message, then 20 s of silence.
     :param transfer_prompt: What is heard before a transfer. Default: "Transferring now."
-    :param failed_transfer_prompt: What is heard where a queue is full. Default: "The transfer is
-        not possible now."
+    :param failed_transfer_prompt: What is heard if a queue is full. Default: "The transfer is not
+        possible now."
     :param kwargs: Those of `aws_cdk.Stack`, such as ``env`` and ``description``.
 
     .. code-block:: python
@@ -72,8 +77,12 @@ class FlowsStack(Stack):
             stop_streaming=control.stop_streaming,
             customer_id_path=settings.asapp.customer_id_path,
             agent_id_path=settings.asapp.agent_id_path,
+            stop_at_hold=settings.lifecycle.mode != "off",
         )
     """
+
+    customer_hold: TranscriptionFlow | None
+    """None without ``stop_at_hold``."""
 
     def __init__(
         self,
@@ -85,78 +94,70 @@ class FlowsStack(Stack):
         stop_streaming: lambda_.IFunction,
         customer_id_path: str,
         agent_id_path: str,
+        stop_at_hold: bool = False,
         connected_prompt: Prompt = DEFAULT_CONNECTED_PROMPT,
         outbound_prompt: Prompt = SILENCE,
-        hold_prompts: Sequence[Prompt] = DEFAULT_HOLD_PROMPTS,
+        hold_prompts: Sequence[Prompt] | None = None,
         queue_prompts: Sequence[Prompt] = DEFAULT_QUEUE_PROMPTS,
         transfer_prompt: Prompt = DEFAULT_TRANSFER_PROMPT,
         failed_transfer_prompt: Prompt = DEFAULT_FAILED_TRANSFER_PROMPT,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
-        self.start_function = FlowFunction(
-            self, "StartFunction", instance_arn=instance_arn, function=start_streaming
-        )
-        self.stop_function = FlowFunction(
-            self, "StopFunction", instance_arn=instance_arn, function=stop_streaming
-        )
-        self.start_module = TranscriptionModule(
-            self,
-            "StartModule",
-            instance_arn=instance_arn,
-            module=start_module(
-                start_function_arn=self.start_function.arn, customer_id_path=customer_id_path
-            ),
-        )
-        self.stop_module = TranscriptionModule(
-            self,
-            "StopModule",
-            instance_arn=instance_arn,
-            module=stop_module(stop_function_arn=self.stop_function.arn),
-        )
+        if hold_prompts is not None and not stop_at_hold:
+            raise ValueError(
+                f"{self.node.path}: hold_prompts is for the hold flow, which is made only with "
+                "stop_at_hold=True; write that, or leave hold_prompts out"
+            )
+        self._instance_arn = instance_arn
+        self._made: list[Construct] = []
+        self.start_function = self._function("StartFunction", start_streaming)
+        self.stop_function = self._function("StopFunction", stop_streaming)
         start, stop = self.start_function.arn, self.stop_function.arn
         ids = {"customer_id_path": customer_id_path, "agent_id_path": agent_id_path}
 
-        def flow(id: str, ready_made: Flow) -> TranscriptionFlow:
-            return TranscriptionFlow(self, id, instance_arn=instance_arn, flow=ready_made)
-
-        self.agent_whisper = flow("AgentWhisper", agent_whisper(start_function_arn=start, **ids))
-        self.customer_whisper = flow(
+        self.start_module = self._module(
+            "StartModule", start_module(start_function_arn=start, customer_id_path=customer_id_path)
+        )
+        self.stop_module = self._module("StopModule", stop_module(stop_function_arn=stop))
+        self.agent_whisper = self._flow(
+            "AgentWhisper", agent_whisper(start_function_arn=start, **ids)
+        )
+        self.customer_whisper = self._flow(
             "CustomerWhisper",
             customer_whisper(start_function_arn=start, prompt=connected_prompt, **ids),
         )
-        self.customer_hold = flow(
-            "CustomerHold", customer_hold(stop_function_arn=stop, prompts=hold_prompts)
-        )
-        self.disconnect = flow("Disconnect", disconnect(stop_function_arn=stop))
-        self.outbound_whisper = flow(
+        self.customer_hold = None
+        if stop_at_hold:
+            prompts = hold_prompts or DEFAULT_HOLD_PROMPTS
+            hold = customer_hold(stop_function_arn=stop, prompts=prompts)
+            self.customer_hold = self._flow("CustomerHold", hold)
+        hold_arn = self.customer_hold.arn if self.customer_hold else ""
+        self.disconnect = self._flow("Disconnect", disconnect(stop_function_arn=stop))
+        self.outbound_whisper = self._flow(
             "OutboundWhisper",
             outbound_whisper(
                 start_function_arn=start,
                 prompt=outbound_prompt,
-                customer_hold_flow_arn=self.customer_hold.arn,
+                customer_hold_flow_arn=hold_arn,
                 disconnect_flow_arn=self.disconnect.arn,
                 **ids,
             ),
         )
-        self.customer_queue = flow(
+        self.customer_queue = self._flow(
             "CustomerQueue", customer_queue(stop_function_arn=stop, prompts=queue_prompts)
         )
-        # No disconnect flow: it hangs up, and Connect does not say that it waits until the last of
-        # three has left.
+        # They set no disconnect flow: it hangs up, and Connect does not say that it waits until the
+        # last of three has left.
         next_agents = {
             "agent_whisper_flow_arn": self.agent_whisper.arn,
-            "customer_hold_flow_arn": self.customer_hold.arn,
+            "customer_hold_flow_arn": hold_arn,
         }
-        self.agent_transfer = flow(
+        self.agent_transfer = self._flow(
             "AgentTransfer",
-            agent_transfer(
-                stop_function_arn=stop,
-                prompt=transfer_prompt,
-                **next_agents,
-            ),
+            agent_transfer(stop_function_arn=stop, prompt=transfer_prompt, **next_agents),
         )
-        self.queue_transfer = flow(
+        self.queue_transfer = self._flow(
             "QueueTransfer",
             queue_transfer(
                 stop_function_arn=stop,
@@ -165,31 +166,26 @@ class FlowsStack(Stack):
                 **next_agents,
             ),
         )
-        # The Connect API takes two requests a second, and CloudFormation would send all at once.
-        for earlier, later in pairwise(
-            (
-                self.start_function,
-                self.stop_function,
-                self.start_module,
-                self.stop_module,
-                self.agent_whisper,
-                self.customer_whisper,
-                self.customer_hold,
-                self.disconnect,
-                self.outbound_whisper,
-                self.customer_queue,
-                self.agent_transfer,
-                self.queue_transfer,
-            )
-        ):
-            later.node.add_dependency(earlier)
-        CfnOutput(self, "StartModuleArn", value=self.start_module.arn)
-        CfnOutput(self, "StopModuleArn", value=self.stop_module.arn)
-        CfnOutput(self, "AgentWhisperFlowArn", value=self.agent_whisper.arn)
-        CfnOutput(self, "CustomerWhisperFlowArn", value=self.customer_whisper.arn)
-        CfnOutput(self, "CustomerHoldFlowArn", value=self.customer_hold.arn)
-        CfnOutput(self, "DisconnectFlowArn", value=self.disconnect.arn)
-        CfnOutput(self, "OutboundWhisperFlowArn", value=self.outbound_whisper.arn)
-        CfnOutput(self, "CustomerQueueFlowArn", value=self.customer_queue.arn)
-        CfnOutput(self, "AgentTransferFlowArn", value=self.agent_transfer.arn)
-        CfnOutput(self, "QueueTransferFlowArn", value=self.queue_transfer.arn)
+
+    def _function(self, id: str, function: lambda_.IFunction) -> FlowFunction:
+        made = FlowFunction(self, id, instance_arn=self._instance_arn, function=function)
+        self._after_the_one_before(made)
+        return made
+
+    def _module(self, id: str, module: FlowModule) -> TranscriptionModule:
+        made = TranscriptionModule(self, id, instance_arn=self._instance_arn, module=module)
+        self._after_the_one_before(made)
+        CfnOutput(self, f"{id}Arn", value=made.arn)
+        return made
+
+    def _flow(self, id: str, flow: Flow) -> TranscriptionFlow:
+        made = TranscriptionFlow(self, id, instance_arn=self._instance_arn, flow=flow)
+        self._after_the_one_before(made)
+        CfnOutput(self, f"{id}FlowArn", value=made.arn)
+        return made
+
+    def _after_the_one_before(self, made: Construct) -> None:
+        """The Connect API takes two requests a second; CloudFormation would send all at once."""
+        if self._made:
+            made.node.add_dependency(self._made[-1])
+        self._made.append(made)

@@ -38,6 +38,7 @@ from tests.flows.ready_made.made import (
 def a_flows_stack(
     app: App, start: lambda_.IFunction, stop: lambda_.IFunction, **arguments: Any
 ) -> FlowsStack:
+    arguments = {"stop_at_hold": True} | arguments
     return FlowsStack(
         app,
         "Flows",
