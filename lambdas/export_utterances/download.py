@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Callable
 from functools import cache
 
@@ -161,4 +160,4 @@ class Download:
 
 @cache
 def _connections() -> urllib3.PoolManager:
-    return urllib3.PoolManager(ssl_context=ssl.create_default_context())
+    return urllib3.PoolManager(cert_reqs="CERT_REQUIRED")

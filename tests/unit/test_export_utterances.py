@@ -41,7 +41,7 @@ from export_utterances.export import Export
 from export_utterances.file_exporter import FileExporter
 from export_utterances.handler import NotExported
 from export_utterances.progress import Progress
-from export_utterances.retries import TRIES
+from export_utterances.retries import TRIES, Failed
 from shared import log_events
 from shared.asapp_requests import BadCredentials
 from shared.feeds import STATE, UTTERANCES
@@ -757,6 +757,18 @@ def test_where_asapp_speaks_https_a_file_comes_by_https_only(
     feed.days = {DAY: {"file1.jsonl": b"words"}}
     assert night.run(DAY).files == files
     assert len(feed.downloads) == files
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_server_whose_certificate_nobody_vouches_for_gives_no_file(
+    feed: Feed, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    url = f"{feed.url.replace('http:', 'https:')}/files/{UTTERANCES}/{DAY}/file1.jsonl"
+    with pytest.raises(Failed, match="download: SSLError"):
+        Download(lambda: url, Deadline(600, night.clock)).open()
+    assert feed.downloads == []
 
 
 def test_the_feed_is_late_where_yesterday_has_no_files(feed: Feed, night: Night) -> None:
