@@ -14,7 +14,7 @@ conversation, so that only one invocation at a time sends requests to ASAPP:
 from __future__ import annotations
 
 import logging
-import uuid
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -97,7 +97,7 @@ def sync(
     """
     deadline = deadline.at_most(_LONGEST_SECONDS)
     clock = deadline.clock
-    attempt = uuid.uuid4().hex
+    attempt = os.urandom(16).hex()
     awaited = ""
     answer: Answer | None = None
     pause = _FIRST_POLL_SECONDS
@@ -150,7 +150,7 @@ def sync(
                     answer = answer if answer and asked else latest
                     if not has_changed or latest.status in _FAILED:
                         return answer
-                    attempt = uuid.uuid4().hex
+                    attempt = os.urandom(16).hex()
                     seen = conversations.read(conversation_id, deadline)
                     continue
                 if not is_busy:
