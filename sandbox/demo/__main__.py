@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,13 @@ from sandbox.asapp.double import Delivery
 from sandbox.connect.scenarios import CALLS, WITH_MODULES
 from sandbox.demo.played_call import Call, play_all
 from sandbox.demo.screen import Screen
-from sandbox.demo.summary import Summary, summarise, wait_for_arrival, wait_for_end
+from sandbox.demo.summary import (
+    Summary,
+    summarise,
+    wait_for_arrival,
+    wait_for_end,
+    wait_for_events,
+)
 from sandbox.stacks.deployment import Deployment
 from sandbox.stacks.emulator import SandboxError
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
@@ -96,7 +101,7 @@ def demo(screen: Screen) -> Summary:
             deployment.reconcile()
             for call in calls:
                 screen.recovered(call, _transcript(deployment, call))
-            time.sleep(2)  # a duplicate that is stored as a second utterance would come late
+            wait_for_events(deployment, calls, published, _SECONDS_TO_ARRIVE)
         summary = summarise(calls, deployment, asapp, published)
         screen.summary(summary)
         screen.step("stopping the emulator and the double")

@@ -98,6 +98,24 @@ def wait_for_end(deployment: Deployment, calls: Sequence[Call], seconds: float) 
         time.sleep(0.3)
 
 
+def wait_for_events(
+    deployment: Deployment,
+    calls: Sequence[Call],
+    published: Mapping[str, Published],
+    seconds: float,
+) -> None:
+    """Wait until the webhook's queue is empty and all that is stored has been heard on the bus, or
+    the time is over."""
+    until = time.monotonic() + seconds
+    guids = [call.contact.contact_id for call in calls]
+    while time.monotonic() < until:
+        if deployment.queue_is_empty() and all(
+            _id(item) in published for guid in guids for item in stored(deployment, guid)
+        ):
+            return
+        time.sleep(0.3)
+
+
 def stored(deployment: Deployment, guid: str) -> Sequence[Mapping[str, Any]]:
     """The utterances of a conversation that the table holds, as they were spoken."""
     return in_order(deployment.conversation(guid))

@@ -83,15 +83,18 @@ class AgentEventReader:
             for shard_id, iterator in self._iterators.items():
                 answer = self._kinesis.get_records(ShardIterator=iterator)
                 self._iterators[shard_id] = answer["NextShardIterator"]
+                by_agent = defaultdict(list)
                 for record in answer["Records"]:
-                    self._take(record["PartitionKey"], self._as_delivered(shard_id, record))
+                    by_agent[record["PartitionKey"]].append(self._as_delivered(shard_id, record))
+                for agent, records in by_agent.items():
+                    self._take(agent, records)
 
-    def _take(self, agent: str, record: Json) -> None:
+    def _take(self, agent: str, records: list[Json]) -> None:
         with self._one:
-            self._waiting[agent].append(record)
-            if len(self._waiting[agent]) > 1:
-                return
-        self._pool.submit(self._deliver, agent)
+            is_under_way = bool(self._waiting[agent])
+            self._waiting[agent] += records
+        if not is_under_way:
+            self._pool.submit(self._deliver, agent)
 
     def _deliver(self, agent: str) -> None:
         """Invoke the function with an agent's records, until there are no more of them."""

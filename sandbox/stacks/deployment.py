@@ -90,6 +90,20 @@ class Deployment:
         return name
 
     @cached_property
+    def queue_url(self) -> str:
+        """The webhook's queue."""
+        (name,) = self._resources("AWS::SQS::Queue", "TranscriptWebhookQueue")
+        return name
+
+    def queue_is_empty(self) -> bool:
+        """Whether the webhook's queue has no message, not even one that is being stored."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.emulator.client("sqs").get_queue_attributes(
+            QueueUrl=self.queue_url, AttributeNames=names
+        )
+        return all(found["Attributes"][name] == "0" for name in names)
+
+    @cached_property
     def webhook_url(self) -> str:
         return self._served("TranscriptWebhook", self.outputs["WebhookUrl"])
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,20 +80,27 @@ def stopping_on_signals(make_target: Path | None) -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    for each in _SIGNALS:
-        signal.signal(each, stop)
-    if not make_target:
-        yield
-        return
-    make_target.touch()
-    threading.Thread(target=_watch, args=(make_target, os.getppid()), daemon=True).start()
+    before = {each: signal.signal(each, stop) for each in _SIGNALS}
+    done = threading.Event()
     try:
+        if make_target:
+            make_target.touch()
+            watch = threading.Thread(
+                target=_watch, args=(make_target, os.getppid(), done), daemon=True
+            )
+            watch.start()
         yield
     finally:
-        make_target.unlink(missing_ok=True)
+        done.set()
+        if make_target:
+            make_target.unlink(missing_ok=True)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _watch(make_target: Path, make: int) -> None:
+def _watch(make_target: Path, make: int, done: threading.Event) -> None:
     while make_target.exists() and os.getppid() == make:
-        time.sleep(0.2)
-    os.kill(os.getpid(), signal.SIGINT)
+        if done.wait(0.2):
+            return
+    if not done.is_set():
+        os.kill(os.getpid(), signal.SIGINT)
