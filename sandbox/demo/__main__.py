@@ -40,7 +40,7 @@ COURSES = (
 PACE = 0.03
 """Seconds for a scripted second: a call of three minutes takes five seconds."""
 _SECONDS_BETWEEN_CALLS = 0.3
-_SECONDS_TO_ARRIVE = 60
+_SECONDS_TO_ARRIVE = 300
 
 
 def quickened(conversation: Conversation) -> Conversation:

@@ -27,7 +27,7 @@ DISCONNECT = ("Transcription disconnect", "CONTACT_FLOW")
 START_MODULE = "Start transcription"
 STOP_MODULE = "Stop transcription"
 
-_SECONDS_TO_BE_TOLD = 60
+_SECONDS_TO_BE_TOLD = 180
 
 
 @dataclass(frozen=True, slots=True)
