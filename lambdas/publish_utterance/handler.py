@@ -26,18 +26,9 @@ DETAIL_TYPE = "Utterance"
 _ENTRIES_A_CALL = 10
 _BYTES_A_CALL = 240 * 1024
 """EventBridge takes 10 entries and 256 KB in one PutEvents, other fields included."""
-_FIELDS = (
-    "conversationId",
-    "streamId",
-    "role",
-    "senderId",
-    "startMs",
-    "endMs",
-    "text",
-    "source",
-    "receivedAt",
-    "storedAt",
-)
+_FIELDS = ("conversationId", "role", "senderId", "text", "source", "receivedAt", "storedAt")
+_TIMES = ("streamId", "startMs", "endMs")
+_TIMES_IF_RECOVERED = ("startedAt", "endedAt")
 
 Entry = dict[str, str]
 Numbered = tuple[str, Entry]
@@ -61,12 +52,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def entry(image: Mapping[str, Any], bus: str) -> Entry:
     """The event of one utterance; its detail's ``id`` is the same at every delivery.
 
+    If the webhook brought it, it has its stream and milliseconds from its start; if it was
+    recovered, it has ``startedAt`` and ``endedAt``, in milliseconds since 1970.
+
     A text that does not fit into an event stays in the table, and the event says so with
     ``"textOmitted": true``.
     """
     item = table.values(image)
     detail = {"id": f"{item['conversationId']}/{item['item']}"}
-    detail |= {field: item[field] for field in _FIELDS}
+    times = _TIMES_IF_RECOVERED if "startedAt" in item else _TIMES
+    detail |= {field: item[field] for field in (*_FIELDS, *times)}
     content = json.dumps(detail, ensure_ascii=False)
     if len(content.encode()) > _BYTES_A_CALL:
         content = json.dumps(detail | {"text": "", "textOmitted": True}, ensure_ascii=False)

@@ -14,8 +14,8 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from reconcile_transcript.alignment import Said
-from reconcile_transcript.messages import Record, moment_ms, record, words
+from reconcile_transcript.alignment.utterances import Said
+from reconcile_transcript.record import Record, moment_ms, record, words
 from shared.feeds import COLUMNS
 from shared.utterance import storable
 
@@ -138,6 +138,11 @@ class Spool:
                 )
         self._lines.execute("COMMIT")
         return malformed
+
+    def conversations(self) -> list[str]:
+        """Those of which there is a line."""
+        found = self._lines.execute("SELECT DISTINCT conversation FROM said ORDER BY 1")
+        return [conversation_id for (conversation_id,) in found]
 
     def record(self, conversation_id: str) -> Record:
         """One conversation's lines, in the feed's order."""

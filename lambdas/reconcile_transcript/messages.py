@@ -1,123 +1,104 @@
 """ASAPP's own record of a conversation, after it has ended: GET messages.
 
 Source: ASAPP's *Conversation* API. One answer holds at most 1,000 messages, without a second page,
-and is to be had for seven days.
+and ASAPP keeps it for seven days. ASAPP's limits are those of the account: calls that start and
+stop need them first.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import random
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from reconcile_transcript.alignment import Said
-from shared.asapp_requests import BadCredentials, Credentials, error_code
-from shared.http import NoAnswer, Origin
-from shared.runtime import Deadline
+from reconcile_transcript.alignment.utterances import Said
+from reconcile_transcript.record import Record, moment_ms, record, words
+from shared import log_events
+from shared.asapp_requests import NOT_JSON, Answer, AsappRequests, RetryPolicy
+from shared.runtime import Clock, Deadline
 from shared.utterance import storable
 
-MOST_MESSAGES = 1000
+logger = logging.getLogger(__name__)
+
+POLICY = RetryPolicy(seconds_a_try=15.0)
 _MOST_BYTES = 16 * 1024 * 1024
-_TRIES = 3
-_SECONDS_A_TRY = 15.0
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_ID_BYTES = 256
 _NO_SUCH_CALL = "400-203"
+_IN_A_ROW = 3
+"""If so many conversations in a row meet the same obstacle, all do."""
 
 
 class NoRecord(Exception):
     """ASAPP gave no record; says why with a code of ASAPP's or ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What ASAPP has of a conversation.
-
-    :param said: With distinct ids; in ASAPP's order.
-    :param count: How many ASAPP gave, whatever they were.
-    :param unreadable: How many of them were no utterance.
-    """
-
-    said: tuple[Said, ...] = ()
-    count: int = 0
-    unreadable: int = 0
-
-    @property
-    def at_limit(self) -> bool:
-        return self.count >= MOST_MESSAGES
-
-
 class Messages:
-    """GET messages at one host.
+    """GET messages at one host, and what the answers say of all conversations together.
 
-    :param credentials: As for :class:`shared.asapp.Asapp`.
+    Kept between invocations: the daily limit outlasts each of them.
     """
 
-    def __init__(
-        self, origin: Origin, credentials: Callable[[bool, Deadline], Credentials]
-    ) -> None:
-        self._origin = origin
-        self._credentials = credentials
+    def __init__(self, requests: AsappRequests) -> None:
+        self._requests = requests
+        self._lock = threading.Lock()
+        self._refused: set[str] = set()
+        self._refusal = ""
+        self._limited: set[str] = set()
+        self._stopped_until_ms = 0
 
     def of(self, conversation_id: str, deadline: Deadline) -> Record:
-        """The record, empty where ASAPP has none (yet).
+        """The record, empty if ASAPP has none (yet).
 
-        Tried again: no answer or half of one, 429, 5xx, and once a 401 or 403, with the secret
-        read anew.
-
-        :raises NoRecord: where ASAPP refuses, or the tries or the time are used up.
-        :raises BadCredentials: where they cannot be read, or ASAPP does not take them.
+        :raises NoRecord: if ASAPP refuses, or the tries or the time are used up.
+        :raises BadCredentials: if the credentials cannot be read.
         """
-        path = (
-            f"/conversation/v1/conversation/messages?{urlencode({'externalId': conversation_id})}"
-        )
-        fresh = False
-        reason = "timeout"
-        for attempt in range(_TRIES):
-            if attempt:
-                pause = _FIRST_PAUSE_SECONDS * 4 ** (attempt - 1) * random.uniform(0.75, 1.25)  # noqa: S311
-                time.sleep(min(pause, deadline.remaining()))
-            if not deadline.remaining():
-                break
-            headers = self._credentials(fresh, deadline).headers
-            limit = deadline.at_most(_SECONDS_A_TRY)
-            try:
-                answer = self._origin.get(path, headers, limit, most_bytes=_MOST_BYTES)
-            except NoAnswer as problem:
-                reason = "timeout" if str(problem) == "timeout" else "connection"
-                continue
-            if answer.status == 200:
-                if (record := _record(answer.body)) is not None:
-                    return record
-                reason = "not_json"
-                continue
-            reason = error_code(answer)
-            if answer.status in (401, 403):
-                if fresh:
-                    raise BadCredentials(f"ASAPP does not take them: {reason}")
-                fresh = True
-            elif answer.status == 404 or reason == _NO_SUCH_CALL:
-                return Record()
-            elif answer.status != 429 and answer.status < 500:
-                break
-        raise NoRecord(reason)
+        query = urlencode({"externalId": conversation_id})
+        path = f"/conversation/v1/conversation/messages?{query}"
+        answer = self._requests.get(path, deadline, most_bytes=_MOST_BYTES)
+        with self._lock:
+            self._learn(conversation_id, answer, deadline.clock)
+        if answer.status == 404 or answer.code == _NO_SUCH_CALL:
+            return Record()
+        if answer.code:
+            raise NoRecord(answer.code)
+        items = answer.content.get("items")
+        if not isinstance(items, list):
+            raise NoRecord(NOT_JSON)
+        return record(_said(item) for item in items)
 
+    @property
+    def refusal(self) -> str:
+        """ASAPP's code if it does not take the credentials: several conversations in a row got 401
+        or 403. If it refuses one conversation alone, they are good."""
+        return self._refusal if len(self._refused) >= _IN_A_ROW else ""
 
-def _record(body: bytes) -> Record | None:
-    try:
-        items = json.loads(body)["items"]
-    except (ValueError, RecursionError, TypeError, KeyError):
-        return None
-    if not isinstance(items, list):
-        return None
-    return record(_said(item) for item in items)
+    def stopped_until(self, clock: Clock) -> datetime | None:
+        """If ASAPP's daily limit is reached: when it begins anew."""
+        if clock.now_ms() >= self._stopped_until_ms:
+            return None
+        return datetime.fromtimestamp(self._stopped_until_ms / 1000, UTC)
+
+    def _learn(self, conversation_id: str, answer: Answer, clock: Clock) -> None:
+        if answer.status in (401, 403):
+            self._refused.add(conversation_id)
+            self._refusal = answer.code
+        elif answer.status == 429:
+            self._limited.add(conversation_id)
+        elif answer.status and answer.status < 500:
+            self._refused.clear()
+            self._limited.clear()
+        # A limit a second lets some through within the pauses of three conversations.
+        if len(self._limited) >= _IN_A_ROW:
+            self._limited.clear()
+            today = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+            midnight = today.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            self._stopped_until_ms = int(midnight.timestamp() * 1000)
+            logger.error(
+                "ASAPP's daily limit is reached; reconciliation goes on at 00:00 UTC",
+                extra={"event": log_events.ASAPP_LIMIT_REACHED, "until": midnight.isoformat()},
+            )
 
 
 def _said(item: object) -> Said | None:
@@ -137,42 +118,3 @@ def _said(item: object) -> Said | None:
         at_ms=moment,
         message=storable(json.dumps(item, ensure_ascii=False)),
     )
-
-
-def record(given: Iterable[Said | None]) -> Record:
-    """What was given, each once, with an id and a moment: without one, its neighbour's before.
-
-    :param given: None for what cannot be read.
-    """
-    every = list(given)
-    readable = [said for said in every if said]
-    at_ms = next((said.at_ms for said in readable if said.at_ms), 0)
-    found: dict[str, Said] = {}
-    nameless: Counter[str] = Counter()
-    for said in readable:
-        at_ms = said.at_ms or at_ms
-        name = said.id
-        if not name or len(name.encode()) > _LONGEST_ID_BYTES:
-            content = json.dumps([said.role, said.at_ms, said.text])
-            nameless[content] += 1
-            name = hashlib.sha256(f"{nameless[content]}{content}".encode()).hexdigest()[:32]
-        found.setdefault(name, replace(said, id=name, at_ms=at_ms))
-    return Record(tuple(found.values()), len(every), len(every) - len(readable))
-
-
-def words(value: Any) -> str:
-    """A string or number as text; ``""`` for anything else."""
-    known = isinstance(value, (str, int)) and not isinstance(value, bool)
-    return storable(str(value)) if known else ""
-
-
-def moment_ms(value: Any) -> int:
-    """ISO 8601, or seconds or milliseconds since 1970, in milliseconds; 0 for none."""
-    try:
-        if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
-            moment = datetime.fromisoformat(value)
-            return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-        number = float(value)
-        return int(number if number > 10**11 else number * 1000)
-    except (TypeError, ValueError, OverflowError):
-        return 0

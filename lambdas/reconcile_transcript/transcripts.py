@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import heapq
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from reconcile_transcript.alignment import Alignment, Held, Stream
+from reconcile_transcript.alignment import Alignment, Missing
+from reconcile_transcript.alignment.utterances import Held
 from shared import table
+from shared.batch_write import ITEMS_A_CALL, batch_write
 from shared.botocore_errors import error_code
-from shared.conversation import ENDED
-from shared.runtime import now_ms
+from shared.runtime import SYSTEM_CLOCK, Clock
 from shared.table import BATCH, RECONCILE_INDEX
-from shared.utterance import PREFIX, Utterance, stream_starts
+from shared.utterance import PREFIX, spoken_at, stream_starts
 
 _LEASE_MS = 15 * 60_000
-_ITEMS_A_CALL = 25
-"""DynamoDB's limit for BatchWriteItem."""
-_TRIES = 5
 _READ = (
     *("item", "streamId", "role", "senderId", "startMs", "endMs", "text", "source", "messageId"),
-    *("receivedAt", "startedAt", "transcripts", "state", "version", "changedAt", "completeness"),
+    *("receivedAt", "startedAt", "endedAt", "transcripts", "state", "version", "changedAt"),
+    *("completeness", "lastStartFailed", "noTranscriptAt"),
     *("reconcileTries", "reconciledVersion", "reportedAt", "fromMessages", "reconcile"),
     "reconcileAt",
 )
@@ -43,6 +41,9 @@ class Known:
     :param summary: How many utterances ASAPP says it has made, None where it has not said it of
         every stream.
     :param senders: By role, the id that ASAPP was told.
+    :param was_heard: Whether ASAPP heard the call to its end: its last start did not fail, and
+        there is at least a stream or an utterance.
+    :param no_transcript: Whether it was reported as a call without transcript.
     """
 
     conversation_id: str
@@ -57,8 +58,9 @@ class Known:
     from_messages: int
     summary: int | None
     held: tuple[Held, ...]
-    streams: tuple[Stream, ...]
     senders: Mapping[str, str]
+    was_heard: bool = True
+    no_transcript: bool = False
 
     @property
     def recovered(self) -> int:
@@ -68,10 +70,17 @@ class Known:
 class Transcripts:
     """:param dynamodb: A boto3 DynamoDB client."""
 
-    def __init__(self, dynamodb: Any, table_name: str, retention_seconds: int) -> None:
+    def __init__(
+        self,
+        dynamodb: Any,
+        table_name: str,
+        retention_seconds: int,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table_name
         self._retention = retention_seconds
+        self._clock = clock
 
     def marked(self, state: str, until_ms: int) -> Iterator[tuple[str, int]]:
         """The conversations in the index, by their time, with it: from the longest due on.
@@ -93,16 +102,20 @@ class Transcripts:
             for item in map(table.values, page["Items"]):
                 yield item["conversationId"], item["reconcileAt"]
 
-    def claim(self, conversation_id: str, seen_at_ms: int, *, due_after_ms: int) -> bool:
-        """Lease it, unless somebody else has or its call has gone on since.
+    def claim(self, conversation_id: str, seen_at_ms: int) -> bool:
+        """Lease it, unless another run has the lease, or the conversation is not as it was seen.
 
-        :param due_after_ms: How long after ``reconcileAt`` it is due, which the lease is not to
-            wait for as well.
+        :param seen_at_ms: Its time in the index.
         """
+        now = self._clock.now_ms()
+        free = "(attribute_not_exists(#leasedUntil) OR #leasedUntil < :now)"
         return self._update(
             conversation_id,
-            {"reconcileAt": now_ms() + _LEASE_MS - due_after_ms},
-            condition=table.equals("reconcileAt", seen_at_ms),
+            {"leasedUntil": now + _LEASE_MS},
+            condition=(
+                f"#reconcileAt = :seen AND {free}",
+                {"#reconcileAt": "reconcileAt", ":seen": seen_at_ms, ":now": now},
+            ),
         )
 
     def read(self, conversation_id: str) -> Known | None:
@@ -122,48 +135,44 @@ class Transcripts:
         return None
 
     def write(self, known: Known, alignment: Alignment, source: str) -> None:
-        """Add what is missing, with the streams that it needs, and take out the twins.
+        """Add what is missing, and take out the twins.
 
         :param source: ``messages`` or ``export``.
+        :raises NoCapacity: if the table has not taken all of it.
         """
-        now = now_ms()
-        expires = now // 1000 + self._retention
-        for stream in alignment.streams:
-            named = {"streamId": stream.id, "role": stream.role, "expiresAt": expires}
-            request = table.update(
-                self._table,
-                table.stream_key(known.conversation_id, stream.id),
-                named,
-                first={"startedAt": stream.began_at_ms, "source": source},
-            )
-            self._dynamodb.update_item(**request)
-        writes = []
-        for each in (*alignment.missing, *alignment.moved):
-            said = each.said
-            key = each.key or f"{PREFIX}{source}#{said.id}"
-            utterance = Utterance(
-                conversation_id=known.conversation_id,
-                stream_id=each.stream_id,
-                role=each.role,
-                sender_id=said.sender_id or known.senders.get(each.role, ""),
-                start_ms=each.start_ms,
-                end_ms=each.end_ms,
-                text=said.text,
-                message=said.message,
-                digest="",
-            )
-            item = utterance.item(
-                source=key.split("#")[1],
-                received_at_ms=now,
-                stored_at_ms=now,
-                expires_at_s=expires,
-            )
-            item = table.attributes(item | {"item": key, "messageId": said.id})
-            writes.append({"PutRequest": {"Item": item}})
-        for key in alignment.twins:
-            twin = {"conversationId": known.conversation_id, "item": key}
-            writes.append({"DeleteRequest": {"Key": table.attributes(twin)}})
-        self._batch(writes)
+        self._batch(
+            [
+                *(
+                    {"PutRequest": {"Item": self._item(known, each, source)}}
+                    for each in (*alignment.missing, *alignment.moved)
+                ),
+                *(
+                    {"DeleteRequest": {"Key": table.item_key(known.conversation_id, key)}}
+                    for key in alignment.twins
+                ),
+            ]
+        )
+
+    def _item(self, known: Known, missing: Missing, source: str) -> dict[str, Any]:
+        now, said = self._clock.now_ms(), missing.said
+        key = missing.key or f"{PREFIX}{source}#{said.id}"
+        return table.attributes(
+            {
+                "conversationId": known.conversation_id,
+                "item": key,
+                "role": missing.role,
+                "senderId": said.sender_id or known.senders.get(missing.role, ""),
+                "startedAt": missing.start_ms,
+                "endedAt": missing.end_ms,
+                "text": said.text,
+                "message": said.message,
+                "messageId": said.id,
+                "source": key.split("#")[1],
+                "receivedAt": now,
+                "storedAt": now,
+                "expiresAt": now // 1000 + self._retention,
+            }
+        )
 
     def settle(self, known: Known, changes: Item, next_state: str, next_at_ms: int) -> bool:
         """Write down what came of it.
@@ -176,15 +185,22 @@ class Transcripts:
         if next_state:
             key = table.reconcile_key(next_state, known.conversation_id)
             marks = {"reconcile": key, "reconcileAt": next_at_ms}
-        return self._update(
+        settled = self._update(
             known.conversation_id,
-            {**changes, **marks, "reconciledVersion": known.version},
+            {**changes, **marks, "reconciledVersion": known.version, "leasedUntil": 0},
             removed=[
                 *([] if next_state else ["reconcile", "reconcileAt"]),
                 *([] if "fromSummary" in changes else ["fromSummary"]),
             ],
-            condition=table.equals("version", known.version),
+            condition=table.equal({"version": known.version}),
         )
+        if not settled:
+            self.release(known.conversation_id)
+        return settled
+
+    def release(self, conversation_id: str) -> None:
+        """Give a lease back early."""
+        self._update(conversation_id, {"leasedUntil": 0}, condition=table.EXISTS)
 
     def _update(
         self,
@@ -207,16 +223,10 @@ class Transcripts:
             return False
         return True
 
-    def _batch(self, writes: list[dict[str, Any]]) -> None:
-        for at in range(0, len(writes), _ITEMS_A_CALL):
-            left = writes[at : at + _ITEMS_A_CALL]
-            for attempt in range(_TRIES):
-                time.sleep(0.2 * attempt)
-                answer = self._dynamodb.batch_write_item(RequestItems={self._table: left})
-                left = answer.get("UnprocessedItems", {}).get(self._table, [])
-                if not left:
-                    break
-            else:
+    def _batch(self, writes: Sequence[dict[str, Any]]) -> None:
+        for at in range(0, len(writes), ITEMS_A_CALL):
+            some = writes[at : at + ITEMS_A_CALL]
+            if batch_write(self._dynamodb, self._table, some, self._clock):
                 raise NoCapacity
 
 
@@ -227,17 +237,11 @@ class NoCapacity(Exception):
 def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> Known:
     utterances = [item for item in items if item["item"].startswith(PREFIX)]
     opened = [item for item in items if item["item"].startswith("stream#")]
-    began = stream_starts(items)
-    roles = {item["streamId"]: item["role"] for item in (*utterances, *opened)}
-    # Streams that reconciliation made are none of ASAPP's.
-    made = {item["streamId"] for item in opened if "source" in item}
-    counts = {item["streamId"]: item["transcripts"] for item in opened if "transcripts" in item}
-    told = bool(counts) and set(counts) == set(roles) - made
     waits_for_export = conversation.get("reconcile") in table.reconcile_keys(BATCH)
     return Known(
         conversation_id=conversation_id,
         version=conversation["version"],
-        ended=conversation.get("state") == ENDED,
+        ended=conversation.get("state") == table.ENDED,
         changed_at_ms=conversation.get("changedAt", 0),
         marked_at_ms=conversation["reconcileAt"] if waits_for_export else 0,
         unchanged=conversation.get("reconciledVersion") == conversation["version"],
@@ -245,19 +249,31 @@ def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> K
         tries=conversation.get("reconcileTries", 0),
         reported="reportedAt" in conversation,
         from_messages=conversation.get("fromMessages", 0),
-        summary=sum(counts.values()) if told else None,
-        held=tuple(
-            Held(
-                key=item["item"],
-                stream_id=item["streamId"],
-                role=item["role"],
-                start_ms=item["startMs"],
-                end_ms=item["endMs"],
-                text=item["text"],
-                message_id=item.get("messageId", ""),
-            )
-            for item in utterances
-        ),
-        streams=tuple(Stream(name, roles[name], at) for name, at in began.items()),
+        summary=_summary(utterances, opened),
+        held=tuple(_held(utterances, stream_starts(items))),
         senders={item["role"]: item["senderId"] for item in utterances if item.get("senderId")},
+        was_heard=not conversation.get("lastStartFailed") and bool(opened or utterances),
+        no_transcript="noTranscriptAt" in conversation,
     )
+
+
+def _held(utterances: Iterable[Item], began: Mapping[str, int]) -> Iterator[Held]:
+    for item in utterances:
+        start, end = spoken_at(item, began)
+        yield Held(
+            key=item["item"],
+            role=item["role"],
+            start_ms=start,
+            end_ms=end,
+            text=item["text"],
+            opened_ms=0 if "messageId" in item else began[item["streamId"]],
+            message_id=item.get("messageId", ""),
+        )
+
+
+def _summary(utterances: Iterable[Item], opened: Iterable[Item]) -> int | None:
+    """ASAPP's count, if it has told it of every stream."""
+    counts = {item["streamId"]: item["transcripts"] for item in opened if "transcripts" in item}
+    ours = {item["streamId"] for item in opened if "source" not in item}
+    ours |= {item["streamId"] for item in utterances if "messageId" not in item}
+    return sum(counts.values()) if counts and set(counts) == ours else None

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shared import table
+
 START = "start"
 STOP = "stop"
 
@@ -23,7 +25,7 @@ UNKNOWN = "unknown"
 
 CONNECTED = "connected"
 PAUSED = "paused"
-ENDED = "ended"
+ENDED = table.ENDED
 OVER = "over"
 """The contact is disconnected. No later observation changes the leg."""
 

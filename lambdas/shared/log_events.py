@@ -11,3 +11,5 @@ CONVERSATION_RECONCILED = "conversation_reconciled"  # with `recovered`
 CONVERSATION_INCOMPLETE = "conversation_incomplete"
 EXPORT_RUN = "export_run"  # with `daysMissing`
 EXPORT_FILE_REPLACED = "export_file_replaced"  # with `feed` and `day`; not counted
+CALL_NOT_TRANSCRIBED = "call_not_transcribed"  # at the first look, minutes after the call's end
+ASAPP_LIMIT_REACHED = "asapp_limit_reached"

@@ -13,6 +13,9 @@ from typing import Any
 
 Attribute = dict[str, Any]
 
+ENDED = "ended"
+"""The ``state`` of a conversation whose call is over."""
+
 RECONCILE_INDEX = "Reconcile"
 """Holds the conversations that reconciliation must look at, by when that is due. Its partition key
 is the attribute ``reconcile``, its sort key ``reconcileAt`` (milliseconds since 1970)."""
@@ -39,17 +42,21 @@ def reconcile_keys(waits_for: str) -> list[str]:
     return [waits_for, *(f"{waits_for}#{shard}" for shard in range(1, _SHARDS))]
 
 
+def item_key(conversation_id: str, item: str) -> dict[str, Attribute]:
+    return attributes({"conversationId": conversation_id, "item": item})
+
+
 def conversation_key(conversation_id: str) -> dict[str, Attribute]:
-    return attributes({"conversationId": conversation_id, "item": "conversation"})
+    return item_key(conversation_id, "conversation")
 
 
 def stream_key(conversation_id: str, stream_id: str) -> dict[str, Attribute]:
-    return attributes({"conversationId": conversation_id, "item": f"stream#{stream_id}"})
+    return item_key(conversation_id, f"stream#{stream_id}")
 
 
 def contact_key(contact_id: str) -> dict[str, Attribute]:
     """Where a contact is found whose conversation has another id."""
-    return attributes({"conversationId": contact_id, "item": "contact"})
+    return item_key(contact_id, "contact")
 
 
 def attributes(values: Mapping[str, Any]) -> dict[str, Attribute]:
@@ -63,11 +70,7 @@ def values(item: Mapping[str, Attribute]) -> dict[str, Any]:
 
 
 Condition = tuple[str, Mapping[str, Any]]
-
-
-def equals(name: str, value: Any) -> Condition:
-    """The condition that an attribute still has this value."""
-    return equal({name: value})
+EXISTS: Condition = ("attribute_exists(conversationId)", {})
 
 
 def equal(values: Mapping[str, Any]) -> Condition:

@@ -9,17 +9,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared import table
-from shared.utterance import in_order, stream_starts
+from shared.utterance import in_order, spoken_at, stream_starts
 
 _TWINS_WITHIN_MS = 5_000
 _COUNTS = ("fromWebhook", "fromSummary", "fromMessages", "fromExport", "recovered", "onlyOurs")
 _READ = (
     *("item", "streamId", "role", "senderId", "startMs", "endMs", "text", "source"),
-    *("receivedAt", "storedAt", "startedAt", "state", "completeness", "legOf"),
+    *("receivedAt", "storedAt", "startedAt", "endedAt", "state", "completeness", "legOf"),
     *_COUNTS,
 )
 
 Item = Mapping[str, Any]
+Timed = tuple[Item, tuple[int, int]]
+"""An utterance with its start and end, in milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,7 @@ class TranscriptReader:
             items = self._items(conversation_id)
         conversation = next((item for item in items if item["item"] == "conversation"), {})
         began = stream_starts(items)
-        spoken = _without_twins(
-            [{**item, "at": began[item["streamId"]] + item["startMs"]} for item in in_order(items)]
-        )
+        spoken = _without_twins([(item, spoken_at(item, began)) for item in in_order(items)])
         if not conversation and not spoken:
             return None
         return Transcript(
@@ -114,12 +114,12 @@ class TranscriptReader:
                 Spoken(
                     role=item["role"],
                     sender_id=item["senderId"],
-                    at_ms=item["at"],
-                    end_ms=item["at"] + item["endMs"] - item["startMs"],
+                    at_ms=start_ms,
+                    end_ms=end_ms,
                     text=item["text"],
                     source=item["source"],
                 )
-                for item in spoken
+                for item, (start_ms, end_ms) in spoken
             ),
         )
 
@@ -136,27 +136,27 @@ class TranscriptReader:
         return [table.values(item) for page in pages for item in page["Items"]]
 
 
-def _without_twins(spoken: list[Item]) -> list[Item]:
+def _without_twins(spoken: list[Timed]) -> list[Timed]:
     """Without what was recovered and came by webhook later, until reconciliation deletes it.
 
-    Where the webhook was first, it is no twin: the same words were said again, and one was lost.
+    If the webhook was first, it is no twin: the same words were said again, and one was lost.
     """
-    recovered = [item for item in spoken if item["source"] != "webhook"]
+    recovered = [timed for timed in spoken if timed[0]["source"] != "webhook"]
     twins: set[str] = set()
-    for came in spoken if recovered else ():
+    for came, (came_at, _) in spoken if recovered else ():
         near = [
-            (abs(item["at"] - came["at"]), item["item"])
-            for item in recovered
+            (abs(at - came_at), item["item"])
+            for item, (at, _) in recovered
             if came["source"] == "webhook"
             and item["role"] == came["role"]
-            and abs(item["at"] - came["at"]) <= _TWINS_WITHIN_MS
+            and abs(at - came_at) <= _TWINS_WITHIN_MS
             and item["storedAt"] <= came["storedAt"]
             and item["item"] not in twins
             and item["text"].split() == came["text"].split()
         ]
         if near:
             twins.add(min(near)[1])
-    return [item for item in spoken if item["item"] not in twins]
+    return [timed for timed in spoken if timed[0]["item"] not in twins]
 
 
 def _utc(ms: int) -> str:

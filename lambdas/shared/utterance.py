@@ -78,14 +78,8 @@ class Utterance:
         """
         return f"{PREFIX}{self.stream_id}#{self.start_ms:010d}#{self.digest}"
 
-    def item(
-        self, *, source: str, received_at_ms: int, stored_at_ms: int, expires_at_s: int
-    ) -> dict[str, Any]:
-        """The table's item.
-
-        :param source: Where it came from: ``webhook``, or what recovered it, ``messages`` (ASAPP's
-            GET) or ``export`` (its feed).
-        """
+    def item(self, *, received_at_ms: int, stored_at_ms: int, expires_at_s: int) -> dict[str, Any]:
+        """The table's item."""
         return {
             "conversationId": self.conversation_id,
             "item": self.key,
@@ -96,7 +90,7 @@ class Utterance:
             "endMs": self.end_ms,
             "text": self.text,
             "message": self.message,
-            "source": source,
+            "source": "webhook",
             "receivedAt": received_at_ms,
             "storedAt": stored_at_ms,
             "expiresAt": expires_at_s,
@@ -106,19 +100,25 @@ class Utterance:
 def in_order(items: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The utterances of one conversation as they were spoken.
 
-    Each begins at its stream's start plus ``startMs``.
-
     :param items: All items of the conversation, as :func:`shared.table.values` gives them.
     """
     every = list(items)
     utterances = [item for item in every if str(item["item"]).startswith(PREFIX)]
     began = stream_starts(every)
+    return sorted(utterances, key=lambda item: (*spoken_at(item, began), str(item["item"])))
 
-    def spoken(utterance: Mapping[str, Any]) -> tuple[int, int, str]:
-        start = began[str(utterance["streamId"])] + int(utterance["startMs"])
-        return start, int(utterance["endMs"]), str(utterance["item"])
 
-    return sorted(utterances, key=spoken)
+def spoken_at(utterance: Mapping[str, Any], began: Mapping[str, int]) -> tuple[int, int]:
+    """When an utterance began and ended, in milliseconds since 1970.
+
+    One that was recovered says so itself. The webhook's are relative to their stream's start.
+
+    :param began: As :func:`stream_starts` gives it.
+    """
+    if "startedAt" in utterance:
+        return int(utterance["startedAt"]), int(utterance["endedAt"])
+    start = began[str(utterance["streamId"])]
+    return start + int(utterance["startMs"]), start + int(utterance["endMs"])
 
 
 def stream_starts(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -133,6 +133,8 @@ def stream_starts(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     started: dict[str, int] = {}
     for item in items:
         if str(item["item"]).startswith(PREFIX):
+            if "streamId" not in item:
+                continue
             at = int(item["receivedAt"]) - int(item["endMs"])
             came[str(item["streamId"])] = min(at, came.get(str(item["streamId"]), at))
         elif "startedAt" in item:

@@ -30,8 +30,6 @@ import export_utterances.download
 import export_utterances.file_exporter
 import export_utterances.handler
 import reconcile_transcript.handler
-import reconcile_transcript.messages
-import reconcile_transcript.transcripts
 import shared.asapp_sync
 import shared.runtime
 import store_transcript.handler
@@ -47,7 +45,7 @@ from sandbox.demo.summary import conversation, stored, wait_for_arrival
 from sandbox.stacks.emulator import Emulator
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
-from shared import environment
+from shared import asapp_requests, environment
 from shared.asapp_requests import BadCredentials
 from shared.transcript import Transcript, TranscriptReader
 from start_streaming import handler as start_streaming
@@ -269,11 +267,8 @@ def functions(
         }.items():
             monkeypatch.setenv(variable, value)
         for module in (
-            reconcile_transcript.messages,
-            reconcile_transcript.transcripts,
             shared.asapp_sync,
             shared.runtime,
-            store_transcript.handler,
         ):
             monkeypatch.setattr(module, "time", clock, raising=False)
         forget()
@@ -315,10 +310,10 @@ def forget() -> None:
         export_utterances.handler._bucket,
         export_utterances.handler._exporter,
         reconcile_transcript.handler._reconciler,
-        reconcile_transcript.handler._s3,
+        reconcile_transcript.handler._messages,
         reconcile_transcript.handler._transcripts,
         shared.aws._origin,
-        store_transcript.handler._transcripts,
+        store_transcript.handler._utterances,
     ):
         kept.cache_clear()
 
@@ -478,7 +473,8 @@ of_the_export = pytest.mark.parametrize(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is slow is given up in a second."""
-    monkeypatch.setattr(reconcile_transcript.messages, "_SECONDS_A_TRY", QUICK_SECONDS)
+    policy = asapp_requests.RetryPolicy(tries=TRIES, seconds_a_try=QUICK_SECONDS)
+    monkeypatch.setattr(reconcile_transcript.handler, "POLICY", policy)
     for module in (export_utterances.download, export_utterances.file_exporter):
         monkeypatch.setattr(module, "TRIES", TRIES)
     monkeypatch.setattr(export_utterances.download, "_SECONDS_A_MIB", QUICK_SECONDS)
@@ -610,6 +606,8 @@ def test_while_the_export_fails_it_says_so_and_the_next_night_makes_up_for_it(
 def test_with_wrong_credentials_the_functions_fail_and_lose_nothing(
     functions: Functions, emulator: Emulator
 ) -> None:
+    for _ in range(2):  # three in a row say that it is not the conversation
+        functions.play([[Utterance("agent", 0, 900, "Hello.")]])
     call = with_losses(functions)
     kept = functions.transcript(call).utterances
     right, functions.asapp.api_secret = functions.asapp.api_secret, "another"

@@ -27,7 +27,7 @@ from export_utterances.retries import Failed
 from publish_utterance import handler as publish_utterance
 from read_transcript import handler as read_transcript
 from reconcile_transcript import handler as reconcile_transcript
-from reconcile_transcript.handler import NotReconciled
+from reconcile_transcript.due_conversations import NotReconciled
 from shared import environment
 from shared.asapp_requests import BadCredentials
 from shared.aws import AwsError
@@ -414,7 +414,7 @@ def queue(
 ) -> Iterator[None]:
     """The environment variables of store and publish, and their caches empty."""
     caches = (
-        store_transcript._transcripts,
+        store_transcript._utterances,
         store_transcript._dead_letters,
         publish_utterance._events,
     )
@@ -597,7 +597,7 @@ def ended(
 ) -> Iterator[Table]:
     """Calls that ended a day ago, one for each record of ASAPP's; the environment variables of
     reconciliation and reader, and their caches empty."""
-    monkeypatch.setattr("reconcile_transcript.messages._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(reconcile_transcript, "SYSTEM_CLOCK", HeldClock())
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
     monkeypatch.setenv("ASAPP_API_HOST", vendor.url)
     monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
@@ -607,8 +607,8 @@ def ended(
     monkeypatch.setenv("EXPORT_BUCKET", table_name)
     caches = (
         reconcile_transcript._transcripts,
+        reconcile_transcript._messages,
         reconcile_transcript._reconciler,
-        reconcile_transcript._s3,
         read_transcript._reader,
     )
     for kept in caches:
@@ -719,7 +719,6 @@ def test_completion_when_it_raises(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", vendor.url)
     assert ear.run(reconcile_transcript.handler, exported, seconds=60) is NotReconciled
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
-    reconcile_transcript._s3.cache_clear()
     assert ear.run(reconcile_transcript.handler, exported, seconds=60) is NotReconciled
     assert ear.leaks() == set()
 

@@ -60,9 +60,7 @@ def image(body: str, stored_at_ms: int = 2) -> dict[str, Any]:
     """The item that the table's stream has for a message."""
     utterance = Utterance.from_message(body)
     return table.attributes(
-        utterance.item(
-            source="webhook", received_at_ms=1, stored_at_ms=stored_at_ms, expires_at_s=3
-        )
+        utterance.item(received_at_ms=1, stored_at_ms=stored_at_ms, expires_at_s=3)
     )
 
 
@@ -94,6 +92,31 @@ def published(service: AwsService) -> list[list[dict[str, Any]]]:
 
 def texts(service: AwsService) -> list[list[str]]:
     return [[detail["text"] for detail in call] for call in published(service)]
+
+
+@pytest.mark.usefixtures("deployed")
+def test_one_that_was_recovered_says_when_it_was_said(service: AwsService) -> None:
+    recovered = {
+        "conversationId": "c-1",
+        "item": "utterance#messages#m-1",
+        "role": "agent",
+        "senderId": "ada",
+        "startedAt": 1_793_541_787_250,
+        "endedAt": 1_793_541_788_000,
+        "text": "Hello.",
+        "message": "{}",
+        "messageId": "m-1",
+        "source": "messages",
+        "receivedAt": 5,
+        "storedAt": 6,
+        "expiresAt": 7,
+    }
+    item = table.attributes(recovered)
+    publish_utterance.handler({"Records": [record("1", item)]}, None)
+    ((detail,),) = published(service)
+    hidden = ("item", "message", "messageId", "expiresAt")
+    expected = {name: value for name, value in recovered.items() if name not in hidden}
+    assert detail == {"id": "c-1/utterance#messages#m-1"} | expected
 
 
 @pytest.mark.usefixtures("deployed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import threading
 import time
 import uuid
 from collections import Counter
@@ -12,17 +13,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
+from unittest.mock import ANY
 
 import boto3
 import pytest
 
 from reconcile_transcript import handler as reconcile_transcript
-from reconcile_transcript.alignment import Alignment, Held, Missing, Said
-from reconcile_transcript.handler import NotReconciled, handler
-from reconcile_transcript.messages import MOST_MESSAGES, Messages, NoRecord, Record, moment_ms
-from reconcile_transcript.reconciliation import Finding, Verdict, judge
+from reconcile_transcript.alignment import Alignment, Missing
+from reconcile_transcript.alignment.utterances import Held, Said
+from reconcile_transcript.completeness import Finding, Verdict, judge
+from reconcile_transcript.due_conversations import NotReconciled
+from reconcile_transcript.messages import POLICY, Messages, NoRecord
+from reconcile_transcript.record import MOST_MESSAGES, Record, moment_ms
 from reconcile_transcript.transcripts import Known, Transcripts
-from shared.asapp_requests import BadCredentials
+from shared.asapp_requests import AsappRequests, BadCredentials
 from shared.conversation import Conversation, Leg
 from shared.conversation_table import Conversations
 from shared.http import Origin
@@ -31,7 +35,8 @@ from shared.secrets import AsappCredentials
 from shared.table import BATCH, PENDING, attributes, reconcile_key, reconcile_keys, values
 from shared.utterance import Utterance, in_order
 
-from .conftest import Behaviour, Context, Vendor, VendorHandler, failing, hang, html, reset
+from .conftest import Behaviour, Vendor, VendorHandler, failing, hang, html, reset
+from .held_clock import HeldClock
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 AFTER_MS = 15 * 60_000
@@ -167,7 +172,7 @@ class Table:
             received = call.began_ms + at * call.step_ms + 2_000
             utterance = Utterance.from_message(call.message(at))
             found[utterance.key] = utterance.item(
-                source="webhook", received_at_ms=received, stored_at_ms=received, expires_at_s=1
+                received_at_ms=received, stored_at_ms=received, expires_at_s=1
             )
         writes = [{"PutRequest": {"Item": attributes(item)}} for item in found.values()]
         for first in range(0, len(writes), 25):
@@ -224,386 +229,6 @@ def cut(request: VendorHandler) -> None:
     request.close_connection = True
 
 
-@pytest.fixture
-def world(
-    monkeypatch: pytest.MonkeyPatch, vendor: Vendor, table_name: str, secret_name: str
-) -> Iterator[Table]:
-    monkeypatch.setenv("ASAPP_API_HOST", vendor.url)
-    monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
-    monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
-    monkeypatch.setenv("TRANSCRIPT_RETENTION_DAYS", "30")
-    monkeypatch.setenv("RECONCILE_AFTER_MINUTES", "15")
-    monkeypatch.setenv("EXPORT_BUCKET", "")
-    caches = (
-        reconcile_transcript._transcripts,
-        reconcile_transcript._reconciler,
-        reconcile_transcript._s3,
-    )
-    for made in caches:
-        made.cache_clear()
-    vendor.behaviours = [items([])]
-    yield Table(table_name)
-    for made in caches:
-        made.cache_clear()
-
-
-def run(seconds: float = 60.0) -> dict[str, Any]:
-    return handler({}, Context(seconds))
-
-
-def ask(guid: str, seconds: float = 60.0) -> dict[str, Any]:
-    return handler({"conversationId": guid}, Context(seconds))
-
-
-def test_what_the_webhook_missed_is_stored_marked_and_in_order(
-    world: Table, vendor: Vendor
-) -> None:
-    call = Call("c-1", texts(20))
-    world.end(call, summary=(10, 10))
-    world.post(call, [at for at in range(20) if at not in (4, 7, 8)])
-    vendor.moods["c-1"] = messages_of(call)
-    assert run() == {"conversations": 1}
-    assert world.transcript("c-1") == call.said
-    recovered = [item for item in world.utterances("c-1") if item["source"] == "messages"]
-    assert [item["item"] for item in recovered] == [
-        f"utterance#messages#c-1/{at}" for at in (4, 7, 8)
-    ]
-    (found,) = (item for item in recovered if item["messageId"] == "c-1/7")
-    for name in ("receivedAt", "storedAt", "expiresAt"):
-        assert found.pop(name) > now_ms() // 1000 - 60
-    assert json.loads(found.pop("message")) == call.items()[7]
-    assert abs(found.pop("endMs") - 15_500) < 1_500
-    assert found == {
-        "conversationId": "c-1",
-        "item": "utterance#messages#c-1/7",
-        "streamId": "c-1-customer",
-        "role": "customer",
-        "senderId": "id of customer",
-        "startMs": 14_000,
-        "text": "Yes.",
-        "source": "messages",
-        "messageId": "c-1/7",
-    }
-    conversation = world.conversation("c-1")
-    expected = {
-        "completeness": "complete",
-        "fromWebhook": 17,
-        "fromSummary": 20,
-        "fromMessages": 20,
-        "recovered": 3,
-        "onlyOurs": 0,
-        "reconcileTries": 1,
-    }
-    assert {name: conversation[name] for name in expected} == expected
-    assert vendor.requests[0][0] == "/conversation/v1/conversation/messages?externalId=c-1"
-    assert vendor.requests[0][1]["asapp-api-secret"] == "s3cr3t-of-asapp"
-
-
-def test_once_complete_it_is_finished_and_nobody_looks_again(world: Table, vendor: Vendor) -> None:
-    call = Call("c-1", texts(6))
-    world.end(call)
-    world.post(call, range(6))
-    vendor.moods["c-1"] = messages_of(call)
-    run()
-    conversation = world.conversation("c-1")
-    assert conversation["completeness"] == "complete"
-    assert "reconcile" not in conversation and "reconcileAt" not in conversation
-    assert "fromSummary" not in conversation
-    assert run() == {"conversations": 0}
-    assert len(vendor.requests) == 1
-
-
-def test_after_a_recovery_it_is_looked_at_once_more_a_day_later(
-    world: Table, vendor: Vendor
-) -> None:
-    call = Call("c-1", texts(8))
-    world.end(call)
-    world.post(call, range(6))
-    vendor.moods["c-1"] = messages_of(call)
-    run()
-    due = world.conversation("c-1")["reconcileAt"] + AFTER_MS
-    assert abs(due - now_ms() - DAY_MS) < 60_000
-    assert run() == {"conversations": 0}
-    before = {item["item"]: item for item in world.utterances("c-1")}
-    world.post(call, [6])  # late
-    world.change("c-1", reconcileAt=1)
-    run()
-    conversation = world.conversation("c-1")
-    assert (conversation["fromWebhook"], conversation["recovered"]) == (7, 1)
-    assert "reconcile" not in conversation
-    assert world.transcript("c-1") == call.said
-    after = {item["item"]: item for item in world.utterances("c-1")}
-    assert before.keys() - after.keys() == {"utterance#messages#c-1/6"}
-    assert after["utterance#messages#c-1/7"] == before["utterance#messages#c-1/7"]
-
-
-def test_reconciled_on_demand_twice_nothing_changes_twice(world: Table, vendor: Vendor) -> None:
-    call = Call("c-1", texts(12))
-    world.end(call)
-    world.post(call, range(0, 12, 2))
-    vendor.moods["c-1"] = messages_of(call)
-    first = ask("c-1")
-    assert (first["completeness"], first["recovered"], first["fromWebhook"]) == ("complete", 6, 6)
-    assert "text" not in first and not [value for value in first.values() if value == "Yes."]
-    before = world.utterances("c-1")
-    assert ask("c-1")["recovered"] == 6
-    assert world.utterances("c-1") == before
-    assert ask("no such call") == {"conversationId": "no such call", "completeness": "unknown"}
-
-
-def test_nothing_is_due_before_its_time(world: Table, vendor: Vendor) -> None:
-    world.end(Call("early", texts(2), ago_ms=14 * 60_000))
-    world.end(Call("due", texts(2), ago_ms=16 * 60_000))
-    assert run() == {"conversations": 1}
-    assert [path.partition("=")[2] for path, _, _ in vendor.requests] == ["due"]
-
-
-def test_the_conversations_that_are_due_are_spread_over_the_index(
-    world: Table, vendor: Vendor
-) -> None:
-    """One key of DynamoDB takes 1,000 write units a second; a call needs about 16."""
-    keys = Counter(reconcile_key(PENDING, str(uuid.uuid4())) for _ in range(8_000))
-    assert set(keys) == set(reconcile_keys(PENDING))
-    assert max(keys.values()) * 60 * 16 / 8_000 < 1_000 / 5
-    guids = [f"c-{at}" for at in range(30)]
-    for at, guid in enumerate(guids):
-        world.end(Call(guid, texts(1), ago_ms=HOUR_MS - at))
-    assert len({world.conversation(guid)["reconcile"] for guid in guids}) > 4
-    transcripts = Transcripts(world.dynamodb, world.name, 86_400)
-    assert [guid for guid, _ in transcripts.marked(PENDING, now_ms())] == guids
-
-
-def test_a_conversation_that_an_older_version_put_into_the_index_is_found(
-    world: Table, vendor: Vendor
-) -> None:
-    world.end(Call("old-1", texts(1)), reconcile="pending")
-    world.end(Call("old-2", texts(1)), reconcile="pending")
-    assert run() == {"conversations": 2}
-
-
-def test_two_runs_at_once_do_not_take_the_same_conversation(world: Table, vendor: Vendor) -> None:
-    transcripts = Transcripts(world.dynamodb, world.name, 86_400)
-    call = Call("c-1", texts(2))
-    world.end(call)
-    ((guid, at),) = transcripts.marked(PENDING, now_ms())
-    assert transcripts.claim(guid, at, due_after_ms=0)
-    assert not transcripts.claim(guid, at, due_after_ms=0)
-    lease = world.conversation("c-1")["reconcileAt"]
-    assert abs(lease - now_ms() - 15 * 60_000) < 60_000
-    assert run() == {"conversations": 0}
-
-
-def test_a_call_that_goes_on_while_it_is_looked_at_comes_up_again(
-    world: Table, vendor: Vendor
-) -> None:
-    call = Call("c-1", texts(4))
-    world.end(call)
-    world.post(call, range(3))
-
-    def meanwhile(request: VendorHandler) -> None:
-        world.change("c-1", version=4, reconcileAt=77)
-        messages_of(call)(request)
-
-    vendor.moods["c-1"] = meanwhile
-    run()
-    conversation = world.conversation("c-1")
-    assert (waits_for(conversation), conversation["reconcileAt"]) == (PENDING, 77)
-    assert "completeness" not in conversation
-    vendor.moods["c-1"] = messages_of(call)
-    run()
-    assert world.conversation("c-1")["completeness"] == "complete"
-    assert len(world.utterances("c-1")) == 4
-
-
-NOT_THERE: dict[str, tuple[Behaviour, int]] = {
-    "an empty list": (items([]), 1),
-    "404": (failing(404, "404-01"), 1),
-    "no call with that guid": (failing(400, "400-203"), 1),
-    "a refusal": (failing(400, "400-02"), 1),
-    "too many requests": (failing(429, "429-01"), 3),
-    "an internal error": (failing(500, "500-201"), 3),
-    "a page of a proxy": (html, 3),
-    "half an answer": (cut, 3),
-    "a reset": (reset, 3),
-    "JSON that is no list": (items({"text": "Yes."}), 3),
-}
-
-
-@pytest.mark.parametrize(("behaviour", "tries"), NOT_THERE.values(), ids=NOT_THERE)
-def test_where_asapp_gives_nothing_it_is_asked_again_later(
-    behaviour: Behaviour,
-    tries: int,
-    world: Table,
-    vendor: Vendor,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("reconcile_transcript.messages._FIRST_PAUSE_SECONDS", 0.01)
-    call, other = Call("c-1", texts(4)), Call("c-2", texts(4))
-    for each in (call, other):
-        world.end(each)
-        world.post(each, range(3))
-    vendor.moods = {"c-1": behaviour, "c-2": messages_of(other)}
-    assert run() == {"conversations": 2}
-    assert [path for path, _, _ in vendor.requests].count(vendor_path("c-1")) == tries
-    assert world.conversation("c-2")["completeness"] == "complete"
-    conversation = world.conversation("c-1")
-    assert conversation["completeness"] == "awaiting"
-    assert len(world.utterances("c-1")) == 3
-    waits = []
-    for _ in range(8):
-        waits.append(world.conversation("c-1")["reconcileAt"] + AFTER_MS - now_ms())
-        ask("c-1")
-    hours = [round(wait / HOUR_MS, 2) for wait in waits]
-    assert hours == [0.25, 0.5, 1, 2, 4, 8, 12, 12]
-    vendor.moods["c-1"] = messages_of(call)
-    assert ask("c-1")["completeness"] == "complete"
-    assert world.transcript("c-1") == call.said
-
-
-def vendor_path(guid: str) -> str:
-    return f"/conversation/v1/conversation/messages?externalId={guid}"
-
-
-def test_a_silent_asapp_holds_no_other_conversation_back(world: Table, vendor: Vendor) -> None:
-    calls = [Call(f"c-{at}", texts(4)) for at in range(12)]
-    for call in calls:
-        world.end(call)
-        vendor.moods[call.guid] = messages_of(call)
-    vendor.moods["c-3"] = hang
-    assert run(seconds=13.0) == {"conversations": 12}
-    assert world.conversation("c-3")["completeness"] == "awaiting"
-    done = [world.conversation(call.guid)["completeness"] for call in calls if call.guid != "c-3"]
-    assert done == ["complete"] * 11
-
-
-def test_without_time_nothing_new_is_begun(world: Table, vendor: Vendor) -> None:
-    world.end(Call("c-1", texts(4)))
-    assert run(seconds=5.0) == {"conversations": 0}
-    assert vendor.requests == []
-
-
-def test_more_than_a_page_of_the_index_is_done_in_one_run(world: Table, vendor: Vendor) -> None:
-    for at in range(130):
-        world.end(Call(f"c-{at}", texts(1), ago_ms=HOUR_MS + at))
-    assert run() == {"conversations": 130}
-    assert run() == {"conversations": 0}
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_credentials_that_asapp_does_not_take_end_the_run_with_an_error(
-    status: int, world: Table, vendor: Vendor
-) -> None:
-    call = Call("c-1", texts(4))
-    world.end(call)
-    vendor.behaviours = [failing(status, f"{status}-01")]
-    with pytest.raises(BadCredentials, match=f"ASAPP does not take them: {status}-01"):
-        run()
-    assert len(vendor.requests) == 2  # with the secret read anew
-    assert waits_for(world.conversation("c-1")) == PENDING
-    vendor.behaviours = [failing(status, f"{status}-01"), messages_of(call)]
-    assert ask("c-1")["completeness"] == "complete"
-
-
-def test_a_secret_that_is_gone_ends_the_run_with_an_error(
-    world: Table, vendor: Vendor, secret_name: str
-) -> None:
-    world.end(Call("c-1", texts(4)))
-    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString="{}")
-    with pytest.raises(BadCredentials, match="is not of the shape"):
-        run()
-    assert vendor.requests == []
-
-
-def test_a_conversation_that_cannot_be_read_fails_the_run_after_the_others(
-    world: Table, vendor: Vendor, caplog: pytest.LogCaptureFixture
-) -> None:
-    calls = [Call(f"c-{at}", texts(4), ago_ms=HOUR_MS + at) for at in range(4)]
-    for call in calls:
-        world.end(call)
-        vendor.moods[call.guid] = messages_of(call)
-    world.post(calls[3], [0])
-    broken = world.utterances("c-3")[0]
-    del broken["streamId"]
-    world.put(broken)
-    with pytest.raises(NotReconciled, match="1 conversations: KeyError"):
-        run()
-    done = [world.conversation(call.guid).get("completeness") for call in calls]
-    assert done == ["complete"] * 3 + [None]
-    assert waits_for(world.conversation("c-3")) == PENDING
-
-
-def test_an_item_that_is_no_utterance_keeps_the_conversation_from_being_complete(
-    world: Table, vendor: Vendor
-) -> None:
-    call = Call("c-1", texts(4))
-    world.end(call)
-    given = [*call.items(), {"text": None, "sender": {"role": "agent"}}, "words", {"text": "x"}]
-    vendor.moods["c-1"] = items(given)
-    done = ask("c-1")
-    assert (done["completeness"], done["fromMessages"], done["recovered"]) == ("awaiting", 7, 4)
-
-
-def test_fewer_than_asapps_own_summary_is_not_complete(world: Table, vendor: Vendor) -> None:
-    call = Call("c-1", texts(6))
-    world.end(call, summary=(3, 3))
-    world.post(call, range(4))
-    vendor.moods["c-1"] = items(call.items()[:5])
-    done = ask("c-1")
-    assert (done["completeness"], done["fromSummary"], done["recovered"]) == ("awaiting", 6, 1)
-    vendor.moods["c-1"] = messages_of(call)
-    done = ask("c-1")
-    assert (done["completeness"], done["recovered"]) == ("complete", 2)
-
-
-def test_items_without_id_or_time_are_recovered_once(world: Table, vendor: Vendor) -> None:
-    call = Call("c-1", ["Hello.", "Yes.", "Good.", "Yes.", "\ud83d half a pair", "Bye."])
-    world.end(call)
-    world.post(call, [0, 2])
-    given = call.items()
-    for item in given:
-        item["messageId"] = None
-        del item["createdTimestamp"]
-    given[3]["clientTimestamp"] = given[1]["clientTimestamp"]
-    given[5]["clientTimestamp"] = "yesterday"
-    vendor.moods["c-1"] = items(given)
-    assert ask("c-1")["recovered"] == 4
-    before = world.utterances("c-1")
-    assert ask("c-1")["recovered"] == 4
-    assert world.utterances("c-1") == before
-    assert sorted(item["text"] for item in before) == sorted(
-        ["Hello.", "Yes.", "Good.", "Yes.", "\ufffd half a pair", "Bye."]
-    )
-
-
-def test_unprocessed_writes_are_tried_again(world: Table, vendor: Vendor) -> None:
-    class Busy:
-        """A table with room for one write a call."""
-
-        def __init__(self, dynamodb: Any) -> None:
-            self.dynamodb = dynamodb
-            self.calls = 0
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.dynamodb, name)
-
-        def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> Any:
-            self.calls += 1
-            ((name, writes),) = RequestItems.items()
-            self.dynamodb.batch_write_item(RequestItems={name: writes[:1]})
-            return {"UnprocessedItems": {name: writes[1:]} if writes[1:] else {}}
-
-    call = Call("c-1", texts(3))
-    world.end(call)
-    busy = Busy(world.dynamodb)
-    transcripts = Transcripts(busy, world.name, 86_400)
-    known = transcripts.read("c-1")
-    assert known
-    said = [Said(str(at), "agent", "", "Yes.", at, "{}") for at in range(3)]
-    missing = [Missing(each, "agent", "c-1-agent", each.at_ms, each.at_ms) for each in said]
-    transcripts.write(known, Alignment(missing), "messages")
-    assert (len(world.utterances("c-1")), busy.calls) == (3, 3)
-
-
 class Sent(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
@@ -626,15 +251,543 @@ def log() -> Iterator[Sent]:
     logger.removeHandler(heard)
 
 
-def test_each_look_is_one_line_of_the_log_with_counts_and_no_words(
-    world: Table, vendor: Vendor, log: Sent
+CACHES = (
+    reconcile_transcript._transcripts,
+    reconcile_transcript._messages,
+    reconcile_transcript._reconciler,
+)
+"""What the function keeps between invocations."""
+
+
+class World(Table):
+    """The table, and the function, whose invocations are on a clock that the test holds."""
+
+    def __init__(self, name: str, clock: HeldClock) -> None:
+        super().__init__(name)
+        self.clock = clock
+
+    def run(self, seconds: float = 60.0) -> dict[str, Any]:
+        return self._invoke({}, seconds)
+
+    def ask(self, guid: str, seconds: float = 60.0) -> dict[str, Any]:
+        return self._invoke({"conversationId": guid}, seconds)
+
+    def exported(self, day: date) -> dict[str, Any]:
+        return self._invoke({"exported": day.isoformat()}, 120.0)
+
+    def _invoke(self, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+        return reconcile_transcript.answer(event, Deadline(seconds, self.clock))
+
+
+@pytest.fixture
+def world(
+    monkeypatch: pytest.MonkeyPatch,
+    vendor: Vendor,
+    table_name: str,
+    secret_name: str,
+    clock: HeldClock,
+) -> Iterator[World]:
+    monkeypatch.setenv("ASAPP_API_HOST", vendor.url)
+    monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
+    monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
+    monkeypatch.setenv("TRANSCRIPT_RETENTION_DAYS", "30")
+    monkeypatch.setenv("RECONCILE_AFTER_MINUTES", "15")
+    monkeypatch.setenv("EXPORT_BUCKET", "")
+    for made in CACHES:
+        made.cache_clear()
+    vendor.behaviours = [items([])]
+    yield World(table_name, clock)
+    for made in CACHES:
+        made.cache_clear()
+
+
+def test_what_the_webhook_missed_is_stored_marked_and_in_order(
+    world: World, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(20))
+    world.end(call, summary=(10, 10))
+    world.post(call, [at for at in range(20) if at not in (4, 7, 8)])
+    vendor.moods["c-1"] = messages_of(call)
+    assert world.run() == {"conversations": 1}
+    assert world.transcript("c-1") == call.said
+    recovered = [item for item in world.utterances("c-1") if item["source"] == "messages"]
+    assert [item["item"] for item in recovered] == [
+        f"utterance#messages#c-1/{at}" for at in (4, 7, 8)
+    ]
+    (found,) = (item for item in recovered if item["messageId"] == "c-1/7")
+    for name in ("receivedAt", "storedAt", "expiresAt"):
+        assert found.pop(name) > now_ms() // 1000 - 60
+    assert json.loads(found.pop("message")) == call.items()[7]
+    assert abs(found.pop("endedAt") - call.began_ms - 15_500) < 1_500
+    assert found == {
+        "conversationId": "c-1",
+        "item": "utterance#messages#c-1/7",
+        "role": "customer",
+        "senderId": "id of customer",
+        "startedAt": call.began_ms + 14_000,
+        "text": "Yes.",
+        "source": "messages",
+        "messageId": "c-1/7",
+    }
+    conversation = world.conversation("c-1")
+    expected = {
+        "completeness": "complete",
+        "fromWebhook": 17,
+        "fromSummary": 20,
+        "fromMessages": 20,
+        "recovered": 3,
+        "onlyOurs": 0,
+        "reconcileTries": 1,
+    }
+    assert {name: conversation[name] for name in expected} == expected
+    assert vendor.requests[0][0] == "/conversation/v1/conversation/messages?externalId=c-1"
+    assert vendor.requests[0][1]["asapp-api-secret"] == "s3cr3t-of-asapp"
+
+
+def test_once_complete_it_is_finished_and_nobody_looks_again(world: World, vendor: Vendor) -> None:
+    call = Call("c-1", texts(6))
+    world.end(call)
+    world.post(call, range(6))
+    vendor.moods["c-1"] = messages_of(call)
+    world.run()
+    conversation = world.conversation("c-1")
+    assert conversation["completeness"] == "complete"
+    assert "reconcile" not in conversation and "reconcileAt" not in conversation
+    assert "fromSummary" not in conversation
+    assert world.run() == {"conversations": 0}
+    assert len(vendor.requests) == 1
+
+
+def test_after_a_recovery_it_is_looked_at_once_more_a_day_later(
+    world: World, vendor: Vendor
 ) -> None:
     call = Call("c-1", texts(8))
     world.end(call)
     world.post(call, range(6))
     vendor.moods["c-1"] = messages_of(call)
-    ask("c-1")
-    ask("c-1")
+    world.run()
+    due = world.conversation("c-1")["reconcileAt"] + AFTER_MS
+    assert abs(due - now_ms() - DAY_MS) < 60_000
+    assert world.run() == {"conversations": 0}
+    before = {item["item"]: item for item in world.utterances("c-1")}
+    world.post(call, [6])  # late
+    world.change("c-1", reconcileAt=1)
+    world.run()
+    conversation = world.conversation("c-1")
+    assert (conversation["fromWebhook"], conversation["recovered"]) == (7, 1)
+    assert "reconcile" not in conversation
+    assert world.transcript("c-1") == call.said
+    after = {item["item"]: item for item in world.utterances("c-1")}
+    assert before.keys() - after.keys() == {"utterance#messages#c-1/6"}
+    assert after["utterance#messages#c-1/7"] == before["utterance#messages#c-1/7"]
+
+
+def test_reconciled_on_demand_twice_nothing_changes_twice(world: World, vendor: Vendor) -> None:
+    call = Call("c-1", texts(12))
+    world.end(call)
+    world.post(call, range(0, 12, 2))
+    vendor.moods["c-1"] = messages_of(call)
+    first = world.ask("c-1")
+    assert (first["completeness"], first["recovered"], first["fromWebhook"]) == ("complete", 6, 6)
+    assert "text" not in first and not [value for value in first.values() if value == "Yes."]
+    before = world.utterances("c-1")
+    assert world.ask("c-1")["recovered"] == 6
+    assert world.utterances("c-1") == before
+    assert world.ask("no such call") == {
+        "conversationId": "no such call",
+        "completeness": "unknown",
+    }
+
+
+def test_nothing_is_due_before_its_time(world: World, vendor: Vendor) -> None:
+    world.end(Call("early", texts(2), ago_ms=14 * 60_000))
+    world.end(Call("due", texts(2), ago_ms=16 * 60_000))
+    assert world.run() == {"conversations": 1}
+    assert [path.partition("=")[2] for path, _, _ in vendor.requests] == ["due"]
+
+
+def test_the_conversations_that_are_due_are_spread_over_the_index(
+    world: World, vendor: Vendor
+) -> None:
+    """One key of DynamoDB takes 1,000 write units a second; a call needs about 16."""
+    keys = Counter(reconcile_key(PENDING, str(uuid.uuid4())) for _ in range(8_000))
+    assert set(keys) == set(reconcile_keys(PENDING))
+    assert max(keys.values()) * 60 * 16 / 8_000 < 1_000 / 5
+    guids = [f"c-{at}" for at in range(30)]
+    for at, guid in enumerate(guids):
+        world.end(Call(guid, texts(1), ago_ms=HOUR_MS - at))
+    assert len({world.conversation(guid)["reconcile"] for guid in guids}) > 4
+    transcripts = Transcripts(world.dynamodb, world.name, 86_400)
+    assert [guid for guid, _ in transcripts.marked(PENDING, now_ms())] == guids
+
+
+def test_a_conversation_that_an_older_version_put_into_the_index_is_found(
+    world: World, vendor: Vendor
+) -> None:
+    world.end(Call("old-1", texts(1)), reconcile="pending")
+    world.end(Call("old-2", texts(1)), reconcile="pending")
+    assert world.run() == {"conversations": 2}
+
+
+def test_two_runs_at_once_do_not_take_the_same_conversation(world: World, vendor: Vendor) -> None:
+    transcripts = Transcripts(world.dynamodb, world.name, 86_400, world.clock)
+    world.end(Call("c-1", texts(2)))
+    ((guid, at),) = transcripts.marked(PENDING, now_ms())
+    assert transcripts.claim(guid, at)
+    assert not transcripts.claim(guid, at)
+    assert world.run() == {"conversations": 0}
+    world.clock.advance(15 * 60 - 1)
+    assert world.run() == {"conversations": 0}
+    world.clock.advance(2)  # whoever had the lease is dead
+    assert world.run() == {"conversations": 1}
+
+
+def test_a_conversation_that_another_run_has_looked_at_since_is_left_alone(
+    world: World, vendor: Vendor
+) -> None:
+    transcripts = Transcripts(world.dynamodb, world.name, 86_400, world.clock)
+    world.end(Call("c-1", texts(2)))
+    ((guid, at),) = transcripts.marked(PENDING, now_ms())
+    assert world.run() == {"conversations": 1}
+    assert not transcripts.claim(guid, at)
+
+
+def test_a_call_that_goes_on_while_it_is_looked_at_comes_up_again(
+    world: World, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(4))
+    world.end(call)
+    world.post(call, range(3))
+
+    def meanwhile(request: VendorHandler) -> None:
+        world.change("c-1", version=4, reconcileAt=77)
+        messages_of(call)(request)
+
+    vendor.moods["c-1"] = meanwhile
+    world.run()
+    conversation = world.conversation("c-1")
+    assert (waits_for(conversation), conversation["reconcileAt"]) == (PENDING, 77)
+    assert "completeness" not in conversation
+    vendor.moods["c-1"] = messages_of(call)
+    world.run()
+    assert world.conversation("c-1")["completeness"] == "complete"
+    assert len(world.utterances("c-1")) == 4
+
+
+NOT_THERE: dict[str, tuple[Behaviour, int]] = {
+    "an empty list": (items([]), 1),
+    "404": (failing(404, "404-01"), 1),
+    "no call with that guid": (failing(400, "400-203"), 1),
+    "a refusal": (failing(400, "400-02"), 1),
+    "too many requests": (failing(429, "429-01"), 4),
+    "an internal error": (failing(500, "500-201"), 4),
+    "a page of a proxy": (html, 4),
+    "half an answer": (cut, 4),
+    "a reset": (reset, 4),
+    "JSON that is no list": (items({"text": "Yes."}), 1),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "tries"), NOT_THERE.values(), ids=NOT_THERE)
+def test_where_asapp_gives_nothing_it_is_asked_again_later(
+    behaviour: Behaviour,
+    tries: int,
+    world: World,
+    vendor: Vendor,
+) -> None:
+    call, other = Call("c-1", texts(4)), Call("c-2", texts(4))
+    for each in (call, other):
+        world.end(each)
+        world.post(each, range(3))
+    vendor.moods = {"c-1": behaviour, "c-2": messages_of(other)}
+    assert world.run() == {"conversations": 2}
+    assert [path for path, _, _ in vendor.requests].count(vendor_path("c-1")) == tries
+    assert world.conversation("c-2")["completeness"] == "complete"
+    conversation = world.conversation("c-1")
+    assert conversation["completeness"] == "awaiting"
+    assert len(world.utterances("c-1")) == 3
+    waits = []
+    for _ in range(8):
+        waits.append(world.conversation("c-1")["reconcileAt"] + AFTER_MS - world.clock.now_ms())
+        world.ask("c-1")
+    hours = [round(wait / HOUR_MS, 2) for wait in waits]
+    assert hours == [0.25, 0.5, 1, 2, 4, 8, 12, 12]
+    vendor.moods["c-1"] = messages_of(call)
+    assert world.ask("c-1")["completeness"] == "complete"
+    assert world.transcript("c-1") == call.said
+
+
+def vendor_path(guid: str) -> str:
+    return f"/conversation/v1/conversation/messages?externalId={guid}"
+
+
+def test_a_silent_asapp_holds_no_other_conversation_back(world: World, vendor: Vendor) -> None:
+    calls = [Call(f"c-{at}", texts(4)) for at in range(12)]
+    for call in calls:
+        world.end(call)
+        vendor.moods[call.guid] = messages_of(call)
+    vendor.moods["c-3"] = hang
+    assert world.run(seconds=600.0) == {"conversations": 12}
+    assert world.conversation("c-3")["completeness"] == "awaiting"
+    done = [world.conversation(call.guid)["completeness"] for call in calls if call.guid != "c-3"]
+    assert done == ["complete"] * 11
+
+
+def test_without_time_nothing_new_is_begun(world: World, vendor: Vendor) -> None:
+    world.end(Call("c-1", texts(4)))
+    assert world.run(seconds=5.0) == {"conversations": 0}
+    assert vendor.requests == []
+
+
+def test_more_than_a_page_of_the_index_is_done_in_one_run(world: World, vendor: Vendor) -> None:
+    for at in range(130):
+        world.end(Call(f"c-{at}", texts(1), ago_ms=HOUR_MS + at))
+    assert world.run() == {"conversations": 130}
+    assert world.run() == {"conversations": 0}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_asapp_does_not_take_end_the_run_with_an_error(
+    status: int, world: World, vendor: Vendor
+) -> None:
+    calls = [Call(f"c-{at}", texts(4), ago_ms=2 * HOUR_MS - at) for at in range(12)]
+    for call in calls:
+        world.end(call)
+    vendor.behaviours = [failing(status, f"{status}-01")]
+    with pytest.raises(BadCredentials, match=f"ASAPP does not take them: {status}-01"):
+        world.run()
+    asked = {path for path, _, _ in vendor.requests}
+    assert 3 <= len(asked) <= 4  # two are looked at at a time
+    assert {waits_for(world.conversation(call.guid)) for call in calls} == {PENDING}
+    vendor.moods = {call.guid: messages_of(call) for call in calls}
+    world.clock.advance(HOUR_MS / 1000)
+    assert world.run(300.0) == {"conversations": 12}
+    assert {world.conversation(call.guid)["completeness"] for call in calls} == {"complete"}
+
+
+def test_few_calls_at_a_time_find_out_about_the_credentials_too(
+    world: World, vendor: Vendor
+) -> None:
+    vendor.behaviours = [failing(403, "403-01")]
+    for at in range(2):
+        world.end(Call(f"c-{at}", texts(4)))
+        assert world.run() == {"conversations": 1}
+    world.end(Call("c-2", texts(4)))
+    with pytest.raises(BadCredentials, match="403-01"):
+        world.run()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_conversation_that_asapp_refuses_cuts_no_run_and_ends_after_seven_days(
+    status: int, world: World, vendor: Vendor, log: Sent
+) -> None:
+    refused = Call("refused", texts(4), ago_ms=8 * DAY_MS)
+    world.end(refused, changedAt=now_ms() - HOUR_MS)
+    vendor.moods["refused"] = failing(status, f"{status}-01")
+    for day in range(6):
+        others = [Call(f"{day}-{at}", texts(4)) for at in range(3)]
+        for call in others:
+            world.end(call)
+            vendor.moods[call.guid] = messages_of(call)
+        world.change("refused", reconcileAt=1)
+        assert world.run(300.0) == {"conversations": 4}
+        assert {world.conversation(call.guid)["completeness"] for call in others} == {"complete"}
+        assert waits_for(world.conversation("refused")) == PENDING
+        world.change("refused", changedAt=world.conversation("refused")["changedAt"] - DAY_MS)
+    world.change("refused", changedAt=now_ms() - 7 * DAY_MS - HOUR_MS, reconcileAt=1)
+    assert world.run() == {"conversations": 1}
+    conversation = world.conversation("refused")
+    assert (conversation["completeness"], waits_for(conversation)) == ("incomplete", "")
+    assert len(log.of("a conversation stays incomplete")) == 1
+
+
+def too_many(request: VendorHandler) -> None:
+    failing(429, "429-01")(request)
+
+
+def test_at_the_daily_limit_reconciliation_stops_until_midnight_and_says_so(
+    world: World, vendor: Vendor, log: Sent
+) -> None:
+    calls = [Call(f"c-{at}", texts(4), ago_ms=2 * HOUR_MS - at) for at in range(12)]
+    for call in calls:
+        world.end(call)
+    vendor.behaviours = [too_many]
+    midnight = utc_day(world.clock.now_ms() + DAY_MS)
+    assert world.run(300.0) == {"conversations": ANY, "stoppedUntil": f"{midnight}T00:00:00+00:00"}
+    asked = len(vendor.requests)
+    assert asked <= 4 * 4
+    (line,) = [
+        vars(each) for each in log.records if vars(each).get("event") == "asapp_limit_reached"
+    ]
+    assert (line["levelname"], line["until"]) == ("ERROR", f"{midnight}T00:00:00+00:00")
+    assert world.run() == {"conversations": 0, "stoppedUntil": f"{midnight}T00:00:00+00:00"}
+    assert len(vendor.requests) == asked
+    assert {waits_for(world.conversation(call.guid)) for call in calls} == {PENDING}
+    vendor.moods = {call.guid: messages_of(call) for call in calls}
+    world.clock.advance(DAY_MS / 1000)
+    assert world.run(300.0) == {"conversations": 12}
+
+
+def test_a_limit_a_second_is_waited_for_and_stops_nothing(
+    world: World, vendor: Vendor, log: Sent
+) -> None:
+    calls = [Call(f"c-{at}", texts(4), ago_ms=2 * HOUR_MS - at) for at in range(6)]
+    for call in calls:
+        world.end(call)
+        vendor.moods[call.guid] = in_turn(too_many, too_many, messages_of(call))
+    assert world.run(300.0) == {"conversations": 6}
+    assert {world.conversation(call.guid)["completeness"] for call in calls} == {"complete"}
+    pauses = [seconds for seconds in world.clock.slept if seconds >= 1]
+    assert len(pauses) == 12  # 1 s and 2 s each, as ASAPP asks for, and a little more by chance
+    assert all(1 <= seconds <= 1.25 or 2 <= seconds <= 2.5 for seconds in pauses)
+    assert len(set(pauses)) > 6
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """The next one each time, the last one again."""
+    left = list(behaviours)
+    return lambda request: (left.pop(0) if len(left) > 1 else left[0])(request)
+
+
+def test_two_conversations_at_the_limit_are_no_reason_to_stop(world: World, vendor: Vendor) -> None:
+    for at in range(2):
+        world.end(Call(f"c-{at}", texts(4)))
+    vendor.behaviours = [too_many]
+    assert world.run(300.0) == {"conversations": 2}
+
+
+def test_no_more_than_two_conversations_are_looked_at_at_a_time(
+    world: World, vendor: Vendor
+) -> None:
+    """Starts and stops need ASAPP's requests a second more."""
+    busy, most = [0], [0]
+    lock = threading.Lock()
+
+    def slowly(request: VendorHandler) -> None:
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        time.sleep(0.02)
+        with lock:
+            busy[0] -= 1
+        items([])(request)
+
+    for at in range(12):
+        world.end(Call(f"c-{at}", texts(2)))
+    vendor.behaviours = [slowly]
+    assert world.run() == {"conversations": 12}
+    assert most[0] == 2
+
+
+def test_a_secret_that_is_gone_ends_the_run_with_an_error(
+    world: World, vendor: Vendor, secret_name: str
+) -> None:
+    world.end(Call("c-1", texts(4)))
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString="{}")
+    with pytest.raises(BadCredentials, match="is not of the shape"):
+        world.run()
+    assert vendor.requests == []
+
+
+def test_a_conversation_that_cannot_be_read_fails_the_run_after_the_others(
+    world: World, vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = [Call(f"c-{at}", texts(4), ago_ms=HOUR_MS + at) for at in range(4)]
+    for call in calls:
+        world.end(call)
+        vendor.moods[call.guid] = messages_of(call)
+    world.post(calls[3], [0])
+    broken = world.utterances("c-3")[0]
+    del broken["streamId"]
+    world.put(broken)
+    with pytest.raises(NotReconciled, match="1 conversations: KeyError"):
+        world.run()
+    done = [world.conversation(call.guid).get("completeness") for call in calls]
+    assert done == ["complete"] * 3 + [None]
+    assert waits_for(world.conversation("c-3")) == PENDING
+
+
+def test_an_item_that_is_no_utterance_keeps_the_conversation_from_being_complete(
+    world: World, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(4))
+    world.end(call)
+    given = [*call.items(), {"text": None, "sender": {"role": "agent"}}, "words", {"text": "x"}]
+    vendor.moods["c-1"] = items(given)
+    done = world.ask("c-1")
+    assert (done["completeness"], done["fromMessages"], done["recovered"]) == ("awaiting", 7, 4)
+
+
+def test_fewer_than_asapps_own_summary_is_not_complete(world: World, vendor: Vendor) -> None:
+    call = Call("c-1", texts(6))
+    world.end(call, summary=(3, 3))
+    world.post(call, range(4))
+    vendor.moods["c-1"] = items(call.items()[:5])
+    done = world.ask("c-1")
+    assert (done["completeness"], done["fromSummary"], done["recovered"]) == ("awaiting", 6, 1)
+    vendor.moods["c-1"] = messages_of(call)
+    done = world.ask("c-1")
+    assert (done["completeness"], done["recovered"]) == ("complete", 2)
+
+
+def test_items_without_id_or_time_are_recovered_once(world: World, vendor: Vendor) -> None:
+    call = Call("c-1", ["Hello.", "Yes.", "Good.", "Yes.", "\ud83d half a pair", "Bye."])
+    world.end(call)
+    world.post(call, [0, 2])
+    given = call.items()
+    for item in given:
+        item["messageId"] = None
+        del item["createdTimestamp"]
+    given[3]["clientTimestamp"] = given[1]["clientTimestamp"]
+    given[5]["clientTimestamp"] = "yesterday"
+    vendor.moods["c-1"] = items(given)
+    assert world.ask("c-1")["recovered"] == 4
+    before = world.utterances("c-1")
+    assert world.ask("c-1")["recovered"] == 4
+    assert world.utterances("c-1") == before
+    assert sorted(item["text"] for item in before) == sorted(
+        ["Hello.", "Yes.", "Good.", "Yes.", "\ufffd half a pair", "Bye."]
+    )
+
+
+def test_unprocessed_writes_are_tried_again(world: World, vendor: Vendor) -> None:
+    class Busy:
+        """A table with room for one write a call."""
+
+        def __init__(self, dynamodb: Any) -> None:
+            self.dynamodb = dynamodb
+            self.calls = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.dynamodb, name)
+
+        def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> Any:
+            self.calls += 1
+            ((name, writes),) = RequestItems.items()
+            self.dynamodb.batch_write_item(RequestItems={name: writes[:1]})
+            return {"UnprocessedItems": {name: writes[1:]} if writes[1:] else {}}
+
+    call = Call("c-1", texts(3))
+    world.end(call)
+    busy = Busy(world.dynamodb)
+    transcripts = Transcripts(busy, world.name, 86_400, world.clock)
+    known = transcripts.read("c-1")
+    assert known
+    said = [Said(str(at), "agent", "", "Yes.", at, "{}") for at in range(3)]
+    missing = [Missing(each, "agent", each.at_ms, each.at_ms) for each in said]
+    transcripts.write(known, Alignment(missing), "messages")
+    assert (len(world.utterances("c-1")), busy.calls) == (3, 3)
+
+
+def test_each_look_is_one_line_of_the_log_with_counts_and_no_words(
+    world: World, vendor: Vendor, log: Sent
+) -> None:
+    call = Call("c-1", texts(8))
+    world.end(call)
+    world.post(call, range(6))
+    vendor.moods["c-1"] = messages_of(call)
+    world.ask("c-1")
+    world.ask("c-1")
     first, second = log.of("reconciled")
     names = ("conversationId", "completeness", "fromWebhook", "fromMessages", "onlyOurs")
     assert [first[name] for name in names] == ["c-1", "complete", 6, 8, 0]
@@ -643,27 +796,120 @@ def test_each_look_is_one_line_of_the_log_with_counts_and_no_words(
 
 
 def test_a_day_old_and_not_complete_it_is_an_error_once(
-    world: Table, vendor: Vendor, log: Sent
+    world: World, vendor: Vendor, log: Sent
 ) -> None:
     call = Call("c-1", texts(4), ago_ms=DAY_MS - 60_000)
     world.end(call)
     world.post(call, range(2))
-    ask("c-1")
+    world.ask("c-1")
     due = world.conversation("c-1")["reconcileAt"] + AFTER_MS
     assert abs(due - call.ended_ms - DAY_MS) < 1_000  # not later than the day
     assert log.of("a conversation stays incomplete") == []
     world.change("c-1", changedAt=call.ended_ms - 120_000)
-    ask("c-1")
-    ask("c-1")
+    world.ask("c-1")
+    world.ask("c-1")
     (error,) = log.of("a conversation stays incomplete")
     assert (error["conversationId"], error["levelname"]) == ("c-1", "ERROR")
     assert waits_for(world.conversation("c-1")) == PENDING
     world.change("c-1", changedAt=call.ended_ms - 7 * DAY_MS, reconcileAt=1)
-    run()
+    world.run()
     conversation = world.conversation("c-1")
     assert conversation["completeness"] == "incomplete"
     assert "reconcile" not in conversation
     assert len(log.of("a conversation stays incomplete")) == 1
+
+
+def not_transcribed(log: Sent) -> list[str]:
+    """The conversations that were counted as calls without a transcript."""
+    lines = [vars(each) for each in log.records]
+    return [line["conversationId"] for line in lines if line.get("event") == NO_TRANSCRIPT]
+
+
+NO_TRANSCRIPT = "call_not_transcribed"
+
+
+def test_a_call_whose_start_failed_is_never_complete_and_is_told_within_minutes(
+    world: World, vendor: Vendor, log: Sent
+) -> None:
+    call = Call("c-1", [], ago_ms=16 * 60_000)
+    world.end(call, lastStartFailed=1)
+    assert world.run() == {"conversations": 1}
+    assert world.conversation("c-1")["completeness"] == "not_transcribed"
+    assert not_transcribed(log) == ["c-1"]
+    for age in (DAY_MS, 2 * DAY_MS, 8 * DAY_MS):
+        world.change("c-1", changedAt=now_ms() - age)
+        world.ask("c-1")
+        assert world.conversation("c-1")["completeness"] == "not_transcribed"
+    assert not_transcribed(log) == ["c-1"]
+    assert waits_for(world.conversation("c-1")) == ""
+    assert log.of("a conversation stays incomplete") == []
+
+
+def test_a_start_that_failed_without_an_answer_is_looked_at_twice(
+    world: World, vendor: Vendor
+) -> None:
+    call = Call("c-1", texts(6))
+    world.end(call, lastStartFailed=1)
+    world.run()
+    due = world.conversation("c-1")["reconcileAt"] + AFTER_MS
+    assert abs(due - now_ms() - DAY_MS) < 60_000
+    world.change("c-1", reconcileAt=1, changedAt=now_ms() - DAY_MS)
+    vendor.moods["c-1"] = messages_of(call)  # it was one, after all
+    world.run()
+    assert world.transcript("c-1") == call.said
+    assert world.conversation("c-1")["completeness"] == "not_transcribed"
+
+
+def test_a_call_that_was_not_resumed_after_a_hold_is_not_complete(
+    world: World, vendor: Vendor, log: Sent
+) -> None:
+    call = Call("c-1", texts(6))
+    world.end(call, summary=(3, 3), lastStartFailed=1)
+    world.post(call, range(5))
+    vendor.moods["c-1"] = messages_of(call)
+    world.run()
+    conversation = world.conversation("c-1")
+    assert (conversation["completeness"], conversation["recovered"]) == ("not_transcribed", 1)
+    assert not_transcribed(log) == ["c-1"]
+    world.change("c-1", lastStartFailed=0, version=4)  # and then it was
+    world.ask("c-1")
+    assert world.conversation("c-1")["completeness"] == "complete"
+
+
+def test_a_call_of_which_asapp_opened_no_stream_is_not_complete(
+    world: World, vendor: Vendor, log: Sent
+) -> None:
+    """The start's invocation was ended before it could write down anything."""
+    call = Call("c-1", [], ago_ms=3 * DAY_MS)
+    world.end(call)
+    for role in ROLES:
+        key = {"conversationId": "c-1", "item": f"stream#c-1-{role}"}
+        world.dynamodb.delete_item(TableName=world.name, Key=attributes(key))
+    world.run()
+    assert world.conversation("c-1")["completeness"] == "not_transcribed"
+    assert not_transcribed(log) == ["c-1"]
+
+
+@pytest.mark.parametrize(("summary", "told"), [((0, 0), []), (None, ["c-1"]), ((2, 0), ["c-1"])])
+def test_a_call_without_a_word_is_told_unless_asapp_says_that_nothing_was_said(
+    summary: tuple[int, int] | None, told: list[str], world: World, vendor: Vendor, log: Sent
+) -> None:
+    world.end(Call("c-1", []), summary=summary)
+    world.run()
+    world.ask("c-1")
+    assert not_transcribed(log) == told
+
+
+def test_a_call_with_words_is_not_told_as_one_without(
+    world: World, vendor: Vendor, log: Sent
+) -> None:
+    for guid, have in (("c-1", range(6)), ("c-2", range(0))):
+        call = Call(guid, texts(6))
+        world.end(call)
+        world.post(call, have)
+        vendor.moods[guid] = messages_of(call)
+    world.run()
+    assert not_transcribed(log) == []
 
 
 class Bucket:
@@ -684,7 +930,7 @@ class Bucket:
 
 
 @pytest.fixture
-def bucket(world: Table, table_name: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def bucket(world: World, table_name: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     monkeypatch.setenv("EXPORT_BUCKET", table_name)
     return Bucket(table_name)
 
@@ -693,12 +939,8 @@ def utc_day(ms: int) -> date:
     return datetime.fromtimestamp(ms / 1000, UTC).date()
 
 
-def exported(day: date) -> dict[str, Any]:
-    return handler({"exported": day.isoformat()}, Context(120.0))
-
-
 def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
-    world: Table, vendor: Vendor, bucket: Bucket, log: Sent
+    world: World, vendor: Vendor, bucket: Bucket, log: Sent
 ) -> None:
     chance = random.Random(5)  # noqa: S311
     call = Call("long", texts(2_500))
@@ -706,11 +948,11 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
     have = [at for at in range(2_500) if chance.random() >= 0.1]
     world.post(call, have)
     vendor.moods["long"] = items(call.items()[:1_000])
-    run()
+    world.run()
     conversation = world.conversation("long")
     assert (conversation["completeness"], waits_for(conversation)) == ("awaiting", BATCH)
     assert abs(conversation["reconcileAt"] - now_ms()) < 60_000
-    assert run() == {"conversations": 0}
+    assert world.run() == {"conversations": 0}
 
     (lines, state), (others, others_state) = call.documented(), Call("o", texts(30)).documented()
     day = utc_day(call.ended_ms)
@@ -719,7 +961,7 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
     chance.shuffle(state)  # not in the other feed's order
     bucket.put(day, [*state[:2_000], *others_state], feed=STATE)
     bucket.put(day, state[1_900:], name="file2.jsonl", feed=STATE)
-    assert exported(day) == {"conversations": 1, "complete": 1}
+    assert world.exported(day) == {"conversations": 1, "complete": 1}
     conversation = world.conversation("long")
     expected = {
         "completeness": "complete",
@@ -753,40 +995,40 @@ def marked(world: Table, call: Call, have: Sequence[int], **changes: Any) -> Non
 
 
 def test_a_call_across_midnight_is_completed_once_the_day_of_its_end_is_there(
-    world: Table, bucket: Bucket
+    world: World, bucket: Bucket
 ) -> None:
     call = Call("c-1", texts(10))
     today = utc_day(call.ended_ms)
     yesterday = utc_day(call.ended_ms - DAY_MS)
     marked(world, call, range(7))
     bucket.put(yesterday, call.lines()[:4])
-    assert exported(yesterday) == {"conversations": 1, "complete": 0}
+    assert world.exported(yesterday) == {"conversations": 1, "complete": 0}
     assert waits_for(world.conversation("c-1")) == BATCH
     bucket.put(today, call.lines()[4:])
-    assert exported(today) == {"conversations": 1, "complete": 1}
+    assert world.exported(today) == {"conversations": 1, "complete": 1}
     assert world.transcript("c-1") == call.said
     assert world.conversation("c-1")["fromExport"] == 10
 
 
 def test_a_malformed_line_of_a_conversation_keeps_it_from_being_complete(
-    world: Table, bucket: Bucket, log: Sent
+    world: World, bucket: Bucket, log: Sent
 ) -> None:
     call = Call("c-1", texts(10))
     marked(world, call, range(5))
     lines = call.lines()
     bucket.put(utc_day(call.ended_ms), [*lines[:8], lines[8][:-3], *lines[9:]])
-    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 0}
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 0}
     (line,) = log.of("lines of the feed cannot be read")
     assert line["numbers"] == [9]
     assert len(world.utterances("c-1")) == 9
     bucket.put(utc_day(call.ended_ms), lines)
-    exported(utc_day(call.ended_ms))
+    world.exported(utc_day(call.ended_ms))
     assert world.conversation("c-1")["completeness"] == "complete"
     assert world.transcript("c-1") == call.said
 
 
 def test_a_line_that_only_names_a_conversation_keeps_it_from_being_complete_too(
-    world: Table, bucket: Bucket
+    world: World, bucket: Bucket
 ) -> None:
     call = Call("c-1", texts(10))
     marked(world, call, range(5))
@@ -795,11 +1037,11 @@ def test_a_line_that_only_names_a_conversation_keeps_it_from_being_complete_too(
     ]
     lines[8] = lines[8][:-1]
     bucket.put(utc_day(call.ended_ms), lines)
-    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 0}
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 0}
 
 
 def test_columns_of_an_account_are_found_by_their_names(
-    world: Table, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    world: World, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = Call("c-1", texts(6))
     marked(world, call, range(4))
@@ -816,7 +1058,7 @@ def test_columns_of_an_account_are_found_by_their_names(
         for at, (role, text) in enumerate(call.said)
     ]
     bucket.put(utc_day(call.ended_ms), [json.dumps(row).encode() for row in rows])
-    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
     assert world.transcript("c-1") == call.said
 
 
@@ -829,11 +1071,11 @@ def roles(world: Table, guid: str = "c-1") -> dict[str, tuple[str, str]]:
     }
 
 
-def test_where_nothing_says_who_spoke_the_words_are_enough(world: Table, bucket: Bucket) -> None:
+def test_where_nothing_says_who_spoke_the_words_are_enough(world: World, bucket: Bucket) -> None:
     call = Call("c-1", texts(8))
     marked(world, call, [at for at in range(8) if at not in (3, 6)])
     bucket.put(utc_day(call.ended_ms), call.documented()[0])
-    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
     assert [text for _, text in world.transcript("c-1")] == call.texts
     assert roles(world) == {"c-1/3": ("unknown", ""), "c-1/6": ("unknown", "")}
 
@@ -853,7 +1095,7 @@ SENDERS = {
 
 @pytest.mark.parametrize(("sender", "role"), SENDERS.items(), ids=str)
 def test_who_spoke_is_told_in_our_words(
-    sender: str, role: str, world: Table, bucket: Bucket
+    sender: str, role: str, world: World, bucket: Bucket
 ) -> None:
     call = Call("c-1", [f"Words of number {at}." for at in range(8)])
     marked(world, call, [at for at in range(8) if at != 3])
@@ -861,13 +1103,13 @@ def test_who_spoke_is_told_in_our_words(
     state[3] = json.dumps(json.loads(state[3]) | {"sender_type": sender}).encode()
     bucket.put(utc_day(call.ended_ms), said)
     bucket.put(utc_day(call.ended_ms), state, feed=STATE)
-    assert exported(utc_day(call.ended_ms))["complete"] == 1
+    assert world.exported(utc_day(call.ended_ms))["complete"] == 1
     assert [who for who, _ in roles(world).values()] == [role]
 
 
 @pytest.mark.parametrize("conversation", [{}, {"external_conversation_id": None}], ids=str)
 def test_who_spoke_is_found_by_the_message_id_alone(
-    conversation: dict[str, Any], world: Table, bucket: Bucket
+    conversation: dict[str, Any], world: World, bucket: Bucket
 ) -> None:
     """Whatever else a line of the state feed says, and however often it says it."""
     call, other = Call("c-1", texts(8)), Call("c-2", texts(8))
@@ -877,23 +1119,23 @@ def test_who_spoke_is_found_by_the_message_id_alone(
     no_id = [line.replace(b"message_id", b"id") for line in state]
     bucket.put(utc_day(call.ended_ms), said)
     bucket.put(utc_day(call.ended_ms), [*no_id, b"", *state, *state, other_agent], feed=STATE)
-    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
     assert world.transcript("c-1") == call.said
     assert roles(world) == {f"c-1/{at}": ("customer", "id of customer") for at in (1, 3, 5, 7)}
 
 
-def test_what_has_no_message_id_is_said_by_nobody_known(world: Table, bucket: Bucket) -> None:
+def test_what_has_no_message_id_is_said_by_nobody_known(world: World, bucket: Bucket) -> None:
     call = Call("c-1", [f"Words of number {at}." for at in range(8)])
     marked(world, call, [at for at in range(8) if at != 3])
     said, state = call.documented(message_id="")
     bucket.put(utc_day(call.ended_ms), said)
     bucket.put(utc_day(call.ended_ms), state, feed=STATE)
-    assert exported(utc_day(call.ended_ms))["complete"] == 1
+    assert world.exported(utc_day(call.ended_ms))["complete"] == 1
     assert [who for who, _ in roles(world).values()] == ["unknown"]
 
 
 def test_a_line_that_says_who_spoke_is_believed_before_the_state_feed(
-    world: Table, bucket: Bucket
+    world: World, bucket: Bucket
 ) -> None:
     call = Call("c-1", texts(6))
     marked(world, call, range(3))
@@ -902,27 +1144,27 @@ def test_a_line_that_says_who_spoke_is_believed_before_the_state_feed(
     bucket.put(utc_day(call.ended_ms), lines)
     swapped = [line.replace(b"R_AGENT", b"R_CUSTOMER") for line in state]
     bucket.put(utc_day(call.ended_ms), swapped, feed=STATE)
-    assert exported(utc_day(call.ended_ms))["complete"] == 1
+    assert world.exported(utc_day(call.ended_ms))["complete"] == 1
     assert world.transcript("c-1") == call.said
 
 
 def test_a_state_feed_that_comes_later_says_who_spoke_in_what_still_waits(
-    world: Table, bucket: Bucket
+    world: World, bucket: Bucket
 ) -> None:
     call = Call("c-1", texts(8))
     marked(world, call, range(0, 8, 2))
     said, state = call.documented()
     bucket.put(utc_day(call.ended_ms), [*said[:7], said[7][:-3]])
-    assert exported(utc_day(call.ended_ms))["complete"] == 0
+    assert world.exported(utc_day(call.ended_ms))["complete"] == 0
     assert {who for who, _ in roles(world).values()} == {"unknown"}
     bucket.put(utc_day(call.ended_ms), said)
     bucket.put(utc_day(call.ended_ms), state, feed=STATE)
-    assert exported(utc_day(call.ended_ms))["complete"] == 1
+    assert world.exported(utc_day(call.ended_ms))["complete"] == 1
     assert world.transcript("c-1") == call.said
 
 
 def test_a_line_of_the_state_feed_that_cannot_be_read_costs_only_who_spoke(
-    world: Table, bucket: Bucket, log: Sent
+    world: World, bucket: Bucket, log: Sent
 ) -> None:
     call = Call("c-1", [f"Words of number {at}." for at in range(8)])
     marked(world, call, [0, 2, 4, 6])
@@ -930,7 +1172,7 @@ def test_a_line_of_the_state_feed_that_cannot_be_read_costs_only_who_spoke(
     state[3] = state[3][:-5]
     bucket.put(utc_day(call.ended_ms), said)
     bucket.put(utc_day(call.ended_ms), state, feed=STATE)
-    assert exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
     (line,) = log.of("lines of the feed cannot be read")
     assert (line["feed"], line["numbers"]) == (STATE, [4])
     assert [who for who, _ in roles(world).values()] == [
@@ -942,31 +1184,79 @@ def test_a_line_of_the_state_feed_that_cannot_be_read_costs_only_who_spoke(
 
 
 def test_what_the_export_never_completes_is_an_error_and_then_incomplete(
-    world: Table, vendor: Vendor, bucket: Bucket, log: Sent
+    world: World, vendor: Vendor, bucket: Bucket, log: Sent
 ) -> None:
     call = Call("c-1", texts(6), ago_ms=4 * DAY_MS)
     marked(world, call, range(4), reconcileAt=now_ms() - 3 * DAY_MS + 60_000)
-    assert run() == {"conversations": 0}
+    assert world.run() == {"conversations": 0}
     world.change("c-1", reconcileAt=now_ms() - 3 * DAY_MS - 60_000)
-    assert run() == {"conversations": 1}
+    assert world.run() == {"conversations": 1}
     assert len(log.of("a conversation stays incomplete")) == 1
     conversation = world.conversation("c-1")
     assert (conversation["completeness"], waits_for(conversation)) == ("incomplete", BATCH)
-    exported(utc_day(call.ended_ms + DAY_MS))  # without a line of it
+    world.exported(utc_day(call.ended_ms + DAY_MS))  # without a line of it
     assert world.conversation("c-1")["completeness"] == "incomplete"
-    assert run() == {"conversations": 0}
+    assert world.run() == {"conversations": 0}
     world.change("c-1", reconcileAt=now_ms() - 3 * DAY_MS - 60_000)
-    run()
+    world.run()
     assert "reconcile" not in world.conversation("c-1")
     assert len(log.of("a conversation stays incomplete")) == 1
 
 
-def test_a_day_that_nobody_waits_for_is_not_read(world: Table, bucket: Bucket) -> None:
+def test_two_runs_complete_a_conversation_one_after_the_other(world: World, bucket: Bucket) -> None:
+    call = Call("c-1", texts(10))
+    marked(world, call, range(7))
+    bucket.put(utc_day(call.ended_ms), call.lines())
+    ((guid, at),) = Transcripts(world.dynamodb, world.name, 1).marked(BATCH, now_ms())
+    other = Transcripts(world.dynamodb, world.name, 86_400, world.clock)
+    assert other.claim(guid, at)
+    with pytest.raises(NotReconciled, match="out of time"):
+        world.exported(utc_day(call.ended_ms))
+    assert len(world.utterances("c-1")) == 7
+    world.clock.advance(14 * 60)  # the lease goes while this run waits for it
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert not other.claim(guid, at)
+
+
+def test_what_another_run_completes_meanwhile_is_not_waited_for(
+    world: World, bucket: Bucket
+) -> None:
+    call, other = Call("c-1", texts(10)), Call("c-2", texts(10))
+    for each in (call, other):
+        marked(world, each, range(7))
+    bucket.put(utc_day(call.ended_ms), [*call.lines(), *other.lines()])
+    world.change("c-1", leasedUntil=now_ms() + 60_000)
+    begun = len(world.clock.slept)
+
+    def completed(seconds: float) -> None:
+        world.clock.slept.append(seconds)
+        conversation = world.conversation("c-1")
+        del conversation["reconcile"], conversation["reconcileAt"]
+        world.put(conversation)
+
+    world.clock.sleep = completed  # type: ignore[method-assign]
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+    assert len(world.clock.slept) == begun + 1
+
+
+def test_a_conversation_that_fails_gives_its_lease_back(world: World, bucket: Bucket) -> None:
+    call = Call("c-1", texts(10))
+    marked(world, call, range(7))
+    bucket.put(utc_day(call.ended_ms), call.lines())
+    broken = world.utterances("c-1")[0]
+    world.put({name: value for name, value in broken.items() if name != "streamId"})
+    with pytest.raises(NotReconciled, match="1 conversations"):
+        world.exported(utc_day(call.ended_ms))
+    world.put(broken)
+    assert world.exported(utc_day(call.ended_ms)) == {"conversations": 1, "complete": 1}
+
+
+def test_a_day_that_nobody_waits_for_is_not_read(world: World, bucket: Bucket) -> None:
     bucket.put(date(2026, 11, 1), [b"{"])
-    assert exported(date(2026, 11, 1)) == {"conversations": 0}
+    assert world.exported(date(2026, 11, 1)) == {"conversations": 0}
 
 
-def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: Table, vendor: Vendor) -> None:
+def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: World, vendor: Vendor) -> None:
     chance = random.Random(8)  # noqa: S311
     calls, lost = [], {}
     for at in range(40):
@@ -979,7 +1269,7 @@ def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: Table, vendor:
         vendor.moods[call.guid] = messages_of(call)
         calls.append(call)
         lost[call.guid] = len(call.texts) - len(have)
-    assert run(300.0) == {"conversations": 40}
+    assert world.run(300.0) == {"conversations": 40}
     for call in calls:
         assert world.transcript(call.guid) == call.said
         conversation = world.conversation(call.guid)
@@ -987,7 +1277,7 @@ def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: Table, vendor:
         assert counts == ("complete", lost[call.guid])
 
 
-HELD = Held("one", "s", "agent", 0, 1, "Yes.")
+HELD = Held("one", "agent", 0, 1, "Yes.")
 SAID = Said("1", "agent", "ada", "Yes.", 0, "{}")
 KNOWN = Known(
     conversation_id="c-1",
@@ -1002,7 +1292,6 @@ KNOWN = Known(
     from_messages=0,
     summary=None,
     held=(),
-    streams=(),
     senders={},
 )
 
@@ -1098,6 +1387,10 @@ def test_a_moment_is_iso_8601_or_since_1970(given: object, ms: int) -> None:
     assert moment_ms(given) == ms
 
 
+def of_vendor(vendor: Vendor, secret_name: str) -> Messages:
+    return Messages(AsappRequests(Origin(vendor.url), AsappCredentials(secret_name), POLICY))
+
+
 @pytest.mark.parametrize(
     "behaviour", [items([]), failing(404, "404-01"), failing(400, "400-203"), failing(404, "")]
 )
@@ -1105,13 +1398,13 @@ def test_a_call_that_asapp_does_not_know_is_an_empty_record(
     behaviour: Behaviour, vendor: Vendor, secret_name: str
 ) -> None:
     vendor.behaviours = [behaviour]
-    messages = Messages(Origin(vendor.url), AsappCredentials(secret_name))
+    messages = of_vendor(vendor, secret_name)
     assert messages.of("c-1", Deadline(20.0)) == Record()
 
 
 def test_an_answer_beyond_any_transcript_is_none(vendor: Vendor, secret_name: str) -> None:
     vendor.behaviours = [lambda request: request.reply(200, "x" * (16 * 1024 * 1024 + 1))]
-    messages = Messages(Origin(vendor.url), AsappCredentials(secret_name))
+    messages = of_vendor(vendor, secret_name)
     with pytest.raises(NoRecord, match="connection"):
         messages.of("c-1", Deadline(20.0))
 

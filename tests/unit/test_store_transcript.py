@@ -21,9 +21,12 @@ from shared import aws as aws_calls
 from shared.table import values
 from shared.utterance import Utterance
 from store_transcript import handler as store_transcript
-from store_transcript.handler import DeadLetters, Message, Transcripts, store
+from store_transcript.batch import Message, store
+from store_transcript.dead_letters import DeadLetters
+from store_transcript.utterance_table import UtteranceTable
 
 from .conftest import Vendor, VendorHandler, reset
+from .held_clock import HeldClock
 
 RECEIVED_AT_MS = 1_700_000_000_123
 
@@ -182,8 +185,9 @@ def dead_letter_queue(aws: str) -> str:
 
 
 @pytest.fixture
-def transcripts(table_name: str, service: AwsService) -> Transcripts:
-    return Transcripts(client("dynamodb", service.url), table_name, retention_seconds=86_400)
+def utterances(table_name: str, service: AwsService) -> UtteranceTable:
+    dynamodb = client("dynamodb", service.url)
+    return UtteranceTable(dynamodb, table_name, retention_seconds=86_400, clock=HeldClock())
 
 
 @pytest.fixture
@@ -202,7 +206,7 @@ def deployed(
     monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
     monkeypatch.setenv("TRANSCRIPT_RETENTION_DAYS", "30")
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead_letter_queue)
-    caches = (store_transcript._transcripts, store_transcript._dead_letters)
+    caches = (store_transcript._utterances, store_transcript._dead_letters)
     for made in caches:
         made.cache_clear()
     yield
@@ -298,10 +302,10 @@ def test_a_full_batch_costs_at_most_a_twentieth_of_a_call_an_utterance(
 
 
 def test_an_utterance_is_stored_with_its_fields_and_as_it_came(
-    transcripts: Transcripts, dead_letters: DeadLetters, table_name: str
+    utterances: UtteranceTable, dead_letters: DeadLetters, table_name: str
 ) -> None:
     body = body_of(1, "I need help", unknown={"a": [1.10, None]}).replace(", ", " ,\t")
-    assert store(messages(body), transcripts, dead_letters) == []
+    assert store(messages(body), utterances, dead_letters) == []
     (item,) = stored(table_name)
     stored_at, expires_at = int(item.pop("storedAt")), int(item.pop("expiresAt"))
     assert expires_at == stored_at // 1000 + 86_400
@@ -333,19 +337,19 @@ def test_fractional_milliseconds_are_no_dead_letter(
 
 
 def test_duplicates_in_a_batch_land_on_themselves(
-    transcripts: Transcripts, dead_letters: DeadLetters, service: AwsService, table_name: str
+    utterances: UtteranceTable, dead_letters: DeadLetters, service: AwsService, table_name: str
 ) -> None:
     twice = [body for body in good(25) for _ in range(2)]
-    assert store(messages(*twice), transcripts, dead_letters) == []
+    assert store(messages(*twice), utterances, dead_letters) == []
     assert len(service.sent) == 1
     assert count(table_name) == 25
 
 
 def test_duplicates_across_batches_land_on_themselves(
-    transcripts: Transcripts, dead_letters: DeadLetters, table_name: str
+    utterances: UtteranceTable, dead_letters: DeadLetters, table_name: str
 ) -> None:
     for _ in range(2):
-        assert store(messages(*good(3)), transcripts, dead_letters) == []
+        assert store(messages(*good(3)), utterances, dead_letters) == []
     assert count(table_name) == 3
 
 
@@ -371,14 +375,14 @@ POISON = {
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON)
 def test_a_poison_message_holds_back_none_of_ninety_nine(
     poison: str,
-    transcripts: Transcripts,
+    utterances: UtteranceTable,
     dead_letters: DeadLetters,
     table_name: str,
     dead_letter_queue: str,
 ) -> None:
     bodies = good(100)
     bodies[42] = poison
-    assert store(messages(*bodies), transcripts, dead_letters) == []
+    assert store(messages(*bodies), utterances, dead_letters) == []
     assert count(table_name) == 99
     ((body, reason),) = set_aside(dead_letter_queue)
     assert body == poison
@@ -386,19 +390,19 @@ def test_a_poison_message_holds_back_none_of_ninety_nine(
 
 
 def test_an_oversized_item_costs_its_own_chunk_a_call_an_item_and_no_other(
-    transcripts: Transcripts, dead_letters: DeadLetters, service: AwsService
+    utterances: UtteranceTable, dead_letters: DeadLetters, service: AwsService
 ) -> None:
     bodies = [*good(30), body_of(30, "x" * 220_000), *(body_of(at) for at in range(31, 100))]
-    assert store(messages(*bodies), transcripts, dead_letters) == []
+    assert store(messages(*bodies), utterances, dead_letters) == []
     assert len(service.bodies("BatchWriteItem")) == 4 + 25
     assert len(service.bodies("SendMessage")) == 1
 
 
 def test_a_poison_message_that_came_twice_is_set_aside_twice(
-    transcripts: Transcripts, dead_letters: DeadLetters, dead_letter_queue: str
+    utterances: UtteranceTable, dead_letters: DeadLetters, dead_letter_queue: str
 ) -> None:
     huge = body_of(0, "x" * 220_000)
-    assert store(messages(huge, huge, "{}", "{}"), transcripts, dead_letters) == []
+    assert store(messages(huge, huge, "{}", "{}"), utterances, dead_letters) == []
     assert sorted(set_aside(dead_letter_queue)) == [
         *[(huge, "the table refuses it (over 400 KB?)")] * 2,
         *[("{}", "type is missing")] * 2,
@@ -419,57 +423,66 @@ def test_a_poison_message_that_came_twice_is_set_aside_twice(
 )
 def test_what_a_table_in_trouble_does_not_take_stays_in_the_queue(
     fault: AwsBehaviour,
-    transcripts: Transcripts,
+    utterances: UtteranceTable,
     dead_letters: DeadLetters,
     service: AwsService,
     table_name: str,
     dead_letter_queue: str,
 ) -> None:
     service.faults["BatchWriteItem"] = [fault, pass_on]
-    left = store(messages(*good(30)), transcripts, dead_letters)
+    left = store(messages(*good(30)), utterances, dead_letters)
     assert left == [f"m-{at}" for at in range(25)]
     assert count(table_name) == 5
     assert set_aside(dead_letter_queue) == []
 
 
 def test_a_table_in_trouble_all_along_loses_nothing(
-    transcripts: Transcripts, dead_letters: DeadLetters, service: AwsService, dead_letter_queue: str
+    utterances: UtteranceTable,
+    dead_letters: DeadLetters,
+    service: AwsService,
+    dead_letter_queue: str,
 ) -> None:
     service.faults["BatchWriteItem"] = [refusing("ThrottlingException")]
     bodies = good(30)
     bodies[3] = "poison"
-    left = store(messages(*bodies), transcripts, dead_letters)
+    left = store(messages(*bodies), utterances, dead_letters)
     assert sorted(left) == sorted(f"m-{at}" for at in range(30) if at != 3)
     assert set_aside(dead_letter_queue) == [("poison", "not JSON")]
 
 
 def test_items_that_the_table_had_no_capacity_for_are_tried_again(
-    transcripts: Transcripts, dead_letters: DeadLetters, service: AwsService, table_name: str
+    utterances: UtteranceTable, dead_letters: DeadLetters, service: AwsService, table_name: str
 ) -> None:
     service.faults["BatchWriteItem"] = [leaving(10), leaving(2), pass_on]
-    assert store(messages(*good(25)), transcripts, dead_letters) == []
+    assert store(messages(*good(25)), utterances, dead_letters) == []
     sizes = [len(body["RequestItems"][table_name]) for body in service.bodies("BatchWriteItem")]
     assert sizes == [25, 10, 2]
     assert count(table_name) == 25
 
 
 def test_items_that_the_table_never_has_capacity_for_stay_in_the_queue(
-    transcripts: Transcripts, dead_letters: DeadLetters, service: AwsService, dead_letter_queue: str
+    utterances: UtteranceTable,
+    dead_letters: DeadLetters,
+    service: AwsService,
+    dead_letter_queue: str,
 ) -> None:
     service.faults["BatchWriteItem"] = [leaving(2)]
     bodies = good(25)
     repeated = bodies[24]  # a duplicate of one that is left is left with it
-    assert store(messages(*bodies, repeated), transcripts, dead_letters) == ["m-23", "m-24", "m-25"]
-    assert len(service.sent) == 3
+    assert store(messages(*bodies, repeated), utterances, dead_letters) == ["m-23", "m-24", "m-25"]
+    assert len(service.sent) == 4
     assert set_aside(dead_letter_queue) == []
 
 
 def test_an_oversized_item_among_a_batch_that_is_then_throttled_loses_nothing(
-    transcripts: Transcripts, dead_letters: DeadLetters, service: AwsService, dead_letter_queue: str
+    utterances: UtteranceTable,
+    dead_letters: DeadLetters,
+    service: AwsService,
+    dead_letter_queue: str,
 ) -> None:
     service.faults["BatchWriteItem"] = [pass_on, refusing("ThrottlingException"), pass_on]
     huge = body_of(3, "x" * 220_000)
-    left = store(messages(*good(3), huge), transcripts, dead_letters)
+    left = store(messages(*good(3), huge), utterances, dead_letters)
     assert left == ["m-0"]
     assert [body for body, _ in set_aside(dead_letter_queue)] == [huge]
 
@@ -479,14 +492,14 @@ def test_an_oversized_item_among_a_batch_that_is_then_throttled_loses_nothing(
 )
 def test_what_cannot_even_be_set_aside_stays_in_the_queue(
     fault: AwsBehaviour,
-    transcripts: Transcripts,
+    utterances: UtteranceTable,
     dead_letters: DeadLetters,
     service: AwsService,
     table_name: str,
 ) -> None:
     service.faults["SendMessage"] = [fault, pass_on]
     bodies = [*good(5), "poison", *good(7)[5:], "more poison"]
-    assert store(messages(*bodies), transcripts, dead_letters) == ["m-5"]
+    assert store(messages(*bodies), utterances, dead_letters) == ["m-5"]
     assert count(table_name) == 7
 
 
@@ -498,7 +511,7 @@ def test_lambda_is_told_exactly_the_messages_that_stay(service: AwsService) -> N
 
 
 def test_an_empty_batch_is_no_call(
-    transcripts: Transcripts, dead_letters: DeadLetters, service: AwsService
+    utterances: UtteranceTable, dead_letters: DeadLetters, service: AwsService
 ) -> None:
-    assert store([], transcripts, dead_letters) == []
+    assert store([], utterances, dead_letters) == []
     assert service.sent == []

@@ -72,13 +72,16 @@ def utterance(
         },
     }
     item = Utterance.from_message(json.dumps(body)).item(
-        source=source,
         received_at_ms=BEGAN + start_ms + 1_500,
         stored_at_ms=stored_at,
         expires_at_s=9,
     )
     if source != "webhook":
-        item["item"] = f"utterance#{source}#m-{role}-{start_ms}"
+        began = BEGAN + start_ms
+        for relative in ("streamId", "startMs", "endMs"):
+            del item[relative]
+        item |= {"source": source, "item": f"utterance#{source}#m-{role}-{start_ms}"}
+        item |= {"startedAt": began, "endedAt": began + 900}
     return item | changes
 
 
@@ -220,11 +223,11 @@ def test_a_contact_that_is_a_conversation_too_is_that_one(
 
 TWINS: dict[str, tuple[dict[str, Any], int]] = {
     "the same": ({}, 1),
-    "5 s later": ({"startMs": 6_000, "endMs": 6_900}, 1),
-    "5 s before": ({"startMs": -4_000, "endMs": -3_100}, 1),
+    "5 s later": ({"startedAt": BEGAN + 6_000, "endedAt": BEGAN + 6_900}, 1),
+    "5 s before": ({"startedAt": BEGAN - 4_000, "endedAt": BEGAN - 3_100}, 1),
     "white space apart": ({"text": " I see,\n yes"}, 1),
-    "over 5 s later": ({"startMs": 6_001, "endMs": 6_901}, 2),
-    "over 5 s before": ({"startMs": -4_001, "endMs": -3_101}, 2),
+    "over 5 s later": ({"startedAt": BEGAN + 6_001, "endedAt": BEGAN + 6_901}, 2),
+    "over 5 s before": ({"startedAt": BEGAN - 4_001, "endedAt": BEGAN - 3_101}, 2),
     "other words": ({"text": "I see yes"}, 2),
     "somebody else": ({"role": "customer"}, 2),
     "later than the webhook's: said again": ({"storedAt": 21}, 2),
@@ -242,6 +245,17 @@ def test_a_recovered_one_is_left_out_where_the_webhook_brought_it_later(
     assert len(texts(transcript)) == shown
     assert transcript is not None
     assert "webhook" in {spoken.source for spoken in transcript.utterances}
+
+
+def test_one_that_an_older_version_recovered_has_the_time_of_its_stream(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put(stream("agent"), utterance("agent", 1_000, "first"))
+    put(utterance("agent", 2_000, "second") | {"source": "messages"})
+    put(utterance("agent", 3_000, "third", "messages"))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert [spoken.at_ms - BEGAN for spoken in transcript.utterances] == [1_000, 2_000, 3_000]
 
 
 def test_one_that_came_late_hides_one_recovered_the_nearest(

@@ -90,9 +90,7 @@ def reason(body: str) -> str:
 
 
 def item(utterance: Utterance, received_at_ms: int = 0) -> dict[str, Any]:
-    return utterance.item(
-        source="webhook", received_at_ms=received_at_ms, stored_at_ms=0, expires_at_s=0
-    )
+    return utterance.item(received_at_ms=received_at_ms, stored_at_ms=0, expires_at_s=0)
 
 
 def test_asapps_own_example_becomes_an_utterance() -> None:

@@ -1,0 +1,49 @@
+"""Whether two texts are the same words, one of them redacted or not.
+
+A mark such as ``####``, ``[REDACTED]`` or ``<NAME>`` stands for any words, as ``*`` does in a file
+name. Case, white space and punctuation do not count.
+"""
+
+from __future__ import annotations
+
+import re
+
+_REDACTED = re.compile(
+    r"#{2,}|\*{2,}|_{3,}|X{3,}|x{4,}|\[[^\[\]]{1,40}\]|<[^<>]{1,40}>|\{[^{}]{1,40}\}"
+)
+_MARK = "\0"
+
+Pattern = tuple[str, ...]
+"""The letters and digits of a text between its marks: one piece if it has no mark."""
+
+
+def pattern(text: str) -> Pattern:
+    marked = _REDACTED.sub(_MARK, text).casefold()
+    letters = "".join(letter for letter in marked if letter == _MARK or letter.isalnum())
+    return tuple(letters.split(_MARK))
+
+
+def alike(one: Pattern, other: Pattern) -> bool:
+    """Whether there is a text that both can stand for. Takes time in proportion to their length."""
+    if len(one) == 1:
+        return _stands_for(other, one[0])
+    if len(other) == 1:
+        return _stands_for(one, other[0])
+    # Both have marks, which take in whatever the other has between its first and its last piece.
+    begins = one[0].startswith(other[0]) or other[0].startswith(one[0])
+    return begins and (one[-1].endswith(other[-1]) or other[-1].endswith(one[-1]))
+
+
+def _stands_for(pieces: Pattern, letters: str) -> bool:
+    first, *middle, last = pieces if len(pieces) > 1 else (*pieces, "")
+    if len(pieces) == 1:
+        return first == letters
+    if not letters.startswith(first) or not letters.endswith(last):
+        return False
+    at, end = len(first), len(letters) - len(last)
+    for piece in middle:
+        found = letters.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return at <= end

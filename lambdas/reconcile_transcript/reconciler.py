@@ -1,0 +1,155 @@
+"""Compares conversations with ASAPP's record, and stores what they lack."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from typing import Any
+
+from reconcile_transcript.alignment import align
+from reconcile_transcript.completeness import (
+    AWAITING,
+    COMPLETE,
+    DAY_MS,
+    INCOMPLETE,
+    NOT_TRANSCRIBED,
+    WEEK_MS,
+    Finding,
+    Verdict,
+    judge,
+)
+from reconcile_transcript.messages import Messages, NoRecord
+from reconcile_transcript.record import Record
+from reconcile_transcript.transcripts import Known, Transcripts
+from shared import log_events
+from shared.runtime import SYSTEM_CLOCK, Clock, Deadline
+from shared.table import BATCH, PENDING
+from shared.utterance import PREFIX
+
+logger = logging.getLogger(__name__)
+
+MESSAGES, EXPORT = "messages", "export"
+
+
+class Reconciler:
+    """:param has_export: Whether what GET messages does not give comes by File Exporter.
+    :param after_ms: What the index holds is due so long after its time.
+    """
+
+    def __init__(
+        self,
+        transcripts: Transcripts,
+        messages: Messages,
+        *,
+        has_export: bool,
+        after_ms: int,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._transcripts = transcripts
+        self._messages = messages
+        self._has_export = has_export
+        self._after_ms = after_ms
+        self._clock = clock
+
+    def look(self, conversation_id: str, deadline: Deadline) -> dict[str, Any] | None:
+        """Compare a conversation with ASAPP's GET messages.
+
+        :returns: What is logged of it; None for one that is not in the table.
+        :raises BadCredentials: if the credentials cannot be read.
+        """
+        known = self._transcripts.read(conversation_id)
+        if known is None:
+            return None
+        try:
+            record = self._messages.of(conversation_id, deadline)
+        except NoRecord as problem:
+            logger.warning(
+                "ASAPP gave no messages; it is asked again",
+                extra={"conversationId": conversation_id, "code": str(problem)},
+            )
+            return self._settle(known, Finding(None))
+        return self._compare(known, record)
+
+    def complete(self, conversation_id: str, record: Record, day: date) -> dict[str, Any] | None:
+        """Compare a conversation with the export, which has it up to ``day``."""
+        known = self._transcripts.read(conversation_id)
+        return self._compare(known, record, day) if known else None
+
+    def give_up(self, conversation_id: str) -> None:
+        """The export has not completed it in time: say so and wait on, or end the second time."""
+        known = self._transcripts.read(conversation_id)
+        if known is None:
+            return
+        later = self._clock.now_ms() + WEEK_MS // 2
+        then = "" if known.completeness == INCOMPLETE else BATCH
+        self._write(known, Finding(None), Verdict(INCOMPLETE, then, later))
+
+    def _compare(self, known: Known, record: Record, day: date | None = None) -> dict[str, Any]:
+        # The feed has whole seconds: what was placed by GET messages is placed better.
+        placed = f"{PREFIX}{MESSAGES}#"
+        settled = {held.key for held in known.held if day and held.key.startswith(placed)}
+        alignment = align(record.said, known.held, settled)
+        self._transcripts.write(known, alignment, EXPORT if day else MESSAGES)
+        return self._settle(known, Finding(record, day, alignment))
+
+    def _settle(self, known: Known, finding: Finding) -> dict[str, Any]:
+        verdict = judge(known, finding, self._clock.now_ms(), has_export=self._has_export)
+        return self._write(known, finding, verdict)
+
+    def _write(self, known: Known, finding: Finding, verdict: Verdict) -> dict[str, Any]:
+        now, alignment = self._clock.now_ms(), finding.alignment
+        recovered = known.recovered + len(alignment.missing) - len(alignment.twins)
+        changes: dict[str, Any] = {
+            "completeness": verdict.completeness,
+            "fromWebhook": len(known.held) - known.recovered,
+            "recovered": recovered,
+            "reconcileTries": (known.tries if known.unchanged else 0) + 1,
+            "reconciledAt": now,
+        }
+        if known.summary is not None:
+            changes["fromSummary"] = known.summary
+        if finding.record:
+            changes["fromExport" if finding.day else "fromMessages"] = finding.record.count
+            changes["onlyOurs"] = len(alignment.only_ours)
+        overdue = now - known.changed_at_ms >= DAY_MS or verdict.completeness == INCOMPLETE
+        waits_for_export = verdict.then == BATCH and verdict.completeness == AWAITING
+        at_limit = bool(finding.record and finding.record.at_limit)
+        report = (
+            overdue
+            and verdict.completeness not in (COMPLETE, NOT_TRANSCRIBED)
+            and not known.reported
+            and not (waits_for_export and (at_limit or finding.day))
+        )
+        if report:
+            changes["reportedAt"] = now
+        if not known.no_transcript and (not known.was_heard or finding.has_no_word(known)):
+            changes["noTranscriptAt"] = now
+        at_ms = verdict.at_ms - self._after_ms if verdict.then == PENDING else verdict.at_ms
+        if not self._transcripts.settle(known, changes, verdict.then, at_ms):
+            logger.info("the call goes on", extra={"conversationId": known.conversation_id})
+        else:
+            self._log(known, finding, changes)
+        return {"conversationId": known.conversation_id, **changes}
+
+    def _log(
+        self,
+        known: Known,
+        finding: Finding,
+        changes: dict[str, Any],
+    ) -> None:
+        # Of what was recovered, the table has all and the log, which is added up, the new.
+        told = changes | {
+            "conversationId": known.conversation_id,
+            "recovered": len(finding.alignment.missing),
+        }
+        logger.info("reconciled", extra=told | {"event": log_events.CONVERSATION_RECONCILED})
+        if "noTranscriptAt" in changes:
+            logger.error(
+                "a call was answered and has no transcript, or not to its end",
+                extra=told | {"event": log_events.CALL_NOT_TRANSCRIBED},
+            )
+        if "reportedAt" in changes:
+            logger.error(
+                "a conversation stays incomplete",
+                extra=told | {"event": log_events.CONVERSATION_INCOMPLETE},
+            )

@@ -1,0 +1,74 @@
+"""What ASAPP has of a conversation, wherever it came from: GET messages or a feed of the export."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from reconcile_transcript.alignment.utterances import Said
+from shared.utterance import storable
+
+MOST_MESSAGES = 1000
+"""ASAPP gives no more of them, and no second page."""
+_LONGEST_ID_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """:param said: With distinct ids; in ASAPP's order.
+    :param count: How many entries ASAPP gave, utterances or not.
+    :param unreadable: How many of them were no utterance.
+    """
+
+    said: tuple[Said, ...] = ()
+    count: int = 0
+    unreadable: int = 0
+
+    @property
+    def at_limit(self) -> bool:
+        return self.count >= MOST_MESSAGES
+
+
+def record(given: Iterable[Said | None]) -> Record:
+    """What was given, each once, with an id and a moment: one without a moment gets the moment of
+    the one before.
+
+    :param given: None for what cannot be read.
+    """
+    every = list(given)
+    readable = [said for said in every if said]
+    at_ms = next((said.at_ms for said in readable if said.at_ms), 0)
+    found: dict[str, Said] = {}
+    nameless: Counter[str] = Counter()
+    for said in readable:
+        at_ms = said.at_ms or at_ms
+        name = said.id
+        if not name or len(name.encode()) > _LONGEST_ID_BYTES:
+            content = json.dumps([said.role, said.at_ms, said.text])
+            nameless[content] += 1
+            name = hashlib.sha256(f"{nameless[content]}{content}".encode()).hexdigest()[:32]
+        found.setdefault(name, replace(said, id=name, at_ms=at_ms))
+    return Record(tuple(found.values()), len(every), len(every) - len(readable))
+
+
+def words(value: Any) -> str:
+    """A string or number as text; ``""`` for anything else."""
+    known = isinstance(value, (str, int)) and not isinstance(value, bool)
+    return storable(str(value)) if known else ""
+
+
+def moment_ms(value: Any) -> int:
+    """ISO 8601, or seconds or milliseconds since 1970, in milliseconds; 0 for none."""
+    try:
+        if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
+            moment = datetime.fromisoformat(value)
+            return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        number = float(value)
+        return int(number if number > 10**11 else number * 1000)
+    except (TypeError, ValueError, OverflowError):
+        return 0

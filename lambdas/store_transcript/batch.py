@@ -1,0 +1,119 @@
+"""Store a batch of the webhook's messages, in as few calls as possible.
+
+A message that can never be stored goes to the dead-letter queue with its reason; one that may be
+stored later stays in the queue. Neither holds another one back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared import log_events
+from shared.batch_write import ITEMS_A_CALL
+from shared.botocore_errors import error_code
+from shared.utterance import Unstorable, Utterance
+from store_transcript.dead_letters import DeadLetters
+from store_transcript.utterance_table import UtteranceTable
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+"""Of an item: its partition key and its sort key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the queue.
+
+    :param received_at_ms: When the queue took it from API Gateway, in milliseconds since 1970.
+    """
+
+    id: str
+    body: str
+    received_at_ms: int
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Message:
+        sent = record["attributes"]["SentTimestamp"]
+        return cls(record["messageId"], record["body"], int(sent))
+
+
+def store(
+    messages: Iterable[Message], utterances: UtteranceTable, dead_letters: DeadLetters
+) -> list[str]:
+    """Store what can be stored and set aside what never can.
+
+    :returns: The ids of the messages to deliver again.
+    """
+    items: dict[Key, dict[str, Any]] = {}
+    senders: dict[Key, list[Message]] = {}
+    rejected: list[tuple[Message, str]] = []
+    for message in messages:
+        try:
+            utterance = Utterance.from_message(message.body)
+        except Unstorable as problem:
+            rejected.append((message, str(problem)))
+            continue
+        key = (utterance.conversation_id, utterance.key)
+        senders.setdefault(key, []).append(message)
+        if key not in items:
+            items[key] = utterances.item(utterance, message.received_at_ms)
+
+    left: list[str] = []
+    for key, reason in _put(items, utterances):
+        if reason:
+            rejected.extend((message, reason) for message in senders[key])
+        else:
+            left.extend(message.id for message in senders[key])
+    left.extend(_set_aside(rejected, dead_letters))
+    logger.info(
+        "stored a batch",
+        extra={
+            "event": log_events.UTTERANCES_STORED,
+            "utterances": len(items),
+            "rejected": len(rejected),
+            "left": len(left),
+        },
+    )
+    return left
+
+
+def _put(
+    items: Mapping[Key, dict[str, Any]], utterances: UtteranceTable
+) -> Iterator[tuple[Key, str]]:
+    """The keys that were not written, each with why it never can be, or ``""`` for later."""
+    keys = list(items)
+    chunks = [keys[at : at + ITEMS_A_CALL] for at in range(0, len(keys), ITEMS_A_CALL)]
+    while chunks:
+        chunk = chunks.pop(0)
+        try:
+            unwritten = utterances.put([items[key] for key in chunk])
+        except (ClientError, BotoCoreError) as problem:
+            code = error_code(problem)
+            if code == "ValidationException" and len(chunk) > 1:
+                chunks.extend([key] for key in chunk)  # one of them is at fault: each by itself
+                continue
+            logger.error("the table refused a write", extra={"code": code, "items": len(chunk)})
+            never = "the table refuses it (over 400 KB?)" if code == "ValidationException" else ""
+            yield from ((key, never) for key in chunk)
+        else:
+            for item in unwritten:
+                yield (item["conversationId"]["S"], item["item"]["S"]), ""
+
+
+def _set_aside(rejected: Iterable[tuple[Message, str]], dead_letters: DeadLetters) -> Iterator[str]:
+    """The ids of the messages that could not even be set aside."""
+    for message, reason in rejected:
+        logger.error(
+            "a message can never be stored", extra={"messageId": message.id, "reason": reason}
+        )
+        try:
+            dead_letters.send(message.body, reason)
+        except (ClientError, BotoCoreError) as problem:
+            logger.error("the dead-letter queue refused it", extra={"code": error_code(problem)})
+            yield message.id
