@@ -111,7 +111,7 @@ class Conversations:
             changes,
             {"contactIds": contacts} if contacts else {},
             first={"createdAt": now, "asapp": known.told.asapp},
-            condition=table.equals("version", seen.version) if seen.version else _UNKNOWN,
+            condition=table.equal({"version": seen.version}) if seen.version else _UNKNOWN,
         )
         return self._update(conversation_id, request, deadline)
 
