@@ -1303,6 +1303,19 @@ def test_a_day_that_is_given_up_is_missing_no_more(
     assert night.bucket.days(CHECKED) == {"2026-11-05"}
 
 
+def test_yesterday_is_not_expected_again_after_it_was_given_up(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    """The first run had problems, so the next one looks at everything again."""
+    feed.faults["listfeedfiles"] = [LIST, *[then(500)] * TRIES]
+    with pytest.raises(NotExported):
+        night.invoke()
+    night.invoke({"give_up": DAY})
+    night.clock.advance(4 * HOUR)
+    assert night.invoke()["daysMissing"] == 0
+    assert night.bucket.days(MISSING) == set()
+
+
 def test_a_day_that_was_given_up_may_be_fetched_by_hand(
     feed: Feed, night: Night, deployed: Vendor
 ) -> None:
