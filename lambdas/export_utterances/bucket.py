@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from export_utterances.download import Download
 from export_utterances.retries import Failed
 from shared.botocore_errors import error_code
+from shared.feeds import DAY_MARKS
 
 MISSING, GIVEN_UP, CHECKED = "missing", "given-up", "checked"
 """A day that must have files and is not whole; one that nobody expects any more; the last one up to
@@ -65,15 +66,15 @@ class Bucket:
             )
 
     def days(self, mark: str) -> set[str]:
-        return set(self._list(f"days/{mark}/"))
+        return set(self._list(f"{DAY_MARKS}/{mark}/"))
 
     def mark(self, mark: str, day: str) -> None:
         with _failures():
-            self._s3.put_object(Bucket=self._name, Key=f"days/{mark}/{day}")
+            self._s3.put_object(Bucket=self._name, Key=f"{DAY_MARKS}/{mark}/{day}")
 
     def unmark(self, mark: str, day: str) -> None:
         with _failures():
-            self._s3.delete_object(Bucket=self._name, Key=f"days/{mark}/{day}")
+            self._s3.delete_object(Bucket=self._name, Key=f"{DAY_MARKS}/{mark}/{day}")
 
     def _list(self, prefix: str) -> dict[str, int]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)

@@ -17,7 +17,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import for_failures
-from connect_autotranscribe._functions import Function
+from connect_autotranscribe._functions import Function, shared_names
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export._utterance_queries import (
     FEEDS,
@@ -29,8 +29,7 @@ from connect_autotranscribe.export._utterance_queries import (
 _RESULTS_KEPT = Duration.days(7)
 _HOURS_BETWEEN_RUNS = 4
 _NEXT_RUN_IS_NEARER = Duration.hours(_HOURS_BETWEEN_RUNS)
-_DAYS = "days/"
-"""Where the function marks days: missing, given up, looked at."""
+_DAYS = f"{shared_names('feeds').DAY_MARKS}/"
 
 
 class UtteranceExport(Construct):

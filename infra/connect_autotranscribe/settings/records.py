@@ -203,7 +203,8 @@ class ExportSettings:
     """The nightly copy of ASAPP's feed of utterances, and SQL over it.
 
     :param mode: "off" (the default); "on": ASAPP's account team has enabled the feed.
-    :param at: When it runs, in UTC; ASAPP updates the feed at 02:00. Default: 02:30.
+    :param at: When it first runs, in UTC; ASAPP updates the feed at 02:00. What is missing then is
+        tried again every four hours until midnight. Default: 02:30.
     :param keep_days: Days until a file is deleted. Default: 365.
     :param lookback_days: How many past days each night's run completes. Default: 7.
     :param columns: What the feed calls "conversation", "id", "role", "sender", "text" or "time",
