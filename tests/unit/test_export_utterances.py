@@ -1279,6 +1279,16 @@ def test_a_listed_file_that_cannot_be_had_stays_missing_for_longer_than_the_last
     assert key(DAY, "file1.jsonl", of) in night.stored
 
 
+def test_a_file_of_an_older_day_that_cannot_be_had_makes_that_day_missing(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"a"}, DAY_BEFORE: {"late.jsonl": b"b"}}
+    feed.faults["getfeedfile"] = [GIVE_URL, then(400)]
+    with pytest.raises(NotExported):
+        night.invoke()
+    assert night.bucket.days(MISSING) == {DAY_BEFORE}
+
+
 def test_a_day_that_is_given_up_is_missing_no_more(
     feed: Feed, night: Night, deployed: Vendor, logs: pytest.LogCaptureFixture
 ) -> None:
@@ -1396,6 +1406,21 @@ def test_a_file_that_is_published_again_replaces_the_stored_one_and_is_announced
     night.clock.advance(DAYS)
     feed.days["2026-11-04"] = {"file1.jsonl": b"y"}
     assert night.invoke()["files"] == 1
+
+
+def test_a_day_that_is_not_whole_is_not_announced_for_a_file_that_was_replaced(
+    feed: Feed, night: Night, deployed: Vendor
+) -> None:
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    night.invoke()
+    deployed.requests.clear()
+    feed.days = {DAY: {"file1.jsonl": b"WORDS", "file2.jsonl": b"x"}, "2026-11-03": {}}
+    feed.faults["getfeedfile"] = [then(400)]
+    night.clock.advance(DAYS)
+    with pytest.raises(NotExported, match="missing file 1 of 1"):
+        night.invoke()
+    assert night.stored[key(DAY, "file1.jsonl")] == b"WORDS"
+    assert deployed.requests == []
 
 
 def test_a_file_that_says_who_spoke_is_replaced_too(
