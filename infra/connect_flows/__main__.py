@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,11 +12,15 @@ from pathlib import Path
 from connect_flows.flow import to_json
 from connect_flows.flow_content import Content, parse
 from connect_flows.flow_types import FLOW_TYPES, MODULE
+from connect_flows.places import ENDINGS, PLACES, Place
 from connect_flows.rules import MAX_CONTENT_CHARACTERS, check, examine, unknown_types
 from connect_flows.start_attributes import start_attributes
 from connect_flows.weave import Start, Stop, Woven, weave
 
 _DONE, _REFUSED = 0, 2
+_ALIAS_ARN = re.compile(
+    r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\w-]+:(?![0-9]+$)[\w-]+", re.ASCII
+)
 
 
 class _Refused(ValueError):
@@ -35,7 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
             raise _Refused(*problems, *_as_notes(_notes(content, options.type)))
         woven = None
         if weaves:
-            woven = weave(content, options.type, start=_start(options), stop=_stop(options))
+            woven = weave(
+                content,
+                options.type,
+                start=_start(options),
+                stop=_stop(options),
+                both_directions=options.both_directions,
+            )
             content = woven.content
         notes = [*_notes(content, options.type), *(woven.notes if woven else ())]
         if notes and options.strict:
@@ -79,7 +90,8 @@ def _write(woven: Woven) -> None:
     sys.stdout.buffer.write(f"{text}\n".encode())
     sys.stdout.buffer.flush()
     _say(*(f"inserted {insertion}" for insertion in woven.insertions))
-    if not woven.insertions:
+    _say(*(f"widened {name!r} to both directions" for name in woven.widened))
+    if not woven.insertions and not woven.widened:
         _say("nothing to insert: all of it is there already")
 
 
@@ -102,14 +114,22 @@ def _parser() -> argparse.ArgumentParser:
     weaving = commands.add_parser(
         "weave", parents=[common], help="write the flow with transcription in it to standard output"
     )
-    weaving.add_argument("--start", metavar="ARN", help="the start_streaming alias: start with it")
-    weaving.add_argument("--stop", metavar="ARN", help="the stop_streaming alias: stop with it")
+    weaving.add_argument(
+        "--start", metavar="ARN", help="the start_streaming function, as …:function:NAME:ALIAS"
+    )
+    weaving.add_argument(
+        "--stop", metavar="ARN", help="the stop_streaming function, as …:function:NAME:ALIAS"
+    )
     weaving.add_argument(
         "--stop-before",
         nargs="+",
-        choices=("transfer", "disconnect", "end"),
-        default=("transfer", "disconnect", "end"),
-        help="where to stop; default: all of these",
+        choices=tuple(ENDINGS),
+        help="where to stop; transfer is queue and transfer-out; default: all of these",
+    )
+    weaving.add_argument(
+        "--both-directions",
+        action="store_true",
+        help="change a flow that streams one direction only, so that ASAPP hears both sides",
     )
     weaving.add_argument("--customer-id", metavar="JSONPATH", default="$.CustomerEndpoint.Address")
     weaving.add_argument(
@@ -127,13 +147,31 @@ def _start(options: argparse.Namespace) -> Start | None:
     attributes = start_attributes(
         options.type, customer_id_path=options.customer_id, agent_id_path=options.agent_id
     )
-    return Start(function_arn=options.start, attributes=attributes)
+    return Start(function_arn=_alias("--start", options.start), attributes=attributes)
 
 
 def _stop(options: argparse.Namespace) -> Stop | None:
     if not options.stop:
         return None
-    return Stop(function_arn=options.stop, before=options.stop_before)
+    arn = _alias("--stop", options.stop)
+    if not options.stop_before:
+        return Stop(function_arn=arn)
+    if PLACES[options.type].stop is Place.ENTRY:
+        raise _Refused(
+            f"in a flow of type {options.type} stop goes to the entry: leave --stop-before out"
+        )
+    return Stop(function_arn=arn, before=options.stop_before)
+
+
+def _alias(option: str, arn: str) -> str:
+    # Connect says nothing of a wrong ARN: the call takes the error branch, without a trace.
+    if not _ALIAS_ARN.fullmatch(arn):
+        raise _Refused(
+            f"{option} is {arn!r}: give the ARN of the function's alias, "
+            "arn:aws:lambda:REGION:ACCOUNT:function:NAME:ALIAS, as "
+            "aws connect list-lambda-functions shows it"
+        )
+    return arn
 
 
 def _refuse(file: Path, *problems: object) -> int:

@@ -8,7 +8,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connect_flows.blocks import Block, InvokeLambdaFunction, UpdateContactMediaStreamingBehavior
+from connect_flows.blocks import (
+    Block,
+    InvokeLambdaFunction,
+    UpdateContactEventHooks,
+    UpdateContactMediaStreamingBehavior,
+)
 from connect_flows.flow import COLUMN_WIDTH, ROW_HEIGHT
 from connect_flows.flow_content import reachable, targets
 
@@ -95,14 +100,45 @@ class FlowGraph:
 
     def media_starts(self) -> list[str]:
         """Each *Start media streaming*."""
-        return [name for name in self.of_type({_STREAMING}) if self._enables(name)]
+        return [name for name in self.of_type({_STREAMING}) if self._state(name) == "Enabled"]
 
     def media_stops(self) -> list[str]:
         """Each *Stop media streaming*."""
-        return [name for name in self.of_type({_STREAMING}) if not self._enables(name)]
+        return [name for name in self.of_type({_STREAMING}) if self._state(name) == "Disabled"]
 
-    def _enables(self, name: str) -> bool:
-        return self._parameter(name, "MediaStreamingState") == "Enabled"
+    def _state(self, name: str) -> object:
+        return self._parameter(name, "MediaStreamingState")
+
+    def missing_direction(self, name: str) -> str:
+        """``From`` or ``To``, if a media streaming block lists only the other one; else ``""``."""
+        listed = [each["MediaDirections"] for each in self._with_directions(name)]
+        for direction in ("From", "To"):
+            if listed and all(direction not in each for each in listed):
+                return direction
+        return ""
+
+    def stream_both_directions(self, name: str) -> None:
+        for each in self._with_directions(name):
+            each["MediaDirections"] = ["From", "To"]
+        drawn = self._drawn().get(name)
+        if isinstance(drawn, dict):
+            drawn |= {"toCustomer": True, "fromCustomer": True}
+
+    def _with_directions(self, name: str) -> list[dict[str, Any]]:
+        participants = self._parameter(name, "Participants")
+        return [
+            each
+            for each in (participants if isinstance(participants, list) else ())
+            if isinstance(each, dict) and isinstance(each.get("MediaDirections"), list)
+        ]
+
+    def hooks(self) -> set[str]:
+        """The events for which a block sets a flow, such as ``AgentWhisper``."""
+        found: set[str] = set()
+        for name in self.of_type({UpdateContactEventHooks.TYPE}):
+            hooks = self._parameter(name, "EventHooks")
+            found |= set(hooks) if isinstance(hooks, dict) else set()
+        return found
 
     def callers(self, function_arn: str) -> set[str]:
         """The blocks that invoke this function."""
@@ -116,22 +152,20 @@ class FlowGraph:
         """This block and every block that it leads to, but none behind a block of type `until`."""
         return reachable([name], self.actions, until=until)
 
-    def without_streaming(self, *, stopped_before: Collection[str]) -> set[str]:
+    def behind(self, names: Iterable[str]) -> set[str]:
+        """Every block that these lead to."""
+        return reachable((to for name in names for to in targets(self.actions[name])), self.actions)
+
+    def without_streaming(self) -> set[str]:
         """The blocks at whose end media streaming is off, on every path to them.
 
         A module counts as one that starts it, because nobody can look into it here.
-
-        :param stopped_before: Blocks before which a stop will be inserted.
         """
         stops = set(self.media_stops())
         starts = {*self.media_starts(), *self.of_type({"InvokeFlowModule"})}
         first = [self.start, *(to for name in starts for to in targets(self.actions[name]))]
-        on_the_way = {
-            name: action
-            for name, action in self.actions.items()
-            if name not in stops and name not in stopped_before
-        }
-        return set(self.actions) - reachable(first, on_the_way) - starts
+        not_stopping = {name: self.actions[name] for name in self.actions if name not in stops}
+        return set(self.actions) - reachable(first, not_stopping) - starts
 
     def edges(
         self, into: Collection[str] | None = None, *, not_from: Collection[str] = ()

@@ -1,18 +1,18 @@
-"""Puts start and stop into a flow that a customer already has, and changes nothing else."""
+"""Puts start and stop into a flow that a customer already has, and changes nothing else.
+
+Where they go is said in `connect_flows.places`.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from connect_flows.blocks import (
-    Block,
-    MessageParticipant,
-)
+from connect_flows.blocks import Block, MessageParticipant
 from connect_flows.flow_graph import CannotWeave, Edge, FlowGraph, Insertion
-from connect_flows.flow_types import HOLDS, OUTBOUND_WHISPER, WHISPERS
+from connect_flows.places import ENDINGS, EVERY_ENDING, PLACES, Before, Place
 from connect_flows.rules import Problem, examine
 from connect_flows.transcription_blocks import (
     SILENCE,
@@ -22,22 +22,17 @@ from connect_flows.transcription_blocks import (
     stop_transcription,
 )
 
-Before = Literal["transfer", "disconnect", "end"]
-
-_ENDINGS: Mapping[Before, frozenset[str]] = {
-    "transfer": frozenset(
-        {
-            "DequeueContactAndTransferToQueue",
-            "TransferContactToAgent",
-            "TransferContactToQueue",
-            "TransferParticipantToThirdParty",
-            "TransferToFlow",
-        }
-    ),
-    "disconnect": frozenset({"DisconnectParticipant"}),
-    "end": frozenset({"EndFlowExecution"}),
-}
 _PROMPT = MessageParticipant.TYPE
+_STARTING_HOOKS = frozenset({"AgentWhisper", "CustomerWhisper"})
+
+_REFUSED = {
+    Place.MEDIA_STREAMING: "it has no Start media streaming, and no place of its own where a call "
+    "meets its agent: weave start into the agent whisper flow, or add Start media streaming first",
+    Place.NOT_AT_RESUME: "nothing runs when a call comes back from hold: weave start into the "
+    "agent whisper flow",
+    Place.NOT_IN_A_WHISPER: "a whisper ends as the conversation begins, and a stop there would end "
+    "what start has just begun: weave stop into the hold, transfer and disconnect flows",
+}
 _NOTHING_RUNS_AT_RESUME = (
     "transcription stops at each hold, and no flow runs when the hold ends: without [lifecycle] in "
     "the settings (mode manage or adopt) it does not start again, and the rest of the call has no "
@@ -62,12 +57,12 @@ class Stop:
     """The function that stops transcription, and where.
 
     :param function_arn: The ARN that is associated with the instance.
-    :param before: Blocks ahead of which it stops: ``transfer``, ``disconnect``, ``end``. In a hold
-        flow it stops at the entry. Default: all three.
+    :param before: Blocks before which it stops; in hold and customer queue flows it stops at the
+        entry instead. Default: all of them.
     """
 
     function_arn: str
-    before: Collection[Before] = ("transfer", "disconnect", "end")
+    before: Collection[Before] = EVERY_ENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +71,14 @@ class Woven:
 
     :param content: The new flow. The flow that was given is unchanged.
     :param insertions: Empty if everything was there already.
+    :param widened: The media streaming blocks that now stream both directions.
     :param notes: What the person who weaves must know.
     :param remarks: What differs from the rules, although Connect takes it.
     """
 
     content: dict[str, Any]
     insertions: tuple[Insertion, ...]
+    widened: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     remarks: tuple[Problem, ...] = ()
 
@@ -92,25 +89,24 @@ def weave(
     *,
     start: Start | None = None,
     stop: Stop | None = None,
+    both_directions: bool = False,
     margin: int = 0,
 ) -> Woven:
-    """Put start and stop where they belong in a flow of this type.
+    """Put start and stop where they belong in a flow of this type; see `connect_flows.places`.
 
-    Start goes behind each *Start media streaming* that the flow has. Where it has none, media
-    streaming and start go to the entry of a whisper. What stands before the first prompt of an
-    outbound whisper runs before the call is placed: there, start goes behind that prompt, and a way
-    that has none gets a silent one at its end.
+    Every path keeps its blocks, their parameters, their order, and the state of media streaming.
+    *Start media streaming* is added only to a whisper that has none; *Stop media streaming* is
+    never added, because another system may read the same audio. Weaving twice changes nothing.
 
-    Stop goes directly before each *Stop media streaming*, and with one of its own before those
-    endings asked for that media streaming may still reach; in a hold flow it goes to the entry,
-    alone.
+    What stands before the first prompt of an outbound whisper runs before the call is placed. So
+    start goes behind that prompt, and a path without a prompt gets a silent one at its end.
 
-    Every path keeps its blocks, their parameters and their order. Weaving twice changes nothing.
-
+    :param both_directions: Whether a flow that streams one direction is changed to stream both.
+        Default: it is refused if start goes in, because ASAPP would hear one side only.
     :param margin: Characters to keep free under Connect's limit, for ARNs that are known only at
         deployment.
-    :raises CannotWeave: where that would change what the flow does, where there is no place for it,
-        or where Connect would refuse the flow, as it is or as it would be.
+    :raises CannotWeave: if that would change what the flow does, if there is no place for it, or if
+        Connect would refuse the flow, as it is or as it would be.
     """
     before = examine(content, type)
     _refuse(
@@ -122,23 +118,20 @@ def weave(
     if start and stop and start.function_arn == stop.function_arn:
         raise CannotWeave("start and stop are the same function: give the ARN of each")
     graph = FlowGraph(copy.deepcopy(dict(content)))
+    widened: tuple[str, ...] = ()
     if start is not None:
-        _weave_start(graph, type, start)
+        widened = _hear_both_sides(graph, both_directions)
+        _weave_start(graph, PLACES[type].start, start)
     if stop is not None:
-        if start is not None and type in WHISPERS and "end" in stop.before:
-            raise CannotWeave(
-                "a whisper ends as the conversation begins, and a stop there would end what start "
-                "has just begun: weave start alone"
-            )
-        _weave_stop(graph, type, stop)
+        _weave_stop(graph, PLACES[type].stop, stop, start)
     after = examine(graph.content, type, margin=margin)
     _refuse(
         [each for each in after if each not in before],
         "with transcription in it",
         "give it that room before transcription is woven in",
     )
-    notes = (_NOTHING_RUNS_AT_RESUME,) if stop is not None and type in HOLDS else ()
-    return Woven(graph.content, tuple(graph.insertions), notes, tuple(after))
+    notes = tuple(_notes(graph, PLACES[type].start, start, stop))
+    return Woven(graph.content, tuple(graph.insertions), widened, notes, tuple(after))
 
 
 def _refuse(problems: Collection[Problem], when: str, remedy: str) -> None:
@@ -147,10 +140,33 @@ def _refuse(problems: Collection[Problem], when: str, remedy: str) -> None:
         raise CannotWeave(*reasons, remedy=remedy)
 
 
-def _weave_start(graph: FlowGraph, type: str, start: Start) -> None:
+def _hear_both_sides(graph: FlowGraph, both_directions: bool) -> tuple[str, ...]:
+    """Refuse, or widen, what streams one direction only."""
+    one_sided = [name for name in graph.media_starts() if graph.missing_direction(name)]
+    if one_sided and not both_directions:
+        unheard = {"From": "the customer", "To": "the agent"}
+        raise CannotWeave(
+            *(
+                f"{name!r} streams one direction only, so that ASAPP would not hear "
+                f"{unheard[graph.missing_direction(name)]}: stream both in the flow designer, or "
+                "have it changed (--both-directions, in Python both_directions=True)"
+                for name in one_sided
+            )
+        )
+    if not one_sided:
+        return ()
+    # What is widened must be stopped in both directions, too.
+    widened = [*one_sided, *(name for name in graph.media_stops() if graph.missing_direction(name))]
+    for name in widened:
+        graph.stream_both_directions(name)
+    return tuple(widened)
+
+
+def _weave_start(graph: FlowGraph, place: Place, start: Start) -> None:
     arn = start.function_arn
     streaming = graph.media_starts()
-    unplaced = graph.reachable(graph.start, until=_PROMPT) if type == OUTBOUND_WHISPER else set()
+    outbound = place is Place.FIRST_PROMPT
+    unplaced = graph.reachable(graph.start, until=_PROMPT) if outbound else set()
     for name in streaming:
         edge = Edge(name, "NextAction", graph.next_of(name))
         if name in unplaced:
@@ -159,14 +175,9 @@ def _weave_start(graph: FlowGraph, type: str, start: Start) -> None:
             graph.insert(_start_blocks(start, media=False), graph.not_yet_calling([edge], arn))
     if streaming or graph.callers(arn):
         return
-    if type not in WHISPERS:
-        raise CannotWeave(
-            "nothing runs when a call comes back from hold: weave start into the agent whisper flow"
-            if type in HOLDS
-            else "it has no Start media streaming, and no place of its own where a call meets its "
-            "agent: weave start into the agent whisper flow, or add Start media streaming first"
-        )
-    if type == OUTBOUND_WHISPER:
+    if place in _REFUSED:
+        raise CannotWeave(_REFUSED[place])
+    if outbound:
         _start_when_placed(graph, graph.entry, start, media=True)
     else:
         graph.insert(_start_blocks(start), [graph.entry])
@@ -187,21 +198,41 @@ def _start_when_placed(graph: FlowGraph, first: Edge, start: Start, *, media: bo
     graph.insert([say("Silence", SILENCE, next=""), *blocks], silent)
 
 
-def _weave_stop(graph: FlowGraph, type: str, stop: Stop) -> None:
-    arn = stop.function_arn
-    if type in HOLDS:
-        graph.insert([_stop_block(stop)], graph.not_yet_calling([graph.entry], arn))
-        return
+def _weave_stop(graph: FlowGraph, place: Place, stop: Stop, start: Start | None) -> None:
+    if place in _REFUSED:
+        raise CannotWeave(_REFUSED[place])
+    arn, blocks = stop.function_arn, [_stop_block(stop)]
+    if place is Place.ENTRY:
+        graph.insert(blocks, graph.not_yet_calling([graph.entry], arn))
+        if start is None:  # else what starts behind the entry must stop as well
+            return
     for name in graph.media_stops():
-        graph.insert([_stop_block(stop)], graph.edges({name}, not_from=graph.callers(arn)))
-    endings = graph.of_type(frozenset[str]().union(*(_ENDINGS[each] for each in stop.before)))
-    stopped = graph.callers(arn) | graph.without_streaming(stopped_before=endings)
-    blocks = [_stop_block(stop), media_streaming(False, next="", on_error="")]
-    graph.insert(blocks, graph.edges(endings, not_from=stopped))
+        graph.insert(blocks, graph.edges({name}, not_from=graph.callers(arn)))
+    stopped = graph.callers(arn) | graph.without_streaming()
+    graph.insert(blocks, graph.edges(_endings(graph, stop), not_from=stopped))
     if not graph.callers(arn):
         raise CannotWeave(
             "it has no place for a stop: no Stop media streaming, and no block of those that stop "
             f"is asked for ahead of ({', '.join(stop.before)})"
+        )
+
+
+def _endings(graph: FlowGraph, stop: Stop) -> list[str]:
+    return graph.of_type(frozenset[str]().union(*(ENDINGS[each] for each in stop.before)))
+
+
+def _notes(graph: FlowGraph, place: Place, start: Start | None, stop: Stop | None) -> Iterator[str]:
+    if stop is not None and place is Place.NOT_AT_RESUME:
+        yield _NOTHING_RUNS_AT_RESUME
+    if start is None or stop is None or graph.hooks() & _STARTING_HOOKS:
+        return
+    behind = graph.behind(graph.callers(start.function_arn))
+    for name in sorted(behind & set(graph.of_type(ENDINGS["queue"])) & set(_endings(graph, stop))):
+        yield (
+            f"transcription stops before {name!r}, and this flow sets no whisper flow that starts "
+            "it again: the talk with the agent has no transcript unless the queue's own whisper "
+            "starts it. Set a whisper flow that starts, or let it go on through the queue with "
+            "--stop-before transfer-out disconnect end"
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.flow_builders import command, file, shared
+from tests.flow_builders import START_ARN, STOP_ARN, blocks, command, file, shared
 
 
 @pytest.mark.parametrize("name", ["eventhooks_configuration", "keyexists"])
@@ -38,6 +39,46 @@ def test_what_others_published_is_taken(name: str, type: str, tmp_path: Path) ->
     path = file(tmp_path, shared(f"data/flows/{name}.json"))
     ran = command("check", path, "--type", type, "--strict")
     assert (ran.returncode, ran.stderr) == (0, f"{path}: nothing that Connect would refuse\n")
+
+
+def test_a_stop_goes_before_queue_and_end_and_the_configuration_of_hooks_stays(
+    tmp_path: Path,
+) -> None:
+    path = file(tmp_path, shared("cases/eventhooks_configuration.json"))
+    ran = command("weave", path, "--type", "CONTACT_FLOW", "--stop", STOP_ARN)
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines() == [
+        "inserted Stop transcription, before 'Queue'",
+        "inserted Stop transcription 2, before 'Bye'",
+    ]
+    before, after = (blocks(json.loads(text)) for text in (path.read_text("utf-8"), ran.stdout))
+    assert after["Set whisper"]["Parameters"] == before["Set whisper"]["Parameters"]
+
+
+def test_a_flow_with_a_block_that_nothing_reaches_is_woven(tmp_path: Path) -> None:
+    path = file(tmp_path, shared("cases/unreachable_block.json"))
+    ran = command("weave", path, "--type", "CONTACT_FLOW", "--stop", STOP_ARN)
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines() == [
+        "inserted Stop transcription, before 'Bye'",
+        f"{path}: note: 'Left over' is not reachable from StartAction [connect-flow: unreachable]",
+    ]
+
+
+def test_a_whisper_that_streams_the_customer_only_is_refused_and_widened_when_asked_to(
+    tmp_path: Path,
+) -> None:
+    path = file(tmp_path, shared("cases/one_sided_streaming.json"))
+    arguments = ["weave", path, "--type", "AGENT_WHISPER", "--start", START_ARN]
+    ran = command(*arguments)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "ASAPP would not hear the agent" in ran.stderr
+    widened = command(*arguments, "--both-directions")
+    assert widened.returncode == 0
+    (participant,) = blocks(json.loads(widened.stdout))["Start media streaming"]["Parameters"][
+        "Participants"
+    ]
+    assert participant["MediaDirections"] == ["From", "To"]
 
 
 def test_the_legacy_format_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Draws the ready-made flows for ``docs/flows.md``.
+"""Draws the ready-made flows for ``docs/flows.md``, and writes its table of places.
 
 ``python -m tools.flows`` writes ``docs/flows/*.svg``, the same bytes every time.
 """
@@ -15,6 +15,7 @@ from connect_flows.ready_made.modules import start_module, stop_module
 from connect_flows.ready_made.transfers import agent_transfer, queue_transfer
 from connect_flows.ready_made.whispers import agent_whisper, customer_whisper, outbound_whisper
 from tools.flows.drawing import draw
+from tools.flows.places import write as write_places
 
 FOLDER = Path(__file__).parents[2] / "docs" / "flows"
 
@@ -51,7 +52,8 @@ def ready_made() -> dict[str, Flow | FlowModule]:
 
 
 def main() -> None:
-    """Write every picture."""
+    """Write every picture, and the table of places."""
+    write_places()
     FOLDER.mkdir(exist_ok=True)
     for name, flow in ready_made().items():
         (FOLDER / f"{name}.svg").write_text(draw(flow), "utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any
 
 from aws_cdk import Annotations, Token
 from aws_cdk import aws_connect as connect
@@ -16,12 +16,12 @@ from connect_flows.blocks import InvokeLambdaFunction
 from connect_flows.flow import described, listed, to_json, wrong_names
 from connect_flows.flow_content import NotAFlow, parse
 from connect_flows.flow_graph import CannotWeave
-from connect_flows.flow_types import FLOW_TYPES
+from connect_flows.flow_types import FLOW_TYPES, HOLDS
+from connect_flows.places import ENDINGS, EVERY_ENDING, Before
 from connect_flows.rules import MARGIN_FOR_TOKENS, unknown_types
 from connect_flows.start_attributes import start_attributes
-from connect_flows.weave import Before, Start, Stop, weave
+from connect_flows.weave import Start, Stop, weave
 
-_EVERY_ENDING: tuple[Before, ...] = get_args(Before)
 STOPS_AT_HOLD = "connect-autotranscribe:stops-at-hold"
 """The id of the warning at a hold flow with a stop."""
 _OUR_NAMES = re.compile(r"(Start|Stop) transcription( \d+)?")
@@ -51,8 +51,10 @@ class TranscribedFlow(Construct):
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``. It is not passed if it is one of
         ``$.Agent`` and flows of this type know no agent.
-    :param stop_before: Blocks before which it stops: ``transfer``, ``disconnect``, ``end``.
-        Default: all three.
+    :param stop_before: Blocks before which it stops: ``queue`` and ``transfer-out``, or both as
+        ``transfer``, ``disconnect``, ``end``. Default: all of them.
+    :param both_directions: Whether a flow that streams one direction only is changed to stream
+        both. Default: it is refused if a start is woven in.
     :param description: What the flow does, for the person who opens it in the flow designer.
 
     .. code-block:: python
@@ -81,7 +83,8 @@ class TranscribedFlow(Construct):
         stop_streaming: FlowFunction | None = None,
         customer_id_path: str = "$.CustomerEndpoint.Address",
         agent_id_path: str = "$.Agent.UserName",
-        stop_before: Collection[Before] = _EVERY_ENDING,
+        stop_before: Collection[Before] = EVERY_ENDING,
+        both_directions: bool = False,
         description: str = "",
     ) -> None:
         super().__init__(scope, id)
@@ -110,7 +113,14 @@ class TranscribedFlow(Construct):
                     remedy="give the flow as it was before that, or, if these are blocks of yours, "
                     "rename them",
                 )
-            woven = weave(flow, type, start=start, stop=stop, margin=MARGIN_FOR_TOKENS)
+            woven = weave(
+                flow,
+                type,
+                start=start,
+                stop=stop,
+                both_directions=both_directions,
+                margin=MARGIN_FOR_TOKENS,
+            )
         except RecursionError:
             raise ValueError(f"the flow {name!r}: it is nested too deep to be a flow") from None
         except NotAFlow as problem:
@@ -139,7 +149,10 @@ class TranscribedFlow(Construct):
         for remark in woven.remarks:
             Annotations.of(self).add_info(f"{name!r}: {remark}")
         for note in woven.notes:
-            Annotations.of(self).add_warning_v2(STOPS_AT_HOLD, f"{name!r}: {note}")
+            if type in HOLDS:
+                Annotations.of(self).add_warning_v2(STOPS_AT_HOLD, f"{name!r}: {note}")
+            else:
+                Annotations.of(self).add_info(f"{name!r}: {note}")
         if unknown := unknown_types(flow):
             Annotations.of(self).add_info(
                 f"{name!r}: not checked, because no rule is known: {', '.join(unknown)}"
@@ -168,9 +181,9 @@ def _wrong_functions(instance_arn: str, functions: Collection[FlowFunction]) -> 
 
 def _wrong_endings(stop_before: Collection[Before]) -> Iterator[str]:
     given = [stop_before] if isinstance(stop_before, str) else list(stop_before)
-    unknown = [each for each in given if each not in _EVERY_ENDING]
+    unknown = [each for each in given if each not in ENDINGS]
     if unknown or isinstance(stop_before, str):
-        yield f"stop_before is {stop_before!r}: give a list of {', '.join(_EVERY_ENDING)}"
+        yield f"stop_before is {stop_before!r}: give a list of {', '.join(ENDINGS)}"
 
 
 def _woven_before(flow: Mapping[str, Any], arns: Collection[str]) -> list[str]:

@@ -36,7 +36,6 @@ from tests.flow_builders import (
 from tests.flows.weave.weaving import (
     BEFORE,
     START,
-    STOPPED,
     Call,
     Way,
     calling,
@@ -191,9 +190,9 @@ def cases(draw: st.DrawFn, types: frozenset[str] = FLOW_TYPES | {"MODULE"}) -> C
     asked = [each for each in BEFORE if draw(st.booleans()) and (wherever or each in there)]
     if not start and not asked and "media Disabled" not in media:
         asked = [each for each in BEFORE if each in there]
-    if type in WHISPERS and start:
-        asked = [each for each in asked if each != "end"]
     has_place = wherever or asked or "media Disabled" in media or type in HOLDS
+    if type in WHISPERS and start and not wherever:
+        has_place = False
     stop = Stop(function_arn=STOP_ARN, before=asked) if has_place or not start else None
     return type, content, (start, stop)
 
@@ -215,7 +214,7 @@ def expected(content: Json, type: str, start: Start | None, stop: Stop | None) -
         for name, branch in all_ways:
             entered = any(all_ways[way] == name for way in may_stream)
             begins = name in on or (name and every[name]["Type"] == "InvokeFlowModule")
-            if begins or (entered and name not in off | endings):
+            if begins or (entered and name not in off):
                 may_stream.add((name, branch))
     found: dict[Way, list[str]] = {}
     for way, target in all_ways.items():
@@ -224,12 +223,12 @@ def expected(content: Json, type: str, start: Start | None, stop: Stop | None) -
             put += ["media Enabled", "start"]
         if start and way[0] in on and way[1] == "next":
             put += ["start"]
-        if stop and type in HOLDS:
-            put += ["stop"] if way == ("", "entry") else []
-        elif stop and target in off:
+        if stop and type in HOLDS | {"CUSTOMER_QUEUE"} and way == ("", "entry"):
             put += ["stop"]
-        elif stop and target in endings and way in may_stream:
-            put += STOPPED
+        elif stop and (type in HOLDS or (type == "CUSTOMER_QUEUE" and not start)):
+            pass
+        elif stop and (target in off or (target in endings and way in may_stream)):
+            put += ["stop"]
         if put:
             found[way] = put
     return found
@@ -256,6 +255,9 @@ def assert_rightly_refused(case: Case, refused: CannotWeave) -> None:
         elif "nothing runs when a call comes back" in reason:
             assert start
             assert type in HOLDS
+        elif "a whisper ends" in reason:
+            assert stop
+            assert type in WHISPERS
         elif "no place of its own" in reason:
             assert start
             assert type not in WHISPERS | HOLDS

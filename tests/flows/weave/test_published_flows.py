@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connect_flows.flow_content import parse
+from connect_flows.flow_graph import CannotWeave
 from connect_flows.weave import weave
 from tests.flow_builders import (
     OWN_ARN,
@@ -21,7 +22,6 @@ from tests.flows.weave.weaving import (
     START,
     START_AND_MEDIA,
     STOP,
-    STOPPED,
     Call,
     calling,
     ways,
@@ -45,20 +45,17 @@ def test_the_published_agent_whisper_starts_and_then_beeps() -> None:
     assert [block for block, _ in path] == ["Start media streaming", *blocks(content)]
 
 
-def test_the_published_queue_flow_stops_when_it_ends() -> None:
+def test_the_published_queue_flow_stops_before_it_plays() -> None:
     content = parse(published("customer-queue-connect-samples.json"))
     end, prompts = blocks(content)
-    assert weave_well(content, "CUSTOMER_QUEUE", stop=STOP) == {
-        (prompts, "next"): STOPPED,
-        (prompts, "NoMatchingError 0"): STOPPED,
-    }
+    assert weave_well(content, "CUSTOMER_QUEUE", stop=STOP) == {("", "entry"): ["stop"]}
     woven = weave(content, "CUSTOMER_QUEUE", stop=STOP).content
-    assert Call().path(woven, "CUSTOMER_QUEUE") == ([(prompts, "Loops")], True)
-    call = Call(failing=[prompts])
-    path, _ = call.path(woven, "CUSTOMER_QUEUE")
-    stopped = ["Stop transcription", "Stop media streaming"]
-    assert [block for block, _ in path] == [prompts, *stopped, end]
+    call = Call()
+    path, ended = call.path(woven, "CUSTOMER_QUEUE")
+    assert ([block for block, _ in path], ended) == (["Stop transcription", prompts], True)
     assert call.invoked == [STOP_ARN]
+    path, _ = Call(failing=[prompts]).path(woven, "CUSTOMER_QUEUE")
+    assert [block for block, _ in path] == ["Stop transcription", prompts, end]
 
 
 SPEAK = {"next": "speak", "text": "Hello"}
@@ -89,7 +86,16 @@ def test_the_published_module_starts_and_stops_around_its_own_media_streaming(
     content = parse(published("module-asapp-generativeagent.json"))
     on = "32cb9b6f-b1ae-4c26-8cee-c61fe450b996"
     off = {"c78f56bf-b6d0-477d-b1f7-de15b88cfa18", "dd28ca32-d638-49e9-8825-9de55be49cea"}
-    woven = weave(content, "MODULE", start=START, stop=STOP).content
+    with pytest.raises(CannotWeave, match="would not hear the agent") as refused:
+        weave(content, "MODULE", start=START, stop=STOP)
+    assert [repr(on) in reason for reason in refused.value.args] == [True]
+    result = weave(content, "MODULE", start=START, stop=STOP, both_directions=True)
+    assert result.widened == (on,)
+    woven = result.content
+    widened = weave(content, "MODULE", start=START, both_directions=True).content
+    for one in content["Actions"]:
+        if one["Identifier"] == on:
+            one["Parameters"] = blocks(widened)[on]["Parameters"]
     assert weave_well(content, "MODULE", START, STOP) == {
         way: ["start"] if way == (on, "next") else ["stop"]
         for way, target in ways(content).items()

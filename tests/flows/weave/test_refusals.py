@@ -95,7 +95,7 @@ def test_a_flow_that_connect_would_refuse_is_not_woven() -> None:
 
 
 def test_a_flow_that_connect_would_refuse_only_when_woven_is_told_so() -> None:
-    names = [f"Log {number}" for number in range(247)]
+    names = [f"Log {number}" for number in range(248)]
     logs = [
         action(name, "UpdateFlowLoggingBehavior", NextAction=to)
         for name, to in zip(names, [*names[1:], "Hang up"], strict=True)

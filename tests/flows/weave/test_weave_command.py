@@ -62,7 +62,7 @@ def test_the_command_stops_where_it_is_told_and_passes_the_ids_that_it_is_told(
     ran = command("weave", path, "--type", "CONTACT_FLOW", *arguments)
     assert ran.stderr.splitlines() == [
         "inserted Start transcription, before 'Queue'",
-        "inserted Stop transcription → Stop media streaming, before 'Hang up'",
+        "inserted Stop transcription, before 'Hang up'",
     ]
     parameters = blocks(json.loads(ran.stdout))["Start transcription"]["Parameters"]
     # An inbound flow knows no agent.
@@ -75,7 +75,7 @@ def test_the_command_says_what_it_has_not_checked(tmp_path: Path) -> None:
     ran = command("weave", path, "--type", "CONTACT_FLOW", "--stop", STOP_ARN)
     assert ran.returncode == 0
     assert ran.stderr.splitlines() == [
-        "inserted Stop transcription → Stop media streaming, before 'Hang up'",
+        "inserted Stop transcription, before 'Hang up'",
         f"{path}: note: not checked, because no rule is known: GetParticipantInput",
     ]
 
@@ -118,6 +118,67 @@ def test_the_command_says_in_one_line_why_it_cannot_weave(name: str, tmp_path: P
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith(f"{path}: {message}")
     assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--start", "--stop"])
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:x",
+        "start",
+        "$.Attributes.function",
+        START_ARN.removesuffix(":live"),
+        START_ARN.replace(":live", ":3"),
+        START_ARN.replace(":live", ":$LATEST"),
+        START_ARN.replace("lambda", "states"),
+        START_ARN.replace("111122223333", "1111"),
+        f"{START_ARN} ",
+    ],
+)
+def test_the_command_takes_the_arn_of_an_alias_and_nothing_else(
+    arn: str, option: str, tmp_path: Path
+) -> None:
+    path = file(tmp_path, flow(stream("On", True, "End"), END))
+    ran = command("weave", path, "--type", "CONTACT_FLOW", option, arn)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(
+        f"{path}: {option} is {arn!r}: give the ARN of the function's alias, "
+    )
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
+def test_the_command_takes_aliases_of_every_partition(partition: str, tmp_path: Path) -> None:
+    path, arn = file(tmp_path, flow(END)), START_ARN.replace("arn:aws:", f"arn:{partition}:")
+    assert command("weave", path, "--type", "AGENT_WHISPER", "--start", arn).returncode == 0
+
+
+@pytest.mark.parametrize("type", [*sorted(HOLDS), "CUSTOMER_QUEUE"])
+def test_the_command_refuses_a_choice_of_endings_where_stop_goes_to_the_entry(
+    type: str, tmp_path: Path
+) -> None:
+    path = file(tmp_path, flow(music()))
+    ran = command("weave", path, "--type", type, "--stop", STOP_ARN, "--stop-before", "end")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        f"{path}: in a flow of type {type} stop goes to the entry: leave --stop-before out\n"
+    )
+
+
+def test_the_command_says_what_it_widened(tmp_path: Path) -> None:
+    one = stream("On", True, "End")
+    sided = one["Parameters"] | {
+        "Participants": [{"ParticipantType": "Customer", "MediaDirections": ["From"]}]
+    }
+    path = file(tmp_path, flow(one | {"Parameters": sided}, END))
+    arguments = ["weave", path, "--type", "AGENT_WHISPER", "--start", START_ARN]
+    assert command(*arguments).returncode == 2
+    ran = command(*arguments, "--both-directions")
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines() == [
+        "inserted Start transcription, before 'End'",
+        "widened 'On' to both directions",
+    ]
 
 
 @pytest.mark.parametrize("type", sorted(HOLDS))

@@ -11,8 +11,9 @@ import connect_flow.flow
 import connect_flow.lint
 
 from connect_flows.flow_content import targets
+from connect_flows.places import Before
 from connect_flows.rules import check
-from connect_flows.weave import Before, Start, Stop, Woven, weave
+from connect_flows.weave import Start, Stop, Woven, weave
 from sandbox.connect.contact import Agent, Contact, Endpoint, Queue
 from sandbox.connect.flow_outcome import FlowError
 from sandbox.connect.flow_runner import FlowRunner
@@ -195,9 +196,6 @@ def weave_well(
     return on_the_way(content, woven)
 
 
-STOPPED = ["stop", "media Disabled"]
-
-
 class Call:
     """One simulated call, whose functions answer what they are told to."""
 
@@ -248,4 +246,4 @@ def calling(module: str) -> Json:
     return flow(invokes, HANG_UP)
 
 
-BEFORE: tuple[Before, ...] = ("transfer", "disconnect", "end")
+BEFORE: tuple[Before, ...] = ("queue", "transfer-out", "disconnect", "end")
