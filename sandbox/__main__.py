@@ -60,7 +60,7 @@ def show(titles_and_lines: Sequence[tuple[str, str]], console: Console) -> None:
 
 
 def lines(sandbox: Sandbox) -> list[tuple[str, str]]:
-    """Titles and lines for a shell, that work as they stand, in this order."""
+    """Titles, each with a line for a shell. The lines work as they are printed, in this order."""
     deployment, asapp = sandbox.deployment, sandbox.asapp
     contact = Call(deployment, asapp, _NOBODY_SPEAKS, 1).contact
     contact.media_stream = MediaStream(

@@ -4,7 +4,7 @@ Paths, fields, codes and limits are those of ASAPP's public pages, under https:/
 (AutoTranscribe for Amazon Connect, Conversation API, File Exporter). It is stricter than ASAPP may
 be: it refuses an unknown field, so that nothing leaks unseen.
 
-Its own record is whole, whatever became of the webhook's POSTs: GET messages and File Exporter
+Its own record is complete, even if POSTs to the webhook were lost: GET messages and File Exporter
 (``file_exporter``) give every utterance that it heard.
 """
 
@@ -103,23 +103,25 @@ class AsappDouble:
     thread adds to them, and each look is a copy: use them from any thread. ``advance`` moves the
     clock, ``publish_feed`` does not wait for 02:00, ``put_feed_file`` adds a file as it is.
 
-    Faster than real time, a call's moments still are its scripted ones, one leg after the other:
-    they run ahead of the clock.
+    If the pace is faster than real time, the times in messages are still the scripted ones: they
+    run ahead of the clock.
 
     :param pace: Real seconds per scripted second; 0 is as fast as possible.
     :param delivery: How messages travel. Default: each once, at once, in the order of their end.
-    :param answer_after_ms: How long a start or a stop takes; so long its guid is pending.
+    :param answer_after_ms: How long a start or a stop takes. Until then its guid is pending.
     :param keep_stream_ids: Streams survive a stop and a resume. ASAPP does not say whether they do.
-    :param redaction_rules: Whether the account has any; without, to ask for redaction is refused.
+    :param redaction_rules: Whether the account has any. Without them ASAPP refuses a start that
+        asks for redaction.
     :param client_timestamp: Which moment ``clientTimestamp`` is. ASAPP does not say.
     :param posts_at_once: How many POSTs to the webhook may be under way; 1 keeps their order exact.
     :param clock: Unix seconds, for all that takes hours or days.
-    :param messages_after_seconds: GET messages has a call so long after its last stop; with 0
-        while it runs too. ASAPP says only: once the conversation is complete.
-    :param absent: What GET messages answers of a guid that it does not know, not yet or no more,
-        and File Exporter where a list is empty: the empty list, or 404. ASAPP does not say.
-    :param record_text: How a text stands in messages and feeds, where it differs from the
-        webhook's in spaces or in what is redacted.
+    :param messages_after_seconds: How long after a call's last stop GET messages has it. With 0 it
+        has it while the call runs, too. ASAPP says only: once the conversation is complete.
+    :param absent: What GET messages answers for a guid that it does not know, not yet or no more,
+        and what File Exporter answers instead of an empty list: the empty list, or 404. ASAPP does
+        not say.
+    :param record_text: Makes the text of messages and feeds from that of the webhook. Default: they
+        are the same. Another one changes spaces, or what is redacted.
     :param feeds: Whether the account has File Exporter's feeds. ASAPP's default is that it has not.
     :param feed_columns: The columns of ``utterances``: which fact under which name; see
         ``file_exporter``. Default: the documented ones.

@@ -80,11 +80,11 @@ _CONNECT_FIELDS: _Fields = {
 
 @dataclass
 class Received:
-    """A request as it came, but for the value of ``asapp-api-secret``, which is blanked.
+    """A request as it came, without the value of ``asapp-api-secret``.
 
     :ivar at: Unix time of arrival, in seconds.
     :ivar status: The HTTP status that it got; None while it has no answer.
-    :ivar took_effect: It started or stopped transcription, whatever the answer said.
+    :ivar took_effect: It started or stopped transcription, even if the answer said otherwise.
     """
 
     method: str
@@ -144,16 +144,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Hindered:
-    """The usual answer, spoilt on its way; the request is carried out.
+    """The usual answer, damaged on its way. The request is carried out.
 
     :param delay_seconds: How late the answer begins.
     :param drip_seconds: The pause after each piece of its body.
     :param drip_bytes: The size of a piece, where there is a pause.
-    :param cut_after_bytes: The connection closes after so much of the body, whatever
-        Content-Length promised.
-    :param reset: The connection is reset: where it is cut, or before any answer.
-    :param malformed_line: The line of the body, counted from 1, that comes as no JSON; its length
-        stays.
+    :param cut_after_bytes: The connection closes after that many bytes of the body, fewer than
+        Content-Length says.
+    :param reset: The connection is reset: at the cut if there is one, else before any answer.
+    :param malformed_line: The line of the body, counted from 1, that is no JSON. It has the same
+        length.
     """
 
     delay_seconds: float = 0.0
@@ -242,7 +242,7 @@ def check(headers: Mapping[str, str], keys: tuple[str, str], action: str | None)
 def checked_body(action: str, content: bytes, *, redaction_rules: bool) -> dict[str, Any]:
     """The body of a start or a stop.
 
-    :raises Refusal: 400-201, 400-202 or, where it is not JSON, 400-02.
+    :raises Refusal: 400-201, 400-202, or 400-02 if it is not JSON.
     """
     try:
         body = json.loads(content)
@@ -270,7 +270,7 @@ def checked_external_id(query: str) -> str:
 def checked_parameters(action: str, content: bytes) -> dict[str, str]:
     """The body of a request to File Exporter; none at all will do where none is documented.
 
-    :raises Refusal: 400-01 or, where it is not JSON, 400-02.
+    :raises Refusal: 400-01, or 400-02 if it is not JSON.
     """
     try:
         body = json.loads(content or b"{}")

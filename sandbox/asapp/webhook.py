@@ -1,4 +1,4 @@
-"""How ASAPP's transcripts reach the webhook: one POST an utterance, never again on an error.
+"""How ASAPP's transcripts reach the webhook: one POST an utterance, and no retry.
 
 The network in between may duplicate, reorder, delay and drop: see ``Delivery``.
 """
@@ -20,9 +20,9 @@ TIMEOUT_SECONDS = 60.0  # ASAPP's own is unknown; longer than any answer of API 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How badly messages travel. Rates are from 0 to 1; all times are scripted time.
+    """What the network does to messages. Rates are from 0 to 1; all times are scripted time.
 
-    What happens to an utterance depends on the seed and on its batch alone: the same seed repeats
+    What happens to an utterance depends only on the seed and on its batch: the same seed repeats
     it, at any pace and with any number of calls at once.
 
     :param duplicate: The chance that the same bytes go out once more, within two seconds.
@@ -62,7 +62,7 @@ class Delivery:
 class Sent:
     """One POST: when it went out (Unix seconds), and the HTTP status of its answer.
 
-    The status is None until the answer comes, and for ever where none comes.
+    The status is None until the answer comes, and stays None if none comes.
     """
 
     at: float
@@ -79,7 +79,7 @@ class Post:
     :ivar conversation_id: ASAPP's own id of the call.
     :ivar message_id: The utterance's id in ASAPP's own record, a ULID; the webhook has none.
     :ivar recorded: The text in ASAPP's own record.
-    :ivar dropped: It was lost on its way: it is in ASAPP's own record only.
+    :ivar dropped: The POST was lost on its way: only ASAPP's own record has the utterance.
     """
 
     guid: str

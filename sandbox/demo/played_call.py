@@ -174,7 +174,7 @@ class Call:
             before = now
 
     def _wait_until_told(self, requests: int) -> None:
-        """Nobody is told that the stream has carried an event; ASAPP is where it shows."""
+        """An event's effect shows at ASAPP: nothing else says that it has arrived."""
         until = time.monotonic() + _SECONDS_TO_BE_TOLD
         while len(self.told) < requests:
             if time.monotonic() > until:

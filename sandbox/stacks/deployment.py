@@ -151,9 +151,10 @@ class Deployment:
             scheduler.update_schedule(**{each: found[each] for each in kept}, State="DISABLED")
 
     def reconcile(self, conversation_id: str = "") -> Any:
-        """Hold calls against ASAPP's record of them now.
+        """Compare calls with ASAPP's record of them now.
 
-        :param conversation_id: This one, due or not. Default: as the schedule does, those due.
+        :param conversation_id: This call, due or not. Default: those that are due, as the schedule
+            does.
         """
         function_arn, event = self.scheduled("TranscriptReconciliation")
         event = {"conversationId": conversation_id} if conversation_id else event

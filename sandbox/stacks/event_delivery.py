@@ -1,10 +1,10 @@
 """Brings what Amazon Connect publishes to the deployed stacks.
 
-Agent events go into the emulator's Kinesis stream, see `agent_event_reader`.
-Contact events cannot be put on the emulator's bus: it refuses sources of AWS's own, as AWS does. So
-each is held against the deployed rule's pattern by EventBridge itself, and where it matches, the
-rule's target is invoked as EventBridge invokes it: asynchronously, with the whole event. What this
-leaves out is EventBridge's own delivery, its retries and its dead letters.
+Agent events go into the emulator's Kinesis stream; `agent_event_reader` says who reads it. Nobody
+can put contact events on the emulator's bus: it refuses AWS's own sources, as AWS does. So
+EventBridge itself tests each event against the deployed rule's pattern. If it matches, we invoke
+the rule's target as EventBridge does: asynchronously, with the whole event. This leaves out
+EventBridge's own delivery, its retries and its dead letters.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Disorder:
-    """How events travel, as far as AWS allows: an agent's own stay in order, but may come again
-    after newer ones; contact events come in any order.
+    """How late and how often events come, within what AWS allows: the events of one agent stay in
+    order, but may come again after newer ones; contact events come in any order.
 
     :param duplicate: The share of events that come twice.
-    :param late_ms: Contact events are late by so much, at least and at most.
+    :param late_ms: By how much contact events are late, at least and at most.
     """
 
     duplicate: float = 0.0
@@ -41,8 +41,8 @@ class Disorder:
 class ConnectEvents:
     """The events of the simulated instance, from ``with`` to the last one's arrival.
 
-    :ivar agents: Its agents; what they do is published.
-    :ivar contacts: Its contacts, likewise.
+    :ivar agents: Its agents, whose events go into the stream.
+    :ivar contacts: Its contacts, whose events go to the rule's target.
     """
 
     def __init__(self, sandbox: Sandbox, disorder: Disorder) -> None:

@@ -1,4 +1,4 @@
-"""Processes that the sandbox starts, and how it ends with all of them, whatever happens."""
+"""The processes that the sandbox starts, and how it stops all of them at its end."""
 
 from __future__ import annotations
 
