@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence, Sized
@@ -49,12 +48,11 @@ _IN_PLAIN_WORDS = {
 
 
 class Screen:
-    """What a person sees, from several threads."""
+    """What a person sees."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
         self._began = time.monotonic()
-        self._one = threading.Lock()
 
     def step(self, text: str) -> None:
         self.console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/]  {text} …")
@@ -91,10 +89,9 @@ class Screen:
         began = call.events[0].at
         lines = [(event.at, _flow(event.what, event.path)) for event in call.events]
         lines += [(_seconds(said["at"]), _said(said)) for said in transcript["utterances"]]
-        with self._one:
-            self.console.rule(f"[bold]call {call.number}[/]: {escape(call.conversation.title)}")
-            for at, line in sorted(lines, key=lambda each: each[0]):
-                self.console.print(f"[dim]{at - began:5.1f} s[/]  {line}")
+        self.console.rule(f"[bold]call {call.number}[/]: {escape(call.conversation.title)}")
+        for at, line in sorted(lines, key=lambda each: each[0]):
+            self.console.print(f"[dim]{at - began:5.1f} s[/]  {line}")
 
     def recovered(self, call: Call, transcript: dict[str, Any]) -> None:
         """What the comparison with ASAPP's record has added to a call."""

@@ -125,7 +125,7 @@ class Deployment:
         request = AWSRequest("GET", url, headers={"Accept": accept})
         if signed:
             SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
-        return httpx.get(url, headers=dict(request.headers), timeout=60)
+        return httpx.get(url, headers=dict(request.headers), timeout=300)
 
     @cached_property
     def webhook_secret(self) -> str:
