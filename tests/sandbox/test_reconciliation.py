@@ -463,7 +463,12 @@ of_the_export = pytest.mark.parametrize(
         for action, failures in {
             "listfeedfiles": JSON_FAILURES,
             "getfeedfile": JSON_FAILURES,
-            "feedfile": FILE_FAILURES,
+            "feedfile": {
+                # On the functions' clock a drip takes no time: the export's own tests have it.
+                name: failure
+                for name, failure in FILE_FAILURES.items()
+                if name != "dripping"
+            },
         }.items()
         for name, failure in failures.items()
     ],

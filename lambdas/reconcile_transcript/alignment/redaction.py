@@ -12,6 +12,7 @@ _REDACTED = re.compile(
     r"#{2,}|\*{2,}|_{3,}|X{3,}|x{4,}|\[[^\[\]]{1,40}\]|<[^<>]{1,40}>|\{[^{}]{1,40}\}"
 )
 _MARK = "\0"
+_BETWEEN_LETTERS = re.compile(rf"[^\w{_MARK}]+|_+")
 
 Pattern = tuple[str, ...]
 """The letters and digits of a text between its marks: one piece if it has no mark."""
@@ -19,8 +20,7 @@ Pattern = tuple[str, ...]
 
 def pattern(text: str) -> Pattern:
     marked = _REDACTED.sub(_MARK, text).casefold()
-    letters = "".join(letter for letter in marked if letter == _MARK or letter.isalnum())
-    return tuple(letters.split(_MARK))
+    return tuple(_BETWEEN_LETTERS.sub("", marked).split(_MARK))
 
 
 def alike(one: Pattern, other: Pattern) -> bool:
