@@ -73,4 +73,4 @@ def follow(change: ContactChange, deadline: Deadline) -> bool:
         answer.status,
         extra={"contactId": change.contact_id, **answer.for_flow()},
     )
-    return answer.status != "unavailable"
+    return answer.is_clear

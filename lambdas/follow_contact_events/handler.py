@@ -54,5 +54,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         answer.status,
         extra={"contactId": contact_id, **answer.for_flow()},
     )
-    if answer.status == "unavailable":
+    if not answer.is_clear:
         raise NotFollowed(answer.reason)

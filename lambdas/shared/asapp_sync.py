@@ -58,6 +58,7 @@ class Answer:
     :param status: ``started``, ``already_started``, ``stopped``, ``already_stopped``,
         ``no_media_stream``, ``rejected`` or ``unavailable``.
     :param reason: ASAPP's code or ours, ``""`` if all is well.
+    :param is_clear: Whether it is known what ASAPP does now. If not, an event must come again.
     """
 
     status: str
@@ -65,6 +66,7 @@ class Answer:
     reason: str = ""
     customer_stream_id: str = ""
     agent_stream_id: str = ""
+    is_clear: bool = True
 
     def for_flow(self) -> dict[str, str]:
         """The block's STRING_MAP: flat, every value a string."""
@@ -95,7 +97,7 @@ def sync(
         for an event. An event of an unknown conversation changes nothing.
     :param may_start: False for an old event: it may stop a stream, and never starts one.
     """
-    deadline = deadline.at_most(_LONGEST_SECONDS)
+    whole, deadline = deadline, deadline.at_most(_LONGEST_SECONDS)
     clock = deadline.clock
     attempt = os.urandom(16).hex()
     awaited = ""
@@ -109,8 +111,8 @@ def sync(
             known = observed(seen, observation)
             leg = known.desired_leg
             word = _DONE[asked or (START if leg else STOP)]
-            if asked == START and leg is None:
-                return answer or Answer("rejected", conversation_id, "contact_ended")
+            if asked == START and leg is None and answer is None:
+                return Answer("rejected", conversation_id, "contact_ended")
             if known == seen and not seen.version:
                 return _as_known(f"already_{word}", conversation_id, seen.told)
             if answer and may_start:  # what others have written meanwhile may be old news
@@ -123,7 +125,10 @@ def sync(
                 is_settled = awaited == seen.attempt and not seen.claimed_until_ms
                 if is_settled and seen.told.outcome_status in _FAILED:
                     told = seen.told
-                    return Answer(told.outcome_status, conversation_id, told.outcome_reason)
+                    clear = told.asapp != UNKNOWN
+                    return Answer(
+                        told.outcome_status, conversation_id, told.outcome_reason, is_clear=clear
+                    )
                 if not due:
                     return answer or _as_known(f"already_{word}", conversation_id, seen.told)
             if known != seen or due:
@@ -144,7 +149,7 @@ def sync(
                 known = replace(known, version=seen.version + 1)
                 if due:
                     known = replace(known, attempt=attempt)
-                    turn = _Turn(conversation_id, conversations, asapp, deadline, claim)
+                    turn = _Turn(conversation_id, conversations, asapp, claim, whole)
                     latest, has_changed = turn.act(known, due, word)
                     # A flow hears what came of its own request; an event comes again if any failed.
                     answer = answer if answer and asked else latest
@@ -160,7 +165,7 @@ def sync(
             if answer and asked:
                 return answer
             if deadline.remaining() <= _LAST_POLL_SECONDS:
-                return Answer("unavailable", conversation_id, "busy")
+                return Answer("unavailable", conversation_id, "busy", is_clear=False)
             awaited = seen.attempt
             deadline.pause(pause)
             pause = min(pause * 2, _LAST_POLL_SECONDS)
@@ -170,7 +175,7 @@ def sync(
             "the table cannot be used; nothing was sent to ASAPP",
             extra={"conversationId": conversation_id, "problem": str(error)},
         )
-        return answer or Answer("unavailable", conversation_id, "table_unavailable")
+        return answer or Answer("unavailable", conversation_id, "table_unavailable", is_clear=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +183,14 @@ class _Turn:
     """The time in which one invocation acts on a conversation.
 
     :param claim: Until when no other invocation acts.
+    :param deadline: Until when what came of it can be written down: an event has more time.
     """
 
     conversation_id: str
     conversations: Conversations
     asapp: Asapp
-    deadline: Deadline
     claim: Deadline
+    deadline: Deadline
 
     def act(self, known: Conversation, due: Sequence[str], word: str) -> tuple[Answer, bool]:
         """Send the requests that are due, write down what came of them, and let go of the claim.
@@ -297,7 +303,8 @@ def _told_to_start(told: Told, leg: Leg, position: str, outcome: Outcome, now_ms
 
 def _answer(conversation_id: str, word: str, outcome: Outcome, told: Told) -> Answer:
     if not outcome.succeeded:
-        return Answer(outcome.status, conversation_id, outcome.reason)
+        clear = outcome.is_certain
+        return Answer(outcome.status, conversation_id, outcome.reason, is_clear=clear)
     if outcome.status == "already":
         return _as_known(f"already_{word}", conversation_id, told, outcome.reason)
     streams = (outcome.customer_stream_id, outcome.agent_stream_id)
