@@ -11,6 +11,7 @@ import connect_flow.flow
 import connect_flow.lint
 
 from connect_flows.flow_content import targets
+from connect_flows.flow_types import WHISPERS
 from connect_flows.places import Before
 from connect_flows.rules import check
 from connect_flows.weave import Start, Stop, Woven, weave
@@ -159,6 +160,10 @@ def assert_woven_well(before: Json, type: str, woven: Woven) -> None:
     document = parsed(woven.content)
     assert connect_flow.lint.check(document) == []
     new = inserted(before, woven)
+    # Media streaming is as it was at every block that is not ours; only a whisper may start it.
+    kinds = {kind(blocks(woven.content)[name]) for name in new}
+    assert "media Disabled" not in kinds
+    assert type in WHISPERS or "media Enabled" not in kinds
     assert {name for each in woven.insertions for name in each.blocks} == new
     assert sum(len(each.blocks) for each in woven.insertions) == len(new)
     assert_nothing_else_changed(before, woven)
