@@ -20,10 +20,12 @@ from shared.table import BATCH, RECONCILE_INDEX
 from shared.utterance import PREFIX, spoken_at, stream_starts
 
 _LEASE_MS = 15 * 60_000
+_NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
+"""What start, stop and the events write into a conversation if ASAPP did not hear all of it."""
 _READ = (
     *("item", "streamId", "role", "senderId", "startMs", "endMs", "text", "source", "messageId"),
     *("receivedAt", "startedAt", "endedAt", "transcripts", "state", "version", "changedAt"),
-    *("completeness", "lastStartFailed", "noTranscriptAt"),
+    *("completeness", *_NOT_HEARD, "noTranscriptAt"),
     *("reconcileTries", "reconciledVersion", "reportedAt", "fromMessages", "reconcile"),
     "reconcileAt",
 )
@@ -41,8 +43,8 @@ class Known:
     :param summary: How many utterances ASAPP says it has made, None where it has not said it of
         every stream.
     :param senders: By role, the id that ASAPP was told.
-    :param was_heard: Whether ASAPP heard the call to its end: its last start did not fail, and
-        there is at least a stream or an utterance.
+    :param was_heard: Whether ASAPP heard all talks of the call, as far as is known: no start
+        failed for good, a hold was resumed, and there is at least a stream or an utterance.
     :param no_transcript: Whether it was reported as a call without transcript.
     """
 
@@ -252,7 +254,7 @@ def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> K
         summary=_summary(utterances, opened),
         held=tuple(_held(utterances, stream_starts(items))),
         senders={item["role"]: item["senderId"] for item in utterances if item.get("senderId")},
-        was_heard=not conversation.get("lastStartFailed") and bool(opened or utterances),
+        was_heard=bool(opened or utterances) and not any(map(conversation.get, _NOT_HEARD)),
         no_transcript="noTranscriptAt" in conversation,
     )
 

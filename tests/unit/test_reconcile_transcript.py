@@ -871,18 +871,19 @@ def test_a_start_that_failed_without_an_answer_is_looked_at_twice(
     assert world.conversation("c-1")["completeness"] == "not_transcribed"
 
 
+@pytest.mark.parametrize("mark", ["lastStartFailed", "unheardTalk", "holdNotResumed"])
 def test_a_call_that_was_not_resumed_after_a_hold_is_not_complete(
-    world: World, vendor: Vendor, log: Sent
+    world: World, vendor: Vendor, log: Sent, mark: str
 ) -> None:
     call = Call("c-1", texts(6))
-    world.end(call, summary=(3, 3), lastStartFailed=1)
+    world.end(call, summary=(3, 3), **{mark: 1})
     world.post(call, range(5))
     vendor.moods["c-1"] = messages_of(call)
     world.run()
     conversation = world.conversation("c-1")
     assert (conversation["completeness"], conversation["recovered"]) == ("not_transcribed", 1)
     assert not_transcribed(log) == ["c-1"]
-    world.change("c-1", lastStartFailed=0, version=4)  # and then it was
+    world.change("c-1", **{mark: 0}, version=4)  # and then it was
     world.ask("c-1")
     assert world.conversation("c-1")["completeness"] == "complete"
 
