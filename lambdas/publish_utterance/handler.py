@@ -77,7 +77,7 @@ def publish(numbered: list[Numbered], events: Any) -> str | None:
     """Put the entries on the bus, in order, until one fails.
 
     :param events: A boto3 EventBridge client.
-    :returns: The sequence number of the first that did not get there, None where all did.
+    :returns: The sequence number of the first that did not get there, None if all did.
     """
     for chunk in _chunks(numbered):
         try:

@@ -1,4 +1,4 @@
-"""Read a conversation's transcript: behind an API Gateway method that asks for IAM's leave.
+"""Read a conversation's transcript. IAM decides who may call the API Gateway method.
 
 ``GET /conversations/{conversationId}/transcript``, as JSON, or as plain text with ``?format=text``
 or ``Accept: text/plain``.

@@ -2,7 +2,7 @@
 
 ASAPP documents their columns in part, and accounts differ: each field is looked for under several
 names. The documented ones of ``utterances`` do not say who spoke: ``staging_utterance_state`` does,
-under the same message id. Where that is missing too, or when it was said, the words decide.
+under the same message id. If that is missing too, or the time is, the words alone are compared.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Feed:
         self._conversation = re.compile(rf'"(?:{names})"\s*:\s*"([^"\\]+)"'.encode())
 
     def conversation_of(self, line: bytes) -> str:
-        """Found without parsing; ``""`` where it has none, or not in plain letters."""
+        """Found without parsing; ``""`` if there is none, or none without escapes."""
         found = self._conversation.search(line)
         return found[1].decode(errors="replace") if found else ""
 
     def said(self, line: bytes, role: str, sender_id: str) -> Said | None:
-        """:param role: Where the line does not say it; ``sender_id`` likewise."""
+        """:param role: Used if the line has none, as is ``sender_id``."""
         row = parsed(line)
         text = self.value(row, "text") if row else None
         if row is None or not isinstance(text, str):
@@ -56,7 +56,7 @@ class Feed:
         )
 
     def role(self, row: Mapping[str, Any]) -> str:
-        """``customer`` or ``agent``, ``""`` where it does not say."""
+        """``customer`` or ``agent``, ``""`` if it does not say."""
         role = self.words(row, "role").lower().removeprefix("sender_")
         return _ROLES.get(role, role)
 
@@ -64,7 +64,7 @@ class Feed:
         return words(self.value(row, field))
 
     def value(self, row: Mapping[str, Any], field: str) -> Any:
-        """A field of a line, None where it has no such column."""
+        """A field of a line, None if it has no such column."""
         found = (row[name] for name in self._columns[field] if row.get(name) not in (None, ""))
         return next(found, None)
 
@@ -80,7 +80,7 @@ def parsed(line: bytes) -> Mapping[str, Any] | None:
 class Spool:
     """The wanted conversations' lines on disk, so that memory stays small; equal lines once.
 
-    :param columns: By field of ``COLUMNS``, what ``utterances`` calls it in this account, where
+    :param columns: By field of ``COLUMNS``, what ``utterances`` calls it in this account, if
         that is known; the state feed may call it so too.
     """
 
@@ -98,7 +98,7 @@ class Spool:
         self._lines.execute("CREATE INDEX of_message ON said (message)")
 
     def add(self, lines: Iterable[bytes]) -> list[int]:
-        """Keep what was said in what is wanted, a line that cannot be read too where it names a
+        """Keep what was said in what is wanted, and any line that cannot be read but names a
         conversation.
 
         :returns: The numbers of such lines, from 1. Of conversations that nobody wants, none.
@@ -156,7 +156,7 @@ class Spool:
     def _read(
         self, feed: Feed, lines: Iterable[bytes], malformed: list[int]
     ) -> Iterator[tuple[str, bytes, Mapping[str, Any] | None]]:
-        """Lines, but for those of other conversations, with the conversation where it is plain."""
+        """The lines that may be of a wanted conversation, with its id if it is plain."""
         for number, line in enumerate(lines, 1):
             conversation_id = feed.conversation_of(line)
             if (conversation_id and conversation_id not in self._wanted) or not line.strip():

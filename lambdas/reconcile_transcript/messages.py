@@ -75,7 +75,7 @@ class Messages:
         return self._refusal if len(self._refused) >= _IN_A_ROW else ""
 
     def stopped_until(self, clock: Clock) -> datetime | None:
-        """If ASAPP's daily limit is reached: when it begins anew."""
+        """If ASAPP's daily limit is reached: when the next day of it begins."""
         if clock.now_ms() >= self._stopped_until_ms:
             return None
         return datetime.fromtimestamp(self._stopped_until_ms / 1000, UTC)

@@ -38,9 +38,9 @@ class Known:
     """What the table has of a conversation.
 
     :param changed_at_ms: When something was last seen of the call, most often its end.
-    :param marked_at_ms: Since when it waits for the export, 0 where it does not.
+    :param marked_at_ms: Since when it waits for the export, 0 if it does not.
     :param unchanged: Whether the call is as it was when it was reconciled last.
-    :param summary: How many utterances ASAPP says it has made, None where it has not said it of
+    :param summary: How many utterances ASAPP says it has made, None if it has not said so of
         every stream.
     :param senders: By role, the id that ASAPP was told.
     :param was_heard: Whether ASAPP heard all talks of the call, as far as is known: no start
@@ -85,7 +85,7 @@ class Transcripts:
         self._clock = clock
 
     def marked(self, state: str, until_ms: int) -> Iterator[tuple[str, int]]:
-        """The conversations in the index, by their time, with it: from the longest due on.
+        """The conversations in the index with their times, the earliest first.
 
         :param state: ``PENDING`` or ``BATCH``.
         """
@@ -177,11 +177,11 @@ class Transcripts:
         )
 
     def settle(self, known: Known, changes: Item, next_state: str, next_at_ms: int) -> bool:
-        """Write down what came of it.
+        """Write down the result.
 
         :param next_state: ``PENDING``, ``BATCH``, or ``""``: it is finished.
-        :returns: False where the call has gone on meanwhile: it comes up again, and this is not
-            written.
+        :returns: False if the call has gone on meanwhile: nothing is written, and the conversation
+            comes up again.
         """
         marks: dict[str, Any] = {}
         if next_state:

@@ -1,8 +1,8 @@
 """The table's keys and DynamoDB's way to write values.
 
 Partition key ``conversationId``, sort key ``item``: ``conversation``, ``contact``,
-``stream#<stream id>``, ``utterance#<stream id>#<start>#<digest>`` where the webhook brought it,
-``utterance#<source>#<message id>`` where it came afterwards.
+``stream#<stream id>``, ``utterance#<stream id>#<start>#<digest>`` if the webhook brought it,
+``utterance#<source>#<message id>`` if it was recovered.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def stream_key(conversation_id: str, stream_id: str) -> dict[str, Attribute]:
 
 
 def contact_key(contact_id: str) -> dict[str, Attribute]:
-    """Where a contact is found whose conversation has another id."""
+    """The item of a contact whose conversation has another id."""
     return item_key(contact_id, "contact")
 
 

@@ -30,7 +30,7 @@ class Spoken:
 
     :param role: ``customer`` or ``agent``.
     :param sender_id: The ``customerId`` or ``agentId`` that ASAPP was told.
-    :param at_ms: When it began, in milliseconds since 1970; ``end_ms`` likewise.
+    :param at_ms: When it began, in milliseconds since 1970; as is ``end_ms``.
     :param source: ``webhook``, or where it was recovered from: ``messages``, ``export``.
     """
 
@@ -44,9 +44,10 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """:param state: ``streaming``, ``paused``, ``ended``; ``""`` where only utterances are known.
-    :param completeness: ``complete``, ``incomplete``, ``awaiting``; ``""`` before it is judged.
-    :param counts: What it was judged by, where known: ``fromWebhook``, ``fromSummary`` …
+    """:param state: ``streaming``, ``paused``, ``ended``; ``""`` if only utterances are known.
+    :param completeness: ``complete``, ``incomplete``, ``awaiting``, ``not_transcribed``; ``""``
+        before it is judged.
+    :param counts: What it was judged by, if known: ``fromWebhook``, ``fromSummary`` …
     :param utterances: In the order in which they were spoken.
     """
 
@@ -94,7 +95,7 @@ class TranscriptReader:
 
     def read(self, conversation_id: str) -> Transcript | None:
         """:param conversation_id: ASAPP's ``guid``, or the id of a later contact of the call.
-        :returns: None where nothing is known of it.
+        :returns: None if nothing is known of it.
         """
         items = self._items(conversation_id)
         if [item["item"] for item in items] == ["contact"]:

@@ -23,7 +23,7 @@ class Unstorable(Exception):
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """:param start_ms: From the start of the stream's audio, in milliseconds.
-    :param end_ms: Likewise.
+    :param end_ms: From there, too.
     :param sender_id: The ``customerId`` or ``agentId`` of the start request.
     :param role: ``customer`` or ``agent``.
     :param message: The webhook's body as it came.
