@@ -202,6 +202,8 @@ DIFFERENT = [
     ("Yes.", "No."),
     ("", "Yes."),
     ("My PIN is #### now", "My PIN is 4242"),
+    ("#### aba #### ba ####", "aba"),
+    ("aba #### ba", "aba"),
 ]
 
 

@@ -35,9 +35,9 @@ def alike(one: Pattern, other: Pattern) -> bool:
 
 
 def _stands_for(pieces: Pattern, letters: str) -> bool:
-    first, *middle, last = pieces if len(pieces) > 1 else (*pieces, "")
     if len(pieces) == 1:
-        return first == letters
+        return pieces[0] == letters
+    first, *middle, last = pieces
     if not letters.startswith(first) or not letters.endswith(last):
         return False
     at, end = len(first), len(letters) - len(last)
