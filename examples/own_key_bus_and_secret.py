@@ -6,7 +6,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from connect_autotranscribe import TranscriptStore, TranscriptWebhook
+from connect_autotranscribe import Retention, TranscriptStore, TranscriptWebhook
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/4d1a2f77-3c0e-4d5b-9d0e-6c8f5b0a7e21"
 
@@ -16,13 +16,15 @@ def build(app: App) -> None:
         app, "Transcripts", env=Environment(account="111122223333", region="eu-central-1")
     )
     key = kms.Key.from_key_arn(stack, "Key", KEY)
-    log_group = logs.LogGroup.from_log_group_name(stack, "Logs", "/contact-centre/transcripts")
+    retention = Retention(
+        log_group=logs.LogGroup.from_log_group_name(stack, "Logs", "/contact-centre/transcripts")
+    )
     store = TranscriptStore(
         stack,
         "TranscriptStore",
         event_bus=events.EventBus.from_event_bus_name(stack, "Bus", "contact-centre"),
         key=key,
-        log_group=log_group,
+        retention=retention,
     )
     webhook = TranscriptWebhook(
         stack,
@@ -37,8 +39,7 @@ def build(app: App) -> None:
             encryption_key=key,
         ),
         key=key,
-        log_group=log_group,
-        log_retention_days=90,
+        retention=retention,
     )
     CfnOutput(stack, "WebhookUrl", value=webhook.api.url)
 

@@ -45,20 +45,18 @@ class Watched(Stack):
         alarms = TranscriptionAlarms(
             self,
             "Alarms",
-            functions={"StartStreaming": control.start_streaming},
+            constructs=[control, store, webhook, reconciliation],
             webhook=webhook,
             metrics=metrics,
-            dead_letters={"DeadLetters": webhook.dead_letters},
             email="ops@example.com",
         )
         TranscriptionDashboard(
             self,
             "Dashboard",
+            constructs=[control, store, webhook, reconciliation],
             alarms=alarms.alarms,
             metrics=metrics,
             webhook=webhook,
-            functions={"StartStreaming": control.start_streaming},
-            dead_letters={"DeadLetters": webhook.dead_letters},
         )
 
 

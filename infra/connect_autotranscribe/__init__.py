@@ -9,11 +9,11 @@ from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_autotranscribe.flows.transcribed_flow import TranscribedFlow
 from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
-from connect_autotranscribe.monitoring.alarms_and_dashboard import (
-    TranscriptionAlarms,
-    TranscriptionDashboard,
-)
+from connect_autotranscribe.monitoring.monitored import Monitored
+from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
+from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
 from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
+from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.settings import Settings, SettingsError
 from connect_autotranscribe.stacks.access import AccessStack
 from connect_autotranscribe.stacks.flows import FlowsStack
@@ -30,6 +30,8 @@ __all__ = [
     "FlowsStack",
     "KinesisVideoReadRole",
     "LiveMediaStreaming",
+    "Monitored",
+    "Retention",
     "Settings",
     "SettingsError",
     "TranscribedFlow",

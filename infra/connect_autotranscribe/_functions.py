@@ -1,4 +1,4 @@
-"""What every Lambda function of ours has, said once; and where their code is."""
+"""The Lambda functions: what they have in common, and where their code is."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from aws_cdk import Acknowledgment, Duration, IgnoreMode, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, IgnoreMode, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
+
+from connect_autotranscribe.retention import Retention
 
 _HERE = Path(__file__).parent
 _INSTALLED, _CHECKOUT = _HERE / "_lambdas", _HERE.parents[1] / "lambdas"
@@ -21,18 +23,16 @@ LAMBDAS = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 
 
 class Function(lambda_.Function):
-    """A function from a folder of ``lambdas/``; its package has that and what it imports of
-    ``shared/``, and nothing else.
+    """A Lambda function from a folder of ``lambdas/``.
 
-    It runs on the newest Python on arm64, is traced, logs JSON to a group of its own for a limited
-    time, and may do nothing but write to that group until it is granted more.
+    Its package holds this folder and the modules of ``shared/`` that it imports, nothing else. It
+    runs on the newest Python on arm64, is traced, and logs JSON. It may only write its log until it
+    is granted more.
 
     :param folder: The folder's name, for instance ``start_streaming``.
     :param timeout: The longest that an invocation may take.
     :param environment: The environment variables; never a secret.
-    :param log_retention_days: Days until a log line goes; one of CloudWatch Logs' choices.
-    :param removal_policy: What becomes of the log group when it leaves the stack.
-    :param log_group: Where it logs instead. Default: a group of its own.
+    :param retention: How long its log is kept.
     """
 
     def __init__(
@@ -44,13 +44,9 @@ class Function(lambda_.Function):
         description: str,
         timeout: Duration,
         environment: Mapping[str, str],
-        log_retention_days: int,
-        removal_policy: RemovalPolicy,
-        log_group: logs.ILogGroup | None = None,
+        retention: Retention,
     ) -> None:
-        log_group = log_group or log_group_for_days(
-            scope, f"{id}Logs", days=log_retention_days, removal_policy=removal_policy
-        )
+        log_group = log_group_of(scope, f"{id}Logs", retention)
         role = iam.Role(
             scope,
             f"{id}Role",
@@ -100,19 +96,19 @@ class Function(lambda_.Function):
             )
 
 
-def log_group_for_days(
-    scope: Construct, id: str, *, days: int, removal_policy: RemovalPolicy
-) -> logs.LogGroup:
-    """A log group that keeps its lines for so many days."""
-    group = logs.LogGroup(scope, id, removal_policy=removal_policy)
-    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = days
+def log_group_of(scope: Construct, id: str, retention: Retention) -> logs.ILogGroup:
+    """The log group that was given, or a new one."""
+    if retention.log_group:
+        return retention.log_group
+    group = logs.LogGroup(scope, id, removal_policy=retention.removal_policy)
+    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = retention.log_days
     return group
 
 
 def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
-    """The published version that a Connect instance's flows call, and its leave to do so.
+    """An alias of the published version, which the flows of one Connect instance may invoke.
 
-    :param instance_arn: The instance; no other, of whatever account, may call.
+    :param instance_arn: The only instance that may invoke it.
     """
     alias = lambda_.Alias(function, "Live", alias_name="live", version=function.current_version)
     alias.add_permission(
@@ -135,7 +131,7 @@ def shared_names(module: str) -> ModuleType:
 
 
 def shared_modules(lambdas: Path, folder: str) -> list[str]:
-    """The modules of ``shared/`` that a function imports, by itself or through one another."""
+    """The modules of ``shared/`` that a function imports, directly or through other modules."""
     found: set[str] = set()
     ahead = [*(lambdas / folder).rglob("*.py")]
     while ahead:

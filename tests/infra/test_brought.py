@@ -19,6 +19,7 @@ from aws_cdk import aws_sqs as sqs
 
 from connect_autotranscribe import (
     CallLifecycle,
+    Retention,
     TranscriptApi,
     TranscriptionControl,
     TranscriptReconciliation,
@@ -115,7 +116,7 @@ def put_everything(stack: Stack, *, brought: bool) -> dict[str, Any]:
         own = {name: {} if name in ("control", "api") else {"key": key} for name in own}
 
     def given(name: str) -> dict[str, Any]:
-        return own[name] | ({"log_group": log_group} if brought else {})
+        return own[name] | ({"retention": Retention(log_group=log_group)} if brought else {})
 
     asapp: dict[str, Any] = {"credentials_secret": credentials, "api_host": HOST}
     store = TranscriptStore(stack, "Store", **given("store"))

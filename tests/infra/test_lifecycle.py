@@ -20,6 +20,7 @@ from moto.events.models import EventPattern
 
 from connect_autotranscribe.calls.call_lifecycle import CallLifecycle
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
+from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
 
@@ -552,7 +553,8 @@ def test_a_team_that_says_little_gets_what_the_docstring_promises() -> None:
 
 def test_an_instance_that_is_known_only_at_deploy_passes() -> None:
     deployed = lifecycle(
-        instance_arn=Fn.import_value("InstanceArn"), removal_policy=RemovalPolicy.DESTROY
+        instance_arn=Fn.import_value("InstanceArn"),
+        retention=Retention(removal_policy=RemovalPolicy.DESTROY),
     )
     text = json.dumps(deployed.one("AWS::Events::Rule")["Properties"]["EventPattern"])
     assert "InstanceArn" in text

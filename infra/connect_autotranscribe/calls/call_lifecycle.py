@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Token, Validations
@@ -14,13 +15,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_event_sources as sources
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _MAX_AGE = Duration.hours(1)  # older than that, what an event says of a call is of no use
 
@@ -49,10 +50,8 @@ class CallLifecycle(Construct):
     :param contact_event_dead_letters: Default: a queue of its own. One that is given must let
         EventBridge send to it, and so must its key.
     :param key: Encrypts the queues that are made here. Default: SQS's own key.
-    :param log_group: Where both functions log. Default: a group each.
-    :param log_retention_days: Days until a log line goes, where the groups are made here.
-        Default: 30.
-    :param removal_policy: What becomes of the dead letters and the logs. Default: they stay.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+        stays when the stack is deleted.
 
     .. code-block:: python
 
@@ -71,6 +70,8 @@ class CallLifecycle(Construct):
     follow_contact_events: lambda_.Function
     agent_event_dead_letters: sqs.IQueue
     contact_event_dead_letters: sqs.IQueue
+    functions: Mapping[str, lambda_.IFunction]
+    dead_letter_queues: Mapping[str, sqs.IQueue]
 
     def __init__(
         self,
@@ -85,9 +86,7 @@ class CallLifecycle(Construct):
         agent_event_dead_letters: sqs.IQueue | None = None,
         contact_event_dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
-        log_group: logs.ILogGroup | None = None,
-        log_retention_days: int = 30,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         if problems := _problems(mode, instance_arn, agent_event_stream, stream_key):
@@ -102,15 +101,13 @@ class CallLifecycle(Construct):
                 description=description,
                 timeout=Duration.seconds(30),
                 environment=control.environment,
-                log_group=log_group,
-                log_retention_days=log_retention_days,
-                removal_policy=removal_policy,
+                retention=retention,
             )
             control.grant_to(made)
             return made
 
         self.agent_event_dead_letters, self.contact_event_dead_letters = (
-            given or self._dead_letters(f"{which}EventDeadLetters", key, removal_policy)
+            given or self._dead_letters(f"{which}EventDeadLetters", key, retention.removal_policy)
             for which, given in (
                 ("Agent", agent_event_dead_letters),
                 ("Contact", contact_event_dead_letters),
@@ -131,6 +128,14 @@ class CallLifecycle(Construct):
             "Follows the customer's hang-up",
         )
         self._route_contact_events(instance_arn)
+        self.functions = {
+            "FollowAgentEvents": self.follow_agent_events,
+            "FollowContactEvents": self.follow_contact_events,
+        }
+        self.dead_letter_queues = {
+            "AgentEventDeadLetters": self.agent_event_dead_letters,
+            "ContactEventDeadLetters": self.contact_event_dead_letters,
+        }
 
     def _managed(self, instance_arn: str, stream_key: kms.IKey | None) -> kinesis.Stream:
         """The stream and the setting that names it: neither is of use without the other."""

@@ -6,16 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Literal
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, alias_for_connect
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
 
@@ -41,10 +42,8 @@ class TranscriptionControl(Construct):
     :param conversation_id: Which contact id is the conversation's. Default: the initial one, so
         that a call is one conversation across transfers.
     :param transcript_retention_days: Days until a conversation leaves the table. Default: 30.
-    :param log_group: Where both log. Default: a group each.
-    :param log_retention_days: Days until a log line goes, where the groups are made here.
-        Default: 30.
-    :param removal_policy: What becomes of the log groups. Default: they stay.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+        stays when the stack is deleted.
 
     .. code-block:: python
 
@@ -60,6 +59,8 @@ class TranscriptionControl(Construct):
 
     start_streaming: lambda_.Alias
     stop_streaming: lambda_.Alias
+    functions: Mapping[str, lambda_.IFunction]
+    dead_letter_queues: Mapping[str, sqs.IQueue]
     environment: Mapping[str, str]
     """The environment variables of whatever decides what ASAPP hears; each of them may have to
     start a stream, and all must start it alike. With them goes :meth:`grant_to`."""
@@ -82,9 +83,7 @@ class TranscriptionControl(Construct):
             "InitialContactId", "ContactId", "PreviousContactId"
         ] = "InitialContactId",
         transcript_retention_days: int = 30,
-        log_group: logs.ILogGroup | None = None,
-        log_retention_days: int = 30,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         if detailed_tokens and redaction != "unredacted":
@@ -114,9 +113,7 @@ class TranscriptionControl(Construct):
             description="A Connect flow starts transcription at ASAPP",
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
             environment={**self.environment, "START_SELECTOR": start_selector},
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
         stop = Function(
             self,
@@ -125,14 +122,17 @@ class TranscriptionControl(Construct):
             description="A Connect flow stops transcription at ASAPP",
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
             environment=self.environment,
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
         for function in (start, stop):
             self.grant_to(function)
         self.start_streaming = alias_for_connect(start, instance_arn)
         self.stop_streaming = alias_for_connect(stop, instance_arn)
+        self.functions = {
+            "StartStreaming": self.start_streaming,
+            "StopStreaming": self.stop_streaming,
+        }
+        self.dead_letter_queues = {}
 
     def grant_to(self, grantee: iam.IGrantable) -> None:
         """Let a function of ``environment`` read ASAPP's credentials and follow conversations."""

@@ -9,7 +9,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -25,6 +24,7 @@ from connect_autotranscribe.export._utterance_queries import (
     RESULTS,
     UtteranceQueries,
 )
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _RESULTS_KEPT = Duration.days(7)
 _HOURS_BETWEEN_RUNS = 4
@@ -58,11 +58,8 @@ class UtteranceExport(Construct):
     :param dead_letters: Default: a queue of its own.
     :param key: Encrypts the bucket, with the results of queries in it, and the queue that are made
         here. Default: AWS's own keys.
-    :param log_group: Where the function logs. Default: a group of its own.
-    :param log_retention_days: Days until a log line goes, where the group is made here.
-        Default: 30.
-    :param removal_policy: What becomes of the bucket, the dead letters and the logs. Default: they
-        stay.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+        stays when the stack is deleted.
 
     .. code-block:: python
 
@@ -81,6 +78,8 @@ class UtteranceExport(Construct):
     queries: UtteranceQueries
     """The database and the work group in which people ask."""
     columns: Mapping[str, str]
+    functions: Mapping[str, lambda_.IFunction]
+    dead_letter_queues: Mapping[str, sqs.IQueue]
 
     def __init__(
         self,
@@ -96,9 +95,7 @@ class UtteranceExport(Construct):
         bucket: s3.IBucket | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
-        log_group: logs.ILogGroup | None = None,
-        log_retention_days: int = 30,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         if keep_days <= lookback_days:
@@ -112,15 +109,17 @@ class UtteranceExport(Construct):
             raise ValueError(
                 f"{self.node.path}: columns has {', '.join(wrong)}; write {', '.join(FIELDS)}"
             )
-        self.bucket = bucket or self._bucket(keep_days, key, removal_policy)
+        self.bucket = bucket or self._bucket(keep_days, key, retention.removal_policy)
         self.queries = UtteranceQueries(
             self,
             "Queries",
             bucket=self.bucket,
             columns=self.columns,
-            removal_policy=removal_policy,
+            removal_policy=retention.removal_policy,
         )
-        self.dead_letters = dead_letters or dead_letters_of_schedule(self, key, removal_policy)
+        self.dead_letters = dead_letters or dead_letters_of_schedule(
+            self, key, retention.removal_policy
+        )
         self.export_utterances = Function(
             self,
             "ExportUtterances",
@@ -133,9 +132,7 @@ class UtteranceExport(Construct):
                 "EXPORT_BUCKET": self.bucket.bucket_name,
                 "LOOKBACK_DAYS": str(lookback_days),
             },
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
         self.export_utterances.configure_async_invoke(
             retry_attempts=2,
@@ -163,6 +160,8 @@ class UtteranceExport(Construct):
             dead_letters=self.dead_letters,
             max_age=_NEXT_RUN_IS_NEARER,
         )
+        self.functions = {"ExportUtterances": self.export_utterances}
+        self.dead_letter_queues = {"ExportDeadLetters": self.dead_letters}
 
     def grant_read(self, function: Function) -> None:
         """Let one of our functions list the files and read them, and nothing else in the bucket."""
@@ -171,8 +170,8 @@ class UtteranceExport(Construct):
             self.bucket.encryption_key.grant(function, "kms:Decrypt")
 
     def announce_to(self, function: lambda_.IFunction) -> None:
-        """Have it invoked with ``{"exported": "2026-11-23"}`` whenever a day's files are all there,
-        some of them new."""
+        """Invoke a function with ``{"exported": "2026-11-23"}`` when all files of that day are in
+        the bucket and some of them are new."""
         self.export_utterances.add_environment("RECONCILE_FUNCTION", function.function_arn)
         self.export_utterances.add_to_role_policy(
             iam.PolicyStatement(

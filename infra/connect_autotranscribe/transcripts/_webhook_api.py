@@ -10,13 +10,13 @@ from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Stack, Valid
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import grant_send
-from connect_autotranscribe._functions import Function, log_group_for_days
+from connect_autotranscribe._functions import Function, log_group_of
+from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.transcripts._domain import url_of
 
 _SEND_MESSAGE = "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"
@@ -65,9 +65,7 @@ class WebhookApi(Construct):
         api_gateway_log_role: Literal["adopt", "manage"],
         domain: apigateway.IDomainName | None,
         base_path: str | None,
-        log_group: logs.ILogGroup | None,
-        log_retention_days: int,
-        removal_policy: RemovalPolicy,
+        retention: Retention,
     ) -> None:
         super().__init__(scope, id)
         self.authorize_webhook = Function(
@@ -81,9 +79,7 @@ class WebhookApi(Construct):
                 "SECRET_IN": secret_in,
                 "SECRET_NAME": secret_name,
             },
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
         self.authorize_webhook.add_to_role_policy(
             iam.PolicyStatement(
@@ -92,9 +88,7 @@ class WebhookApi(Construct):
         )
         if secret.encryption_key:
             secret.encryption_key.grant_decrypt(self.authorize_webhook)
-        access_log = log_group or log_group_for_days(
-            self, "AccessLog", days=log_retention_days, removal_policy=removal_policy
-        )
+        access_log = log_group_of(self, "AccessLog", retention)
         manages = api_gateway_log_role == "manage"
         self.rest_api = apigateway.RestApi(
             self,

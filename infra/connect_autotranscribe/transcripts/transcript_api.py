@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
-from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, Duration, Names, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import grant_on_items
-from connect_autotranscribe._functions import Function, log_group_for_days
+from connect_autotranscribe._functions import Function, log_group_of
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_autotranscribe.transcripts._domain import url_of
 
 _REQUESTS_A_SECOND = 20
@@ -45,10 +47,8 @@ class TranscriptApi(Construct):
     :param domain: A domain name of API Gateway, with which ``url`` begins then; API Gateway's own
         name is closed. Default: that own name.
     :param base_path: What of the domain is ours. Default: all of it.
-    :param log_group: Where function and API log. Default: a group each.
-    :param log_retention_days: Days until a log line goes, where the groups are made here.
-        Default: 30.
-    :param removal_policy: What becomes of the logs. Default: they stay.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+        stays when the stack is deleted.
 
     .. code-block:: python
 
@@ -60,6 +60,8 @@ class TranscriptApi(Construct):
     url: str
     """With ``{conversationId}`` where that belongs."""
     read_transcript: lambda_.Function
+    functions: Mapping[str, lambda_.IFunction]
+    dead_letter_queues: Mapping[str, sqs.IQueue]
 
     def __init__(
         self,
@@ -69,9 +71,7 @@ class TranscriptApi(Construct):
         table: dynamodb.ITable,
         domain: apigateway.IDomainName | None = None,
         base_path: str | None = None,
-        log_group: logs.ILogGroup | None = None,
-        log_retention_days: int = 30,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         self.read_transcript = Function(
@@ -81,14 +81,10 @@ class TranscriptApi(Construct):
             description="Gives a call's transcript, woven from its streams",
             timeout=Duration.seconds(28),  # API Gateway waits for 29
             environment={"TRANSCRIPT_TABLE": table.table_name},
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
         grant_on_items(table, self.read_transcript, "dynamodb:Query")
-        access_log = log_group or log_group_for_days(
-            self, "AccessLog", days=log_retention_days, removal_policy=removal_policy
-        )
+        access_log = log_group_of(self, "AccessLog", retention)
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",
@@ -127,6 +123,7 @@ class TranscriptApi(Construct):
         path = "conversations/{conversationId}/transcript"
         self.url = url_of(self, self.rest_api, path, domain, base_path)
         self._accept_findings()
+        self.functions, self.dead_letter_queues = {"ReadTranscript": self.read_transcript}, {}
 
     def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let it read every transcript."""

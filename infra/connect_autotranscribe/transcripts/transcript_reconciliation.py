@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
@@ -20,6 +20,7 @@ from connect_autotranscribe._encrypted import for_failures, grant_on_items
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export.utterance_export import UtteranceExport
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_autotranscribe.transcripts.transcript_store import RECONCILE_INDEX
 
 
@@ -42,10 +43,8 @@ class TranscriptReconciliation(Construct):
     :param transcript_retention_days: Days until a stored utterance leaves the table. Default: 30.
     :param dead_letters: Default: a queue of its own.
     :param key: Encrypts the queue that is made here. Default: SQS's own key.
-    :param log_group: Where the function logs. Default: a group of its own.
-    :param log_retention_days: Days until a log line goes, where the group is made here.
-        Default: 30.
-    :param removal_policy: What becomes of the dead letters and the logs. Default: they stay.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+        stays when the stack is deleted.
 
     .. code-block:: python
 
@@ -60,7 +59,9 @@ class TranscriptReconciliation(Construct):
 
     reconcile_transcript: lambda_.Function
     dead_letters: sqs.IQueue
-    """Runs that Lambda would not take, and days of the export that failed three times."""
+    """Runs that Lambda did not accept, and days of the export that failed three times."""
+    functions: Mapping[str, lambda_.IFunction]
+    dead_letter_queues: Mapping[str, sqs.IQueue]
 
     def __init__(
         self,
@@ -75,12 +76,12 @@ class TranscriptReconciliation(Construct):
         transcript_retention_days: int = 30,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
-        log_group: logs.ILogGroup | None = None,
-        log_retention_days: int = 30,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
-        self.dead_letters = dead_letters or dead_letters_of_schedule(self, key, removal_policy)
+        self.dead_letters = dead_letters or dead_letters_of_schedule(
+            self, key, retention.removal_policy
+        )
         self.reconcile_transcript = Function(
             self,
             "ReconcileTranscript",
@@ -96,9 +97,7 @@ class TranscriptReconciliation(Construct):
                 "EXPORT_BUCKET": export.bucket.bucket_name if export else "",
                 "FEED_COLUMNS": json.dumps(export.columns if export else {}),
             },
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
         # The next minute's run is the retry; nothing waits, so that nothing piles up.
         self.reconcile_transcript.configure_async_invoke(
@@ -129,6 +128,9 @@ class TranscriptReconciliation(Construct):
             dead_letters=self.dead_letters,
             max_age=Duration.minutes(1),
         )
+
+        self.functions = {"ReconcileTranscript": self.reconcile_transcript}
+        self.dead_letter_queues = {"ReconciliationDeadLetters": self.dead_letters}
 
     def _for_export(self) -> lambda_.Alias:
         """The same function for a day of the export: unlike a minute's run, nothing follows it."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
 from connect_autotranscribe._functions import Function, shared_names
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 RECONCILE_INDEX: str = shared_names("table").RECONCILE_INDEX
 
@@ -36,11 +38,8 @@ class TranscriptStore(Construct):
     :param unpublished: Where batches are named that could not be published. Default: a queue of its
         own.
     :param key: Encrypts the table and the queue that are made here. Default: AWS's own keys.
-    :param log_group: Where the function logs. Default: a group of its own.
-    :param log_retention_days: Days until a log line goes, where the group is made here.
-        Default: 30.
-    :param removal_policy: What becomes of what is made here. Default: it stays, and the table
-        cannot be deleted by accident.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+        stays when the stack is deleted.
 
     .. code-block:: python
 
@@ -58,7 +57,9 @@ class TranscriptStore(Construct):
     event_bus: events.IEventBus
     publish_utterance: lambda_.Function
     unpublished: sqs.IQueue
-    """Where the change stream's batches are named that could not be published in an hour."""
+    """The batches of the change stream that could not be published within an hour."""
+    functions: Mapping[str, lambda_.IFunction]
+    dead_letter_queues: Mapping[str, sqs.IQueue]
 
     def __init__(
         self,
@@ -69,14 +70,12 @@ class TranscriptStore(Construct):
         event_bus: events.IEventBus | None = None,
         unpublished: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
-        log_group: logs.ILogGroup | None = None,
-        log_retention_days: int = 30,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
-        self.table = table or self._table(key, removal_policy)
+        self.table = table or self._table(key, retention.removal_policy)
         self.event_bus = event_bus or events.EventBus(self, "EventBus")
-        self.unpublished = unpublished or self._unpublished(key, removal_policy)
+        self.unpublished = unpublished or self._unpublished(key, retention.removal_policy)
         self.publish_utterance = Function(
             self,
             "PublishUtterance",
@@ -84,9 +83,7 @@ class TranscriptStore(Construct):
             description="Puts each new utterance of the table on the event bus",
             timeout=Duration.seconds(30),
             environment={"EVENT_BUS_NAME": self.event_bus.event_bus_name},
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
         self.event_bus.grant_put_events_to(self.publish_utterance)
         self.publish_utterance.add_event_source(
@@ -108,6 +105,9 @@ class TranscriptStore(Construct):
                 ],
             )
         )
+
+        self.functions = {"PublishUtterance": self.publish_utterance}
+        self.dead_letter_queues = {"Unpublished": self.unpublished}
 
     def _table(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> dynamodb.Table:
         encryption = dynamodb.TableEncryption

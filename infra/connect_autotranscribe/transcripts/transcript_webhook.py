@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
@@ -11,13 +11,13 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import dead_letter_queue, grant_on_items, grant_send
 from connect_autotranscribe._functions import Function
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_autotranscribe.transcripts._webhook_api import WebhookApi
 
 _CONSUMER_TIMEOUT = Duration.seconds(20)
@@ -48,11 +48,9 @@ class TranscriptWebhook(Construct):
         timeout, over two minutes, and its own dead letters. Default: made here.
     :param dead_letters: Where what can never be stored goes. Default: a queue of its own.
     :param key: Encrypts the secret and the queues that are made here. Default: AWS's own keys.
-    :param log_group: Where functions and API log. Default: a group each.
     :param transcript_retention_days: Days until an utterance leaves the table. Default: 30.
-    :param log_retention_days: Days until a log line goes, where the groups are made here.
-        Default: 30.
-    :param removal_policy: What becomes of the secret, the queues and the logs. Default: they stay.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+        stays when the stack is deleted.
 
     .. code-block:: python
 
@@ -67,6 +65,8 @@ class TranscriptWebhook(Construct):
     queue: sqs.IQueue
     dead_letters: sqs.IQueue
     store_transcript: lambda_.Function
+    functions: Mapping[str, lambda_.IFunction]
+    dead_letter_queues: Mapping[str, sqs.IQueue]
 
     def __init__(
         self,
@@ -86,16 +86,14 @@ class TranscriptWebhook(Construct):
         queue: sqs.IQueue | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
-        log_group: logs.ILogGroup | None = None,
         transcript_retention_days: int = 30,
-        log_retention_days: int = 30,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         self.dead_letters = dead_letters or dead_letter_queue(
-            self, "DeadLetters", key=key, removal_policy=removal_policy
+            self, "DeadLetters", key=key, removal_policy=retention.removal_policy
         )
-        self.queue = queue or self._queue(key, removal_policy)
+        self.queue = queue or self._queue(key, retention.removal_policy)
         self.store_transcript = Function(
             self,
             "StoreTranscript",
@@ -107,9 +105,7 @@ class TranscriptWebhook(Construct):
                 "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
                 "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url,
             },
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
         grant_on_items(table, self.store_transcript, "dynamodb:BatchWriteItem")
         grant_send(self.dead_letters, self.store_transcript)
@@ -122,7 +118,7 @@ class TranscriptWebhook(Construct):
                 report_batch_item_failures=True,
             )
         )
-        self.secret = secret or self._secret(key, removal_policy)
+        self.secret = secret or self._secret(key, retention.removal_policy)
         self.api = WebhookApi(
             self,
             "Api",
@@ -136,10 +132,13 @@ class TranscriptWebhook(Construct):
             api_gateway_log_role=api_gateway_log_role,
             domain=domain,
             base_path=base_path,
-            log_group=log_group,
-            log_retention_days=log_retention_days,
-            removal_policy=removal_policy,
+            retention=retention,
         )
+        self.functions = {
+            "AuthorizeWebhook": self.api.authorize_webhook,
+            "StoreTranscript": self.store_transcript,
+        }
+        self.dead_letter_queues = {"DeadLetters": self.dead_letters}
 
     def _queue(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> sqs.Queue:
         return sqs.Queue(

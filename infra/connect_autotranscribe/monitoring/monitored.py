@@ -1,0 +1,42 @@
+"""What alarms and the dashboard watch of a construct."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+
+PERIOD = Duration.minutes(5)
+
+
+class Monitored(Protocol):
+    """A construct that says which functions and which dead-letter queues it has, by name.
+
+    The names become the ids of alarms and the labels of graphs. Every construct of this package
+    that has a function is one.
+    """
+
+    @property
+    def functions(self) -> Mapping[str, lambda_.IFunction]: ...
+
+    @property
+    def dead_letter_queues(self) -> Mapping[str, sqs.IQueue]: ...
+
+
+def functions_of(constructs: Iterable[Monitored]) -> dict[str, lambda_.IFunction]:
+    return {name: each for one in constructs for name, each in one.functions.items()}
+
+
+def dead_letters_of(constructs: Iterable[Monitored]) -> dict[str, cloudwatch.Metric]:
+    """The number of messages in each dead-letter queue."""
+    return {
+        name: queue.metric_approximate_number_of_messages_visible(
+            period=PERIOD, statistic=cloudwatch.Stats.MAXIMUM
+        )
+        for one in constructs
+        for name, queue in one.dead_letter_queues.items()
+    }
