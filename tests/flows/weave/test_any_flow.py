@@ -46,11 +46,11 @@ from tests.flows.weave.weaving import (
 )
 
 ENDINGS = {
-    "DequeueContactAndTransferToQueue": "transfer",
-    "TransferContactToAgent": "transfer",
-    "TransferContactToQueue": "transfer",
-    "TransferParticipantToThirdParty": "transfer",
-    "TransferToFlow": "transfer",
+    "DequeueContactAndTransferToQueue": "queue",
+    "TransferContactToAgent": "transfer-out",
+    "TransferContactToQueue": "queue",
+    "TransferParticipantToThirdParty": "transfer-out",
+    "TransferToFlow": "transfer-out",
     "DisconnectParticipant": "disconnect",
     "EndFlowExecution": "end",
 }
