@@ -32,7 +32,7 @@ _ACCESS, _TRANSCRIPTION, _FLOWS = (
     f"{_PREFIX}-{part}" for part in ("access", "transcription", "flows")
 )
 
-_SECONDS_OF_A_RUN = 120
+_SECONDS_OF_A_RUN = 300
 
 Say = Callable[[str], None]
 

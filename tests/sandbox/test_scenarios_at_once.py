@@ -39,7 +39,7 @@ def test_fifty_calls_at_once_are_all_told_right(sandbox: Sandbox) -> None:
         return Act(does, act.told)
 
     def fifty_talk(_: Scene) -> None:
-        all_talk.wait(timeout=120)
+        all_talk.wait(timeout=600)
 
     def acts(acts: Sequence[Act]) -> list[Act]:
         """No call goes on before all fifty are transcribed."""
