@@ -43,6 +43,18 @@ def counted(deployed: Transcription) -> list[tuple[str, str, str, str]]:
 
 EXPECTED = [
     (
+        "AsappLimitReached",
+        "reconcile_transcript",
+        '{ $.event = "asapp_limit_reached" }',
+        "1",
+    ),
+    (
+        "CallsNotTranscribed",
+        "reconcile_transcript",
+        '{ $.event = "call_not_transcribed" }',
+        "1",
+    ),
+    (
         "CallsRefused",
         "start_streaming",
         '{ ($.event = "start_streaming") && '
@@ -108,6 +120,32 @@ def test_a_function_logs_the_event_that_is_counted(
     code = "".join(file.read_text() for file in (ROOT / "lambdas" / function).glob("*.py"))
     assert f'"event": log_events.{NAMES[event]}' in code
     assert value == "1" or f'"{value.removeprefix("$.")}":' in code
+
+
+# The alarms
+
+
+def test_every_function_and_every_dead_letter_queue_of_the_stack_alarms(
+    exporting: Transcription,
+) -> None:
+    watched = {
+        dimension["Value"].get("Ref") or dimension["Value"].get("Fn::GetAtt", [""])[0]
+        for each in exporting.all("AWS::CloudWatch::Alarm")
+        for dimension in each["Properties"].get("Dimensions", [])
+        if isinstance(dimension["Value"], dict)
+    }
+    functions = {
+        name
+        for name, each in exporting.template["Resources"].items()
+        if each["Type"] == "AWS::Lambda::Function"
+    }
+    assert functions <= watched
+    queues = {
+        name
+        for name, each in exporting.template["Resources"].items()
+        if each["Type"] == "AWS::SQS::Queue"
+    }
+    assert queues <= watched
 
 
 # The alarms of the export
@@ -176,6 +214,7 @@ def test_one_page_shows_the_calls_what_became_of_their_words_and_what_stands_in_
         "Calls": ["Started", "Stopped", "Refused"],
         "Utterances": ["Stored", "Recovered"],
         "Transcripts that lack something": [
+            "Not transcribed",
             "Incomplete after a day",
             "Days that the export lacks",
         ],

@@ -855,6 +855,8 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Everything) -> None:
         ("AWS/ApiGateway", "5XXError", "Sum", 1, api),
         ("AWS/ApiGateway", "4XXError", "Sum", 1, api),
         (ours, "CallsRefused", "Sum", 5, None),
+        (ours, "CallsNotTranscribed", "Sum", 1, None),
+        (ours, "AsappLimitReached", "Sum", 1, None),
         (ours, "ConversationsIncomplete", "Sum", 1, None),
     ]
     alarms = [each["Properties"] for each in smallest.all("AWS::CloudWatch::Alarm")]

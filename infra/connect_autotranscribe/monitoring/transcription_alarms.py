@@ -110,6 +110,16 @@ class TranscriptionAlarms(Construct):
             threshold=5,
         )
         self._at_least(
+            "CallsNotTranscribed",
+            "A call was answered and has no transcript, or not to its end; the log names it",
+            metrics.calls_not_transcribed,
+        )
+        self._at_least(
+            "AsappLimitReached",
+            "ASAPP's daily limit is reached: transcripts are completed from 00:00 UTC on",
+            metrics.asapp_limit_reached,
+        )
+        self._at_least(
             "ConversationsIncomplete",
             "A conversation is a day old, and ASAPP's transcript is not all here; the log names it",
             metrics.conversations_incomplete,

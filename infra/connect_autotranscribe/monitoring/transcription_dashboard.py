@@ -63,7 +63,10 @@ class TranscriptionDashboard(Construct):
             "Stored": metrics.utterances_stored,
             "Recovered": metrics.utterances_recovered,
         }
-        lacking = {"Incomplete after a day": metrics.conversations_incomplete}
+        lacking = {
+            "Not transcribed": metrics.calls_not_transcribed,
+            "Incomplete after a day": metrics.conversations_incomplete,
+        }
         if metrics.export_days_missing:
             missing = metrics.export_days_missing.with_(statistic=cloudwatch.Stats.MAXIMUM)
             lacking["Days that the export lacks"] = missing

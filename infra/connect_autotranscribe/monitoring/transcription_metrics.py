@@ -45,6 +45,10 @@ class TranscriptionMetrics(Construct):
     utterances_stored: cloudwatch.Metric
     """As the webhook brought them."""
     utterances_recovered: cloudwatch.Metric
+    calls_not_transcribed: cloudwatch.Metric
+    """Answered calls without a transcript, or not to their end; counted minutes after the call."""
+    asapp_limit_reached: cloudwatch.Metric
+    """Days on which ASAPP's daily limit stopped reconciliation."""
     conversations_incomplete: cloudwatch.Metric
     """A day old, and still not as many utterances as ASAPP has."""
     export_days_missing: cloudwatch.Metric | None
@@ -81,6 +85,12 @@ class TranscriptionMetrics(Construct):
             reconcile,
             _event(_EVENTS.CONVERSATION_RECONCILED),
             "$.recovered",
+        )
+        self.calls_not_transcribed = self._count(
+            "CallsNotTranscribed", reconcile, _event(_EVENTS.CALL_NOT_TRANSCRIBED)
+        )
+        self.asapp_limit_reached = self._count(
+            "AsappLimitReached", reconcile, _event(_EVENTS.ASAPP_LIMIT_REACHED)
         )
         self.conversations_incomplete = self._count(
             "ConversationsIncomplete", reconcile, _event(_EVENTS.CONVERSATION_INCOMPLETE)
