@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         "--agent-id",
         metavar="JSONPATH",
         default="$.Agent.UserName",
-        help="left out where it is $.Agent's and flows of the type know no agent",
+        help="left out if it is one of $.Agent and flows of the type know no agent",
     )
     return parser
 

@@ -82,7 +82,7 @@ def _lambda_answer(parameters: Parameters) -> Iterator[str]:
 
 
 def lambda_seconds(parameters: Parameters) -> int:
-    """A string in exports, a number in the developer guide; 0 where it is neither."""
+    """A string in exports, a number in the developer guide; 0 if it is neither."""
     value = str(parameters.get("InvocationTimeLimitSeconds", MAX_LAMBDA_SECONDS))
     return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0
 
@@ -167,7 +167,7 @@ RULES: Mapping[str, Rule] = {
         flow_types=_TALKING,
         next_action="none",
     ),
-    # Everywhere in AG and in modules by a probe, against DG's whisper and customer queue flows.
+    # AG and a probe of modules: everywhere. DG: whisper and customer queue flows only.
     "EndFlowExecution": Rule(
         source="DG flow-control-actions-endflowexecution, AG end-flow-resume", next_action="none"
     ),

@@ -45,7 +45,7 @@ class Block:
         return ()
 
     def following(self) -> str:
-        """The block that follows where all goes well; ``""`` where the flow ends there."""
+        """The block that follows if all goes well; ``""`` if the flow ends there."""
         return ""
 
     def action(self) -> dict[str, Any]:
@@ -275,7 +275,7 @@ class DisconnectParticipant(Block):
 class TransferContactToAgent(Block):
     """Hands the contact to the agent of the quick connect; beta, voice, transfer flows only.
 
-    The flow ends here, whatever comes of it: Connect takes no branch.
+    The flow ends here, whether it works or not: Connect takes no branch.
     """
 
     TYPE: ClassVar[str] = "TransferContactToAgent"
@@ -283,10 +283,10 @@ class TransferContactToAgent(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferContactToQueue(Block):
-    """Puts the contact into the queue of the quick connect; the flow ends where that works.
+    """Puts the contact into the queue of the quick connect; the flow ends if that works.
 
-    :param at_capacity: The block that follows where the queue is full.
-    :param on_error: The block that follows where it fails otherwise.
+    :param at_capacity: The block that follows if the queue is full.
+    :param on_error: The block that follows if it fails for another reason.
     """
 
     TYPE: ClassVar[str] = "TransferContactToQueue"

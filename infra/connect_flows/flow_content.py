@@ -17,7 +17,7 @@ class NotAFlow(ValueError):
 def parse(text: str) -> dict[str, Any]:
     """The content in a file or a template.
 
-    :raises NotAFlow: where it is no flow in the language of Version 2019-10-30.
+    :raises NotAFlow: if it is no flow in the language of Version 2019-10-30.
     """
     if not text.strip():
         raise NotAFlow("it is empty: export the flow again")

@@ -29,7 +29,7 @@ from connect_flows.flow_types import EVERYWHERE, MODULE
 MAX_ACTIONS = 250
 MAX_CONTENT_CHARACTERS = 256_000
 MARGIN_FOR_TOKENS = 56_000
-"""Kept free where ARNs are known only at deployment."""
+"""Kept free for ARNs that are known only at deployment."""
 MAX_IDENTIFIER_CHARACTERS = 50
 MAX_LAMBDA_CHAIN_SECONDS = 20
 

@@ -11,13 +11,13 @@ def start_attributes(
 ) -> dict[str, str]:
     """What a start block tells the function, in a flow of this type.
 
-    Beside the ids for ASAPP it is the agent's ARN, where there is an agent: so the agent events
-    name the agent. It goes no further than our table.
+    These are the ids for ASAPP. If there is an agent, the agent's ARN is added, because agent
+    events name the agent by it; the ARN is stored in our table and goes no further.
 
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
-    :param agent_id_path: The JSONPath of ASAPP's ``agentId``; left out of the block where it is
-        ``$.Agent``'s and the type knows no agent. Default: none.
-    :raises ValueError: for a path that is none, or that the type does not have.
+    :param agent_id_path: The JSONPath of ASAPP's ``agentId``; left out of the block if it is
+        one of ``$.Agent`` and the type knows no agent. Default: none.
+    :raises ValueError: if a path is not a JSONPath, or one that flows of the type do not have.
     """
     paths = {"customer_id_path": customer_id_path}
     if agent_id_path is not None:

@@ -224,15 +224,24 @@ def _endings(graph: FlowGraph, stop: Stop) -> list[str]:
 def _notes(graph: FlowGraph, place: Place, start: Start | None, stop: Stop | None) -> Iterator[str]:
     if stop is not None and place is Place.NOT_AT_RESUME:
         yield _NOTHING_RUNS_AT_RESUME
-    if start is None or stop is None or graph.hooks() & _STARTING_HOOKS:
+    if start is None or graph.hooks() & _STARTING_HOOKS:
         return
     behind = graph.behind(graph.callers(start.function_arn))
-    for name in sorted(behind & set(graph.of_type(ENDINGS["queue"])) & set(_endings(graph, stop))):
+    endings = set(_endings(graph, stop)) if stop is not None else set[str]()
+    for name in sorted(behind & set(graph.of_type(ENDINGS["queue"]))):
+        if name in endings:
+            remedy = (
+                ", or let transcription go on through the queue: --stop-before transfer-out "
+                "disconnect end"
+            )
+        elif name in graph.behind(graph.media_stops()):
+            remedy = ""
+        else:
+            continue
         yield (
             f"transcription stops before {name!r}, and this flow sets no whisper flow that starts "
             "it again: the talk with the agent has no transcript unless the queue's own whisper "
-            "starts it. Set a whisper flow that starts, or let it go on through the queue with "
-            "--stop-before transfer-out disconnect end"
+            f"starts it. Set a whisper flow that starts{remedy}"
         )
 
 

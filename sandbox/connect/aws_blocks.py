@@ -68,7 +68,7 @@ def _new_fragment_number(state: FlowState, now_ms: str) -> str:
 
 
 def invoke_lambda(state: FlowState, action: Action) -> Outcome:
-    state.external = {}  # Only the most recent Lambda's result is kept, even where it has none.
+    state.external = {}  # Only the most recent Lambda's result is kept, even if it has none.
     parameters = action["Parameters"]
     if (parameters.get("InvocationType") or "SYNCHRONOUS") != "SYNCHRONOUS":
         raise FlowError(f"{action['Identifier']!r}: the runner invokes SYNCHRONOUS only")

@@ -29,7 +29,7 @@ class Outcome:
     """What a block did.
 
     :param branch: As in `sandbox.connect.flow_runner.Step`.
-    :param target: The block that it leads to; None where it ends the flow, or the module.
+    :param target: The block that it leads to; None if it ends the flow or the module.
     :param to: The id of the flow, or the queue, that the end leads to.
     """
 

@@ -3,7 +3,7 @@
 What `connect_flows.rules` refuses or notes is refused here before the first block, and a
 block that the runner does not know is an error when a call reaches it: a flow that it runs to the
 end was really run. Whatever fails during a call takes the block's error branch, as in Connect.
-Where Connect's pages are silent, it takes the stricter reading.
+If Connect's pages are silent, it takes the stricter reading.
 
 Sources, under https://docs.aws.amazon.com/connect/latest: adminguide/connect-lambda-functions.html,
 adminguide/connect-attrib-list.html, devguide/flow-language-actions.html.
@@ -50,8 +50,8 @@ class Step:
         ended: ``Loops``, ``Ends``, ``Returns``, ``Disconnects``, ``Transfers to queue``, ``… to
         agent``, ``… to flow``.
     :param ms: How long it took.
-    :param detail: Why an error branch was taken, what was said, or where to. Never of interest to a
-        flow.
+    :param detail: Why an error branch was taken, what was said, or where the flow led. A flow does
+        not see it.
     :param module: The module that the block stands in, ``""`` for the flow itself.
     """
 
@@ -88,7 +88,7 @@ class FlowRunner(SimulatedInstance):
         :param content: A flow's content, Version 2019-10-30.
         :param contact: Changed as the flow's blocks change a contact.
         :param flow_type: CloudFormation's name for it, such as ``AGENT_WHISPER``.
-        :raises FlowError: where Connect would refuse the flow, or the runner does not know it.
+        :raises FlowError: if Connect would refuse the flow, or the runner does not know it.
         """
         run = self.start(content, contact, flow_type)
         run.to_the_end()
@@ -225,7 +225,7 @@ def _suits(kind: str, flow_type: str) -> bool:
 
 
 def _accepted(content: Mapping[str, Any], type: str, what: str) -> dict[str, Any]:
-    """The content, where Connect would take it."""
+    """The content, if Connect would take it."""
     try:
         parsed = parse(json.dumps(content))
     except NotAFlow as problem:

@@ -20,7 +20,7 @@ def is_path(value: object) -> bool:
 
 
 def look_up(value: Any, known: Mapping[str, Any]) -> Any:
-    """The value that Connect puts in place of a JSONPath; null where there is none.
+    """The value that Connect puts in place of a JSONPath; null if there is none.
 
     :param value: Static, a JSONPath, or a map of them.
     :param known: What the roots of paths stand for.

@@ -79,10 +79,10 @@ class Played:
     """A flow that Connect ran during a call.
 
     :param name: What it was to the call: ``agent whisper``, ``disconnect``; ``default agent
-        whisper`` where no flow was set. Of Connect's defaults, the runner runs nothing.
+        whisper`` if no flow was set. The runner does not run Connect's defaults.
     :param heard_by: ``customer``, ``agent``; in a transfer also ``source agent``.
     :param flow: Its id or ARN, ``""`` for a default.
-    :param before_dialling: How many blocks of the path ran before the call was placed; None where
+    :param before_dialling: How many blocks of the path ran before the call was placed; None if
         nobody is called.
     """
 
@@ -119,10 +119,10 @@ class ConnectCall:
         Connect's pages do not say. Default: they do not.
     :param tell: Told of each flow that has run.
     :param agent_events: The agents of the instance. Default: agents that nobody hears of.
-    :param contact_events: Its contacts, likewise.
+    :param contact_events: Publishes the events of its contacts.
     :ivar contact: The contact that the customer is on now.
     :ivar consult: The contact between the source agent and the agent or queue that the call is
-        being transferred to; None where nobody transfers.
+        being transferred to; None if nobody transfers.
     :ivar played: Every flow so far.
 
     .. code-block:: python
@@ -263,7 +263,7 @@ class ConnectCall:
         self._follow(contact, ending, hearer)
 
     def agent_leaves(self) -> None:
-        """The agent leaves first: the disconnect flow, where one is set.
+        """The agent leaves first: the disconnect flow runs, if one is set.
 
         In a transfer it is the source agent who leaves: the customer goes on with the contact that
         the call is transferred to, and no flow runs.
@@ -353,7 +353,7 @@ class ConnectCall:
             self._end(contact)
 
     def _play_hooked(self, type: str, contact: Contact, hearer: str) -> Outcome | None:
-        """The flow that is set for an event; None where none is, and Connect plays its default."""
+        """The flow that is set for an event; None if none is set, and Connect plays its default."""
         flow = contact.hooks.get(_HOOKS[type])
         if flow:
             return self._play(flow, type, contact, hearer)

@@ -1,4 +1,4 @@
-"""The ready-made modules and flows: where a call starts to be transcribed, and where it stops.
+"""The ready-made modules and flows: they start and stop transcription.
 
 No error branch ends a call: each one leads on with the call. If *Start media streaming* fails, the
 flow does not ask for a start: the contact may still carry the stream of an earlier start, and

@@ -50,9 +50,9 @@ def customer_queue(
 ) -> Flow:
     """The customer queue flow that stops transcription of a call that waits for its next agent.
 
-    Set it where a call that was transcribed is queued (again): after an agent, or after the start
-    module. A call that was not has nothing to stop, and would ask ASAPP in vain. The next agent's
-    whisper starts again.
+    Set it if a call that was transcribed is queued (again): after an agent, or after the start
+    module. A call that was not transcribed has nothing to stop, and would ask ASAPP in vain. The
+    next agent's whisper starts again.
 
     Media streaming goes on: its blocks are refused ahead of looped prompts.
 

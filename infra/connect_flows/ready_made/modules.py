@@ -22,10 +22,10 @@ STATUS_ATTRIBUTE = "autotranscribe_status"
 def start_module(*, start_function_arn: str, customer_id_path: str) -> FlowModule:
     """The module *Start transcription*, for inbound flows.
 
-    There is no agent yet in an inbound flow, so only ``customerId`` goes to the function. What came
-    of it is in the contact attribute ``autotranscribe_status``, because a Lambda's result does not
-    leave a module. (The reason is not: it is empty where all is well, and nobody says whether
-    Connect takes an empty value.)
+    There is no agent yet in an inbound flow, so only ``customerId`` goes to the function. The
+    outcome is in the contact attribute ``autotranscribe_status``, because a Lambda's result does
+    not leave a module. The reason is not in an attribute: it is empty if all is well, and no page
+    says whether Connect takes an empty value.
 
     :param start_function_arn: The function that starts, by the ARN associated with the instance.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not ``$.Agent``'s.
@@ -51,7 +51,7 @@ def start_module(*, start_function_arn: str, customer_id_path: str) -> FlowModul
 
 
 def stop_module(*, stop_function_arn: str) -> FlowModule:
-    """The module *Stop transcription*, for inbound flows: ahead of a transfer, a menu or a survey.
+    """The module *Stop transcription*, for inbound flows: before a transfer, a menu or a survey.
 
     It writes the same contact attribute as the start module.
 

@@ -23,15 +23,14 @@ def agent_transfer(
     customer_hold_flow_arn: str = "",
     disconnect_flow_arn: str = "",
 ) -> Flow:
-    """The transfer-to-agent flow that stops transcription ahead of the next agent.
+    """The transfer-to-agent flow that stops transcription before the next agent comes.
 
-    It plays to the agent who transfers, or, if that agent has hung up already, to the customer; the
-    next agent's whisper starts again. As Connect's default it says "Transferring now."
+    It plays to the agent who transfers, or to the customer if that agent has hung up already. The
+    next agent's whisper starts again. Like Connect's default, it says "Transferring now."
 
-    A transfer by quick connect is a new contact, and Connect's pages do not say whether what was
-    set for the contact before runs for it. So this flow sets the next agent's flows, and first of
-    all: that takes no time, while whoever hears this waits for the function, at most its eight
-    seconds.
+    A transfer by quick connect is a new contact, and Connect's pages do not say whether the flows
+    of the old contact apply to it. So this flow sets the next agent's flows. It does so first,
+    because that takes no time; then the listener waits for the function, at most eight seconds.
 
     :param stop_function_arn: The function that stops, by the ARN associated with the instance.
     :param prompt: What is heard before the transfer. Default: "Transferring now."
@@ -70,11 +69,11 @@ def queue_transfer(
     customer_hold_flow_arn: str = "",
     disconnect_flow_arn: str = "",
 ) -> Flow:
-    """The transfer-to-queue flow that stops transcription ahead of the queue.
+    """The transfer-to-queue flow that stops transcription before the call is queued.
 
-    It plays to the agent who transfers, or, if that agent has hung up already, to the customer.
-    Where the queue is full or the transfer fails, that one hears so and this leg ends, as in
-    Connect's default. Connect's default also checks hours and staffing: where you need that, weave
+    It plays to the agent who transfers, or to the customer if that agent has hung up already. If
+    the queue is full or the transfer fails, the listener hears so and this leg ends, as in
+    Connect's default. Connect's default also checks hours and staffing: if you need that, weave
     stop into your own flow.
 
     It sets the next agent's flows, for the same reason as `agent_transfer`. It sets no customer
@@ -82,7 +81,7 @@ def queue_transfer(
 
     :param stop_function_arn: The function that stops, by the ARN associated with the instance.
     :param prompt: What is heard before the transfer. Default: "Transferring now."
-    :param failed_prompt: What is heard where it fails. Default: "The transfer is not possible now."
+    :param failed_prompt: What is heard if it fails. Default: "The transfer is not possible now."
     :param agent_whisper_flow_arn: The next agent's whisper flow. Default: this flow sets none, and
         Connect runs that of the contact before or its own default.
     :param customer_hold_flow_arn: The customer hold flow from here on. Leave it out if

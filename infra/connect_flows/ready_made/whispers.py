@@ -56,9 +56,9 @@ def customer_whisper(
 ) -> Flow:
     """The customer whisper flow that starts transcription once the customer has left the queue.
 
-    Set it instead of the agent whisper where the music of the queue must not be heard by ASAPP: the
-    agent whisper runs while the customer still waits, and once more for every agent who does not
-    take the call. In transfers by quick connect it plays to the agent who transfers, not to the
+    Set it instead of the agent whisper if ASAPP must not hear the music of the queue: the agent
+    whisper runs while the customer still waits, and once more for every agent who does not take the
+    call. In transfers by quick connect it plays to the agent who transfers, not to the
     customer, so word its prompt for both.
 
     It replaces Connect's default whisper, the beep that tells the customer that an agent is there.

@@ -227,14 +227,20 @@ def test_media_streaming_of_another_system_goes_on_behind_a_transfer_to_a_queue(
 NO_WHISPER = (
     "transcription stops before 'Queue', and this flow sets no whisper flow that starts it again: "
     "the talk with the agent has no transcript unless the queue's own whisper starts it. Set a "
-    "whisper flow that starts, or let it go on through the queue with --stop-before transfer-out "
-    "disconnect end"
+    "whisper flow that starts"
+)
+THROUGH_THE_QUEUE = (
+    ", or let transcription go on through the queue: --stop-before transfer-out disconnect end"
 )
 
 
 @pytest.mark.parametrize(
     ("before", "notes"),
-    [(EVERY_ENDING, (NO_WHISPER,)), (["transfer"], (NO_WHISPER,)), (["transfer-out", "end"], ())],
+    [
+        (EVERY_ENDING, (NO_WHISPER + THROUGH_THE_QUEUE,)),
+        (["transfer"], (NO_WHISPER + THROUGH_THE_QUEUE,)),
+        (["transfer-out", "end"], ()),
+    ],
 )
 def test_a_stop_before_a_queue_without_a_whisper_that_starts_again_is_said(
     before: Any, notes: tuple[str, ...]
@@ -243,6 +249,17 @@ def test_a_stop_before_a_queue_without_a_whisper_that_starts_again_is_said(
     stop = Stop(function_arn=STOP_ARN, before=before)
     assert weave(queues, "CONTACT_FLOW", start=START, stop=stop).notes == notes
     assert weave(queues, "CONTACT_FLOW", stop=stop).notes == ()
+    assert weave(queues, "CONTACT_FLOW", start=START).notes == ()
+
+
+def test_a_queue_behind_a_stop_of_the_customers_own_media_streaming_is_said_as_well() -> None:
+    content = flow(
+        stream("On", True, "Off"),
+        stream("Off", False, "Queue"),
+        queue("Queue", full="Hang up"),
+        HANG_UP,
+    )
+    assert weave(content, "CONTACT_FLOW", start=START).notes == (NO_WHISPER,)
 
 
 @pytest.mark.parametrize(("hook", "said"), [("AgentWhisper", False), ("CustomerHold", True)])
