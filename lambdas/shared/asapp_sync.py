@@ -122,13 +122,8 @@ def sync(
             if not may_start and not is_busy and known.is_unheard:
                 known = replace(known, told=replace(known.told, start_failed=True))
             if known == seen and not is_busy:
-                is_settled = awaited == seen.attempt and not seen.claimed_until_ms
-                if is_settled and seen.told.outcome_status in _FAILED:
-                    told = seen.told
-                    clear = told.asapp != UNKNOWN
-                    return Answer(
-                        told.outcome_status, conversation_id, told.outcome_reason, is_clear=clear
-                    )
+                if failure := _failure_of(awaited, conversation_id, seen):
+                    return failure
                 if not due:
                     return answer or _as_known(f"already_{word}", conversation_id, seen.told)
             if known != seen or due:
@@ -176,6 +171,15 @@ def sync(
             extra={"conversationId": conversation_id, "problem": str(error)},
         )
         return answer or Answer("unavailable", conversation_id, "table_unavailable", is_clear=False)
+
+
+def _failure_of(attempt: str, conversation_id: str, seen: Conversation) -> Answer | None:
+    """What came of an invocation that others have waited for, if it failed: they share it."""
+    told = seen.told
+    if attempt != seen.attempt or seen.claimed_until_ms or told.outcome_status not in _FAILED:
+        return None
+    is_clear = told.asapp != UNKNOWN
+    return Answer(told.outcome_status, conversation_id, told.outcome_reason, is_clear=is_clear)
 
 
 @dataclass(frozen=True, slots=True)

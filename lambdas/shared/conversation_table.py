@@ -170,7 +170,9 @@ class Conversations:
             return True
         if changed.attempt == known.attempt:
             return False
-        if streams:  # another invocation acts by now; the streams were opened all the same
+        if (
+            streams and changed.version
+        ):  # another one acts by now; the streams are open all the same
             self._together(conversation_id, streams, deadline)
         return True
 

@@ -81,6 +81,7 @@ class Double(Asapp):
         return self._ask("stop", "")
 
     def _ask(self, request: str, hears: str) -> Outcome:
+        self.dies_if_killed()
         failing = len(self.requests) == self.fail_at
         self.requests.append(request)
         if failing and self.failure == "refused":
@@ -93,7 +94,7 @@ class Double(Asapp):
         self.kills = failing and self.failure == "killed"
         return Outcome("already", "409-201") if already else Outcome("done")
 
-    def before_a_call_of_the_table(self, _: str) -> None:
+    def dies_if_killed(self, _: str = "") -> None:
         if self.kills:
             self.kills = False
             raise Killed
@@ -143,7 +144,7 @@ class World:
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.double = Double()
-        self.dynamodb = FakeDynamoDb(self.double.before_a_call_of_the_table)
+        self.dynamodb = FakeDynamoDb(self.double.dies_if_killed)
         self.table = Conversations("transcripts", 86_400, self.dynamodb)
 
     @property
@@ -537,6 +538,43 @@ def test_a_stop_whose_function_was_killed_does_not_hide_the_resume() -> None:
     world.tell(News("ada", CONNECTED, "c1", 50_000))
     assert world.double.requests == ["start ada", "stop", "stop", "start ada"]
     assert world.double.hears == "ada"
+
+
+def test_after_two_requests_without_a_clear_end_the_agent_who_talks_is_heard() -> None:
+    """The state machine found this: what one interrupted attempt was to do was overwritten by the
+    next one, and 409-201 to a start alone was taken for success."""
+    world = World()
+    world.tell(News("flow", "start", "c1", 10_000, "ada"))
+    world.tell(News("ada", CONNECTED, "c1", 12_000))
+    world.tell(News("ada", ENDED, "c1", 30_000))
+    world.tell(News("contact", "over", "c1", 30_000))
+    world.tell(News("flow", "start", "c2", 40_000, "mary"))
+    world.tell(News("mary", CONNECTED, "c2", 42_000))
+    late = [News("mary", PAUSED, "c2", 60_000)]
+    world.double.fail_at, world.double.failure = len(world.double.requests), "killed"
+    assert not world.tell(News("flow", "start", "c3", 61_000, "ada"))
+    late += [News("ada", CONNECTED, "c3", 63_000), News("ada", ENDED, "c3", 80_000)]
+    late += [News("mary", ENDED, "c2", 80_000), News("contact", "over", "c3", 80_000)]
+    world.double.fail_at, world.double.failure = len(world.double.requests) + 1, "lost"
+    assert not world.tell(News("flow", "start", "c4", 90_000, "mary"))
+    for news in late:
+        world.tell(news)
+    assert world.double.hears == "mary"
+
+
+@pytest.mark.parametrize("failure", ["lost", "killed"])
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_a_transfer_whose_request_had_no_clear_end_is_stopped_and_started(
+    failure: str, fails_at: int
+) -> None:
+    world = World()
+    world.tell(News("flow", "start", "c1", 10_000, "ada"))
+    world.double.fail_at, world.double.failure = fails_at, failure
+    world.tell(News("flow", "start", "c2", 40_000, "grace"))
+    before = len(world.double.requests)
+    world.tell(News("grace", CONNECTED, "c2", 42_000))
+    assert world.double.requests[before:] == ["stop", "start grace"]
+    assert world.double.hears == "grace"
 
 
 @pytest.mark.parametrize(

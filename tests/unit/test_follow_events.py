@@ -25,7 +25,17 @@ from shared.runtime import Deadline
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 
-from .conftest import Context, Vendor, failing, flow_event, reset, started
+from .conftest import (
+    Behaviour,
+    Context,
+    Vendor,
+    failing,
+    flow_event,
+    half_ok,
+    not_ok,
+    reset,
+    started,
+)
 from .held_clock import HeldClock
 
 ADA = "arn:aws:connect:us-east-1:111111111111:instance/i-1/agent/ada"
@@ -434,12 +444,45 @@ def test_other_contact_events_change_nothing(vendor: Vendor, table_name: str) ->
 
 def test_a_hang_up_without_a_time_is_one_all_the_same(vendor: Vendor) -> None:
     for count, at in enumerate(
-        (None, "", 5, "1970-01-01T00:00:00Z", "0001-01-01T00:00:00", "yesterday"), 1
+        (
+            *(None, "", 5, "yesterday", "1970-01-01T00:00:00Z"),
+            *("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
+        ),
+        1,
     ):
         call = Call(f"c-{count}")
         call.start()
         hang_up(call.disconnected(disconnectTimestamp=at))
         assert vendor.calls == ["start", "stop"] * count
+
+
+def test_a_hang_up_without_a_time_of_its_own_has_the_events(
+    vendor: Vendor, table_name: str
+) -> None:
+    call = Call()
+    call.start()
+    event = call.disconnected(disconnectTimestamp=None) | {"time": call.now()}
+    hang_up(event)
+    (leg,) = json.loads(conversation(table_name)["legs"])
+    assert leg["at_ms"] == pytest.approx(call.at * 1000, abs=2)
+
+
+@pytest.mark.parametrize("body", [not_ok, half_ok])
+def test_an_event_whose_request_had_no_clear_end_comes_again(
+    vendor: Vendor, body: Behaviour
+) -> None:
+    call = Call()
+    call.start()
+    follow(call.agent("CONNECTED", "CONNECTED_ONHOLD"))
+    vendor.behaviours = [body]
+    resume = call.agent("CONNECTED")
+    assert follow(resume) == [number(resume[0])]
+    with pytest.raises(NotFollowed, match=r"not_ok|2003"):
+        hang_up(call.disconnected())
+    vendor.behaviours = [started]
+    vendor.requests.clear()
+    assert follow(resume) == []
+    assert vendor.calls == ["stop"], "the caller has hung up since"
 
 
 def test_a_hang_up_that_asapp_did_not_hear_of_comes_again(vendor: Vendor) -> None:

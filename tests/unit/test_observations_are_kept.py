@@ -121,6 +121,7 @@ class Functions:
 @pytest.fixture
 def functions() -> Iterator[Functions]:
     made = Functions()
+    random.seed(1)  # of the pauses between tries
     with deployed(made.timeline, made.asapp, made.dynamodb):
         yield made
 
@@ -168,6 +169,21 @@ def test_the_next_agents_start_during_a_slow_one_is_acted_on_once(functions: Fun
     assert functions.asapp.asked == ["start ada", "stop", "start grace"]
     statuses = {answer["status"] for answer in functions.answers}
     assert statuses <= {"started", "already_started"}
+
+
+def test_an_outcome_that_the_table_takes_after_the_claim_has_gone_still_has_its_streams(
+    functions: Functions,
+) -> None:
+    functions.asapp.next_takes = [3.5]
+    functions.dynamodb.refusals[NOTE] = ["TransactionConflict"] * 6
+    functions.start(0, "ada")
+    functions.start(0.5, "grace", "c-2")
+    functions.run()
+    assert functions.asapp.asked == ["start ada", "stop", "start grace"]
+    assert len(functions.asapp.streams) == 2
+    for stream in functions.asapp.streams:
+        assert all(functions.item(f"stream#{each}")["role"] for each in stream.ids)
+    assert (functions.item()["asapp"], functions.item()["agentId"]) == ("streaming", "grace")
 
 
 @pytest.mark.parametrize("dies", range(1, 6))

@@ -138,6 +138,49 @@ def test_without_audio_nothing_is_sent_to_asapp(vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize(
+    ("began", "ended", "status"),
+    [
+        ("1565781909613", "1565781900000", "started"),
+        ("1565781909613", "1565781909613", "no_media_stream"),
+        ("1565781909613", "1565781990000", "no_media_stream"),
+        ("1565781909613", "0", "no_media_stream"),
+        ("1565781909613", "yesterday", "no_media_stream"),
+        (None, "1565781900000", "no_media_stream"),
+        ("1565781909613", None, "started"),
+        ("1565781909613", "", "started"),
+    ],
+)
+def test_a_stream_that_was_stopped_before_it_was_started_runs(
+    vendor: Vendor, began: str | None, ended: str | None, status: str
+) -> None:
+    event = flow_event()
+    audio = event["Details"]["ContactData"]["MediaStreams"]["Customer"]["Audio"]
+    audio |= {"StartTimestamp": began, "StopTimestamp": ended}
+    assert start(event)["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"), [("agent", "only_customer"), ("customer", "only_agent")]
+)
+@pytest.mark.parametrize("participant", [None, {}, {"streamId": ""}])
+def test_a_stream_that_carries_one_side_only_is_named(
+    vendor: Vendor,
+    caplog: pytest.LogCaptureFixture,
+    missing: str,
+    reason: str,
+    participant: dict[str, str] | None,
+) -> None:
+    answer = ok(("stream-c", "stream-a"))
+    answer["autotranscribeResponse"][missing] = participant
+    vendor.behaviours = [lambda request: request.reply(200, answer)]
+    told = start()
+    assert (told["status"], told["reason"]) == ("started", reason)
+    assert [vars(line)["reason"] for line in caplog.records if line.levelname == "WARNING"] == [
+        reason
+    ]
+
+
+@pytest.mark.parametrize(
     "event",
     [{}, None, [], {"Details": None}, flow_event(""), {"ContactId": "at the wrong place"}],
 )
