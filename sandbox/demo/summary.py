@@ -208,6 +208,8 @@ def _times(
 ) -> Iterator[_Times]:
     posted = {_of_post(post): post.sent[0].at * 1000 for post in posts if post.sent}
     for item in found:
+        if item["source"] != _WEBHOOK:
+            continue  # it has no stream, and nobody posted it
         at, event = posted.get(_of_item(item)), published.get(_id(item))
         if at and event:
             # Not the item's own times: a duplicate that lands on it renews them.
