@@ -31,6 +31,7 @@ from .conftest import (
     Context,
     Resolver,
     Vendor,
+    VendorHandler,
     drip,
     eventually,
     failing,
@@ -44,7 +45,7 @@ from .conftest import (
     slow,
     started,
 )
-from .held_clock import HeldClock
+from .held_clock import HeldClock, StillClock
 
 EVENTS = Path(__file__).parents[3] / "shared" / "data" / "events"
 KEYS = {"status", "conversationId", "customerStreamId", "agentStreamId", "reason"}
@@ -474,47 +475,44 @@ def test_without_the_table_nothing_is_sent_and_the_flow_goes_on(
 
 
 def test_five_hundred_identical_starts_are_one_start_at_asapp(vendor: Vendor) -> None:
+    clock = StillClock()
     with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: start(), range(500)))
-    statuses = [answer["status"] for answer in answers]
+        answers = list(pool.map(lambda _: answer_to("started", clock), range(500)))
+    statuses = [answer.status for answer in answers]
     assert vendor.calls == ["start"]
     assert statuses.count("started") == 1
     assert statuses.count("already_started") == 499
-    assert {answer["customerStreamId"] for answer in answers} == {"stream-c"}
+    assert {answer.customer_stream_id for answer in answers} == {"stream-c"}
+
+
+def when_waited_for(by: int, clock: StillClock, then: Behaviour) -> Behaviour:
+    """Answer when so many others have found the conversation claimed."""
+
+    def behave(request: VendorHandler) -> None:
+        eventually(lambda: len(clock.slept) >= by)
+        then(request)
+
+    return behave
 
 
 def test_those_who_wait_for_a_start_share_its_failure(vendor: Vendor) -> None:
-    entered = threading.Event()
-
-    def slow_no(request: Any) -> None:
-        entered.set()
-        time.sleep(0.5)
-        failing(400, "400-201")(request)
-
-    vendor.behaviours = [slow_no]
+    clock = StillClock()
+    vendor.behaviours = [when_waited_for(9, clock, failing(400, "400-201"))]
     with ThreadPoolExecutor(10) as pool:
-        first = pool.submit(start)
-        entered.wait(5)
-        others = [pool.submit(start) for _ in range(9)]
-        answers = [future.result() for future in (first, *others)]
-    assert {answer["status"] for answer in answers} == {"rejected"}
+        answers = list(pool.map(lambda _: answer_to("started", clock), range(10)))
+    assert {answer.status for answer in answers} == {"rejected"}
     assert vendor.calls == ["start"]
 
 
 def test_a_stop_that_overtakes_a_start_waits_for_it(vendor: Vendor) -> None:
-    entered = threading.Event()
-
-    def slow(request: Any) -> None:
-        entered.set()
-        time.sleep(0.4)
-        started(request)
-
-    vendor.behaviours = [slow, started]
+    clock = StillClock()
+    vendor.behaviours = [when_waited_for(1, clock, started), started]
     with ThreadPoolExecutor(2) as pool:
-        starting = pool.submit(start)
-        entered.wait(5)
-        assert stop()["status"] == "stopped"
-        assert starting.result()["status"] == "started"
+        starting = pool.submit(answer_to, "started", clock)
+        eventually(lambda: vendor.calls)
+        clock.advance(0.1)
+        assert answer_to("stopped", clock).status == "stopped"
+        assert starting.result().status == "started"
     assert vendor.calls == ["start", "stop"]
 
 
