@@ -25,17 +25,15 @@ from shared.conversation import (
     FRESH_MS,
     START,
     STOP,
-    STOPPED,
-    STREAMING,
     UNKNOWN,
     Conversation,
-    Leg,
     Observation,
     Told,
     observed,
     steps,
 )
-from shared.conversation_table import Conversations, Request
+from shared.conversation_table import Conversations
+from shared.due_requests import before_a_start, send
 from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)
@@ -131,7 +129,7 @@ def sync(
                 changed = conversations.write(
                     conversation_id,
                     seen,
-                    _before_a_start(known) if START in due else known,
+                    before_a_start(known) if START in due else known,
                     deadline,
                     attempt if due else "",
                     claim,
@@ -144,8 +142,9 @@ def sync(
                 known = replace(known, version=seen.version + 1)
                 if due:
                     known = replace(known, attempt=attempt)
-                    turn = _Turn(conversation_id, conversations, asapp, claim, whole)
-                    latest, has_changed = turn.act(known, due, word)
+                    latest, has_changed = _act(
+                        conversation_id, known, due, word, conversations, asapp, claim, whole
+                    )
                     # A flow hears what came of its own request; an event comes again if any failed.
                     answer = answer if answer and asked else latest
                     if not has_changed or latest.status in _FAILED:
@@ -182,127 +181,38 @@ def _failure_of(attempt: str, conversation_id: str, seen: Conversation) -> Answe
     return Answer(told.outcome_status, conversation_id, told.outcome_reason, is_clear=is_clear)
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """The time in which one invocation acts on a conversation.
+def _act(
+    conversation_id: str,
+    known: Conversation,
+    due: Sequence[str],
+    word: str,
+    conversations: Conversations,
+    asapp: Asapp,
+    claim: Deadline,
+    deadline: Deadline,
+) -> tuple[Answer, bool]:
+    """Send the requests that are due, write down what came of them, and let go of the claim.
 
     :param claim: Until when no other invocation acts.
-    :param deadline: Until when what came of it can be written down: an event has more time.
+    :param deadline: Until when the outcome can be written down: an event has more time.
+    :returns: The answer, and whether others have written something meanwhile.
     """
-
-    conversation_id: str
-    conversations: Conversations
-    asapp: Asapp
-    claim: Deadline
-    deadline: Deadline
-
-    def act(self, known: Conversation, due: Sequence[str], word: str) -> tuple[Answer, bool]:
-        """Send the requests that are due, write down what came of them, and let go of the claim.
-
-        :returns: The answer, and whether others have written something meanwhile.
-        """
-        told, requests = self._send(known, due)
-        answer = _answer(self.conversation_id, word, requests[-1].outcome, told)
-        told = replace(told, outcome_status=answer.status, outcome_reason=answer.reason)
-        known = replace(known, told=told, claimed_until_ms=0)
-        try:
-            settle = partial(
-                self.conversations.settle, self.conversation_id, known, requests, self.deadline
-            )
-            has_changed = not settle(unless_changed=True)
-            if has_changed:
-                settle(unless_changed=False)
-        except AwsError as error:
-            logger.error(
-                "ASAPP has answered and the table could not be told; the next request repairs it",
-                extra={"conversationId": self.conversation_id, "problem": str(error)},
-            )
-            return answer, False
-        return answer, has_changed
-
-    def _send(self, known: Conversation, due: Sequence[str]) -> tuple[Told, list[Request]]:
-        """Send requests until one fails."""
-        limit = self.claim.earlier(_SECONDS_TO_SETTLE)
-        told, leg = known.told, known.desired_leg
-        if known.claimed_until_ms:  # what a killed invocation told ASAPP is not known
-            told = replace(told, asapp=UNKNOWN, contact_id="", audio_began_at_ms=0)
-        requests: list[Request] = []
-        for action in due:
-            now = self.deadline.clock.now_ms()
-            if action == STOP or leg is None:
-                outcome = self.asapp.stop(self.conversation_id, limit)
-                requests.append(Request(STOP, outcome, told.contact_id, told.audio_began_at_ms))
-                told = _told_to_stop(told, outcome)
-            else:
-                position = _start_position(told, leg)
-                outcome = self.asapp.start(
-                    self.conversation_id,
-                    customer_id=leg.customer_id,
-                    agent_id=leg.agent_id,
-                    stream_arn=leg.stream_arn,
-                    after_fragment_number=position,
-                    deadline=limit,
-                )
-                told = _told_to_start(told, leg, position, outcome, now)
-                requests.append(Request(START, outcome, leg.contact_id, told.audio_began_at_ms))
-            if not outcome.succeeded:
-                break
-        if START in due:
-            told = replace(told, start_failed=told.asapp != STREAMING)
-        return told, requests
-
-
-def _before_a_start(known: Conversation) -> Conversation:
-    """Names the audio that ASAPP may have read if this invocation is killed."""
-    told, leg = known.told, known.desired_leg
-    position = _start_position(told, leg) if leg else ""
-    unsure = told.unsure_fragments | {position} - {""}
-    return replace(known, told=replace(told, unsure_fragments=unsure))
-
-
-def _start_position(told: Told, leg: Leg) -> str:
-    """Where ASAPP begins to read: at the leg's first fragment, or, with ``""``, where the call is
-    now. Audio that ASAPP has heard is not read again, and a hold is never read."""
-    is_read = leg.fragment_number in told.started_fragments
-    return "" if is_read or leg.resumed_at_ms else leg.fragment_number
-
-
-def _told_to_stop(told: Told, outcome: Outcome) -> Told:
-    if not outcome.succeeded:
-        return replace(told, asapp=UNKNOWN)
-    # If ASAPP had something to stop, an earlier start without a clear end has taken place.
-    read = told.unsure_fragments if outcome.status == "done" else frozenset()
-    return replace(
-        told,
-        asapp=STOPPED,
-        started_fragments=told.started_fragments | read,
-        unsure_fragments=frozenset(),
-    )
-
-
-def _told_to_start(told: Told, leg: Leg, position: str, outcome: Outcome, now_ms: int) -> Told:
-    if not outcome.succeeded and outcome.is_certain:
-        return replace(told, asapp=STOPPED, unsure_fragments=told.unsure_fragments - {position})
-    fragment = frozenset((position,)) - {""}
-    told = replace(
-        told,
-        agent_id=leg.agent_id,
-        customer_id=leg.customer_id,
-        stream_arn=leg.stream_arn,
-        contact_id=leg.contact_id,
-        customer_stream_id=outcome.customer_stream_id,
-        agent_stream_id=outcome.agent_stream_id,
-        started_at_ms=now_ms,
-        audio_began_at_ms=(leg.began_at_ms if position else 0) or now_ms,
-    )
-    if not outcome.succeeded:
-        return replace(told, asapp=UNKNOWN, unsure_fragments=told.unsure_fragments | fragment)
-    return replace(
-        told,
-        asapp=STREAMING,
-        started_fragments=told.started_fragments | fragment,
-        unsure_fragments=frozenset(),
-    )
+    told, requests = send(conversation_id, known, due, asapp, claim.earlier(_SECONDS_TO_SETTLE))
+    answer = _answer(conversation_id, word, requests[-1].outcome, told)
+    told = replace(told, outcome_status=answer.status, outcome_reason=answer.reason)
+    known = replace(known, told=told, claimed_until_ms=0)
+    settle = partial(conversations.settle, conversation_id, known, requests, deadline)
+    try:
+        has_changed = not settle(unless_changed=True)
+        if has_changed:
+            settle(unless_changed=False)
+    except AwsError as error:
+        logger.error(
+            "ASAPP has answered and the table could not be told; the next request repairs it",
+            extra={"conversationId": conversation_id, "problem": str(error)},
+        )
+        return answer, False
+    return answer, has_changed
 
 
 def _answer(conversation_id: str, word: str, outcome: Outcome, told: Told) -> Answer:
