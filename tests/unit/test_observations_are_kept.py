@@ -9,12 +9,14 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import pytest
 
 from follow_agent_events import handler as follow_agent_events
 from follow_contact_events import handler as follow_contact_events
+from follow_contact_events.handler import NotFollowed
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from tests.scale.faulty import Faults, FaultyAsapp, FaultyDynamoDb
@@ -71,12 +73,22 @@ class Functions:
             self.timeline.task.on_wait = on_wait if dies else None
             began = self.timeline.seconds
             try:
-                self.answers.append(handler(event, Context(self.timeline, began + 7)))
+                while not (answer := self.invoke(handler, event)):
+                    self.timeline.wait(1)  # the event comes again
             except Killed:
                 return
+            self.answers.append(answer)
             self.seconds.append(self.timeline.seconds - began)
 
         self.timeline.at(BEGIN + seconds, invoke)
+
+    def invoke(self, handler: Callable[..., Any], event: Json) -> Json:
+        """:returns: Empty if the event must come again."""
+        try:
+            answer: Json | None = handler(event, Context(self.timeline, self.timeline.seconds + 7))
+        except NotFollowed:
+            return {}
+        return {} if answer and answer.get("batchItemFailures") else answer or {"status": "done"}
 
     def start(self, seconds: float, agent: str, contact: str = "c-1", dies: int = 0) -> None:
         parameters = {"agentId": agent, "agentArn": f"{INSTANCE}/agent/{agent}"}
@@ -90,32 +102,41 @@ class Functions:
         self.at(seconds, stop_streaming.handler, event)
 
     def agent(self, seconds: float, agent: str, before: str, state: str, dies: int = 0) -> None:
-        at = datetime.fromtimestamp(BEGIN + seconds, UTC).isoformat(timespec="milliseconds")
-        contact = partial(contact_of, "c-1", "c-1", method="INBOUND")
-        event = {
-            "AgentARN": f"{INSTANCE}/agent/{agent}",
-            "EventTimestamp": at,
-            "PreviousAgentSnapshot": {"Contacts": [contact(state=before)]},
-            "CurrentAgentSnapshot": {"Contacts": [contact(state=state)]},
-        }
-        records = [{"kinesis": {"sequenceNumber": "1", "data": encoded(event)}}]
-        self.at(seconds, follow_agent_events.handler, {"Records": records}, dies)
+        record = agent_event(seconds, agent, before, state)
+        self.at(seconds, follow_agent_events.handler, {"Records": [record]}, dies)
 
     def over(self, seconds: float, contact: str = "c-1", dies: int = 0) -> None:
-        detail = {
-            "contactId": contact,
-            "initialContactId": "c-1",
-            "channel": "VOICE",
-            "eventType": "DISCONNECTED",
-            "disconnectTimestamp": datetime.fromtimestamp(BEGIN + seconds, UTC).isoformat(),
-        }
-        self.at(seconds, follow_contact_events.handler, {"detail": detail}, dies)
+        self.at(seconds, follow_contact_events.handler, disconnected(seconds, contact), dies)
 
     def run(self) -> None:
         self.timeline.run()
 
     def item(self, item: str = "conversation") -> Json:
         return self.dynamodb.table.item("c-1", item)
+
+
+def agent_event(seconds: float, agent: str, before: str, state: str) -> Json:
+    """A record of the agent's stream."""
+    at = datetime.fromtimestamp(BEGIN + seconds, UTC).isoformat(timespec="milliseconds")
+    contact = partial(contact_of, "c-1", "c-1", method="INBOUND")
+    event = {
+        "AgentARN": f"{INSTANCE}/agent/{agent}",
+        "EventTimestamp": at,
+        "PreviousAgentSnapshot": {"Contacts": [contact(state=before)]},
+        "CurrentAgentSnapshot": {"Contacts": [contact(state=state)]},
+    }
+    return {"kinesis": {"sequenceNumber": "1", "data": encoded(event)}}
+
+
+def disconnected(seconds: float, contact: str = "c-1") -> Json:
+    detail = {
+        "contactId": contact,
+        "initialContactId": "c-1",
+        "channel": "VOICE",
+        "eventType": "DISCONNECTED",
+        "disconnectTimestamp": datetime.fromtimestamp(BEGIN + seconds, UTC).isoformat(),
+    }
+    return {"detail": detail}
 
 
 @pytest.fixture
@@ -169,6 +190,39 @@ def test_the_next_agents_start_during_a_slow_one_is_acted_on_once(functions: Fun
     assert functions.asapp.asked == ["start ada", "stop", "start grace"]
     statuses = {answer["status"] for answer in functions.answers}
     assert statuses <= {"started", "already_started"}
+
+
+def test_twenty_events_of_one_call_at_once_end_where_the_call_is(functions: Functions) -> None:
+    functions.start(0, "ada")
+    functions.agent(1, "ada", "CONNECTING", "CONNECTED")
+    hold = agent_event(20, "ada", "CONNECTED", "CONNECTED_ONHOLD")
+    resume = agent_event(21, "ada", "CONNECTED_ONHOLD", "CONNECTED")
+    end = agent_event(22, "ada", "CONNECTED", "ENDED")
+    for _ in range(4):
+        functions.at(25, follow_contact_events.handler, disconnected(22))
+        for records in ([end], [hold], [resume], [hold, resume]):
+            functions.at(25, follow_agent_events.handler, {"Records": records})
+    functions.run()
+    assert functions.asapp.asked[-1] == "stop"
+    assert len(list(groupby(functions.asapp.asked))) <= 4  # no more than start, hold, resume, end
+    item = functions.item()
+    assert (item["state"], item["asapp"], item["claimedUntil"]) == ("ended", "stopped", "0")
+
+
+def test_twenty_events_of_a_hold_that_is_over_end_in_a_running_stream(
+    functions: Functions,
+) -> None:
+    functions.start(0, "ada")
+    records = [
+        agent_event(1, "ada", "CONNECTING", "CONNECTED"),
+        agent_event(20, "ada", "CONNECTED", "CONNECTED_ONHOLD"),
+        agent_event(21, "ada", "CONNECTED_ONHOLD", "CONNECTED"),
+    ]
+    for _ in range(20):
+        functions.at(22, follow_agent_events.handler, {"Records": records})
+    functions.run()
+    assert functions.asapp.asked == ["start ada", "stop", "start ada"]
+    assert functions.item()["asapp"] == "streaming"
 
 
 def test_an_outcome_that_the_table_takes_after_the_claim_has_gone_still_has_its_streams(
