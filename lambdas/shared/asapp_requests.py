@@ -144,7 +144,9 @@ class AsappRequests:
             if deadline.remaining() < _SHORTEST_TRY_SECONDS:
                 break
             try:
-                answer = _answer(send(headers, self._limit(deadline)))
+                response = send(headers, self._limit(deadline))
+                answer = _answer(response)
+                is_unclear |= response.is_repeated
             except NoAnswer as problem:
                 answer = Answer(0, "timeout" if str(problem) == "timeout" else "connection")
                 is_unclear |= problem.was_sent

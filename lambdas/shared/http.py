@@ -17,7 +17,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -49,11 +49,15 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """:param headers: Names in lower case."""
+    """:param headers: Names in lower case.
+    :param is_repeated: Whether the request went out before, on a connection that then broke: the
+        server may have acted on that one too.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_repeated: bool = False
 
 
 class Origin:
@@ -101,20 +105,22 @@ class Origin:
         most_bytes: int,
     ) -> Response:
         request = method, path, body, headers
+        is_repeated = False
         while True:
             sock = self._idle_socket(deadline.clock)
             is_reused = sock is not None
-            sock = sock or self._connected(deadline)
+            sock = sock or self._connected(deadline, was_sent=is_repeated)
             try:
                 response = self._exchange(sock, request, most_bytes, deadline)
             except (OSError, http.client.HTTPException) as problem:
                 if is_reused and isinstance(problem, (ConnectionError, ssl.SSLEOFError)):
+                    is_repeated = True
                     continue  # the server closed it while we sent
                 self._close_idle()  # the others have slept as long
                 raise NoAnswer(_reason(problem), was_sent=True) from problem
             if len(response.body) > most_bytes:
                 raise NoAnswer("the response is too long", was_sent=True)
-            return response
+            return replace(response, is_repeated=is_repeated)
 
     def _exchange(
         self, sock: socket.socket, request: tuple[Any, ...], most_bytes: int, deadline: Deadline
@@ -159,7 +165,7 @@ class Origin:
             with contextlib.suppress(IndexError):  # another thread took it
                 self._idle.pop()[0].close()
 
-    def _connected(self, deadline: Deadline) -> socket.socket:
+    def _connected(self, deadline: Deadline, *, was_sent: bool) -> socket.socket:
         """A new connection. One that comes too late waits for the next request."""
         limit = deadline.at_most(_SECONDS_TO_CONNECT)
 
@@ -169,7 +175,7 @@ class Origin:
         try:
             return _on_a_thread(lambda: self._connect(limit), limit, too_late=keep)
         except OSError as problem:
-            raise NoAnswer(_reason(problem), was_sent=False) from problem
+            raise NoAnswer(_reason(problem), was_sent) from problem
 
     def _connect(self, limit: Deadline) -> socket.socket:
         host, port = self._address

@@ -172,6 +172,30 @@ def test_a_get_is_tried_again_in_the_same_way(vendor: Vendor, clock: HeldClock) 
     assert [path for path, _, _ in vendor.requests] == ["/messages?externalId=c-1"] * 2
 
 
+def test_an_answer_to_a_request_that_went_out_twice_does_not_say_what_the_first_one_did(
+    vendor: Vendor, clock: HeldClock
+) -> None:
+    vendor.behaviours = [started, reset, failing(400, "400-201")]
+    requests = AsappRequests(Origin(vendor.url), credentials)
+    assert not requests.post("/start", {}, Deadline(6.0, clock)).is_unclear
+    refused = requests.post("/start", {}, Deadline(6.0, clock))
+    assert (refused.code, refused.is_unclear) == ("400-201", True)
+
+
+def test_a_request_that_went_out_and_cannot_go_out_again_is_unclear(
+    vendor: Vendor, clock: HeldClock
+) -> None:
+    def reset_and_close(request: VendorHandler) -> None:
+        request.server.socket.close()  # nobody listens any more
+        reset(request)
+
+    vendor.behaviours = [started, reset_and_close]
+    requests = AsappRequests(Origin(vendor.url), credentials, RetryPolicy(tries=1))
+    requests.post("/start", {}, Deadline(6.0, clock))
+    answer = requests.post("/start", {}, Deadline(6.0, clock))
+    assert (answer.status, answer.is_unclear) == (0, True)
+
+
 def test_an_answer_longer_than_asked_for_is_none(vendor: Vendor, clock: HeldClock) -> None:
     requests = AsappRequests(Origin(vendor.url), credentials, RetryPolicy(tries=1))
     assert requests.get("/messages", Deadline(6.0, clock), most_bytes=10).code == "connection"
