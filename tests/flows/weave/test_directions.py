@@ -70,3 +70,11 @@ def test_what_lists_no_direction_is_not_judged(participants: object) -> None:
     content = flow(one_sided("From"), HANG_UP)
     content["Actions"][0]["Parameters"]["Participants"] = participants
     assert weave(content, "CONTACT_FLOW", start=START).insertions
+
+
+def test_a_flow_that_is_not_drawn_is_widened_as_well() -> None:
+    content = flow(one_sided("To"), HANG_UP)
+    del content["Metadata"]
+    woven = weave(content, "CONTACT_FLOW", start=START, both_directions=True)
+    assert directions(woven.content) == ["From", "To"]
+    assert "Metadata" not in woven.content

@@ -298,6 +298,8 @@ def test_a_compound_block_stays_one() -> None:
         {"ActionMetadata": {"End": None}},
         {"ActionMetadata": {"End": {"position": "here"}}},
         {"ActionMetadata": {"End": {"position": {"x": "1", "y": None}}}},
+        {"ActionMetadata": {"End": {"position": {"x": "1", "y": 5}}}},
+        {"ActionMetadata": {"End": {"position": {"x": 5, "y": None}}}},
         {"ActionMetadata": {"End": {"position": {"x": 1e300, "y": 1e300}}}},
         {"ActionMetadata": {"End": {}}, "entryPointPosition": 7},
     ],
@@ -307,3 +309,30 @@ def test_a_flow_is_woven_however_it_is_drawn(drawn: object) -> None:
     woven = weave(content, "AGENT_WHISPER", start=START)
     assert check(woven.content, "AGENT_WHISPER") == []
     assert_nothing_else_changed(content, woven)
+
+
+def test_a_block_that_is_drawn_nowhere_counts_as_drawn_at_the_origin() -> None:
+    content = flow(END) | {"Metadata": {"ActionMetadata": {"End": {}}}}
+    drawn = weave(content, "AGENT_WHISPER", start=START).content["Metadata"]["ActionMetadata"]
+    places = [drawn[name]["position"] for name in ("Start media streaming", "Start transcription")]
+    assert places == [{"x": -560, "y": 0}, {"x": -280, "y": 0}]
+
+
+def test_a_flow_without_metadata_keeps_the_names_of_its_blocks() -> None:
+    content = flow(note("Stop transcription", "Hang up"), HANG_UP)
+    del content["Metadata"]
+    assert weave_well(content, "CONTACT_FLOW", stop=STOP) == {
+        ("Stop transcription", "next"): ["stop"],
+        ("Stop transcription", "NoMatchingError 0"): ["stop"],
+    }
+
+
+def test_parameters_and_transitions_may_be_null() -> None:
+    nothing = {"Parameters": None, "Transitions": None}
+    content = flow(note("Note", "Hang up"), HANG_UP | nothing)
+    woven = weave(content, "CONTACT_FLOW", stop=STOP)
+    assert leads(woven.content | {"Actions": woven.content["Actions"][:1]}) == {
+        "": ["Note"],
+        "Note": ["Stop transcription", "Stop transcription"],
+    }
+    assert blocks(woven.content)["Hang up"] == HANG_UP | nothing
