@@ -1,4 +1,4 @@
-"""Leave to use what is encrypted, with the key that encrypts it where that is a customer's."""
+"""Grants on encrypted resources, including the customer's KMS key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from constructs import Construct
 
 
 def grant_on_items(table: dynamodb.ITable, grantee: iam.IGrantable, *actions: str) -> None:
-    """Let it do this to the table's items, and not, as ``table.grant`` would, to every index.
+    """Grant actions on the table's items. Unlike ``table.grant``, it does not include the indexes.
 
     :param actions: Such as ``dynamodb:GetItem``.
     """
@@ -27,15 +27,18 @@ def grant_on_items(table: dynamodb.ITable, grantee: iam.IGrantable, *actions: st
 
 
 def grant_send(queue: sqs.IQueue, grantee: iam.IGrantable) -> None:
-    """Messages into the queue, and nothing out of it."""
+    """Grant sending messages, and nothing else."""
     queue.grant(grantee, "sqs:SendMessage")
     if queue.encryption_master_key:
         queue.encryption_master_key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
 
 def for_failures(queue: sqs.IQueue, function: lambda_.Function) -> sqs.IQueue:
-    """The queue as a destination of CDK's takes it, once the function may use the queue's key: CDK
-    itself would grant every way to use it."""
+    """Grant the function the use of the queue's key, and return the queue as a failure destination.
+
+    The returned queue has no key, because CDK would grant the function more of the key than it
+    needs.
+    """
     if queue.encryption_master_key is None:
         return queue
     queue.encryption_master_key.grant(function, "kms:Decrypt", "kms:GenerateDataKey")
@@ -45,9 +48,9 @@ def for_failures(queue: sqs.IQueue, function: lambda_.Function) -> sqs.IQueue:
 def dead_letter_queue(
     scope: Construct, id: str, *, key: kms.IKey | None = None, removal_policy: RemovalPolicy
 ) -> sqs.Queue:
-    """An encrypted queue that keeps what a person must look at for 14 days, SQS's most.
+    """An encrypted queue that keeps failed messages for 14 days, SQS's maximum.
 
-    :param key: Default: SQS's own.
+    :param key: Encrypts the queue. Default: SQS's own key.
     """
     return sqs.Queue(
         scope,

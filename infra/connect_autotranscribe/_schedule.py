@@ -1,4 +1,4 @@
-"""What invokes a function by the clock."""
+"""Schedules that invoke a function."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from connect_autotranscribe._encrypted import dead_letter_queue, grant_send
 
 
 class FunctionSchedule(Construct):
-    """Invokes one function at its times with ``{}``, as a role that may do nothing else.
+    """Invokes one function with ``{}`` on a schedule, with a role that may do nothing else.
 
-    :param dead_letters: Where an invocation is that Lambda would not even take.
-    :param max_age: How long an invocation that Lambda does not take is tried again, with growing
-        pauses; a minute to a day.
+    :param times: When it is invoked.
+    :param dead_letters: The queue for invocations that Lambda did not accept.
+    :param max_age: How long EventBridge Scheduler retries an invocation that Lambda does not
+        accept, with growing pauses; a minute to a day.
     """
 
     def __init__(
@@ -70,16 +71,16 @@ class FunctionSchedule(Construct):
                 retry_attempts=10,
             ),
         )
-        # Without leave to invoke, its first invocations would be dead letters.
+        # Without its permission to invoke, the first invocations would be dead letters.
         self.schedule.node.add_dependency(self.role)
 
 
 def dead_letters_of_schedule(
     scope: Construct, key: kms.IKey | None, removal_policy: RemovalPolicy
 ) -> sqs.Queue:
-    """The queue in which a schedule's lost invocations are found.
+    """The queue for invocations of a schedule that Lambda did not accept.
 
-    :param key: Encrypts it. Default: SQS's own.
+    :param key: Encrypts the queue. Default: SQS's own key.
     """
     queue = dead_letter_queue(scope, "DeadLetters", key=key, removal_policy=removal_policy)
     reason = "It is itself a dead-letter queue: of a schedule, unseen by the check."

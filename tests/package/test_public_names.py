@@ -75,9 +75,11 @@ SHARED: dict[str, type] = {
 
 
 def taken(construct: type) -> Counter[type]:
-    """How many arguments of a construct are of each interface."""
-    hints = get_type_hints(construct.__init__)  # type: ignore[misc]
-    return Counter(part for hint in hints.values() for part in get_args(hint) or (hint,))
+    """How many arguments of a construct are of each interface; those of `Retention` count too."""
+    hints = list(get_type_hints(construct.__init__).values())  # type: ignore[misc]
+    if connect_autotranscribe.Retention in hints:
+        hints += get_type_hints(connect_autotranscribe.Retention).values()
+    return Counter(part for hint in hints for part in get_args(hint) or (hint,))
 
 
 def made(construct: IConstruct, template: dict[str, Any]) -> Counter[str]:

@@ -19,13 +19,14 @@ _PREFIX = re.compile("[A-Za-z0-9_.-]+")
 class KinesisVideoReadRole(Construct):
     """Lets ASAPP read the call audio of one Connect instance, and nothing else.
 
-    It may list the account's video streams, because that action has no resource level, and read
-    those whose name begins with the instance's prefix and a dash.
+    The role may read streams whose name begins with the instance's prefix and a dash. It may list
+    all video streams of the account, because IAM cannot limit that action to some streams.
 
     :param trusted_role_arns: The roles in ASAPP's account that may assume this one; ASAPP gives
         them.
     :param stream_prefix: The prefix under *Live media streaming* of the instance.
-    :param external_id: What ASAPP must present. Default: nothing, as in ASAPP's own set-up.
+    :param external_id: The external id that ASAPP must present. Default: none, as in ASAPP's own
+        set-up.
     :param stream_key: The key that encrypts the streams. Default: AWS's own key, which needs no
         grant. The policy of a key that another stack owns must let this account's roles use it.
     :param max_session_duration: How long a session lasts. Default: 1 hour, the most that AWS allows

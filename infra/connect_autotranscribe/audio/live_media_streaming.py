@@ -1,4 +1,4 @@
-"""Where a Connect instance puts its call audio."""
+"""The setting that makes a Connect instance stream its call audio."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from constructs import Construct
 
 
 class LiveMediaStreaming(Construct):
-    """*Live media streaming* of a Connect instance: found as it is, or set by us.
+    """*Live media streaming* of a Connect instance.
 
-    An instance has one such configuration. ``adopt`` creates and changes nothing. ``manage``
-    creates it, which fails where there is one already, and leaves it in place when the stack goes,
-    because without it the audio of the whole instance stops.
+    An instance has one such setting. ``adopt`` uses the existing one and changes nothing.
+    ``manage`` creates it; the deployment fails if there is one already. The setting stays when the
+    stack is deleted, because without it the audio of the whole instance stops.
 
     :param mode: ``adopt`` or ``manage``.
-    :param stream_prefix: The prefix that the instance has, or shall have.
-    :param instance_arn: The instance; for ``manage``.
-    :param retention_hours: How long the audio stays readable; for ``manage``, 1 or more.
+    :param stream_prefix: The prefix of the streams' names: the existing one, or the one to set.
+    :param instance_arn: The Connect instance, whole ARN. For ``manage`` only.
+    :param retention_hours: How many hours the audio stays readable, 1 or more. For ``manage`` only.
     :param stream_key: The key that encrypts the audio. Default: AWS's own key for Kinesis Video.
 
     .. code-block:: python

@@ -1,4 +1,4 @@
-"""What follows a call where no flow runs: hold and resume, a transfer, the caller's hang-up."""
+"""Follows a call when no flow runs: hold and resume, transfer, hang-up."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from connect_autotranscribe._functions import Function
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
-_MAX_AGE = Duration.hours(1)  # older than that, what an event says of a call is of no use
+_MAX_AGE = Duration.hours(1)  # older events are useless to a call
 
 
 class CallLifecycle(Construct):
-    """Stops and starts transcription by what Connect tells of agents and contacts.
+    """Stops and starts transcription by Connect's agent and contact events.
 
-    Agent events come by a Kinesis data stream, an instance's only one: ``adopt`` reads the one it
-    has and changes nothing. ``manage`` makes one and sets it, which fails where there is one
-    already; both stay when the stack goes, because whoever else reads the events would get none.
-    Contact events come by the account's default event bus and need no setting.
+    An instance publishes its agent events into one Kinesis data stream. ``adopt`` reads the stream
+    that it has and changes nothing. ``manage`` makes a stream and sets it; the deployment fails if
+    there is one already. Stream and setting stay when the stack is deleted, because others may
+    read the events. Contact events come by the account's default event bus and need no setting.
 
-    Each agent's events are followed in order, different agents' at the same time. What fails for
-    good is in ``agent_event_dead_letters``, as the place in the stream, which keeps it for 24
-    hours, and in ``contact_event_dead_letters``, whole.
+    The events of one agent are followed in order, those of different agents at the same time. An
+    agent event that fails for good goes to ``agent_event_dead_letters`` as its place in the stream,
+    which keeps events for 24 hours. A contact event goes to ``contact_event_dead_letters`` whole.
 
     :param mode: ``adopt`` or ``manage``.
     :param instance_arn: The Connect instance, whole ARN.
-    :param control: Whose table, credentials and parameters are used: a resume is a start.
-    :param agent_event_stream: The stream of the instance's *Agent events*; for ``adopt``. With an
-        ``encryption_key``, the function may decrypt.
-    :param stream_key: The key that encrypts the stream; for ``manage``. It must be the one of the
-        instance's call recordings or reports: with any other, Connect publishes nothing and does
-        not say so. Default: the stream is not encrypted.
-    :param agent_event_dead_letters: Default: a queue of its own.
-    :param contact_event_dead_letters: Default: a queue of its own. One that is given must let
-        EventBridge send to it, and so must its key.
+    :param control: Its table, credentials and parameters are used, because a resume is a start.
+    :param agent_event_stream: The stream of the instance's *Agent events*. For ``adopt`` only. If
+        it has an ``encryption_key``, the function may decrypt with it.
+    :param stream_key: The key that encrypts the stream. For ``manage`` only. It must be the one of
+        the instance's call recordings or reports: with any other, Connect publishes nothing and
+        reports no error. Default: the stream is not encrypted.
+    :param agent_event_dead_letters: The queue for agent events that failed. Default: made here.
+    :param contact_event_dead_letters: The queue for contact events that failed. If you give one, it
+        and its key must let EventBridge send to it. Default: made here.
     :param key: Encrypts the queues that are made here. Default: SQS's own key.
-    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
     .. code-block:: python
@@ -138,7 +138,7 @@ class CallLifecycle(Construct):
         }
 
     def _managed(self, instance_arn: str, stream_key: kms.IKey | None) -> kinesis.Stream:
-        """The stream and the setting that names it: neither is of use without the other."""
+        """The stream, and the instance's setting that names it."""
         encryption = kinesis.StreamEncryption
         stream = kinesis.Stream(
             self,
@@ -201,8 +201,11 @@ class CallLifecycle(Construct):
         )
 
     def _route_contact_events(self, instance_arn: str) -> None:
-        """Connect has two names for the event since it was renamed, two ARNs for an instance, and
-        two spellings of a channel and of each field in the samples that AWS gives."""
+        """Match every spelling of the event.
+
+        Connect renamed the event, has two ARNs for an instance, and AWS's samples spell channels
+        and fields in two ways.
+        """
         queue = self.contact_event_dead_letters
         instance_id = Stack.of(self).split_arn(instance_arn, ArnFormat.SLASH_RESOURCE_NAME)
         fields: dict[str, list[Any]] = {
@@ -250,7 +253,7 @@ def _problems(
     stream: kinesis.IStream | None,
     key: kms.IKey | None,
 ) -> list[str]:
-    """All that does not fit together; what is known only at deploy passes."""
+    """Every conflict of the arguments. An unresolved token passes."""
     problems = []
     if not Token.is_unresolved(instance_arn) and ":instance/" not in instance_arn:
         problems.append(f"instance_arn is {instance_arn!r}: give the ARN, not the id or the alias")

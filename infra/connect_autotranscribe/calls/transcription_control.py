@@ -22,17 +22,17 @@ _SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
 
 
 class TranscriptionControl(Construct):
-    """Start and stop, as published versions behind an alias that one Connect instance may invoke.
+    """The functions that start and stop transcription, each behind an alias for one instance.
 
-    Each answers a flow within 7 seconds, a second under a Lambda block's limit, whatever ASAPP
-    does; of any number of equal invocations one reaches ASAPP.
+    Each function answers a flow within 7 seconds, one second under the limit of a Lambda block,
+    whatever ASAPP does. Of any number of equal invocations, one reaches ASAPP.
 
     :param instance_arn: The Connect instance whose flows may invoke them.
-    :param table: The table of :class:`TranscriptStore`; it remembers what ASAPP was told.
-    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``; only these functions read it,
-        and those that get ``grant_to``.
+    :param table: The table of :class:`TranscriptStore`. It records what ASAPP was told.
+    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``. Only these functions read it,
+        and those that ``grant_to`` names.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
-    :param language: What is spoken, as an IETF tag. Default: American English.
+    :param language: The language of the calls, as an IETF tag. Default: American English.
     :param redaction: Which text ASAPP sends. Default: only the redacted.
     :param detailed_tokens: Whether each word comes with its times; only with ``unredacted``.
         Default: no.
@@ -42,7 +42,7 @@ class TranscriptionControl(Construct):
     :param conversation_id: Which contact id is the conversation's. Default: the initial one, so
         that a call is one conversation across transfers.
     :param transcript_retention_days: Days until a conversation leaves the table. Default: 30.
-    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
     .. code-block:: python
@@ -62,8 +62,8 @@ class TranscriptionControl(Construct):
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
     environment: Mapping[str, str]
-    """The environment variables of whatever decides what ASAPP hears; each of them may have to
-    start a stream, and all must start it alike. With them goes :meth:`grant_to`."""
+    """The environment variables of a function that starts or stops streams. All must start them
+    with the same parameters. Use them with :meth:`grant_to`."""
 
     def __init__(
         self,
@@ -135,6 +135,6 @@ class TranscriptionControl(Construct):
         self.dead_letter_queues = {}
 
     def grant_to(self, grantee: iam.IGrantable) -> None:
-        """Let a function of ``environment`` read ASAPP's credentials and follow conversations."""
+        """Grant a function with ``environment`` ASAPP's credentials and the table's items."""
         self._credentials_secret.grant_read(grantee)
         grant_on_items(self._table, grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")

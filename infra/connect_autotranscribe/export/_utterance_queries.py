@@ -37,25 +37,26 @@ _COLUMNS = {
 _VIEW = ("dt", *_COLUMNS.values(), "line")
 _OF_STATE = ("id", "role", "sender")
 _TOLD = ("role", "sender_id")
-"""What the state feed tells of an utterance, where its own line does not."""
+"""Columns from the state feed, used if the utterance's own line has no value."""
 
 
 class UtteranceQueries(Construct):
     """Makes ``SELECT text FROM utterances WHERE dt = '2026-11-23'`` work at once.
 
-    The table ``utterance_lines`` has each line of the feed as it came, ``utterance_state_lines``
-    each of that which says who spoke; the view ``utterances`` has the text, who said it when, and
-    the line. No crawler: a new day is found by its name.
+    The table ``utterance_lines`` has each line of the feed ``utterances`` as it came, the table
+    ``utterance_state_lines`` each line of ``staging_utterance_state``. The view ``utterances`` has
+    the text, the speaker, the time and the line. It needs no crawler: Athena finds a new day by the
+    name of its folder.
 
-    :param bucket: It has the files under ``FEEDS``, and gets results under ``athena-results/``.
-    :param columns: By field of ``FIELDS``, what the feed calls it, where that is known.
-    :param removal_policy: Whether the work group goes with the queries that people saved in it.
+    :param bucket: The files are under ``FEEDS``; results of queries go to ``athena-results/``.
+    :param columns: The feed's names of fields of ``FIELDS``, if they are not the usual ones.
+    :param removal_policy: Whether the work group is deleted although people saved queries in it.
     """
 
     database_name: str
     work_group_name: str
     example: str
-    """A query to begin with."""
+    """An example of a query."""
 
     def __init__(
         self,
@@ -130,7 +131,7 @@ class UtteranceQueries(Construct):
         )
 
     def _view(self, columns: Mapping[str, str]) -> glue.CfnTable:
-        """As Athena itself writes down what CREATE VIEW says."""
+        """The view, in the form in which Athena stores a CREATE VIEW."""
         view = {
             "originalSql": view_sql(columns),
             "catalog": "awsdatacatalog",
@@ -168,7 +169,7 @@ class UtteranceQueries(Construct):
 
 
 def view_sql(columns: Mapping[str, str]) -> str:
-    """The view ``utterances``, in Athena's SQL; a line that is no JSON has only its line.
+    """The SQL of the view ``utterances``. A line that is no JSON has values only for day and line.
 
     :param columns: As for :class:`UtteranceQueries`. The state feed may have the usual names.
     """
@@ -208,7 +209,7 @@ def _column(name: str, comment: str | None = None) -> glue.CfnTable.ColumnProper
 def _configuration(
     bucket: s3.IBucket, account: str
 ) -> athena.CfnWorkGroup.WorkGroupConfigurationProperty:
-    """What a query cannot choose otherwise."""
+    """The limits of the work group, which a query cannot change."""
     group = athena.CfnWorkGroup
     key = bucket.encryption_key
     return group.WorkGroupConfigurationProperty(

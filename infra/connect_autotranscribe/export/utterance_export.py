@@ -1,4 +1,4 @@
-"""ASAPP's files of utterances, fetched every night into a bucket that answers SQL."""
+"""The nightly copy of ASAPP's files of utterances in a bucket, with SQL over them."""
 
 from __future__ import annotations
 
@@ -33,32 +33,33 @@ _DAYS = f"{shared_names('feeds').DAY_MARKS}/"
 
 
 class UtteranceExport(Construct):
-    """Fetches two feeds of ASAPP's File Exporter, ``utterances`` and, as that does not say who
-    spoke, ``staging_utterance_state``; and lets Athena query them as one.
+    """Fetches two feeds of ASAPP's File Exporter into a bucket, and lets Athena query them as one.
 
-    Each file is kept byte for byte, under ``<feed>/dt=<day>/``; one that ASAPP publishes again
-    replaces it. A day that is late is tried again every four hours, until it is there or somebody
-    gives it up. ASAPP's account team must have enabled the feeds; where the second is not, nobody
-    knows who spoke.
+    The feed ``utterances`` says what was said, ``staging_utterance_state`` who said it. ASAPP's
+    account team must have enabled both.
 
-    The bucket keeps no versions: what is deleted for a caller's sake is gone, and ASAPP can be
-    asked for a file again. CloudFormation deletes it only when it is empty.
+    Each file is kept byte for byte under ``<feed>/dt=<day>/``. A file that ASAPP publishes again
+    replaces the old one. A missing day is tried again every four hours, until it is there or
+    somebody gives it up.
+
+    The bucket keeps no versions: a file that is deleted for a caller's privacy is gone, and any
+    other can be fetched from ASAPP again. CloudFormation deletes the bucket only if it is empty.
 
     :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
     :param at: The time of day in UTC, ``HH:MM``, of the first run; ASAPP updates the feed at 02:00.
         Runs follow every four hours until midnight, for what is missing. Default: 02:30.
-    :param keep_days: Days until a file goes; more than ``lookback_days``. Default: 365.
-    :param lookback_days: How many past days are looked at each night, for files that came later.
+    :param keep_days: Days until a file is deleted; more than ``lookback_days``. Default: 365.
+    :param lookback_days: How many past days each night's run looks at, for files that came later.
         Default: 7.
-    :param columns: What the feed calls ``conversation``, ``id``, ``role``, ``sender``, ``text`` or
-        ``time``, where that is known. Default: the usual names, the first that a line has.
-    :param bucket: A bucket that is there already; what goes from it when is its owner's to set.
-        Default: made here.
-    :param dead_letters: Default: a queue of its own.
-    :param key: Encrypts the bucket, with the results of queries in it, and the queue that are made
-        here. Default: AWS's own keys.
-    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+    :param columns: The feed's names for ``conversation``, ``id``, ``role``, ``sender``, ``text`` or
+        ``time``, if they are not the usual ones. Default: the usual names, the first that a line
+        has.
+    :param bucket: An existing bucket; its owner sets when files are deleted. Default: made here.
+    :param dead_letters: The queue for runs that failed. Default: made here.
+    :param key: Encrypts the bucket and the queue that are made here, and the results of queries.
+        Default: AWS's own keys.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
     .. code-block:: python
@@ -76,7 +77,7 @@ class UtteranceExport(Construct):
     dead_letters: sqs.IQueue
     """Runs that failed three times; later runs make up for them."""
     queries: UtteranceQueries
-    """The database and the work group in which people ask."""
+    """The database and the work group for queries."""
     columns: Mapping[str, str]
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
@@ -164,7 +165,7 @@ class UtteranceExport(Construct):
         self.dead_letter_queues = {"ExportDeadLetters": self.dead_letters}
 
     def grant_read(self, function: Function) -> None:
-        """Let one of our functions list the files and read them, and nothing else in the bucket."""
+        """Grant a function of this package listing and reading the files, nothing else."""
         self._grant_files(function, "s3:GetObject")
         if self.bucket.encryption_key:
             self.bucket.encryption_key.grant(function, "kms:Decrypt")
@@ -183,7 +184,7 @@ class UtteranceExport(Construct):
         self._grant(function, FEEDS, *actions)
 
     def _grant(self, function: Function, prefixes: Sequence[str], *actions: str) -> None:
-        """Let it list what is under these prefixes, and do the actions there."""
+        """Grant listing these prefixes, and the actions on the objects under them."""
         files = [f"{prefix}*" for prefix in prefixes]
         resources = [self.bucket.arn_for_objects(each) for each in files]
         function.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=resources))

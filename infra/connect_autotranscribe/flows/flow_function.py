@@ -14,8 +14,8 @@ MAX_FUNCTION_ARN_CHARACTERS = 140
 class FlowFunction(Construct):
     """Lets the flows of one Connect instance invoke a function.
 
-    Connect writes the function's resource permission by itself where both are in one Region. It is
-    for exactly this ARN: flows must invoke `arn`, an alias's with its alias.
+    If both are in one Region, Connect adds the function's resource permission by itself. The
+    permission is for exactly this ARN: flows must invoke `arn`, that of an alias with its alias.
 
     :param instance_arn: The Connect instance, whole ARN.
     :param function: The function, or an alias of it. Its ARN has at most 140 characters.
@@ -43,7 +43,7 @@ class FlowFunction(Construct):
 
 
 def _check(instance_arn: str, function_arn: str) -> None:
-    """Raise for every ARN that Connect would refuse; what is known only at deploy passes."""
+    """Raise for an ARN that Connect would refuse. An unresolved token passes."""
     problems = [
         f"{name} has {len(arn)} characters, and Connect takes {limit}: {advice}"
         for name, arn, limit, advice in (

@@ -30,12 +30,16 @@ _OUR_NAMES = re.compile(r"(Start|Stop) transcription( \d+)?")
 class TranscribedFlow(Construct):
     """Puts a flow that you have into a Connect instance, with transcription in the right places.
 
-    What goes where is said at :func:`connect_flows.weave.weave`: every path of your flow
-    keeps its blocks, their parameters and their order. Give the flow as it was before, not one that
-    was woven already, and under a name of its own: Connect keeps the one that you exported.
+    :func:`connect_flows.weave.weave` says what goes where. Every path of your flow keeps its
+    blocks, their parameters and their order. Give the flow as it was before, not one that was woven
+    already. Give it a name of its own: Connect keeps the flow that you exported.
 
-    What Connect would refuse is a `ValueError` at synth, which names the flow, the block and what
-    to do. Make each flow depend on the one before, as with `TranscriptionFlow`.
+    A flow that Connect would refuse is a `ValueError` at synth, which names the flow, the block and
+    what to do. Make each flow depend on the one before, as with `TranscriptionFlow`.
+
+    A stop in a hold flow needs a `CallLifecycle`, because nothing else starts transcription again
+    when the hold ends. Such a flow has a warning at synth. If there is a `CallLifecycle`, accept it
+    with ``Annotations.of(flow).acknowledge_warning("connect-autotranscribe:stops-at-hold")``.
 
     :param instance_arn: The Connect instance, whole ARN.
     :param name: Unique in the instance. A change of type replaces the flow, the new one first, so
@@ -187,7 +191,7 @@ def _wrong_endings(stop_before: Collection[Before]) -> Iterator[str]:
 
 
 def _woven_before(flow: Mapping[str, Any], arns: Collection[str]) -> list[str]:
-    """Blocks of an earlier weaving, which would be woven once more: they name another ARN."""
+    """Blocks of an earlier weaving that call another function: weaving would add more of them."""
     return [
         f"{action['Identifier']!r}: it was woven in before, and calls another function"
         for action in flow["Actions"]

@@ -1,4 +1,4 @@
-"""What a security team reviews: who may read the call audio."""
+"""The stack for a security review: who may read the call audio."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from connect_autotranscribe.settings import Settings
 
 
 class AccessStack(Stack):
-    """The audio's place, and ASAPP's role to read it.
+    """The instance's setting for call audio, and the role with which ASAPP reads it.
 
     :param settings: The environment.
     :param kwargs: Those of ``aws_cdk.Stack``.

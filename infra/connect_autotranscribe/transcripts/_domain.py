@@ -1,4 +1,4 @@
-"""Where a REST API is reached: at API Gateway's own name, or at a domain of the customer's."""
+"""The address of a REST API: API Gateway's own name, or a domain of the customer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def url_of(
     domain: apigateway.IDomainName | None,
     base_path: str | None,
 ) -> str:
-    """The address of a path of an API, which is put below the domain where there is one.
+    """The address of a path of an API. If there is a domain, the API is mapped to it.
 
     :param path: Without the first slash.
-    :param base_path: What of the domain is the API's. Default: all of it.
+    :param base_path: The path of the domain under which the API is. Default: the whole domain.
     """
     if domain is None:
         if base_path:

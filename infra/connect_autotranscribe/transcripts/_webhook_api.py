@@ -1,4 +1,4 @@
-"""The REST API before the webhook's queue: one POST, let in by a secret, sent on by API Gateway."""
+"""The webhook's REST API: one POST, authorized by a secret; API Gateway sends it to the queue."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _LOG_POLICY = (
 
 
 class WebhookApi(Construct):
-    """The endpoint of :class:`TranscriptWebhook`, which makes it and says what its settings mean.
+    """The endpoint of :class:`TranscriptWebhook`, which documents the parameters.
 
-    :param queue: Where API Gateway puts each body, as it came.
-    :param secret: What the caller must present, in its current or its previous version.
+    :param queue: The queue to which API Gateway sends each body, as it came.
+    :param secret: The secret that the caller must present, in its current or previous version.
     """
 
     rest_api: apigateway.RestApi

@@ -1,4 +1,4 @@
-"""The door to a transcript for other systems: one GET, let in by IAM."""
+"""The API by which other systems read a transcript: one GET, authorized by IAM."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _ACCESS_LOG = {
 
 
 class TranscriptApi(Construct):
-    """``GET /conversations/{conversationId}/transcript``: a call's utterances, woven into one.
+    """``GET /conversations/{conversationId}/transcript``: all utterances of a call, in order.
 
-    The answer is JSON, or with ``Accept: text/plain`` or ``?format=text`` plain text. A request is
-    signed (AWS Signature Version 4, service ``execute-api``), and whoever may not
-    ``execute-api:Invoke`` is refused; :meth:`grant_read` lets one in.
+    The answer is JSON, or plain text with ``Accept: text/plain`` or ``?format=text``. The caller
+    signs the request (AWS Signature Version 4, service ``execute-api``) and needs the permission
+    ``execute-api:Invoke``, which :meth:`grant_read` gives.
 
-    API Gateway must already be able to write logs in this account and region; ``TranscriptWebhook``
-    with ``api_gateway_log_role="manage"`` sees to that.
+    API Gateway must already be able to write logs in this account and region. If it is not, use
+    ``TranscriptWebhook`` with ``api_gateway_log_role="manage"``.
 
     :param table: The table of :class:`TranscriptStore`.
-    :param domain: A domain name of API Gateway, with which ``url`` begins then; API Gateway's own
-        name is closed. Default: that own name.
-    :param base_path: What of the domain is ours. Default: all of it.
-    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+    :param domain: A domain name of API Gateway for the API; API Gateway's own name is then
+        disabled. Default: API Gateway's own name.
+    :param base_path: The path of the domain under which the API is. Default: the whole domain.
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
     .. code-block:: python
@@ -58,7 +58,7 @@ class TranscriptApi(Construct):
 
     rest_api: apigateway.RestApi
     url: str
-    """With ``{conversationId}`` where that belongs."""
+    """It holds ``{conversationId}``, for the caller to fill in."""
     read_transcript: lambda_.Function
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
@@ -126,7 +126,7 @@ class TranscriptApi(Construct):
         self.functions, self.dead_letter_queues = {"ReadTranscript": self.read_transcript}, {}
 
     def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let it read every transcript."""
+        """Grant reading every transcript."""
         return self._get.grant_execute(grantee)
 
     def _accept_findings(self) -> None:

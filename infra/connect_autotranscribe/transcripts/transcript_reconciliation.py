@@ -1,4 +1,4 @@
-"""What the webhook missed: each finished call is held against ASAPP's own transcript of it."""
+"""Compares each finished call with ASAPP's own transcript, and stores what the webhook missed."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from connect_autotranscribe.transcripts.transcript_store import RECONCILE_INDEX
 class TranscriptReconciliation(Construct):
     """Looks every minute for calls that have ended, and stores what ASAPP has and the table lacks.
 
-    What it adds is announced on the event bus like any utterance. A call that ASAPP's API cannot
-    give whole (it gives 1,000 messages, for seven days) waits for ``export``.
+    Added utterances go to the event bus like any other. ASAPP's API gives at most 1,000 messages of
+    a call, for seven days. A call that it does not give whole waits for ``export``.
 
-    A run takes up to ten minutes, so runs may overlap: each conversation is leased for 15 minutes
-    to the run that claims it. A failed run is not repeated, as the next minute's takes over; what
-    ``export`` invokes is, and ends in ``dead_letters`` with the day that it was about.
+    A run takes up to ten minutes, so runs may overlap: a run leases each conversation for 15
+    minutes. A failed run is not repeated, because the next one starts within a minute. A run for a
+    day of ``export`` is repeated twice, and then goes to ``dead_letters``.
 
     :param table: The table of :class:`TranscriptStore`.
     :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
-    :param after_minutes: How long after its end a call is looked at: what the webhook still brings
-        by then needs no mending. Default: 15.
-    :param export: ASAPP's own files, for what its API does not give. Default: none.
+    :param after_minutes: Minutes between a call's end and the comparison; late webhook messages
+        arrive meanwhile. Default: 15.
+    :param export: ASAPP's own files, for calls that its API does not give whole. Default: none.
     :param transcript_retention_days: Days until a stored utterance leaves the table. Default: 30.
-    :param dead_letters: Default: a queue of its own.
+    :param dead_letters: The queue for runs that failed. Default: made here.
     :param key: Encrypts the queue that is made here. Default: SQS's own key.
-    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
     .. code-block:: python
@@ -133,7 +133,7 @@ class TranscriptReconciliation(Construct):
         self.dead_letter_queues = {"ReconciliationDeadLetters": self.dead_letters}
 
     def _for_export(self) -> lambda_.Alias:
-        """The same function for a day of the export: unlike a minute's run, nothing follows it."""
+        """An alias for a day of the export: unlike a minute's run, its invocations are retried."""
         alias = lambda_.Alias(
             self,
             "ForExport",

@@ -1,4 +1,4 @@
-"""Where transcripts are kept, and where each new utterance is announced."""
+"""The table of transcripts, and the event bus with each new utterance."""
 
 from __future__ import annotations
 
@@ -23,22 +23,21 @@ RECONCILE_INDEX: str = shared_names("table").RECONCILE_INDEX
 class TranscriptStore(Construct):
     """A table of conversations, streams and utterances, and an event bus with every new utterance.
 
-    The table is encrypted, recoverable to any second of the last 35 days, and forgets by itself.
-    What is new in it goes to the bus from its change stream, at least once, as an event with
-    ``source: connect-autotranscribe`` and ``detail-type: Utterance``; ``detail.id`` is the same
-    at every delivery.
+    The table is encrypted, recoverable to any second of the last 35 days, and its items expire.
+    The table's change stream feeds the bus: each new utterance becomes an event, at least once,
+    with ``source: connect-autotranscribe`` and ``detail-type: Utterance``. ``detail.id`` is the
+    same at every delivery.
 
-    Its index ``Reconcile`` holds the conversations that are still to be held against ASAPP's own
-    transcript, by when that is due (``reconcileAt``, milliseconds since 1970): nobody scans for
-    them, and one that needs nothing more has no ``reconcile`` and is not in it.
+    The index ``Reconcile`` holds the conversations that reconciliation has to look at, sorted by
+    when that is due (``reconcileAt``, milliseconds since 1970). A conversation that needs nothing
+    more has no ``reconcile`` and is not in it.
 
-    :param table: A table that is there already, with this table's keys, this index and a change
-        stream of new images; its encryption and retention are its owner's. Default: made here.
-    :param event_bus: Default: a bus of its own.
-    :param unpublished: Where batches are named that could not be published. Default: a queue of its
-        own.
+    :param table: An existing table with the keys, the index and the change stream of new images
+        that this one would have; its owner sets encryption and retention. Default: made here.
+    :param event_bus: An existing bus. Default: made here.
+    :param unpublished: The queue for batches that could not be published. Default: made here.
     :param key: Encrypts the table and the queue that are made here. Default: AWS's own keys.
-    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
     .. code-block:: python

@@ -1,4 +1,4 @@
-"""The endpoint to which ASAPP posts every utterance, in real time and once."""
+"""The endpoint to which ASAPP posts each utterance, once, in real time."""
 
 from __future__ import annotations
 
@@ -24,32 +24,34 @@ _CONSUMER_TIMEOUT = Duration.seconds(20)
 
 
 class TranscriptWebhook(Construct):
-    """A REST API whose one POST goes straight into a queue, and the consumer that stores it.
+    """A REST API whose POST goes straight into a queue, and the function that stores its messages.
 
-    ASAPP never repeats a POST, so nothing that can break stands before the queue: API Gateway
-    itself sends the body to SQS. What can never be stored ends in ``dead_letters`` with its reason;
-    what may succeed later is tried again.
+    ASAPP never repeats a POST, so no code of ours runs before the queue: API Gateway itself sends
+    the body to SQS. A message that can never be stored goes to ``dead_letters`` with the reason.
+    Any other failure is tried again.
 
     :param table: The table of :class:`TranscriptStore`.
     :param secret_in: Whether ASAPP sends the secret in a ``header`` (the default) or in the
         ``query`` string.
-    :param secret_name: What the header or parameter is called. Default: ``x-webhook-secret``.
-    :param throttle_rate_per_second: Requests a second that are let through. Default: 100; ASAPP
-        reckons with about 8 for 50 calls at a time.
-    :param throttle_burst: Requests that are let through at once. Default: 200.
-    :param allowed_cidrs: The networks that may call. Default: all; the secret decides.
+    :param secret_name: The name of that header or parameter. Default: ``x-webhook-secret``.
+    :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: 100; ASAPP
+        sends about 8 for 50 calls at a time.
+    :param throttle_burst: Requests that API Gateway accepts at once. Default: 200.
+    :param allowed_cidrs: The networks that may call. Default: every one that has the secret.
     :param api_gateway_log_role: ``adopt`` (the default): this account and region already let API
-        Gateway write logs. ``manage``: the stack sets that account-wide role, and leaves it.
-    :param domain: A domain name of API Gateway, with which ``url`` begins then, for instance to ask
-        for ASAPP's client certificate; API Gateway's own name is closed. Default: that own name.
-    :param base_path: What of the domain is ours. Default: all of it.
-    :param secret: What ASAPP must present. Default: a random one, made in the account.
-    :param queue: Between API Gateway and the consumer. One that is given has its own visibility
-        timeout, over two minutes, and its own dead letters. Default: made here.
-    :param dead_letters: Where what can never be stored goes. Default: a queue of its own.
+        Gateway write logs. ``manage``: the stack sets that account-wide role, and keeps it on
+        delete.
+    :param domain: A domain name of API Gateway for the webhook, for instance one that asks for
+        ASAPP's client certificate; API Gateway's own name is then disabled. Default: API Gateway's
+        own name.
+    :param base_path: The path of the domain under which the webhook is. Default: the whole domain.
+    :param secret: The secret that ASAPP must present. Default: a random one, made in the account.
+    :param queue: The queue between API Gateway and the function. If you give one, it needs a
+        visibility timeout over two minutes and dead letters of its own. Default: made here.
+    :param dead_letters: The queue for messages that can never be stored. Default: made here.
     :param key: Encrypts the secret and the queues that are made here. Default: AWS's own keys.
     :param transcript_retention_days: Days until an utterance leaves the table. Default: 30.
-    :param retention: How long logs and stored data are kept. Default: logs for 30 days, and all
+    :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
     .. code-block:: python
@@ -58,10 +60,10 @@ class TranscriptWebhook(Construct):
     """
 
     api: WebhookApi
-    """Its ``url`` is where ASAPP posts."""
+    """ASAPP posts to its ``url``."""
     secret: secretsmanager.ISecret
-    """What ASAPP must present; made in the account and never in a template. To rotate it, put a new
-    version, give it to ASAPP, and put the next one only when ASAPP uses it."""
+    """The secret that ASAPP must present. Its value is in no template. To rotate it, put a new
+    version and give it to ASAPP. Put the next version only when ASAPP uses this one."""
     queue: sqs.IQueue
     dead_letters: sqs.IQueue
     store_transcript: lambda_.Function
