@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from sandbox.asapp.double import AsappDouble, Delivery
+from sandbox.connect.contact import Contact, lambda_event
 from sandbox.stacks.agent_event_reader import AgentEventReader
 from sandbox.stacks.deployment import Deployment, Say, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
@@ -159,7 +160,8 @@ class BusListener:
 
 
 def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> None:
-    """Have the emulator start its processes before anything is measured.
+    """Have the emulator start its processes before anything is measured: by utterances of no call,
+    and by starts and stops of a contact that has no audio.
 
     It starts one for each invocation under way, which imports boto3: on a busy machine that takes
     seconds. Two for the webhook's consumer are enough here; the emulator's default is five.
@@ -200,7 +202,12 @@ def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> No
     ids = {f"{_WARM_UP}/{item['item']}" for item in items}
     if len(ids) < 4 or not listener.hear(ids, _SECONDS_TO_WARM_UP):
         raise SandboxError("a posted utterance has not come to the event bus")
+    silent = lambda_event(Contact(_WARM_UP, deployment.settings.connect.instance_arn), {})
+    with ThreadPoolExecutor(4) as pool:
+        for name in ("StartStreaming", "StopStreaming"):
+            arn = deployment.function_arn(name)
+            list(pool.map(lambda _, arn=arn: deployment.invoke(arn, silent, 120), range(4)))
     table = deployment.emulator.client("dynamodb")
-    for item in items:
+    for item in deployment.conversation(_WARM_UP):
         key = {name: {"S": item[name]} for name in ("conversationId", "item")}
         table.delete_item(TableName=deployment.table_name, Key=key)
