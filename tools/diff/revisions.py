@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,20 +96,23 @@ def synthesise(asked: Mapping[Revision, list[str]], folder: Path) -> dict[Revisi
         for revision, names in asked.items()
         if names
     }
-    try:
-        for revision in reversed(running):  # what somebody is working on fails more often
-            error = running[revision].communicate()[1]
-            if running[revision].returncode:
-                said = error.replace(f"{revision.folder}{os.sep}", "").rstrip()
-                last = "\n".join(said.splitlines()[-_LAST_LINES:])
-                raise Failure(
-                    f"It is {revision.name} that does not synthesise:\n\n```\n{last}\n```"
-                )
-    finally:
-        for process in running.values():
-            process.kill()
-            process.wait()
+    with ThreadPoolExecutor(len(running)) as pool:
+        ends = {pool.submit(process.communicate): each for each, process in running.items()}
+        try:
+            for end in as_completed(ends):
+                revision = ends[end]
+                if running[revision].returncode:
+                    raise _failure(revision, end.result()[1])
+        finally:
+            for process in running.values():
+                process.kill()
     return out
+
+
+def _failure(revision: Revision, error: str) -> Failure:
+    said = error.replace(f"{revision.folder}{os.sep}", "").rstrip()
+    last = "\n".join(said.splitlines()[-_LAST_LINES:])
+    return Failure(f"It is {revision.name} that does not synthesise:\n\n```\n{last}\n```")
 
 
 def _surroundings(folder: Path) -> dict[str, str]:

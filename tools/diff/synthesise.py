@@ -12,24 +12,31 @@ import traceback
 from pathlib import Path
 
 
+def write_assemblies(out: str, names: list[str]) -> None:
+    """A cloud assembly for each environment, from the sources that come first on the path."""
+    from aws_cdk import App
+
+    from app import build
+
+    context = json.loads(Path("cdk.json").read_text(encoding="utf-8")).get("context", {})
+    # As the command line has it; except that a template is compared, whatever its merits.
+    context |= {f"aws:cdk:enable-{what}-metadata": True for what in ("path", "asset")}
+    context["@aws-cdk/core:validateAgainstDefaultRules"] = False
+    for name in names:
+        app = App(context=context, outdir=str(Path(out, Path(name).stem)))
+        build(app, name)
+        app.synth()
+
+
 def main() -> None:
     out, *names = sys.argv[1:]
     try:
-        from aws_cdk import App
-
-        from app import build
-
-        context = json.loads(Path("cdk.json").read_text(encoding="utf-8")).get("context", {})
-        # As the command line has it; except that a template is compared, whatever its merits.
-        context |= {f"aws:cdk:enable-{what}-metadata": True for what in ("path", "asset")}
-        context["@aws-cdk/core:validateAgainstDefaultRules"] = False
-        for name in names:
-            app = App(context=context, outdir=str(Path(out, Path(name).stem)))
-            build(app, name)
-            app.synth()
+        write_assemblies(out, names)
     except Exception as error:
         within = error.__traceback__
-        traceback.print_exception(error.with_traceback(within.tb_next if within else None))
+        for _ in range(2):  # neither this function nor the one above
+            within = within and within.tb_next
+        traceback.print_exception(error.with_traceback(within))
         sys.exit(1)
 
 

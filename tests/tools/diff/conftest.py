@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from tools.diff.__main__ import report
 from tools.diff.markdown import Report
-from tools.diff.revisions import Revision, synthesise
+from tools.diff.revisions import Revision
 
 from .prepared import CHANGES
 
@@ -22,6 +23,12 @@ ROOT = Path(__file__).parents[3]
 COPIED = ("app.py", "cdk.json", "requirements.txt", "infra", "lambdas", "tools")
 BY_COMMAND_LINE_ONLY = ("nothing", "syntax_error")
 LEFT_OUT = ("sandbox", "staging")  # two environments show what is alike, and are quicker
+TOUCHED = {
+    "setting_changed": ["prod"],
+    "log_retention_changed": ["prod"],
+    "environment_added": ["qa"],
+}
+"""The environments whose templates a change can alter; of the others, all."""
 PLACE = "aws://111122223333/eu-central-1"
 
 Json = dict[str, Any]
@@ -49,7 +56,10 @@ def commit(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Report]:
-    """What is said of each prepared change that synthesises; the base is synthesised once."""
+    """What is said of each prepared change that synthesises.
+
+    One process makes all that differs; an environment that a change does not touch is the base's.
+    """
     folder = tmp_path_factory.mktemp("prepared")
     names = ["base", *(name for name in CHANGES if name not in BY_COMMAND_LINE_ONLY)]
     revisions = {name: Revision(name, copy_of_repository(folder / name)) for name in names}
@@ -59,12 +69,22 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Report]:
         if file.stem in LEFT_OUT:
             file.unlink()
     asked = {each: each.environments(None) for each in revisions.values()}
-
-    def synthesised(revision: Revision) -> Path:
-        return synthesise({revision: asked[revision]}, folder / f"{revision.name}.out")[revision]
-
-    with ThreadPoolExecutor(2) as pool:
-        out = dict(zip(asked, pool.map(synthesised, asked), strict=True))
+    out = {each: folder / f"{name}.out" for name, each in revisions.items()}
+    wanted = []
+    for name, revision in revisions.items():
+        touched = TOUCHED.get(name, asked[revision])
+        wanted.append((str(revision.folder), str(out[revision]), touched))
+        out[revision].mkdir()
+        for other in set(asked[revision]) - set(touched):
+            (out[revision] / other).symlink_to(folder / "base.out" / other)
+    done = subprocess.run(
+        [sys.executable, "-P", Path(__file__).with_name("many_revisions.py")],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        input=json.dumps(wanted),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
     return {name: report(revisions["base"], revisions[name], asked, out) for name in names[1:]}
 
 

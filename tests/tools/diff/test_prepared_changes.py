@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -152,8 +153,7 @@ class Repository:
     """A copy of this one, committed, in which the command runs as ``make diff`` runs it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = copy_of_repository(folder)
-        commit(self.folder)
+        self.folder = folder
 
     def diff(self, *arguments: str) -> tuple[int, str]:
         """:returns: The exit code and what is printed; nothing else is written anywhere."""
@@ -169,9 +169,16 @@ class Repository:
         return done.returncode, done.stdout
 
 
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy_of_repository(tmp_path_factory.mktemp("committed") / "repository")
+    commit(folder)
+    return folder
+
+
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path / "repository")
+def repository(committed: Path, tmp_path: Path) -> Repository:
+    return Repository(copytree(committed, tmp_path / "repository"))
 
 
 def test_a_comment_in_a_file_changes_nothing(repository: Repository) -> None:
