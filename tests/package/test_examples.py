@@ -29,9 +29,9 @@ def outcome(folder: Path) -> dict[str, bytes]:
 
 @each_example
 def test_an_example_becomes_from_the_wheel_what_it_becomes_from_the_checkout(
-    name: str, installed: Callable[[str], Path], checkout: Callable[[str], Assembly]
+    name: str, installed: Path, checkout: Callable[[str], Assembly]
 ) -> None:
-    from_wheel, from_checkout = outcome(installed(name)), outcome(checkout(name).folder)
+    from_wheel, from_checkout = outcome(installed / name), outcome(checkout(name).folder)
     assert from_wheel.keys() == from_checkout.keys()
     assert from_wheel == from_checkout
     assert any(file.endswith(".template.json") for file in from_wheel)
