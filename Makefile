@@ -40,7 +40,7 @@ $(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed
 	@exec .venv/bin/python -m sandbox --make-target '$@'
 
 test: check ## Lint, type-check, and run every test
-	@.venv/bin/pytest --numprocesses 2 --dist loadgroup
+	@.venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test-scale: .venv/.installed node_modules/.installed .sandbox/.installed ## Run the tests of scale and the long random ones, which make test leaves out
 	@.venv/bin/pytest tests/scale

@@ -1,8 +1,9 @@
-"""How the tests are spread over processes: ``make test`` has two."""
+"""How the tests are spread over the processes of ``make test``."""
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,34 @@ os.environ |= {
 }
 
 HERE = Path(__file__).parent
-FIRST = ("sandbox", "unit")
-"""The folders that take longest, because they wait: others use the processors meanwhile."""
+SHARED = {
+    "sandbox": "the emulator",
+    "assembly_of": "the environments",
+    "team": "the examples",
+    "checkout": "the examples",
+}
+"""Fixtures that take long to make: the files that use one stay in one process."""
+FIRST = (
+    *dict.fromkeys(SHARED.values()),
+    "tools/diff/test_prepared_changes.py",
+    "package/test_reference.py",
+)
+"""What takes longest, so that both processes end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A folder of tests stays in one process: it shares a synth, an emulator or a server."""
+    """A file is the unit; files that share what takes long to make are one unit."""
+    fixtures: dict[Path, set[str]] = defaultdict(set)
+    for item in items:
+        fixtures[item.path] |= set(getattr(item, "fixturenames", ()))
 
-    def folder(item: pytest.Item) -> str:
-        return item.path.relative_to(HERE).parts[0]
+    def unit(item: pytest.Item) -> str:
+        used = (name for fixture, name in SHARED.items() if fixture in fixtures[item.path])
+        return next(used, item.path.relative_to(HERE).as_posix())
+
+    def rank(item: pytest.Item) -> int:
+        return FIRST.index(unit(item)) if unit(item) in FIRST else len(FIRST)
 
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(folder(item)))
-    items.sort(key=lambda item: folder(item) not in FIRST)
+        item.add_marker(pytest.mark.xdist_group(unit(item)))
+    items.sort(key=rank)
