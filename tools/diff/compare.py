@@ -22,7 +22,7 @@ from tools.diff.findings import (
 from tools.diff.flow_changes import FLOWS, flow_changes
 from tools.diff.function_code import changed_files
 from tools.diff.pairing import pairs, shape
-from tools.diff.permissions import SAID_HERE, SAYS_IT_ALL, changes, of_environment, policy_in, rows
+from tools.diff.permissions import SAID_HERE, SAYS_IT_ALL, changes, of_environment, rows
 from tools.diff.replacement import (
     ROUTINE,
     Reasons,
@@ -34,6 +34,7 @@ from tools.diff.replacement import (
 )
 from tools.diff.settings import setting_changes
 from tools.diff.values import both, code, differences, short
+from tools.policies import policy_in
 
 _RETENTIONS = frozenset(
     {
@@ -229,7 +230,7 @@ class _Comparison:
         return {
             key: value
             for key, value in resource.properties.items()
-            if key not in SAID_HERE and policy_in(environment, value) is None
+            if key not in SAID_HERE and policy_in(value, environment.text) is None
         }
 
     def property(

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tools.policies import Statement, listed, statements
+
 Json = dict[str, Any]
 
 DRAWN = {
@@ -64,7 +66,6 @@ NOT_DRAWN = {
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
 }
-RESOURCE_POLICIES = {"AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"}
 SERVICES = {
     "dynamodb": "table",
     "events": "event bus",
@@ -82,6 +83,7 @@ SERVICES = {
 
 
 _OPERATORS = {
+    "": "is",
     "ArnEquals": "is",
     "ArnLike": "is like",
     "Bool": "is",
@@ -318,56 +320,32 @@ class Created:
     def _permissions(self) -> Iterator[Permission]:
         for id, resource in self._inside.items():
             kind, properties = resource["Type"], resource.get("Properties", {})
-            if kind == "AWS::IAM::Policy":
-                for role in properties["Roles"]:
-                    who = self._shown(role)
-                    yield from self._statements(properties["PolicyDocument"], who)
-            elif kind in RESOURCE_POLICIES:
-                yield from self._statements(properties["PolicyDocument"])
-            elif kind == "AWS::IAM::Role":
-                yield from self._of_role(id, properties)
-            elif kind == "AWS::Lambda::Permission":
-                on = self._shown(properties["FunctionName"])
-                when = tuple(
-                    f"{key} is {self._shown(properties[key])}"
-                    for key in ("SourceArn", "SourceAccount")
-                    if key in properties
-                )
-                yield Permission(properties["Principal"], (properties["Action"],), (on,), when)
-            elif kind == "AWS::ApiGateway::RestApi" and "Policy" in properties:
-                yield from self._statements(properties["Policy"])
+            for managed in properties.get("ManagedPolicyArns", ()):
+                all_of = f"all of {self._shown(managed)}"
+                yield Permission(self._shown({"Ref": id}), (all_of,), ("*",))
+            for statement in statements(kind, properties, self._shown):
+                # The trust of a role goes with what runs as it.
+                trust = kind == "AWS::IAM::Role" and bool(statement.principals)
+                if not trust or self._owner(id) == id:
+                    yield from self._statement(id, statement)
 
-    def _of_role(self, id: str, properties: Json) -> Iterator[Permission]:
-        for policy in properties.get("Policies", ()):
-            yield from self._statements(policy["PolicyDocument"], self._shown({"Ref": id}))
-        for managed in properties.get("ManagedPolicyArns", ()):
-            yield Permission(self._shown({"Ref": id}), (f"all of {self._shown(managed)}",), ("*",))
-        trust = properties["AssumeRolePolicyDocument"]
-        if self._owner(id) == id:
-            for statement in trust["Statement"]:
-                yield from self._statements({"Statement": [statement | {"Resource": {"Ref": id}}]})
+    def _statement(self, id: str, statement: Statement) -> Iterator[Permission]:
+        def texts(key: str, values: list[Any]) -> Iterator[str]:
+            but = "all but " if key in statement.negated else ""
+            return (f"{but}{self._shown(each)}" for each in values)
 
-    def _statements(self, document: Json, who: str | None = None) -> Iterator[Permission]:
-        for statement in document["Statement"]:
-            principals = [
-                self._shown(each)
-                for given in [statement.get("Principal", {})]
-                for value in ([given] if isinstance(given, str) else given.values())
-                for each in (value if isinstance(value, list) else [value])
-            ]
-            when = tuple(
-                f"{key} {_OPERATORS.get(operator, operator)} {self._shown(value)}"
-                for operator, tests in statement.get("Condition", {}).items()
-                for key, value in tests.items()
+        when = tuple(
+            f"{key} {_OPERATORS.get(operator, operator)} {self._shown(values)}"
+            for operator, key, values in statement.conditions
+        )
+        for each in texts("Principal", statement.principals or statement.holders or [{"Ref": id}]):
+            yield Permission(
+                "anyone" if each == "*" else each,
+                tuple(texts("Action", statement.actions)),
+                tuple(dict.fromkeys(texts("Resource", statement.resources or [{"Ref": id}]))),
+                when,
+                denied=statement.denied,
             )
-            for each in [who] if who else principals:
-                yield Permission(
-                    "anyone" if each == "*" else each,
-                    tuple(_listed(statement["Action"])),
-                    tuple(dict.fromkeys(map(self._shown, _listed(statement["Resource"])))),
-                    when,
-                    denied=statement["Effect"] == "Deny",
-                )
 
     def _shown(self, value: Any) -> str:
         """A value of a template for a reader: construct ids in place of references."""
@@ -397,10 +375,6 @@ def _path(resource: Json) -> str:
     return str(resource.get("Metadata", {}).get("aws:cdk:path", ""))
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
 def _ids(value: Any) -> Iterator[str]:
     """The logical ids that a value refers to."""
     match value:
@@ -422,7 +396,7 @@ def _principals(document: Json, kind: str) -> list[Any]:
     return [
         principal
         for statement in document.get("Statement", ())
-        for principal in _listed(statement.get("Principal", {}).get(kind, []))
+        for principal in listed(statement.get("Principal", {}).get(kind, []))
     ]
 
 
