@@ -16,8 +16,8 @@ from constructs import Construct
 import connect_autotranscribe
 import connect_flows
 from tests.infra.conftest import ROOT
-from tools.reference.__main__ import call_in, docstring, example_of, find
 from tools.reference.created import Created, Json, Link, Permission, Thing
+from tools.reference.examples import call_in, docstring, example_of, find
 from tools.reference.picture import draw
 
 CONSTRUCTS = [

@@ -10,6 +10,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from tools.diff.assembly import Environment, Json, Resource, Stack, references
+from tools.diff.changes.flows import FLOWS, flow_changes
+from tools.diff.changes.functions import changed_files
+from tools.diff.changes.pairing import pairs, shape
+from tools.diff.changes.permissions import SAID_HERE, SAYS_IT_ALL, changes, of_environment, rows
+from tools.diff.changes.replacement import (
+    ROUTINE,
+    Reasons,
+    holds,
+    replacements,
+    stays_when_removed,
+    stays_when_replaced,
+    trusts,
+)
+from tools.diff.changes.settings import setting_changes
 from tools.diff.findings import (
     CodeChange,
     Danger,
@@ -19,20 +33,6 @@ from tools.diff.findings import (
     PropertyChange,
     ResourceChange,
 )
-from tools.diff.flow_changes import FLOWS, flow_changes
-from tools.diff.function_code import changed_files
-from tools.diff.pairing import pairs, shape
-from tools.diff.permissions import SAID_HERE, SAYS_IT_ALL, changes, of_environment, rows
-from tools.diff.replacement import (
-    ROUTINE,
-    Reasons,
-    holds,
-    replacements,
-    stays_when_removed,
-    stays_when_replaced,
-    trusts,
-)
-from tools.diff.settings import setting_changes
 from tools.diff.values import both, code, differences, short
 from tools.policies import policy_in
 

@@ -1,4 +1,4 @@
-"""How Sphinx makes the reference. ``build.py`` writes its pages and calls it."""
+"""How Sphinx makes the reference. ``__main__.py`` writes its pages and calls it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import stringify_annotation
 
 import connect_autotranscribe
-from tools.reference.__main__ import constructs, parts
+from tools.reference.examples import constructs, parts
 
 project = "connect-autotranscribe"
 extensions = ["myst_parser", "sphinx.ext.autodoc"]

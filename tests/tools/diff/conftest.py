@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tools.diff.__main__ import report
 from tools.diff.markdown import Report
+from tools.diff.report import report
 from tools.diff.revisions import Revision
 
 from .prepared import CHANGES

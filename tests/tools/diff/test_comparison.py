@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tools.diff import revisions
-from tools.diff.__main__ import exit_code
 from tools.diff.markdown import LONGEST, Report
+from tools.diff.report import exit_code
 
 from .conftest import Compare, Json, commit, stack
 

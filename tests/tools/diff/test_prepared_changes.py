@@ -11,8 +11,8 @@ from shutil import copytree
 
 import pytest
 
-from tools.diff.__main__ import exit_code
 from tools.diff.markdown import Report
+from tools.diff.report import exit_code
 
 from .conftest import ROOT, commit, copy_of_repository
 from .prepared import CHANGES

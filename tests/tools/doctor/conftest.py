@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from connect_autotranscribe.settings import Settings
-from tools.doctor.__main__ import report
 from tools.doctor.aws import Aws
 from tools.doctor.plan import Plan
+from tools.doctor.report import report
 
 from .fake_aws import ACCOUNT, API_ID, API_SECRET, INSTANCE, REGION, SECRET, Account, FakeAws
 from .fake_aws import running as running_fake

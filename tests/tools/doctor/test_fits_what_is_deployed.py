@@ -15,11 +15,11 @@ from connect_autotranscribe.settings import Settings
 from shared import secrets
 from shared.asapp_requests import BadCredentials
 from shared.runtime import Deadline
-from tools.doctor.account import BOOTSTRAP_VERSION
-from tools.doctor.asapp_secret import fault
 from tools.doctor.aws import Aws
+from tools.doctor.checks.account import BOOTSTRAP_VERSION
+from tools.doctor.checks.asapp_secret import fault
+from tools.doctor.checks.quotas import ASSOCIATIONS
 from tools.doctor.plan import Plan
-from tools.doctor.quotas import ASSOCIATIONS
 
 
 class Deployed:

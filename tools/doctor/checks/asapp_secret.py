@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 import re
 
+from tools.doctor.checks.keys import customer_key
 from tools.doctor.findings import Findings, problem, warning, well
-from tools.doctor.keys import customer_key
 from tools.doctor.plan import Plan
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")  # as in lambdas/shared/secrets.py

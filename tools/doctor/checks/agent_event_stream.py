@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tools.doctor.checks.keys import customer_key
+from tools.doctor.checks.storage import managed, storage
 from tools.doctor.findings import Findings, problem, warning, well
-from tools.doctor.keys import customer_key
 from tools.doctor.plan import Plan
-from tools.doctor.storage import managed, storage
 
 _SILENCE = "Connect would publish nothing into it, and would not say so (docs/decisions/0010)"
 

@@ -6,10 +6,10 @@ import json
 import re
 from typing import Any
 
+from tools.doctor.checks.keys import customer_key
+from tools.doctor.checks.storage import managed, storage
 from tools.doctor.findings import Findings, problem, warning, well
-from tools.doctor.keys import customer_key
 from tools.doctor.plan import Plan
-from tools.doctor.storage import managed, storage
 
 
 def live_media_streaming(plan: Plan) -> Findings:

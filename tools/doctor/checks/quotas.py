@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import NamedTuple
 
+from tools.doctor.checks.instance import NO_INSTANCE
 from tools.doctor.findings import Finding, Findings, NotSeen, problem, well
-from tools.doctor.instance import NO_INSTANCE
 from tools.doctor.plan import Plan
 
 ASSOCIATIONS = 2

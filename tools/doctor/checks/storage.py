@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from tools.doctor.checks.instance import NO_INSTANCE
 from tools.doctor.findings import Finding, NotSeen, problem, well
-from tools.doctor.instance import NO_INSTANCE
 from tools.doctor.plan import Plan
 
 
