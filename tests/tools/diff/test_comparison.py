@@ -135,6 +135,29 @@ def test_who_names_what_is_replaced_where_it_cannot_change_is_replaced_too(
     assert "`Alarm`" not in text, "it only follows"
 
 
+@pytest.mark.parametrize(
+    ("queue", "said"),
+    [
+        ("one", "is perhaps **replaced**: `KeySchema` cannot always change in place."),
+        ("two", "is **replaced**: `TableName` cannot change in place, and names what is replaced."),
+    ],
+)
+def test_a_sure_replacement_is_not_called_perhaps_for_a_reason_that_was_seen_first(
+    compare: Compare, queue: str, said: str
+) -> None:
+    def resources(key: str, queue: str) -> Json:
+        name = {"Fn::GetAtt": ["Queue", "QueueName"]}
+        keys = [{"AttributeName": key, "KeyType": "HASH"}]
+        return stack(
+            Table=changed(TABLE, TableName=name, KeySchema=keys),
+            Queue={"Type": "AWS::SQS::Queue", "Properties": {"QueueName": queue}},
+        )
+
+    report = compare({"a": resources("id", "one")}, {"a": resources("name", queue)})
+    (table,) = (line for line in first(report) if line.startswith("- `Table`"))
+    assert said in table
+
+
 def test_the_end_of_a_partners_access_is_said_first(compare: Compare) -> None:
     output = {"Description": "Give it to ASAPP", "Value": {"Fn::GetAtt": ["Role", "Arn"]}}
     before = stack(Role=ROLE) | {"Outputs": {"RoleArn": output}}
