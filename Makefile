@@ -88,8 +88,8 @@ lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hash
 contract: .venv/.installed ## Accept changed construct ids and outputs, once CHANGELOG.md names them
 	@.venv/bin/python -m tests.package.contract
 
-benchmark: .venv/.installed ## Measure what has a budget, beside a boto3 peer and an empty app
-	@.venv/bin/python -m tools.benchmark
+benchmark: .venv/.installed ## Measure what has a budget, beside a boto3 peer and an empty app; QUICK=1 only sees that it runs
+	@.venv/bin/python -m tools.benchmark $(if $(QUICK),--quick)
 
 clean: ## Remove what make installed and wrote
 	@rm -rf .venv .sandbox node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

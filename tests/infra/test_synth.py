@@ -18,7 +18,7 @@ from .conftest import ROOT, Assembly
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 NO_NETWORK = ["unshare", "--net", "--"]
-TIME_LIMIT_SECONDS = 120
+TIME_LIMIT_SECONDS = 600
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""In a fresh process: the export of a day whose one file has 1 GiB.
+"""In a fresh process: the export of a day whose one file is large.
 
 Prints the seconds, the most memory that the process has ever had, and the bytes, as JSON.
 """

@@ -1,7 +1,8 @@
 """AWS and ASAPP as canned answers on local ports, in a process of their own.
 
-``python -m tools.benchmark.servers FOLDER`` writes the certificate to trust to
-``FOLDER/trust.pem``, prints the addresses as JSON, and serves until it is ended.
+``python -m tools.benchmark.servers FOLDER BYTES`` writes the certificate to trust to
+``FOLDER/trust.pem``, prints the addresses as JSON, and serves until it is ended. The export's file
+has so many bytes, a power of two.
 What AWS and ASAPP were asked is remembered; :func:`take_requests` reads it and forgets it.
 """
 
@@ -115,7 +116,6 @@ class Asapp(_Handler):
             self.reply(401, {"error": {"code": "401-01"}})
 
 
-FEED_FILE_BYTES = 1024**3
 _LINE = b'{"utterance": "I need help upgrading my streaming package", "number": %07d}\n'
 _LINES = b"".join(_LINE % number for number in range(100_000))
 
@@ -140,8 +140,9 @@ def _of_chunks(body: BufferedIOBase) -> bytes:
 
 
 class Feed(_Handler):
-    """ASAPP's File Exporter: each day has one file of utterances, of 1 GiB, and none that says who
-    spoke."""
+    """ASAPP's File Exporter: each day has one file of utterances, and none that says who spoke."""
+
+    file_bytes: ClassVar[int]
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -152,9 +153,9 @@ class Feed(_Handler):
 
     def do_GET(self) -> None:
         self.send_response(200)
-        self.send_header("Content-Length", str(FEED_FILE_BYTES))
+        self.send_header("Content-Length", str(self.file_bytes))
         self.end_headers()
-        for piece in _of_the_file(0, FEED_FILE_BYTES):
+        for piece in _of_the_file(0, self.file_bytes):
             self.wfile.write(piece)
 
 
@@ -200,7 +201,7 @@ class S3(_Handler):
             self.answer("")
             return
         number = int(query["partNumber"][0])
-        start = (number - 1) * len(content)  # 1 GiB divides into equal parts
+        start = (number - 1) * len(content)  # the file divides into equal parts
         came = memoryview(content)
         for piece in _of_the_file(start, start + len(content)):
             if came[: len(piece)] != piece:
@@ -258,6 +259,7 @@ def _serve(handler: type[_Handler], tls: ssl.SSLContext | None = None) -> str:
 
 if __name__ == "__main__":
     tls = _tls(Path(sys.argv[1]))
+    Feed.file_bytes = int(sys.argv[2])
     addresses = {
         "aws": _serve(Aws),
         "asapp": _serve(Asapp, tls),

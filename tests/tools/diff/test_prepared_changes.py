@@ -163,7 +163,7 @@ class Repository:
             env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PYTHONPATH": "lambdas"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         assert done.stderr == ""
         return done.returncode, done.stdout

@@ -14,7 +14,7 @@ from .conftest import Run
 from .fake_aws import Account, Refusal
 
 ROOT = Path(__file__).parents[3]
-TIME_LIMIT_SECONDS = 120
+TIME_LIMIT_SECONDS = 600
 
 Command = Callable[..., Run]
 
