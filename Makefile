@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check synth doctor diff deploy destroy named flows wheel docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy destroy named flows wheel docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
@@ -39,16 +39,18 @@ $(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed
 $(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed
 	@exec .venv/bin/python -m sandbox --make-target '$@'
 
-test: check ## Lint, type-check, and run every test
+test: lint .sandbox/.installed node_modules/.installed ## Lint, and run every test; one of them checks the types
 	@.venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test-scale: .venv/.installed node_modules/.installed .sandbox/.installed ## Run the tests of scale and the long random ones, which make test leaves out
 	@.venv/bin/pytest tests/scale
 
-check: .venv/.installed node_modules/.installed .sandbox/.installed
+check: lint ## Lint and check the types, without a test
+	@.venv/bin/mypy
+
+lint: .venv/.installed
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
-	@.venv/bin/mypy
 	@.venv/bin/zizmor --offline --quiet --no-progress --min-severity medium .github/workflows
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 

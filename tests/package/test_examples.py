@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.infra.conftest import ROOT, Assembly
+from tests.infra.conftest import Assembly
 from tests.infra.test_synth import can_unshare
 
-from .conftest import CONSTRUCTS, NAMES, Team, all_constructs
+from .conftest import NAMES, Team, all_constructs
 
 each_example = pytest.mark.parametrize("name", NAMES)
 
@@ -65,36 +62,3 @@ def test_the_examples_are_synthesised_where_there_is_no_network(team: Team) -> N
     probe = "import socket; socket.create_connection(('192.0.2.1', 80))"
     done = team.run("-c", probe, without_network=True)
     assert done.stderr.endswith("Network is unreachable\n")
-
-
-def mypy(team: Team, *files: Path) -> subprocess.CompletedProcess[str]:
-    """It looks only at what the team has; what it knows of aws_cdk already saves a minute."""
-    options: list[str | Path] = [
-        "--strict",
-        "--python-executable",
-        team.python,
-        "--config-file",
-        os.devnull,
-    ]
-    options += ["--cache-dir", ROOT / ".mypy_cache"]
-    return subprocess.run(
-        [sys.executable, "-m", "mypy", *options, *files],
-        cwd=team.folder,
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_the_examples_pass_mypy_strict_against_the_wheel(team: Team) -> None:
-    files = [*team.folder.glob("*.py"), *team.folder.glob("constructs/*.py")]
-    done = mypy(team, *files)
-    assert done.stdout == f"Success: no issues found in {len(NAMES + CONSTRUCTS)} source files\n"
-
-
-def test_mypy_sees_a_wrong_argument(team: Team, tmp_path: Path) -> None:
-    text = (team.folder / "access_role.py").read_text()
-    assert 'stream_prefix="acme"' in text
-    wrong = tmp_path / "wrong.py"
-    wrong.write_text(text.replace('stream_prefix="acme"', "stream_prefix=1"))
-    done = mypy(team, wrong)
-    assert 'Argument "stream_prefix" to "KinesisVideoReadRole" has incompatible type' in done.stdout

@@ -1,0 +1,106 @@
+"""What make says and does where nothing is deployed; ``.ci/run`` runs its long targets."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+TARGETS = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
+BY_HAND = {"sandbox", "doctor", "deploy", "destroy", "lock", "test-scale", "clean", "check"}
+"""What CI cannot run in a short form: it runs until it is stopped, reaches AWS or a package
+registry, takes long, or is tested here."""
+STEPS_OF_OTHERS = {"named", "lint"}
+
+
+def make(*arguments: str, folder: Path = ROOT, **environment: str) -> tuple[int, str]:
+    """:returns: Exit code, and what a person sees."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME")}
+    done = subprocess.run(
+        ["make", *arguments],
+        cwd=folder,
+        env=kept | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    return done.returncode, done.stdout
+
+
+def test_help_is_the_default_and_lists_every_target() -> None:
+    code, said = make()
+    assert code == 0
+    listed = [line.split()[0] for line in said.splitlines()]
+    assert sorted(listed) == sorted(set(TARGETS) - STEPS_OF_OTHERS)
+    assert make("help") == (0, said)
+
+
+def test_ci_runs_every_target_or_there_is_a_reason_not_to() -> None:
+    commands = re.findall(r"^ *make (.*)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+    run = {word for command in commands for word in command.split() if word in TARGETS}
+    assert run | BY_HAND | STEPS_OF_OTHERS == set(TARGETS)
+    assert run & BY_HAND == set()
+
+
+@pytest.mark.parametrize("target", ["doctor", "deploy", "destroy"])
+def test_what_reaches_an_account_wants_the_environments_name(target: str) -> None:
+    code, said = make(target)
+    assert code == 2
+    assert said.splitlines()[0] == "Say which environment: add ENV=dev, for instance"
+
+
+def test_the_doctor_says_what_to_do_where_there_are_no_credentials(tmp_path: Path) -> None:
+    code, said = make(
+        "doctor",
+        "ENV=dev",
+        HOME=str(tmp_path),
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+    assert code == 2
+    assert "credentials: cannot be looked at" in said
+    assert "set AWS_PROFILE" in said
+    assert "Traceback" not in said
+
+
+def test_clean_removes_what_make_wrote_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in (".venv", ".sandbox", "node_modules", "cdk.out", "dist", ".mypy_cache", "infra"):
+        (tmp_path / name).mkdir()
+    assert make("clean", folder=tmp_path) == (0, "")
+    assert {each.name for each in tmp_path.iterdir()} == {"Makefile", "infra"}
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("python3", "This needs python3 3.11 or newer, with its venv module."),
+        (
+            "node",
+            "This needs Node.js 22 or newer, with npm (20 works, with a warning).",
+        ),
+    ],
+)
+def test_what_is_missing_on_the_machine_is_said_before_anything_is_installed(
+    tmp_path: Path, missing: str, said: str
+) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("python3", "node"):
+        stub = programs / name
+        stub.write_text(f"#!/bin/sh\nexit {int(name == missing)}\n")
+        stub.chmod(0o755)
+    code, printed = make(
+        ".venv/.installed", folder=tmp_path, PATH=f"{programs}{os.pathsep}{os.environ['PATH']}"
+    )
+    assert code == 2
+    assert printed.splitlines()[0] == said
+    assert not (tmp_path / ".venv").exists()
