@@ -21,9 +21,10 @@ STEPS_OF_OTHERS = {"named", "lint"}
 
 def make(*arguments: str, folder: Path = ROOT, **environment: str) -> tuple[int, str]:
     """:returns: Exit code, and what a person sees."""
+    running = ["--assume-old=.venv/.installed"] if folder == ROOT else []  # it runs this test
     kept = {name: os.environ[name] for name in ("PATH", "HOME")}
     done = subprocess.run(
-        ["make", *arguments],
+        ["make", *running, *arguments],
         cwd=folder,
         env=kept | environment,
         stdout=subprocess.PIPE,
@@ -98,9 +99,7 @@ def test_what_is_missing_on_the_machine_is_said_before_anything_is_installed(
         stub = programs / name
         stub.write_text(f"#!/bin/sh\nexit {int(name == missing)}\n")
         stub.chmod(0o755)
-    code, printed = make(
-        ".venv/.installed", folder=tmp_path, PATH=f"{programs}{os.pathsep}{os.environ['PATH']}"
-    )
+    code, printed = make("wheel", folder=tmp_path, PATH=f"{programs}:{os.environ['PATH']}")
     assert code == 2
     assert printed.splitlines()[0] == said
     assert not (tmp_path / ".venv").exists()
