@@ -31,7 +31,7 @@ class Statement:
 
     :param principals: Whom it names. Empty in the policy of an identity.
     :param holders: What the policy is attached to, if the resource says so.
-    :param resources: Empty where it is about the resource that has the policy.
+    :param resources: Empty if it is about the resource that has the policy.
     :param conditions: Operator, key and values; a Lambda permission has no operators.
     :param negated: Which of ``Principal``, ``Action`` and ``Resource`` mean all but those.
     """

@@ -135,13 +135,13 @@ def one_example(name: str, folder: Path) -> Assembly:
 
 
 def all_constructs(folder: Path) -> Assembly:
-    """The small examples, a construct each, likewise, in one app."""
+    """The small examples, one for each construct, in one app."""
 
     def build(app: App) -> None:
         for name in CONSTRUCTS:
             import_module(f"examples.constructs.{name}").build(app)
 
-    with chdir(EXAMPLES / "constructs"):  # where one of them reads a flow
+    with chdir(EXAMPLES / "constructs"):  # one of them reads a flow from there
         return synthesise(folder, build)
 
 

@@ -1,7 +1,7 @@
 """The ids and outputs that teams rely on: ``contract.json`` has those of every example.
 
 A construct's path decides its logical id, so a path that changes is a resource that CloudFormation
-deletes and makes anew. ``python -m tests.package.contract`` accepts what has changed, once the
+deletes and creates again. ``python -m tests.package.contract`` accepts what has changed, once the
 changelog names it.
 """
 
@@ -89,7 +89,7 @@ def unnamed(names: Mapping[str, str], changelog: str) -> list[str]:
 
 
 def main() -> None:
-    """Write the contract anew, if the changelog names all that changed."""
+    """Write the contract, if the changelog names all that changed."""
     with TemporaryDirectory() as scratch:
         now = dict(of_assembly("constructs", all_constructs(Path(scratch) / "constructs")))
         for name in NAMES:

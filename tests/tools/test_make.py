@@ -1,4 +1,4 @@
-"""What make says and does where nothing is deployed; ``.ci/run`` runs its long targets."""
+"""What make says and does with nothing deployed; ``.ci/run`` runs its long targets."""
 
 from __future__ import annotations
 

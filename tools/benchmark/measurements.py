@@ -40,8 +40,8 @@ class Rounds:
 class Row:
     """One line of the table.
 
-    :param ratio: Ours to the other; where the budget is a difference, that.
-    :param met: None where there is no budget.
+    :param ratio: Ours divided by the other; the difference if the budget is one.
+    :param met: None if there is no budget.
     """
 
     what: str
@@ -238,7 +238,7 @@ def run(arguments: list[str], environment: Mapping[str, str], seconds: float = 6
     """Run Python in a process of its own.
 
     :param seconds: The longest that it may take.
-    :returns: What it printed, read as JSON; None where it printed nothing.
+    :returns: What it printed, read as JSON; None if it printed nothing.
     """
     done = subprocess.run(
         [sys.executable, *arguments],

@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--fail-on",
         choices=("change", "replacement"),
         default="change",
-        help="what to exit with 1 for: any change (the default), or only where something is or may "
-        "be replaced, or what holds data is removed",
+        help="what to exit with 1 for: any change (the default), or only if something is or may "
+        "be replaced, or if a resource that holds data is removed",
     )
     given = parser.parse_args(arguments)
     try:

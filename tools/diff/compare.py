@@ -195,7 +195,7 @@ class _Comparison:
         yield Danger(old.stack, text, int(bool(held and stays and not trusted)), True)
 
     def change(self, old: Resource, new: Resource) -> Iterator[Finding]:
-        """What becomes of a resource that keeps its id."""
+        """How a resource that keeps its id changes."""
         if old.body == new.body:
             return
         found: list[Finding] = []
@@ -247,7 +247,7 @@ class _Comparison:
 
 
 def _around(resource: Resource) -> Json:
-    """What is said of a resource beside its properties, such as what becomes of it."""
+    """A resource without its properties, for instance its deletion policy."""
     return {key: each for key, each in resource.body.items() if key not in ("Properties", "Type")}
 
 
@@ -290,7 +290,7 @@ def _deployed(stacks: list[Stack]) -> str:
 
 
 def _is_outside(permission: Permission) -> bool:
-    """Whether it lets in somebody whom none of the stacks made."""
+    """Whether it lets in somebody from outside the stacks."""
     who = permission.who
     is_account = who == "anybody" or ":iam:" in who or who.isdigit()
     return permission.may == "may" and is_account

@@ -10,8 +10,8 @@ from typing import Literal
 class Danger:
     """What somebody must look at first, in Markdown.
 
-    :param stack: None where it is about the environment.
-    :param rank: 0 where something is deleted or the deploy refused, 1 for the rest.
+    :param stack: None if it is about the environment.
+    :param rank: 0 if something is deleted or the deploy is refused, else 1.
     :param is_replacement: Whether something gives way to another, or goes with what it holds.
     """
 
@@ -26,7 +26,7 @@ class Permission:
     """One action on one thing.
 
     :param may: "may" or "may not".
-    :param condition: Empty where there is none.
+    :param condition: Empty if there is none.
     """
 
     stack: str
@@ -82,7 +82,8 @@ class ResourceChange:
 @dataclass(frozen=True)
 class PropertyChange:
     """:param name: The resource, or the part of the stack.
-    :param old: None where it was not set; likewise `new`.
+    :param old: None if it was not set.
+    :param new: None if it is not set.
     """
 
     stack: str
@@ -95,7 +96,8 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class SettingChange:
-    """:param old: None where the file did not have it; likewise `new`."""
+    """:param old: None if the file did not have it.
+    :param new: None if the file does not have it."""
 
     key: str
     old: str | None

@@ -27,7 +27,8 @@ _CUT = "\n\n**Cut here**, as a comment holds no more: `make diff ENV=…` shows 
 
 @dataclass(frozen=True)
 class Report:
-    """:param base: What the base is called, in Markdown; likewise `head`.
+    """:param base: What the base is called, in Markdown.
+    :param head: What the other revision is called, in Markdown.
     :param stacks: Of each environment that both revisions have, in the order of deployment.
     :param findings: Of each of these environments.
     :param dangers: What is about an environment as a whole, or all of them.
@@ -187,7 +188,7 @@ def _resources(found: Sequence[Any]) -> Iterator[str]:
         "replaced": "**replaced**",
         "perhaps replaced": "**perhaps replaced**",
         "added": "**added**",
-        "renewed": "made anew, as at every change of theirs",
+        "renewed": "recreated, as after every change",
         "reworded": "worded otherwise, to the same effect",
     }
     for change, said in says.items():

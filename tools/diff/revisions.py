@@ -17,7 +17,7 @@ _LAST_LINES = 20
 
 
 class Failure(Exception):
-    """What keeps us from comparing, in words for whoever ran the command."""
+    """Why the revisions cannot be compared, as a message for the user."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Revision:
         return [wanted] if is_file or wanted in names else []
 
     def text(self, path: str) -> str:
-        """A file's, or none where there is no such file."""
+        """A file's text; empty if there is no such file."""
         file = self.folder / path
         return file.read_text(encoding="utf-8") if file.is_file() else ""
 

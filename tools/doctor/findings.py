@@ -14,7 +14,7 @@ class Finding:
     :param severity: "problem": the deployment would fail, or words would be lost, or nobody can
         tell; "warning": a person should look, nothing is surely wrong; "well".
     :param what: What is so. It follows the name of the check.
-    :param remedy: The setting to write or the command to run; "" where all is well.
+    :param remedy: The setting to write or the command to run; "" if all is well.
     """
 
     severity: Literal["problem", "warning", "well"]

@@ -23,7 +23,7 @@ DRAWN = {
     "AWS::Connect::ContactFlow": "flow",
     "AWS::Connect::ContactFlowModule": "flow module",
     "AWS::Connect::InstanceStorageConfig": "instance setting",
-    "AWS::Connect::IntegrationAssociation": "leave for flows to invoke",
+    "AWS::Connect::IntegrationAssociation": "permission for flows",
     "AWS::DynamoDB::Table": "table",
     "AWS::Events::EventBus": "event bus",
     "AWS::Events::Rule": "event rule",

@@ -27,7 +27,7 @@ class Shown:
     """A public construct, and the example that shows it.
 
     :param example: The file, below ``examples``.
-    :param call: The lines of the call, from 1; empty where the docstring has none.
+    :param call: The lines of the call, from 1; empty if the docstring has none.
     """
 
     name: str
@@ -95,7 +95,7 @@ def shown(scratch: Path) -> list[Shown]:
     app = App(context=_PATHS, outdir=str(scratch))
     made: dict[Path, list[IConstruct]] = {}
     files = {name: example_of(name) for name in constructs()}
-    with chdir(EXAMPLES / "constructs"):  # where one of them reads a flow
+    with chdir(EXAMPLES / "constructs"):  # one of them reads a flow from there
         for file in dict.fromkeys(files.values()):
             before = len(app.node.children)
             module = ".".join(file.relative_to(ROOT).with_suffix("").parts)

@@ -187,7 +187,7 @@ def test_a_renamed_construct_is_one_replacement_and_not_an_addition(compare: Com
     assert "0A1B2C3D" not in report.markdown()
 
 
-def test_versions_and_deployments_are_made_anew_and_no_gate_closes(compare: Compare) -> None:
+def test_versions_and_deployments_are_recreated_and_no_gate_closes(compare: Compare) -> None:
     def resources(hash: str) -> Json:
         return stack(
             **{
@@ -200,7 +200,7 @@ def test_versions_and_deployments_are_made_anew_and_no_gate_closes(compare: Comp
         )
 
     report = compare({"a": resources("aa11")}, {"a": resources("bb22")})
-    assert "made anew, as at every change of theirs: `F/CurrentVersion`" in report.markdown()
+    assert "recreated, as after every change: `F/CurrentVersion`" in report.markdown()
     assert (exit_code(report, "change"), exit_code(report, "replacement")) == (1, 0)
 
 

@@ -1,4 +1,4 @@
-"""What the doctor knows by heart of our stacks and functions is what they are."""
+"""What the doctor assumes about our stacks and functions is true."""
 
 from __future__ import annotations
 

@@ -16,8 +16,9 @@ FLOWS = frozenset({"AWS::Connect::ContactFlow", "AWS::Connect::ContactFlowModule
 def flow_changes(old: str, new: str) -> tuple[str, ...] | None:
     """A line in Markdown for each block that differs.
 
-    :param old: The content, flow language as JSON; likewise `new`.
-    :returns: None where one of them is not a flow.
+    :param old: The content before, flow language as JSON.
+    :param new: The content after.
+    :returns: None if one of them is not a flow.
     """
     try:
         base, head = connect_flow.flow.parse(old), connect_flow.flow.parse(new)

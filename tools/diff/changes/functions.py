@@ -13,8 +13,9 @@ Files = tuple[tuple[str, int, int], ...]
 def changed_files(base: Path, old: Any, head: Path, new: Any) -> Files | None:
     """Path, lines added and lines removed of each file that differs.
 
-    :param base: The cloud assembly of ``old``, a function's property ``Code``; likewise ``head``.
-    :returns: None where one of the packages is not a folder there.
+    :param base: The cloud assembly that has ``old``, a function's property ``Code``.
+    :param head: The cloud assembly that has ``new``.
+    :returns: None if one of the packages is not a folder there.
     """
     folders = [
         folder / f"asset.{str(value.get('S3Key')).partition('.')[0]}"

@@ -104,7 +104,7 @@ def _anybody(who: str) -> str:
 
 
 def _covers(wide: Permission, narrow: Permission) -> bool:
-    """Whether whoever has the first could do all of the second."""
+    """Whether the first permission includes the second."""
     return (
         wide.may == narrow.may
         and wide.who in (narrow.who, "anybody")

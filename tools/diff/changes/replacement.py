@@ -62,7 +62,7 @@ def stays_when_removed(old: Resource) -> bool:
 
 
 def stays_when_replaced(old: Resource, new: Resource) -> bool:
-    """Likewise; where the two revisions disagree, the worse is assumed."""
+    """Whether it stays after its replacement. If the revisions disagree, it does not."""
     return all(each.body.get("UpdateReplacePolicy") in _RETAINS for each in (old, new))
 
 
@@ -75,9 +75,9 @@ Reasons = Mapping[str, tuple[str, bool]]
 def replacements(
     pairs: Sequence[tuple[Resource, Resource]], other_ids: Mapping[str, str]
 ) -> Reasons:
-    """Of resources before and after, those that CloudFormation makes anew.
+    """Of resources before and after, those that CloudFormation replaces.
 
-    Whoever names a replaced one in a property that cannot change is replaced after it.
+    A resource that names a replaced one in a property that cannot change is replaced too.
 
     :param other_ids: Those that have another logical id than before, and why we think so.
     """
@@ -127,7 +127,7 @@ def _create_only(type: str) -> list[tuple[tuple[str, ...], bool]]:
 
 
 def _at(value: Any, pointer: Sequence[str]) -> Any:
-    """What stands there; of all items of a list where the pointer has ``*``."""
+    """The value at a pointer; ``*`` in it stands for all items of a list."""
     if not pointer or value is None:
         return value
     first, *rest = pointer

@@ -10,7 +10,9 @@ from tools.diff.findings import SettingChange
 
 
 def setting_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[SettingChange]:
-    """:param old: Settings by their dotted keys; likewise `new`."""
+    """:param old: Settings before, by their dotted keys.
+    :param new: Settings after.
+    """
     for key in dict.fromkeys((*old, *new)):
         if old.get(key) != new.get(key):
             yield SettingChange(key, _text(old, key), _text(new, key))

@@ -7,7 +7,7 @@ from tools.doctor.plan import Plan
 
 
 def credentials(plan: Plan) -> Findings:
-    """:raises CannotGoOn: Where there are none, or another account's: all else would be its."""
+    """:raises CannotGoOn: If there are none, or if they belong to another account."""
     settings = plan.settings
     caller = plan.aws.read("sts", "get_caller_identity") or {}
     if caller["Account"] != settings.account:

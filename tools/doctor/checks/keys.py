@@ -54,7 +54,7 @@ def customer_key(plan: Plan, key_id: str) -> str | None:
 
     :param key_id: An id or ARN of a key or of an alias.
     """
-    # Not asked of KMS, which makes the key of such an alias where there is none yet.
+    # KMS is not asked: it would create the key of such an alias if there is none yet.
     if _AWS_OWN.search(key_id):
         return None
     named = (plan.settings.media_streaming.key_arn, plan.settings.lifecycle.key_arn)

@@ -16,7 +16,7 @@ ASSOCIATIONS = 2
 class Quota(NamedTuple):
     """One of Service Quotas.
 
-    :param documented: AWS's default, for where the account does not tell.
+    :param documented: AWS's default, used if the account's own quota cannot be read.
     """
 
     service: str

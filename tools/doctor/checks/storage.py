@@ -34,7 +34,7 @@ def managed(
     """For mode "manage": whether what was found is our stack's own.
 
     :param stack: The one that holds it: access or transcription.
-    :param otherwise: What to do where it is somebody else's.
+    :param otherwise: What to do if it is somebody else's.
     """
     ours = plan.deployed(stack, "AWS::Connect::InstanceStorageConfig")
     if found is None and not ours:
