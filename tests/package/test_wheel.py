@@ -17,7 +17,8 @@ from tests.infra.conftest import ROOT
 
 from .conftest import Team
 
-PACKAGE, CODE = ROOT / "infra" / "connect_autotranscribe", ROOT / "lambdas"
+PACKAGES = ("connect_autotranscribe", "connect_flows")
+CODE = ROOT / "lambdas"
 DIST_INFO = "connect_autotranscribe-0.1.0.dist-info"
 
 
@@ -41,19 +42,22 @@ def metadata(files: dict[str, bytes]) -> Message:
     return message_from_string(files[f"{DIST_INFO}/METADATA"].decode())
 
 
-def test_the_wheel_holds_the_package_and_the_functions_code_and_nothing_else(
+def test_the_wheel_holds_the_packages_and_the_functions_code_and_nothing_else(
     files: dict[str, bytes],
 ) -> None:
     ours = {name: content for name, content in files.items() if not name.startswith(DIST_INFO)}
-    functions = source(CODE, "connect_autotranscribe/_lambdas")
-    assert functions
-    assert ours == source(PACKAGE, "connect_autotranscribe") | functions
+    wanted = source(CODE, "connect_autotranscribe/_lambdas")
+    assert wanted
+    for package in PACKAGES:
+        wanted |= source(ROOT / "infra" / package, package)
+    assert ours == wanted
     described = ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")
     assert set(files) - set(ours) == {f"{DIST_INFO}/{name}" for name in described}
 
 
-def test_it_says_that_it_has_types(files: dict[str, bytes]) -> None:
-    assert files["connect_autotranscribe/py.typed"] == b""
+@pytest.mark.parametrize("package", PACKAGES)
+def test_it_says_that_it_has_types(package: str, files: dict[str, bytes]) -> None:
+    assert files[f"{package}/py.typed"] == b""
 
 
 def test_it_names_what_it_needs_and_nothing_that_only_its_tests_need(metadata: Message) -> None:
