@@ -672,20 +672,20 @@ def test_no_more_than_two_conversations_are_looked_at_at_a_time(
 ) -> None:
     """Starts and stops need ASAPP's requests a second more."""
     busy, most = [0], [0]
-    lock = threading.Lock()
+    lock, two = threading.Lock(), threading.Barrier(2)
 
-    def slowly(request: VendorHandler) -> None:
+    def beside_another(request: VendorHandler) -> None:
         with lock:
             busy[0] += 1
             most[0] = max(most[0], busy[0])
-        time.sleep(0.02)
+        two.wait(timeout=60)
         with lock:
             busy[0] -= 1
         items([])(request)
 
     for at in range(12):
         world.end(Call(f"c-{at}", texts(2)))
-    vendor.behaviours = [slowly]
+    vendor.behaviours = [beside_another]
     assert world.run() == {"conversations": 12}
     assert most[0] == 2
 
