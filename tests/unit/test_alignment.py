@@ -434,7 +434,7 @@ def check_words(call: Call, arrived: Sequence[Turn], late: Sequence[int]) -> Non
         assert call.reconcile() == Alignment()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**32),
     length=st.integers(2, 40),
