@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -137,12 +137,14 @@ class Functions:
         event = lambda_event(contact, {"customerId": "+15550100001", "agentId": "ada"})
         call = Played(contact.contact_id)
         so_far = 0
-        for part in parts:
+        for at, part in enumerate(parts, 1):
             self.invoke(start_streaming.handler, event, 7)
             call.posts += self.asapp.speak(call.guid, part).result(timeout=60)
             until = max(each.end_ms for each in part)
             self.clock.sleep((until - so_far) / 1000)
             so_far = until
+            if at == len(parts):  # a disconnect flow's stop, and not a hold's
+                event = lambda_event(replace(contact, initiation_method="DISCONNECT"), {})
             self.invoke(stop_streaming.handler, event, 7)
             self.clock.sleep(20)
         ended: list[Json] = []
@@ -754,6 +756,7 @@ def test_the_transcript_that_others_read_is_what_was_said(sandbox: Sandbox) -> N
     try:
         call.run(AGENT_WHISPER)
         call.speak(call.conversation.utterances)
+        call.contact = replace(call.contact, initiation_method="DISCONNECT")
         call.run(DISCONNECT)
     finally:
         sandbox.asapp.delivery = usual
