@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconcile_transcript.alignment import Alignment, align, clock_offset
+from reconcile_transcript.alignment.clock_offset import ClockOffset
 from reconcile_transcript.alignment.matching import nearest_pairs
+from reconcile_transcript.alignment.placement import place
 from reconcile_transcript.alignment.redaction import alike, pattern
 from reconcile_transcript.alignment.utterances import UNKNOWN, Held, Said
 
@@ -595,6 +597,53 @@ def test_an_utterance_ends_before_its_speaker_begins_anew() -> None:
     call.lose(1)
     (missing,) = call.reconcile().missing
     assert (missing.start_ms - BEGAN_MS, missing.end_ms - BEGAN_MS) == (7_000, 9_000)
+
+
+def placed(
+    said_ms: Sequence[int],
+    anchors: dict[int, tuple[int, int]],
+    *,
+    is_of_ends: bool = False,
+    texts: Sequence[str] = (),
+) -> dict[int, tuple[int, int]]:
+    """Where :func:`place` puts what is no anchor; the agent says the odd ones."""
+    roles = [("customer", "agent")[at % 2] for at in range(len(said_ms))]
+    said = [
+        Said(str(at), roles[at], "", texts[at] if texts else "x", at_ms, "{}")
+        for at, at_ms in enumerate(said_ms)
+    ]
+    held = {at: Held(str(at), roles[at], *anchors[at], said[at].text) for at in anchors}
+    return place(said, held, ClockOffset(is_of_ends, {}, 0.0, 3_000))
+
+
+def test_the_nearer_of_two_anchors_tells_the_offset() -> None:
+    anchors = {0: (1_000, 1_060), 2: (5_000, 5_060)}
+    assert placed([0, 900, 1_000], anchors)[1][0] == 4_900
+    assert placed([0, 100, 1_000], anchors)[1][0] == 1_100
+
+
+def test_an_utterance_begins_between_its_neighbours_in_the_record() -> None:
+    """A record in whole seconds gives several the same moment."""
+    assert placed([1_000, 1_000, 1_000], {0: (1_000, 1_060), 2: (1_500, 1_560)})[1][0] == 1_001
+    assert placed([0, 1_000, 1_000], {0: (1_000, 1_060), 2: (1_500, 1_560)})[1][0] == 1_499
+    assert [each[0] for each in placed([7, 7, 7], {0: (1_000, 1_060)}).values()] == [1_001, 1_002]
+
+
+def test_an_utterance_ends_between_its_neighbours_in_the_record() -> None:
+    anchors = {0: (9_000, 10_000), 2: (10_001, 10_005)}
+    assert placed([0, 100, 110], anchors, is_of_ends=True)[1][1] == 10_000
+    assert placed([0, 5, 110], anchors, is_of_ends=True)[1][1] == 10_005
+
+
+@pytest.mark.parametrize(("other_ended", "began"), [(16_900, 16_900), (17_100, 14_000)])
+def test_who_would_have_less_than_half_of_his_time_began_while_the_other_spoke(
+    other_ended: int, began: int
+) -> None:
+    hello = other_ended - 600
+    anchors = {0: (hello, other_ended), 2: (21_000, 21_600)}
+    texts = ["x" * 10, "y" * 100, "z" * 10]
+    at = placed([other_ended, 20_000, 21_600], anchors, is_of_ends=True, texts=texts)
+    assert at == {1: (began, 20_000)}
 
 
 letters = st.text("ab", max_size=4)
