@@ -3,7 +3,7 @@ flows and events, in whatever order they come, twice, and with one failure on th
 
 The handlers run here in process, on a clock of their own, with DynamoDB's and ASAPP's protocols on
 real sockets; what AWS does after a failure is played as AWS documents it. The same calls go through
-the deployed stacks in ``test_calls_at_once.py``.
+the deployed stacks in ``test_scenarios_at_once.py``.
 """
 
 from __future__ import annotations
