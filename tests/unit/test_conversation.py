@@ -48,7 +48,7 @@ from shared.http import Origin
 from shared.runtime import Deadline
 from shared.secrets import AsappCredentials
 from tests.fake_dynamodb import FakeDynamoDb
-from tests.virtual_clock import VirtualClock
+from tests.unit.held_clock import HeldClock
 
 CALL = "c1"
 
@@ -142,7 +142,7 @@ class World:
     """The functions, with their table and ASAPP."""
 
     def __init__(self) -> None:
-        self.clock = VirtualClock()
+        self.clock = HeldClock()
         self.double = Double()
         self.dynamodb = FakeDynamoDb(self.double.dies_if_killed)
         self.table = Conversations("transcripts", 86_400, self.dynamodb)
