@@ -1,4 +1,4 @@
-"""Follows a call at hold, at resume and at the agent's end, where no flow runs: by agent events."""
+"""Follows a call by agent events: no flow runs at a resume, or when the agent leaves."""
 
 from __future__ import annotations
 

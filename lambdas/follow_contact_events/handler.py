@@ -1,4 +1,4 @@
-"""Follows a call when the caller hangs up, where no flow runs: by contact events.
+"""Follows a call by contact events: no flow runs when the caller hangs up.
 
 Connect may lose them and change their order; the agent events say most of it too.
 Source: https://docs.aws.amazon.com/connect/latest/adminguide/contact-events.html

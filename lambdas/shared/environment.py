@@ -54,8 +54,8 @@ def conversation_of(
 ) -> str | None:
     """The conversation that a contact of an event belongs to, as its flow named it.
 
-    :param previous_contact_id: ``""`` where the event does not say: then the table does.
-    :returns: None where the table cannot be read.
+    :param previous_contact_id: ``""`` if the event does not say it; then the table does.
+    :returns: None if the table cannot be read.
     """
     source = conversation_id_source()
     if source == "InitialContactId":

@@ -1,8 +1,8 @@
-"""The ten calls of ``sandbox/connect/scenarios.py``, and what ASAPP is told in each: by Connect's
-flows and events, in whatever order they come, twice, and with one failure on the way.
+"""What ASAPP is told in each of the ten calls of ``sandbox/connect/scenarios.py``.
 
-The handlers run here in process, on a clock of their own, with DynamoDB's and ASAPP's protocols on
-real sockets; what AWS does after a failure is played as AWS documents it. The same calls go through
+Connect's flows and events come in any order, twice, and with one failure on the way. The handlers
+run in this process, on a clock of their own, with the protocols of DynamoDB and ASAPP on real
+sockets. After a failure the test does what AWS documents. The same calls go through
 the deployed stacks in ``test_scenarios_at_once.py``.
 """
 
@@ -83,7 +83,7 @@ class Timeline(Clock):
 
 
 class Table:
-    """moto, whose DynamoDB is throttled for some seconds where a test asks for it.
+    """moto, whose DynamoDB is throttled for some seconds if a test asks for it.
 
     :ivar writer: The invocation that runs now: ``start ada``, ``stop`` or an event's function.
     :ivar writes: Who wrote, and by which operation, since `begin`.
@@ -236,7 +236,7 @@ class Fault:
 
     :param at: The how-manyth it meets in a call, from 0: of the requests of an action, of the
         writes, of the notes.
-    :param action: ``start-streaming`` or ``stop-streaming``, where it is ASAPP's.
+    :param action: ``start-streaming`` or ``stop-streaming``, if it is ASAPP's.
     """
 
     kind: str
@@ -417,7 +417,7 @@ class WithoutContactEvents(Travel):
 
 
 class WithoutAgentEvents(Travel):
-    """As where the instance's stream cannot be read."""
+    """As if the instance's stream could not be read."""
 
     def agent_event(self, event: Json) -> None:
         pass
@@ -649,7 +649,7 @@ def test_asapp_is_told_exactly_this(
 
 def faults(kind: str, undisturbed: Heard) -> list[Fault]:
     """One for each request or note of the call; for the first start's writes, which no event makes
-    up for; and where an invocation fails of it, for each function's last write of each sort."""
+    up for; and, if an invocation fails of it, for each function's last write of each sort."""
     writes = [*enumerate(undisturbed.writes)]
     if kind == "throttled table":
         return [*{operation: Fault(kind, at) for at, (_, operation) in reversed(writes)}.values()]

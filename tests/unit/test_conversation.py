@@ -720,7 +720,7 @@ class CallsOfAllKinds(RuleBasedStateMachine):
     @precondition(lambda self: self.present("paused"))
     @rule(data=st.data(), ms=st.integers(10, 20_000))
     def resume(self, data: st.DataObject, ms: int) -> None:
-        """Or join, where another agent talks already."""
+        """Or join, if another agent talks already."""
         self.pass_time(ms)
         leg = data.draw(st.sampled_from(self.present("paused")))
         leg.state = "connected"
