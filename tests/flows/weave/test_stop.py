@@ -262,11 +262,20 @@ def test_a_queue_behind_a_stop_of_the_customers_own_media_streaming_is_said_as_w
     assert weave(content, "CONTACT_FLOW", start=START).notes == (NO_WHISPER,)
 
 
-@pytest.mark.parametrize(("hook", "said"), [("AgentWhisper", False), ("CustomerHold", True)])
+@pytest.mark.parametrize(
+    ("hook", "said"), [("AgentWhisper", False), ("CustomerWhisper", False), ("CustomerHold", True)]
+)
 def test_a_queue_behind_a_whisper_flow_that_is_set_needs_no_note(hook: str, said: bool) -> None:
     sets = leading("Set", "UpdateContactEventHooks", {"EventHooks": {hook: "flow"}}, "Queue")
     content = flow(stream("On", True, "Set"), sets, queue("Queue", full="Hang up"), HANG_UP)
     assert bool(weave(content, "CONTACT_FLOW", start=START, stop=STOP).notes) is said
+
+
+@pytest.mark.parametrize("type", sorted(HOLDS))
+def test_a_stop_at_a_hold_says_that_no_flow_starts_again(type: str) -> None:
+    (note,) = weave(flow(music()), type, stop=STOP).notes
+    assert note.startswith("transcription stops at each hold, and no flow runs when the hold ends")
+    assert weave(flow(music()), type).notes == ()
 
 
 def test_a_queue_before_the_start_needs_no_note() -> None:
