@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from inspect import Signature, signature
 from typing import Any, get_type_hints
 
@@ -11,6 +12,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import stringify_annotation
 
 import connect_autotranscribe
+from connect_autotranscribe import settings
 from tools.reference.examples import constructs, parts
 
 project = "connect-autotranscribe"
@@ -26,6 +28,10 @@ autodoc_typehints_format = "fully-qualified"
 autodoc_member_order = "bysource"
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+for record in vars(settings).values():
+    if is_dataclass(record):  # the type of each setting, without its rule
+        record.__annotations__ = get_type_hints(record)
+        record.__init__.__annotations__ = get_type_hints(record)  # type: ignore[misc]
 # What other projects document; their lists of names would be a download.
 nitpick_ignore_regex = [
     (r"py:.*", r"(aws_cdk|connect_flows|constructs|collections|pathlib|typing|jsii)(\..*)?"),
