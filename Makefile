@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy destroy named flows wheel docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy drift destroy named flows wheel docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
@@ -65,6 +65,9 @@ diff: .venv/.installed ## Show what this tree would change in each environment, 
 
 deploy: named .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod
 	@$(CDK) deploy --all -c environment='$(ENV)'
+
+drift: named .venv/.installed ## Compare what runs with what was deployed, read-only: make drift ENV=prod
+	@.venv/bin/python -m tools.drift '$(ENV)'
 
 destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; what they retain stays: make destroy ENV=dev
 	@$(CDK) destroy --all -c environment='$(ENV)'

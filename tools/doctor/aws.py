@@ -1,16 +1,18 @@
-"""Every call to AWS: those of `ACTIONS`, which read and change nothing."""
+"""Every call to AWS: those of `ACTIONS`, or of another list, which read and change nothing."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
 from tools.doctor.findings import CannotGoOn, NotSeen, problem
 
@@ -38,6 +40,7 @@ _PATIENCE = Config(
 )
 _SIGN_IN = "sign in, or set AWS_PROFILE, until `aws sts get-caller-identity` answers"
 _DENIED = re.compile("AccessDenied|Unauthorized|NotAuthorized|AuthorizationError|Forbidden")
+_MAY_PASS = re.compile("Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|RequestTimeout")
 _BAD_CREDENTIALS = (
     "ExpiredToken",
     "ExpiredTokenException",
@@ -51,10 +54,16 @@ _BAD_CREDENTIALS = (
 
 
 class Aws:
-    """One account in one region, by the credentials that boto3 finds."""
+    """One account in one region, by the credentials that boto3 finds.
 
-    def __init__(self, region: str) -> None:
+    :param actions: The calls that can be made, as in `ACTIONS`.
+    """
+
+    def __init__(
+        self, region: str, actions: Mapping[tuple[str, str], str] = MappingProxyType(ACTIONS)
+    ) -> None:
         self.region = region
+        self._actions = actions
         self._clients: dict[str, Any] = {}
 
     @property
@@ -103,7 +112,7 @@ class Aws:
         absent: tuple[str, ...],
         ask: Callable[[Any], dict[str, Any]],
     ) -> dict[str, Any] | None:
-        action = ACTIONS[service, operation]
+        action = self._actions[service, operation]
         try:
             if service not in self._clients:
                 self._clients[service] = self._session.client(
@@ -117,6 +126,9 @@ class Aws:
             if error.response["Error"]["Code"] in absent:
                 return None
             raise _refused(error, action, self.region) from None
+        except ResponseParserError:  # what answers is not AWS: a proxy's page, for instance
+            what = f"not seen: the answer to {action} cannot be read"
+            raise NotSeen(problem(what, "see what answers: a proxy in between?")) from None
         except (ConnectionError, HTTPClientError) as error:  # no way there, or no answer in time
             seen = CannotGoOn if service == "sts" else NotSeen
             remedy = "see to the network and to HTTPS_PROXY, and run it again"
@@ -130,10 +142,16 @@ def _refused(error: ClientError, action: str, region: str) -> NotSeen:
     if code in _BAD_CREDENTIALS:
         remedy = f"sign in again; if that does not help, {region} is not enabled in the account"
         return CannotGoOn(problem(f"AWS does not accept the credentials ({code}: {text})", remedy))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    metadata = error.response.get("ResponseMetadata", {})
+    status = metadata.get("HTTPStatusCode", 0)
     if status == 403 or _DENIED.search(code):
         # What is missing may be another action, which AWS needs for this one: kms:Decrypt, say.
         named = re.search(r"to perform: ([\w-]+:\w+)", text)
         remedy = f"allow {named[1] if named else action}; docs/doctor.md has the whole policy"
         return NotSeen(problem(f"not seen, because {action} is denied ({text or code})", remedy))
-    return NotSeen(problem(f"not seen: {action} failed with {code}: {text}", "run it again"))
+    what = f"not seen: {action} failed with {code}: {text or 'no reason given'}"
+    if status >= 500 or status == 429 or _MAY_PASS.search(code):
+        return NotSeen(problem(what, "run it again"))
+    request_id = metadata.get("RequestId", "unknown")
+    remedy = f"ask AWS about {error.operation_name} with the request id {request_id}"
+    return NotSeen(problem(what, f"{remedy}; to run it again does not help"))

@@ -354,6 +354,8 @@ def _xml(shape: Any, value: Any) -> str:
     if shape.type_name == "map":
         entries = (f"<key>{key}</key><value>{escape(value[key])}</value>" for key in value)
         return "".join(f"<entry>{entry}</entry>" for entry in entries)
+    if isinstance(value, bool):
+        return str(value).lower()
     return value.isoformat() if isinstance(value, datetime) else escape(str(value))
 
 
