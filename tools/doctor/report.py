@@ -16,7 +16,7 @@ from tools.doctor.checks.instance import instance
 from tools.doctor.checks.keys import keys
 from tools.doctor.checks.media_streaming import live_media_streaming
 from tools.doctor.checks.quotas import lambda_functions, video_streams
-from tools.doctor.findings import CannotGoOn, Finding, Findings, NotSeen, problem
+from tools.doctor.findings import CannotGoOn, Finding, Findings, NotSeen
 from tools.doctor.plan import Plan
 
 CHECKS: dict[str, Callable[[Plan], Findings]] = {
@@ -32,7 +32,7 @@ CHECKS: dict[str, Callable[[Plan], Findings]] = {
     "API Gateway's logs": api_gateway_logs,
     "alarms": alarms,
 }
-_COLOURS = {"problem": "bold red", "warning": "yellow", "well": "green"}
+_COLOURS = {"problem": "bold red", "warning": "yellow", "skipped": "yellow", "well": "green"}
 
 
 def report(plan: Plan, console: Console) -> int:
@@ -61,7 +61,7 @@ def examine(plan: Plan) -> Iterator[tuple[str, Finding]]:
                 yield name, finding
         except CannotGoOn as unseen:
             yield name, unseen.finding
-            yield "the checks after it", problem("not run", "see above")
+            yield "the checks after it", Finding("skipped", "not run", "see above")
             return
         except NotSeen as unseen:
             yield name, unseen.finding

@@ -42,7 +42,8 @@ class Values:
             if function == "Fn::ImportValue" and argument in self.exports:
                 return re.escape(self.exports[argument])
             if function == "Fn::Join" and isinstance(argument[1], list):
-                return re.escape(argument[0]).join(map(self.pattern, argument[1]))
+                between: str = re.escape(argument[0])
+                return between.join(map(self.pattern, argument[1]))
         raise Unresolved(value)
 
     def text(self, value: Any) -> str:

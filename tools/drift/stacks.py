@@ -167,16 +167,14 @@ def _end(deployed: Deployed, stack: Stack, detection: str) -> dict[str, Any]:
 
 def _drifts(aws: Aws, stack: Stack) -> Iterator[dict[str, Any]]:
     """Page by page; boto3 has no paginator for it."""
-    more: dict[str, str] = {}
+    request = {"StackName": stack.name}
     while True:
-        answer = aws.read(
-            "cloudformation", "describe_stack_resource_drifts", StackName=stack.name, **more
-        )
+        answer = aws.read("cloudformation", "describe_stack_resource_drifts", (), **request)
         assert answer is not None  # noqa: S101 - no error code counts as absent
         yield from answer["StackResourceDrifts"]
         if not answer.get("NextToken"):
             return
-        more = {"NextToken": answer["NextToken"]}
+        request["NextToken"] = answer["NextToken"]
 
 
 def _differences(deployed: Deployed, drift: Mapping[str, Any]) -> Iterator[str]:

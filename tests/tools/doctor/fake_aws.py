@@ -106,6 +106,7 @@ class Account:
 
     :param denied: The IAM actions that are refused.
     :param refusals: Errors in place of an operation's answer, by its name.
+    :param garbled: The operations that something else than AWS answers.
     """
 
     number: str = ACCOUNT
@@ -133,6 +134,7 @@ class Account:
     topics: dict[str, dict[str, str]] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
     refusals: dict[str, Refusal] = field(default_factory=dict)
+    garbled: set[str] = field(default_factory=set)
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Service and operation of each call, as botocore names them."""
     mistakes: list[str] = field(default_factory=list)
@@ -274,6 +276,10 @@ class _Handler(BaseHTTPRequestHandler):
         protocol = _model(service).metadata["protocol"]
         operation, request = _parsed(service, protocol, self.command, self.path, self.headers, body)
         shape = _model(service).operation_model(operation).output_shape
+        self._id = f"of-{operation}"
+        if operation in account.garbled:
+            self._send(400, "{}", {})
+            return
         try:
             answer = account.answer(service, operation, request)
             if report := ParamValidator().validate(answer, shape).generate_report():
@@ -299,7 +305,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, content: str, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content.encode()))}.items():
+        for name, value in {
+            **headers,
+            "Content-Length": str(len(content.encode())),
+            "x-amzn-RequestId": self._id,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content.encode())

@@ -137,6 +137,39 @@ def test_a_service_that_fails(doctor: Doctor, account: Account) -> None:
     assert "alarms: " in run.output
 
 
+def test_what_cannot_pass_is_asked_once_and_names_what_to_ask_aws(
+    doctor: Doctor, account: Account
+) -> None:
+    account.refusals["GetParameter"] = Refusal("400", "", 400)
+    run = doctor()
+    assert run.code == 1
+    finding = run.finding("CDK bootstrap", "ssm:GetParameter failed with 400: no reason given")
+    assert "ask AWS about GetParameter with the request id of-GetParameter" in finding
+    assert "to run it again does not help" in finding
+    assert account.calls.count(("ssm", "GetParameter")) == 1
+
+
+@pytest.mark.parametrize("status", [400, 429])
+def test_throttling_may_pass(doctor: Doctor, account: Account, status: int) -> None:
+    account.refusals["GetParameter"] = Refusal("ThrottlingException", "slow down", status)
+    finding = doctor().finding("CDK bootstrap", "failed with ThrottlingException")
+    assert finding.endswith("run it again")
+    assert account.calls.count(("ssm", "GetParameter")) == 3
+
+
+def test_an_answer_that_is_not_of_aws(doctor: Doctor, account: Account) -> None:
+    """A proxy's page in place of XML, which botocore cannot read."""
+    account.garbled.add("ListStackResources")
+    account.storage["AGENT_EVENTS"] = [events()]
+    run = doctor()
+    assert run.code == 1
+    finding = run.finding(
+        "agent events: not seen", "cloudformation:ListStackResources cannot be read"
+    )
+    assert "a proxy in between?" in finding
+    assert "alarms: " in run.output
+
+
 def test_an_answer_of_unknown_quotas_leaves_the_documented_default(
     doctor: Doctor, account: Account
 ) -> None:

@@ -52,7 +52,8 @@ def test_credentials_of_another_account_are_used_for_nothing_else(
     run = doctor()
     assert run.code == 1
     assert f"sign in to {ACCOUNT}" in run.finding("credentials", "are of account 444444444444")
-    assert "not run" in run.finding("the checks after it")
+    assert run.finding("skipped  the checks after it: not run")
+    assert run.output.splitlines()[-1].startswith("1 problem, ")
     assert account.calls == [("sts", "GetCallerIdentity")]
 
 
@@ -70,7 +71,7 @@ def test_credentials_that_end_on_the_way(doctor: Doctor, account: Account) -> No
     run = doctor()
     assert run.code == 1
     assert "sign in again" in run.finding("ASAPP's credentials: AWS does not accept")
-    assert "not run" in run.finding("the checks after it")
+    assert run.finding("skipped  the checks after it: not run")
     assert "CDK bootstrap" not in run.output
 
 
