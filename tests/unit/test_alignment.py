@@ -232,6 +232,18 @@ def test_what_is_exactly_the_same_is_matched_before_what_is_alike() -> None:
     assert [each.said.id for each in call.reconcile().missing] == ["message-0"]
 
 
+def test_what_somebody_else_said_is_not_the_same_however_it_is_redacted() -> None:
+    call = Call(turns(("c", "My PIN is 4242.", 0, 900), ("a", "Go on, please.", 5_000, 5_900)))
+    call.lose()
+    record = [
+        replace(said, role="agent", text="My PIN is ####.") if said.role == "customer" else said
+        for said in call.record()
+    ]
+    alignment = call.reconcile(record)
+    assert [each.role for each in alignment.missing] == ["agent"]
+    assert alignment.only_ours == ["utterance#0"]
+
+
 def test_redacted_and_unredacted_are_one_utterance() -> None:
     call = Call(five_times_yes())
     call.lose()

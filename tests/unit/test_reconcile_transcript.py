@@ -524,11 +524,27 @@ def vendor_path(guid: str) -> str:
 
 
 def test_a_silent_asapp_holds_no_other_conversation_back(world: World, vendor: Vendor) -> None:
-    calls = [Call(f"c-{at}", texts(4)) for at in range(12)]
+    calls = [Call(f"c-{at}", texts(4), ago_ms=2 * HOUR_MS - at) for at in range(12)]
+    answered: list[str] = []
+
+    def answering(call: Call) -> Behaviour:
+        def behave(request: VendorHandler) -> None:
+            messages_of(call)(request)
+            answered.append(call.guid)
+
+        return behave
+
+    def silent(request: VendorHandler) -> None:
+        """Time goes on only when the others are done."""
+        while len(answered) < 11 or len(world.clock._ends) > 1:
+            if vendor.closing.wait(0.01):
+                return
+        hang(request)
+
     for call in calls:
         world.end(call)
-        vendor.moods[call.guid] = messages_of(call)
-    vendor.moods["c-3"] = hang
+        vendor.moods[call.guid] = answering(call)
+    vendor.moods["c-3"] = silent
     assert world.run(seconds=600.0) == {"conversations": 12}
     assert world.conversation("c-3")["completeness"] == "awaiting"
     done = [world.conversation(call.guid)["completeness"] for call in calls if call.guid != "c-3"]
