@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy drift destroy named flows wheel docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy drift destroy named can-ask flows wheel release sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
@@ -63,8 +63,10 @@ doctor: named .venv/.installed ## Look at the account before a deployment, read-
 diff: .venv/.installed ## Show what this tree would change in each environment, with no account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
 
-deploy: named .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod
-	@$(CDK) deploy --all -c environment='$(ENV)'
+deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod; APPROVAL=never does not ask, DOCTOR=off does not look before
+	@test '$(DOCTOR)' = off || .venv/bin/python -m tools.doctor '$(ENV)' || \
+		{ echo 'Nothing was deployed. DOCTOR=off deploys whatever the doctor finds.'; exit 1; }
+	@$(CDK) deploy --all -c environment='$(ENV)' $(if $(APPROVAL),--require-approval '$(APPROVAL)')
 
 drift: named .venv/.installed ## Compare what runs with what was deployed, read-only: make drift ENV=prod
 	@.venv/bin/python -m tools.drift '$(ENV)'
@@ -75,11 +77,23 @@ destroy: named .venv/.installed node_modules/.installed ## Delete an environment
 named:
 	@test -n '$(ENV)' || { echo 'Say which environment: add ENV=dev, for instance'; exit 2; }
 
+can-ask:
+	@test '$(APPROVAL)' = never || test -t 0 || { echo 'CDK asks before it changes who may do what, and here is no terminal to answer on.'; \
+		echo 'Nothing was deployed. Read `make diff`, then add APPROVAL=never (--require-approval never).'; exit 2; }
+
 flows: .venv/.installed ## Draw the flows of docs/flows.md anew from their JSON
 	@.venv/bin/python -m tools.flows
 
 wheel: .venv/.installed ## Build the wheel of the constructs into dist
 	@.venv/bin/python -m hatchling build --target wheel --directory dist
+
+release: .release/.installed ## Check a version and build it reproducibly into dist, as the workflow does: make release TAG=v1.2.3
+	@.release/bin/python -m tools.release '$(TAG)' dist
+
+sbom: .release/.installed ## Write the software bill of materials, CycloneDX, to dist/sbom.cdx.json
+	@mkdir -p dist
+	@.release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.cdx.json requirements.txt
 
 docs: .venv/.installed ## Write the constructs' reference, as web pages, to dist/docs
 	@rm -rf dist/docs
@@ -89,6 +103,7 @@ lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hash
 	@$(LOCK) --group deploy --output-file requirements.txt >/dev/null
 	@$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt >/dev/null
 	@$(LOCK) --group emulator --output-file sandbox/requirements.txt >/dev/null
+	@$(LOCK) --group release --output-file tools/release/requirements.txt >/dev/null
 
 contract: .venv/.installed ## Accept changed construct ids and outputs, once CHANGELOG.md names them
 	@.venv/bin/python -m tests.package.contract
@@ -97,7 +112,7 @@ benchmark: .venv/.installed ## Measure what has a budget, beside a boto3 peer an
 	@.venv/bin/python -m tools.benchmark $(if $(QUICK),--quick)
 
 clean: ## Remove what make installed and wrote
-	@rm -rf .venv .sandbox node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .sandbox .release node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/.installed: requirements-dev.txt pyproject.toml
 	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -115,8 +130,14 @@ clean: ## Remove what make installed and wrote
 	@.sandbox/venv/bin/pip install $(LOCKED) -r sandbox/requirements.txt
 	@touch $@
 
+.release/.installed: tools/release/requirements.txt
+	@echo 'Installing what a release needs into .release (once) …'
+	@python3 -m venv --clear .release
+	@.release/bin/pip install $(LOCKED) -r tools/release/requirements.txt
+	@touch $@
+
 node_modules/.installed: package.json package-lock.json
 	@$(NEEDS_NODE)
 	@echo 'Installing the CDK command line into node_modules (once) …'
-	@npm ci --silent --no-fund --no-audit
+	@npm ci --ignore-scripts --silent --no-fund --no-audit
 	@touch $@

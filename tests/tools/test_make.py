@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ BY_HAND = {
     "doctor",
     "deploy",
     "drift",
+    "release",
     "destroy",
     "lock",
     "test-scale",
@@ -26,10 +28,12 @@ BY_HAND = {
 }
 """What CI cannot run in a short form: it runs until it is stopped, reaches AWS or a package
 registry, takes long, or is tested here."""
-STEPS_OF_OTHERS = {"named", "lint"}
+STEPS_OF_OTHERS = {"named", "can-ask", "lint"}
 
 
-def make(*arguments: str, folder: Path = ROOT, **environment: str) -> tuple[int, str]:
+def make(
+    *arguments: str, folder: Path = ROOT, stdin: int = subprocess.DEVNULL, **environment: str
+) -> tuple[int, str]:
     """:returns: Exit code, and what a person sees."""
     running = ["--assume-old=.venv/.installed"] if folder == ROOT else []  # it runs this test
     kept = {name: os.environ[name] for name in ("PATH", "HOME")}
@@ -37,6 +41,7 @@ def make(*arguments: str, folder: Path = ROOT, **environment: str) -> tuple[int,
         ["make", *running, *arguments],
         cwd=folder,
         env=kept | environment,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -80,9 +85,86 @@ def test_the_doctor_says_what_to_do_where_there_are_no_credentials(tmp_path: Pat
     assert "Traceback" not in said
 
 
+NO_TERMINAL = "CDK asks before it changes who may do what, and here is no terminal to answer on."
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder with the Makefile, whose Python and CDK only write down what they are asked."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("requirements-dev.txt", "pyproject.toml", "package.json", "package-lock.json"):
+        (tmp_path / name).touch()
+    for name in (".venv/bin/python", "node_modules/.bin/cdk"):
+        program = tmp_path / name
+        program.parent.mkdir(parents=True)
+        program.write_text(
+            f'#!/bin/sh\necho "{program.name} $*" >> asked\nexit ${{{program.name}_code:-0}}\n'
+        )
+        program.chmod(0o755)
+        (tmp_path / Path(name).parts[0] / ".installed").touch()
+    return tmp_path
+
+
+def asked(folder: Path) -> list[str]:
+    file = folder / "asked"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+DOCTOR = "python -m tools.doctor prod"
+DEPLOY = "cdk deploy --all -c environment=prod"
+
+
+@pytest.mark.parametrize("more", [(), ("APPROVAL=broadening",), ("DOCTOR=off",)])
+def test_a_deployment_that_may_ask_and_cannot_says_so_first(
+    programs: Path, more: tuple[str, ...]
+) -> None:
+    code, said = make("deploy", "ENV=prod", *more, folder=programs)
+    assert code == 2
+    assert said.splitlines()[0] == NO_TERMINAL
+    assert "APPROVAL=never (--require-approval never)" in said
+    assert asked(programs) == []
+
+
+def test_a_deployment_without_a_terminal_that_asks_nothing(programs: Path) -> None:
+    assert make("deploy", "ENV=prod", "APPROVAL=never", folder=programs)[0] == 0
+    assert asked(programs) == [DOCTOR, f"{DEPLOY} --require-approval never"]
+
+
+def test_a_deployment_on_a_terminal_asks_as_cdk_does(programs: Path) -> None:
+    ours, its = pty.openpty()
+    try:
+        assert make("deploy", "ENV=prod", folder=programs, stdin=its)[0] == 0
+    finally:
+        os.close(ours)
+        os.close(its)
+    assert asked(programs) == [DOCTOR, DEPLOY]
+
+
+def test_nothing_is_deployed_where_the_doctor_finds_a_problem(programs: Path) -> None:
+    code, said = make("deploy", "ENV=prod", "APPROVAL=never", folder=programs, python_code="1")
+    assert code == 2
+    assert "Nothing was deployed. DOCTOR=off" in said
+    assert asked(programs) == [DOCTOR]
+
+
+def test_the_doctor_can_be_left_out(programs: Path) -> None:
+    code, _ = make("deploy", "ENV=prod", "APPROVAL=never", "DOCTOR=off", folder=programs)
+    assert code == 0
+    assert asked(programs) == [f"{DEPLOY} --require-approval never"]
+
+
 def test_clean_removes_what_make_wrote_and_nothing_else(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in (".venv", ".sandbox", "node_modules", "cdk.out", "dist", ".mypy_cache", "infra"):
+    for name in (
+        ".venv",
+        ".sandbox",
+        ".release",
+        "node_modules",
+        "cdk.out",
+        "dist",
+        ".mypy_cache",
+        "infra",
+    ):
         (tmp_path / name).mkdir()
     assert make("clean", folder=tmp_path) == (0, "")
     assert {each.name for each in tmp_path.iterdir()} == {"Makefile", "infra"}
