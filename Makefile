@@ -4,7 +4,7 @@
 CDK = node_modules/.bin/cdk
 RUNNING := .sandbox/running-$(shell echo $$PPID)
 
-# jsii would print a banner about Node's age at every command; one of these takes version numbers.
+# Without these, jsii prints a warning about Node's age at every command. The last takes version numbers.
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION = 1
 export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20,21,22,23,24,25
@@ -13,7 +13,7 @@ export PYTHONPATH = lambdas
 
 NEEDS_NODE = node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || \
 	{ echo 'This needs Node.js 22 or newer, with npm (20 works, with a warning).'; exit 1; }
-# Bytecode is written at the first use, and only of what is used.
+# No bytecode at installation: Python writes it at the first import, and only for what is imported.
 LOCKED = -qq --require-hashes --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
@@ -21,7 +21,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --
 .PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy drift destroy named can-ask flows wheel release sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
-# The environments of infra/environments; without ENV, what reaches no AWS account is the sandbox's.
+# ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
 synth: ENV ?= sandbox
 
 help: ## Show this list
@@ -29,23 +29,23 @@ help: ## Show this list
 
 demo: $(RUNNING)-demo ## Play calls through the deployed stacks on this machine; JSON=path also writes the figures
 
-sandbox: $(RUNNING)-sandbox ## Leave the deployed stacks running on this machine, and show how to talk to them
+sandbox: $(RUNNING)-sandbox ## Deploy the stacks on this machine, leave them running, and show how to talk to them
 
-# Each run is the recipe of a file of its own, which make deletes when it is interrupted: that is
-# how the program learns of a signal that only make gets.
+# Each run is the recipe of a file of its own. If make is interrupted, it deletes that file. So the
+# program learns of a signal that only make gets.
 $(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed
 	@exec .venv/bin/python -m sandbox.demo --make-target '$@' $(if $(JSON),--json '$(JSON)')
 
 $(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed
 	@exec .venv/bin/python -m sandbox --make-target '$@'
 
-test: lint .sandbox/.installed node_modules/.installed ## Lint, and run every test; one of them checks the types
+test: lint .sandbox/.installed node_modules/.installed ## Lint, and run all tests but test-scale; one of them checks the types
 	@.venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-test-scale: .venv/.installed node_modules/.installed .sandbox/.installed ## Run the tests of scale and the long random ones, which make test leaves out
+test-scale: .venv/.installed node_modules/.installed .sandbox/.installed ## Run the tests that make test leaves out: many calls, and long random runs
 	@.venv/bin/pytest tests/scale
 
-check: lint ## Lint and check the types, without a test
+check: lint ## Lint and check the types, without running tests
 	@.venv/bin/mypy
 
 lint: .venv/.installed
@@ -57,10 +57,10 @@ lint: .venv/.installed
 synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod
 	@$(CDK) synth --quiet -c environment='$(ENV)'
 
-doctor: named .venv/.installed ## Look at the account before a deployment, read-only: make doctor ENV=prod; CALLS=200 says how many calls at a time
+doctor: named .venv/.installed ## Check the account before a deployment, read-only: make doctor ENV=prod; add CALLS=200, the most calls at a time
 	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)')
 
-diff: .venv/.installed ## Show what this tree would change in each environment, with no account: make diff BASE=origin/main
+diff: .venv/.installed ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
 
 deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod; APPROVAL=never does not ask, DOCTOR=off does not look before
@@ -68,20 +68,20 @@ deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an envi
 		{ echo 'Nothing was deployed. DOCTOR=off deploys whatever the doctor finds.'; exit 1; }
 	@$(CDK) deploy --all -c environment='$(ENV)' $(if $(APPROVAL),--require-approval '$(APPROVAL)')
 
-drift: named .venv/.installed ## Compare what runs with what was deployed, read-only: make drift ENV=prod
+drift: named .venv/.installed ## Show what was changed in the account since the deployment, read-only: make drift ENV=prod
 	@.venv/bin/python -m tools.drift '$(ENV)'
 
-destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; what they retain stays: make destroy ENV=dev
+destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; retained resources stay: make destroy ENV=dev
 	@$(CDK) destroy --all -c environment='$(ENV)'
 
 named:
-	@test -n '$(ENV)' || { echo 'Say which environment: add ENV=dev, for instance'; exit 2; }
+	@test -n '$(ENV)' || { echo 'Name the environment, for instance: ENV=dev'; exit 2; }
 
 can-ask:
 	@test '$(APPROVAL)' = never || test -t 0 || { echo 'CDK asks before it changes who may do what, and here is no terminal to answer on.'; \
 		echo 'Nothing was deployed. Read `make diff`, then add APPROVAL=never (--require-approval never).'; exit 2; }
 
-flows: .venv/.installed ## Draw the flows of docs/flows.md anew from their JSON
+flows: .venv/.installed ## Draw the pictures of docs/flows.md again, from the flows' JSON
 	@.venv/bin/python -m tools.flows
 
 wheel: .venv/.installed ## Build the wheel of the constructs into dist
@@ -99,16 +99,16 @@ docs: .venv/.installed ## Write the constructs' reference, as web pages, to dist
 	@rm -rf dist/docs
 	@.venv/bin/python -m tools.reference dist/docs
 
-lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hashes; delete a lock first to renew all of it
+lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hashes; to upgrade them all, delete the lock files first
 	@$(LOCK) --group deploy --output-file requirements.txt >/dev/null
 	@$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt >/dev/null
 	@$(LOCK) --group emulator --output-file sandbox/requirements.txt >/dev/null
 	@$(LOCK) --group release --output-file tools/release/requirements.txt >/dev/null
 
-contract: .venv/.installed ## Accept changed construct ids and outputs, once CHANGELOG.md names them
+contract: .venv/.installed ## Accept changed construct ids and outputs, after you have added them to CHANGELOG.md
 	@.venv/bin/python -m tests.package.contract
 
-benchmark: .venv/.installed ## Measure what has a budget, beside a boto3 peer and an empty app; QUICK=1 only sees that it runs
+benchmark: .venv/.installed ## Measure what has a budget, and compare with boto3 and an empty app; QUICK=1 only checks that it runs
 	@.venv/bin/python -m tools.benchmark $(if $(QUICK),--quick)
 
 clean: ## Remove what make installed and wrote

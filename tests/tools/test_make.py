@@ -69,7 +69,7 @@ def test_ci_runs_every_target_or_there_is_a_reason_not_to() -> None:
 def test_what_reaches_an_account_wants_the_environments_name(target: str) -> None:
     code, said = make(target)
     assert code == 2
-    assert said.splitlines()[0] == "Say which environment: add ENV=dev, for instance"
+    assert said.splitlines()[0] == "Name the environment, for instance: ENV=dev"
 
 
 def test_the_doctor_says_what_to_do_where_there_are_no_credentials(tmp_path: Path) -> None:
