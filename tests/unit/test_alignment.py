@@ -558,6 +558,12 @@ def test_votes_for_offsets_that_are_near_support_one_another() -> None:
     assert clock_offset._vote([*votes[:2], *wrong], 0.0)[1] == 90_010
 
 
+def test_votes_that_are_over_two_seconds_apart_do_not_support_one_another() -> None:
+    apart = [(40_000.0, 1.0), (43_000.0, 1.0)]
+    near = [(90_000.0, 0.6), (90_500.0, 0.6)]
+    assert clock_offset._vote([*apart, *near], 0.0)[1] >= 90_000
+
+
 def test_what_is_expected_outweighs_what_was_said_twice_and_not_what_was_said_once() -> None:
     assert clock_offset._vote([(0.0, 0.5), (9_000.0, 0.5), (9_000.0, 0.45)], 0.0)[1] == 0.0
     assert clock_offset._vote([(0.0, 0.05), (9_000.0, 1.0)], 0.0)[1] == 9_000.0
