@@ -197,6 +197,18 @@ def test_the_partition_is_that_of_the_instance(partition: str, region: str) -> N
     assert settings.partition == partition
 
 
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")]
+)
+def test_a_commercial_role_of_asapp_serves_no_other_partition(partition: str, region: str) -> None:
+    instance = INSTANCE.replace("us-east-1", region).replace("arn:aws", f"arn:{partition}")
+    said = problems({"region": region, "connect.instance_arn": instance})
+    (about_the_role,) = [line for line in said if ROLE in line]
+    assert "asapp.trusted_role_arns" in about_the_role
+    assert f'no role of it can read audio in "{partition}"' in about_the_role
+    assert f'ask ASAPP whether it serves "{partition}"' in about_the_role
+
+
 def test_settings_do_not_change_once_read() -> None:
     settings = read({"tags": {"team": "voice"}})
     with pytest.raises(dataclasses.FrozenInstanceError, match="region"):
@@ -636,8 +648,9 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         ),
         check(
             {"asapp.trusted_role_arns": [ROLE, CHINESE_ROLE]},
-            f'asapp.trusted_role_arns: "{CHINESE_ROLE}" is not in the instance\'s partition; '
-            'write an ARN of "aws"',
+            f'asapp.trusted_role_arns: "{CHINESE_ROLE}" is of the partition "aws-cn", and no role '
+            'of it can read audio in "aws"; ask ASAPP whether it serves "aws", and write a role '
+            "from there",
         ),
         check(
             {"media_streaming.key_arn": CHINESE_KEY},

@@ -16,10 +16,12 @@ from tools.doctor.checks.instance import instance
 from tools.doctor.checks.keys import keys
 from tools.doctor.checks.media_streaming import live_media_streaming
 from tools.doctor.checks.quotas import lambda_functions, video_streams
+from tools.doctor.checks.settings_file import settings_file
 from tools.doctor.findings import CannotGoOn, Finding, Findings, NotSeen
 from tools.doctor.plan import Plan
 
 CHECKS: dict[str, Callable[[Plan], Findings]] = {
+    "environment's file": settings_file,
     "credentials": credentials,
     "Connect instance": instance,
     "live media streaming": live_media_streaming,

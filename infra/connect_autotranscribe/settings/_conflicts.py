@@ -39,7 +39,13 @@ def _arns(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         _, partition, _, its_region, its_account, _ = arn.split(":", 5)
         if instance and not instance.startswith(f"arn:{partition}:"):
             its = instance.split(":")[1]
-            yield key, f'"{arn}" is not in the instance\'s partition; write an ARN of "{its}"'
+            problem = f'"{arn}" is not in the instance\'s partition; write an ARN of "{its}"'
+            if key == "asapp.trusted_role_arns":
+                problem = (
+                    f'"{arn}" is of the partition "{partition}", and no role of it can read audio '
+                    f'in "{its}"; ask ASAPP whether it serves "{its}", and write a role from there'
+                )
+            yield key, problem
         if its_region and its_region not in regions():
             remedy = f'write "{region}"' if region else "write that of the instance"
             yield key, f'"{arn}" names no region of AWS: "{its_region}"; {remedy}'

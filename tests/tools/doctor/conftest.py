@@ -29,7 +29,8 @@ ENVIRONMENT: dict[str, Any] = {
     "media_streaming.mode": "adopt",
     "media_streaming.prefix": "acme",
     "asapp.api_host": "https://api.asapp.com",
-    "asapp.trusted_role_arns": ["arn:aws:iam::999999999999:role/asapp-role"],
+    "asapp.trusted_role_arns": ["arn:aws:iam::444455556666:role/asapp-role"],
+    "asapp.external_id": "agreed-with-asapp",
     "asapp.credentials_secret_name": SECRET,
     "lifecycle.mode": "manage",
 }
@@ -93,6 +94,8 @@ def environment_file(tmp_path: Path) -> Callable[..., Path]:
     def write(changes: dict[str, Any] | None = None) -> Path:
         tables: dict[str, list[str]] = {"": []}
         for key, value in (ENVIRONMENT | (changes or {})).items():
+            if value is None:  # left out
+                continue
             table, _, name = key.rpartition(".")
             tables.setdefault(table, []).append(f"{name} = {json.dumps(value)}")
         lines = [

@@ -42,6 +42,58 @@ def test_an_account_in_which_all_is_well(doctor: Doctor) -> None:
     assert run.finding("well  credentials:", REGION)
 
 
+# The environment's file
+
+
+def test_a_file_of_ones_own_has_no_value_of_the_examples(doctor: Doctor) -> None:
+    assert doctor().finding("well  environment's file: has no value of the examples")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "remedy"),
+    [
+        (
+            {"asapp__trusted_role_arns": ["arn:aws:iam::999999999999:role/asapp-role"]},
+            "asapp.trusted_role_arns has the example arn:aws:iam::999999999999:role/asapp-role",
+            "write the roles that ASAPP gave you",
+        ),
+        (
+            {"alarms__email": "operations@example.com"},
+            "alarms.email is the example operations@example.com",
+            "write the address of who is on call",
+        ),
+        (
+            {"tags__environment": "staging"},
+            'tags.environment is "staging", and the file is prod.toml',
+            'write environment = "prod" under [tags]',
+        ),
+        (
+            {"asapp__external_id": None},
+            "asapp.external_id is not set: ASAPP's role serves many customers",
+            "agree on an external id with ASAPP",
+        ),
+    ],
+)
+def test_what_a_person_should_look_at_in_the_file_is_a_warning(
+    doctor: Doctor, changes: dict[str, object], said: str, remedy: str
+) -> None:
+    run = doctor(**changes)
+    assert run.code == 0
+    assert remedy in run.finding("warning  environment's file", said)
+    assert run.output.splitlines()[-1] == "0 problems, 1 warning"
+
+
+def test_the_tag_of_this_environment_is_well(doctor: Doctor) -> None:
+    assert "warning" not in doctor(tags__environment="prod").output.rpartition("\n0 problems")[0]
+
+
+def test_the_file_is_looked_at_without_credentials(doctor: Doctor, account: Account) -> None:
+    account.number = "444444444444"
+    run = doctor(asapp__external_id=None)
+    assert run.finding("warning  environment's file")
+    assert run.output.splitlines()[-1] == "1 problem, 1 warning"
+
+
 # Credentials
 
 
