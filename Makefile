@@ -63,9 +63,9 @@ doctor: named .venv/.installed ## Check the account before a deployment, read-on
 diff: .venv/.installed ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
 
-deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod; APPROVAL=never does not ask, DOCTOR=off does not look before
+deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod; with APPROVAL=never CDK does not ask, with DOCTOR=off make doctor does not run first
 	@test '$(DOCTOR)' = off || .venv/bin/python -m tools.doctor '$(ENV)' || \
-		{ echo 'Nothing was deployed. DOCTOR=off deploys whatever the doctor finds.'; exit 1; }
+		{ echo 'Nothing was deployed. DOCTOR=off deploys in spite of these findings.'; exit 1; }
 	@$(CDK) deploy --all -c environment='$(ENV)' $(if $(APPROVAL),--require-approval '$(APPROVAL)')
 
 drift: named .venv/.installed ## Show what was changed in the account since the deployment, read-only: make drift ENV=prod
@@ -78,7 +78,7 @@ named:
 	@test -n '$(ENV)' || { echo 'Name the environment, for instance: ENV=dev'; exit 2; }
 
 can-ask:
-	@test '$(APPROVAL)' = never || test -t 0 || { echo 'CDK asks before it changes who may do what, and here is no terminal to answer on.'; \
+	@test '$(APPROVAL)' = never || test -t 0 || { echo 'CDK asks before it changes permissions, and there is no terminal to answer on.'; \
 		echo 'Nothing was deployed. Read `make diff`, then add APPROVAL=never (--require-approval never).'; exit 2; }
 
 flows: .venv/.installed ## Draw the pictures of docs/flows.md again, from the flows' JSON

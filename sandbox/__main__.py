@@ -1,4 +1,4 @@
-"""``make sandbox``: the deployed stacks, left running, and how to talk to them."""
+"""``make sandbox``: deploys the stacks, leaves them running, and shows how to talk to them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def show(titles_and_lines: Sequence[tuple[str, str]], console: Console) -> None:
 
 
 def lines(sandbox: Sandbox) -> list[tuple[str, str]]:
-    """Titles, each with a line for a shell. The lines work as they are printed, in this order."""
+    """Titles, each with a command for a shell. Run the commands as printed, in this order."""
     deployment, asapp = sandbox.deployment, sandbox.asapp
     contact = Call(deployment, asapp, _NOBODY_SPEAKS, 1).contact
     contact.media_stream = MediaStream(
@@ -111,15 +111,15 @@ def lines(sandbox: Sandbox) -> list[tuple[str, str]]:
             ).replace(_STREAM, "'\"$STREAM\"'"),
         ),
         (
-            "Read what the table has of the call",
+            "Read the call's items in the table",
             _curl(endpoint, _asking("DynamoDB_20120810.Query", "1.0"), query),
         ),
         (
-            "Read what the event bus has delivered: a rule of the sandbox puts it into a queue",
+            "Read the events of the bus; a rule of the sandbox sends them to a queue",
             _curl(endpoint, _asking("AmazonSQS.ReceiveMessage", "1.0"), receive),
         ),
         (
-            "Ask ASAPP's double for its messages; nobody has spoken, so it has none",
+            "Ask ASAPP's double for the call's messages; there are none, because nobody has spoken",
             _curl(
                 f"{asapp.url}/conversation/v1/conversation/messages?externalId={guid}",
                 {"Content-Type": "application/json", **keys},
@@ -127,7 +127,7 @@ def lines(sandbox: Sandbox) -> list[tuple[str, str]]:
         ),
         ("Stop transcription", _curl(f"{functions}/{stop}/invocations", {}, event)),
         (
-            "Compare the call with those messages; a schedule does so a minute after a call's end",
+            "Compare the table with those messages; a schedule does so a minute after a call's end",
             _curl(f"{functions}/{reconcile}/invocations", {}, {"conversationId": guid}),
         ),
         (
@@ -162,7 +162,7 @@ def _asking(target: str, version: str) -> dict[str, str]:
 
 
 def _signed(service: str) -> dict[str, str]:
-    """The emulator wants to see a signature's region and service, and checks no more of it."""
+    """The emulator reads the region and the service of a signature, and checks nothing else."""
     scope = f"test/20260101/us-east-1/{service}/aws4_request"
     return {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}
 

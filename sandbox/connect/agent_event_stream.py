@@ -1,4 +1,4 @@
-"""What Amazon Connect publishes of its agents: the agent event stream.
+"""The agent event stream: what Amazon Connect publishes about its agents.
 
 Source: https://docs.aws.amazon.com/connect/latest/adminguide/agent-event-stream-model.html
 """
@@ -16,14 +16,15 @@ from sandbox.connect.contact import Agent, Contact
 Json = dict[str, Any]
 
 _KEEPS_ITS_START = "CONNECTED_ONHOLD"
-"""Its ``StateStartTimestamp`` is that of ``CONNECTED``, as in Connect's ``AgentContactReference``:
-the reading in which a hold shows nowhere else."""
+"""In this state ``StateStartTimestamp`` is that of ``CONNECTED``, as in Connect's
+``AgentContactReference``. If that is so, only the state shows a hold."""
 
 
 class AgentEvents:
     """The agents of an instance, each with all contacts that the agent has now: calls and chats.
 
-    :param publish: Takes each event as Connect writes it into the stream. Default: nobody does.
+    :param publish: Called with each event, as Connect writes it into the stream. Default: events go
+        nowhere.
     :param now: The time in seconds since 1970. Default: the machine's.
     """
 
@@ -39,7 +40,7 @@ class AgentEvents:
         self._snapshots: dict[Agent, Json] = {}
 
     def sees(self, agent: Agent, contact: Contact, state: str) -> None:
-        """The agent's part in a contact is this from now on.
+        """From now on the agent's contact has this state.
 
         :param state: Connect's word: ``CONNECTING``, ``CONNECTED``, ``CONNECTED_ONHOLD``,
             ``ENDED``, ``MISSED`` and so on.
@@ -71,11 +72,11 @@ class AgentEvents:
         self._change(agent, Contacts=_others(self._of(agent), contact))
 
     def changes_status(self, agent: Agent, name: str, type: str = "CUSTOM") -> None:
-        """The agent is on a break, or available again; what the agent talks about goes on."""
+        """The agent is on a break, or available again. The agent's contacts go on."""
         self._change(agent, AgentStatus=self._status(agent, name, type))
 
     def beats(self, agent: Agent) -> None:
-        """Nothing has happened for two minutes."""
+        """Publish a heartbeat: nothing has happened for two minutes."""
         self._send(agent, "HEART_BEAT", self._of(agent))
 
     def _change(self, agent: Agent, **changes: Any) -> None:

@@ -51,7 +51,7 @@ def media_streaming(state: FlowState, action: Action) -> Outcome:
 
 
 def _new_stream_arn(state: FlowState) -> str:
-    """A stream of the pool: older than this call, and its UUID is not the contact's."""
+    """A stream of Connect's pool: it is older than the call, and its UUID is not the contact's."""
     _, partition, _, region, account, _ = state.contact.instance_arn.split(":", 5)
     instance = state.instance
     name = (
@@ -63,7 +63,7 @@ def _new_stream_arn(state: FlowState) -> str:
 
 
 def _new_fragment_number(state: FlowState, now_ms: str) -> str:
-    """47 digits that grow with time, as the service's do."""
+    """A number of 47 digits that grows with time, as in Kinesis Video Streams."""
     return f"91343852333181{now_ms:0>13}{state.instance.rng.randrange(10**20):020}"
 
 
@@ -90,7 +90,7 @@ def invoke_lambda(state: FlowState, action: Action) -> Outcome:
 
 
 def _answer(state: FlowState, arn: str, event: dict[str, Any], limit: float) -> Any:
-    """Up to four tries, all inside the block's limit and the chain's."""
+    """Try up to four times, within the time limits of the block and of the chain."""
     now = state.instance.now
     seconds = min(limit, MAX_LAMBDA_CHAIN_SECONDS - state.lambda_chain_seconds)
     if seconds <= 0:

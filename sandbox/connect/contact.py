@@ -1,4 +1,4 @@
-"""A simulated contact, and the event that a Lambda block sends of it.
+"""A simulated contact, and the event that a Lambda block sends for it.
 
 Sources, under https://docs.aws.amazon.com/connect/latest/adminguide: connect-lambda-functions.html,
 connect-attrib-list.html, ctr-data-model.html.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Place = Literal["flow", "queue", "agent"]
-"""What a contact is in: a flow, a queue (with its customer queue flow), or an agent's hands."""
+"""Where a contact is: in a flow, in a queue (with its customer queue flow), or with an agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Endpoint:
 class Queue:
     """The working queue.
 
-    :param outbound_whisper: The flow that outbound calls from this queue run, by id or ARN; no flow
-        can set it. Default: Connect's *Default outbound*.
+    :param outbound_whisper: The flow of outbound calls from this queue, by id or ARN. A flow cannot
+        set it. Default: Connect's *Default outbound*.
     """
 
     arn: str
@@ -49,7 +49,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The agent; Connect shows it to whispers, holds and agent transfers only, never to Lambdas."""
+    """The agent. Connect shows it only to whispers, holds and agent transfers, never to Lambdas."""
 
     user_name: str
     arn: str = ""
@@ -80,8 +80,8 @@ class MediaStream:
 
 @dataclass(slots=True)
 class Contact:
-    """One simulated contact. A run changes it as a flow's blocks do, so that the next flow of the
-    same call finds what they left.
+    """One simulated contact. Running a flow changes it as the flow's blocks do, and the next flow
+    of the same call sees the changes.
 
     :param initial_contact_id: The first contact of the chain. Default: this one.
     :param previous_contact_id: The contact before a transfer. Default: this one, as Connect does.
@@ -116,10 +116,10 @@ class Contact:
     def followed_by(
         self, contact_id: str, initiation_method: str, *, with_stream: bool, with_hooks: bool
     ) -> Contact:
-        """The next contact of the chain, which no agent has yet.
+        """The next contact of the chain, still without an agent.
 
-        :param with_stream: Whether the new contact has the old one's media stream.
-        :param with_hooks: Whether flows that were set for the old one run for the new one.
+        :param with_stream: Whether the new contact keeps the media stream.
+        :param with_hooks: Whether the new contact keeps the flows that were set.
         """
         return replace(
             self,

@@ -1,4 +1,4 @@
-"""What Amazon Connect publishes of its contacts: events of EventBridge.
+"""Contact events: what Amazon Connect publishes about its contacts on EventBridge.
 
 Source: https://docs.aws.amazon.com/connect/latest/adminguide/contact-events.html
 """
@@ -22,13 +22,13 @@ _MOMENTS = {
     "CONNECTED_TO_AGENT": "connectedToAgentTimestamp",
     "DISCONNECTED": "disconnectTimestamp",
 }
-"""What each type of event is the moment of."""
+"""The timestamp that each type of event sets."""
 
 
 class ContactEvents:
-    """The contacts of an instance. A hold is no event of theirs.
+    """The contacts of an instance. There is no contact event for a hold.
 
-    :param publish: Takes each event as EventBridge delivers it. Default: nobody does.
+    :param publish: Called with each event, as EventBridge delivers it. Default: events go nowhere.
     :param now: The time in seconds since 1970. Default: the machine's.
     """
 
@@ -53,7 +53,7 @@ class ContactEvents:
             "initialContactId": contact.initial_contact_id or None,
             "previousContactId": contact.previous_contact_id or None,
             "channel": contact.channel,
-            # As in the page's samples, an ARN of its own form.
+            # The samples of that page have an ARN of this special form.
             "instanceArn": f"arn:{partition}::connect:{region}:{account}:"
             + contact.instance_arn.split(":", 5)[5],
             "initiationMethod": contact.initiation_method,

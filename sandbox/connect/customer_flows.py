@@ -1,4 +1,4 @@
-"""The flows that a customer of ours would write around the ready-made ones."""
+"""Flows as customers write them to use the ready-made flows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _Block = tuple[str, str, dict[str, Any]]
 
 
 def inbound(hooks: Mapping[str, str], *, module: str = "") -> dict[str, Any]:
-    """An inbound flow: it may invoke a module, sets the flows of later, and queues the call.
+    """An inbound flow: it may invoke a module, sets the flows of later events, and queues the call.
 
-    :param hooks: Which flow runs at which event, such as ``{"AgentWhisper": "…"}``.
+    :param hooks: The flow for each event, such as ``{"AgentWhisper": "…"}``.
     """
     blocks = [_invoke(module)] if module else []
     blocks += [
@@ -24,7 +24,7 @@ def inbound(hooks: Mapping[str, str], *, module: str = "") -> dict[str, Any]:
 
 
 def invoking(module: str) -> dict[str, Any]:
-    """The least flow that invokes a module."""
+    """The smallest flow that invokes a module."""
     return _in_a_row([_invoke(module)], ("End", "EndFlowExecution"))
 
 
@@ -33,7 +33,7 @@ def _invoke(module: str) -> _Block:
 
 
 def _in_a_row(blocks: Sequence[_Block], end: tuple[str, str]) -> dict[str, Any]:
-    """A flow whose blocks lead on whether they work or not."""
+    """A flow of blocks in a row. If a block fails, the next one follows all the same."""
     followers = [*(name for name, _, _ in blocks[1:]), end[0]]
     actions = []
     for (name, kind, parameters), follower in zip(blocks, followers, strict=True):

@@ -1,7 +1,7 @@
-"""What each block does in a call, one function an action type.
+"""What each block does in a call: one function for each action type.
 
-Whatever fails during a call raises `BlockFailed`, and the block's error branch follows. A parameter
-that Connect would refuse, or that the runner does not know, raises `FlowError`.
+If a block fails during a call, it raises `BlockFailed`, and its error branch follows. If Connect
+would refuse a parameter, or the runner does not know it, the block raises `FlowError`.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _compare(state: FlowState, action: Action) -> Outcome:
 
 
 def _loop(state: FlowState, action: Action) -> Outcome:
-    """So many times *ContinueLooping*, then once *DoneLooping*, then from the beginning."""
+    """Take *ContinueLooping* ``LoopCount`` times, then *DoneLooping* once, then start again."""
     name, given = str(action["Identifier"]), parameter(action, "LoopCount")
     count = text(look_up(given, state.known()))
     if not re.fullmatch(r"[0-9]{1,3}", count) or int(count) > MAX_LOOPS:
@@ -149,7 +149,7 @@ def _loop(state: FlowState, action: Action) -> Outcome:
 
 
 def _wait(state: FlowState, action: Action) -> Outcome:
-    """It takes no time here. For voice, inbound flows only; of its events none can come."""
+    """Go on at once. A call can wait in inbound flows only, and no event can end the wait."""
     if state.contact.channel == "VOICE" and state.flow_type != INBOUND:
         raise BlockFailed("a call can wait in inbound flows only")
     seconds = text(look_up(parameter(action, "TimeLimitSeconds"), state.known()))
@@ -233,7 +233,7 @@ def _transfer_to_flow(state: FlowState, action: Action) -> Outcome:
 
 
 def _end_flow(state: FlowState, action: Action) -> Outcome:
-    if state.modules:  # Connect takes it there; what it does, the sources do not agree on.
+    if state.modules:  # Connect accepts it there, but the sources disagree on what it does.
         raise FlowError(f"{action['Identifier']!r}: end a module with EndFlowModuleExecution")
     # In inbound flows, and so in disconnect flows, it acts as Disconnect.
     return Outcome(DISCONNECTS if state.flow_type == INBOUND else ENDS)
@@ -272,4 +272,4 @@ BLOCKS: Mapping[str, Callable[[FlowState, Action], Outcome]] = {
     "UpdateFlowLoggingBehavior": _pass_by,
     "Wait": _wait,
 }
-"""Every block but *Invoke module*, which is the runner's own."""
+"""Every block but *Invoke module*, which the runner performs itself."""

@@ -1,4 +1,4 @@
-"""What a block of a flow does to the way ahead, and the ways in which it can go wrong."""
+"""The outcome of a block: the branch that follows, or an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TO_QUEUE, TO_AGENT, TO_FLOW = "Transfers to queue", "Transfers to agent", "Trans
 
 
 class FlowError(Exception):
-    """The flow is one that Connect would refuse, or that this runner does not know."""
+    """Connect would refuse the flow, or this runner does not know a part of it."""
 
 
 class BlockFailed(Exception):
@@ -26,11 +26,11 @@ class BlockFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a block did.
+    """The outcome of a block.
 
     :param branch: As in `sandbox.connect.flow_runner.Step`.
-    :param target: The block that it leads to; None if it ends the flow or the module.
-    :param to: The id of the flow, or the queue, that the end leads to.
+    :param target: The block that follows; None if the flow or the module ends.
+    :param to: If the flow ends with a transfer: the id of the flow or the queue.
     """
 
     branch: str
@@ -54,7 +54,7 @@ def takes_error_branch(action: Action, failure: BlockFailed) -> Outcome:
 
 
 def takes_condition(action: Action, result: str, detail: str = "") -> Outcome:
-    """The branch of a block whose own result its conditions are about."""
+    """The branch of a block whose conditions compare the block's own result."""
     for condition in action["Transitions"].get("Conditions") or ():
         if condition["Condition"] == {"Operator": "Equals", "Operands": [result]}:
             return Outcome(f"Equals {result}", condition["NextAction"], detail)
@@ -62,7 +62,7 @@ def takes_condition(action: Action, result: str, detail: str = "") -> Outcome:
 
 
 def parameter(action: Action, name: str) -> Any:
-    """A parameter that the block cannot do without."""
+    """A required parameter of the block."""
     value = action["Parameters"].get(name)
     if value in (None, "", [], {}):
         raise FlowError(f"{action['Identifier']!r} has no {name}")

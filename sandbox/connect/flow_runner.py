@@ -1,9 +1,9 @@
 """Runs a flow's content block by block for one simulated contact, as Amazon Connect would.
 
-What `connect_flows.rules` refuses or notes is refused here before the first block, and a
-block that the runner does not know is an error when a call reaches it: a flow that it runs to the
-end was really run. Whatever fails during a call takes the block's error branch, as in Connect.
-If Connect's pages are silent, it takes the stricter reading.
+The runner refuses a flow before the first block if `connect_flows.rules` refuses it or has a note
+on it. If a call reaches a block that the runner does not know, that is an error. So if a flow runs
+to its end, all of its blocks were really performed. If a block fails during a call, its error
+branch follows, as in Connect. If Connect's pages do not say something, the runner is strict.
 
 Sources, under https://docs.aws.amazon.com/connect/latest: adminguide/connect-lambda-functions.html,
 adminguide/connect-attrib-list.html, devguide/flow-language-actions.html.
@@ -42,17 +42,17 @@ MAX_MODULE_DEPTH = 5
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One block on the way.
+    """One block of the path.
 
     :param block: Its identifier.
     :param type: Its action type.
-    :param branch: ``NextAction``, an error type, the condition that held (``Equals x``), or how it
-        ended: ``Loops``, ``Ends``, ``Returns``, ``Disconnects``, ``Transfers to queue``, ``… to
-        agent``, ``… to flow``.
+    :param branch: ``NextAction``, an error type, the condition that was true (``Equals x``), or how
+        the flow ended: ``Loops``, ``Ends``, ``Returns``, ``Disconnects``, ``Transfers to queue``,
+        ``… to agent``, ``… to flow``.
     :param ms: How long it took.
-    :param detail: Why an error branch was taken, what was said, or where the flow led. A flow does
-        not see it.
-    :param module: The module that the block stands in, ``""`` for the flow itself.
+    :param detail: Why an error branch was taken, what was said, or where the flow led. Flows do not
+        see it.
+    :param module: The module of the block, ``""`` for the flow itself.
     """
 
     block: str
@@ -83,10 +83,10 @@ class FlowRunner(SimulatedInstance):
         }
 
     def run(self, content: Mapping[str, Any], contact: Contact, flow_type: str) -> list[Step]:
-        """Run one flow to its end and return the path taken.
+        """Run one flow to its end, and return its path.
 
         :param content: A flow's content, Version 2019-10-30.
-        :param contact: Changed as the flow's blocks change a contact.
+        :param contact: The flow's blocks change it.
         :param flow_type: CloudFormation's name for it, such as ``AGENT_WHISPER``.
         :raises FlowError: if Connect would refuse the flow, or the runner does not know it.
         """
@@ -95,7 +95,7 @@ class FlowRunner(SimulatedInstance):
         return run.steps
 
     def start(self, content: Mapping[str, Any], contact: Contact, flow_type: str) -> FlowRun:
-        """The same, standing before the first block."""
+        """Like `run`, but stop before the first block."""
         if flow_type not in FLOW_TYPES:
             raise FlowError(f"no flow type {flow_type!r}; one of {', '.join(sorted(FLOW_TYPES))}")
         return FlowRun(self, _accepted(content, flow_type, "the flow"), contact, flow_type)
@@ -120,19 +120,19 @@ class FlowRun:
         self._ahead = next(self._blocks, None)
 
     def until(self, type: str) -> None:
-        """Go on to the first block of an action type, and stand before it; or to the end."""
+        """Go on until before the first block of an action type, or to the end."""
         while self._ahead is not None and self._ahead["Type"] != type:
             self._ahead = next(self._blocks, None)
 
     def to_the_end(self) -> Outcome:
-        """Go on to the end; how the flow ended."""
+        """Go on to the end, and return how the flow ended."""
         self.until("")
         if self.ending is None:
             raise AssertionError("a flow came to no end")
         return self.ending
 
     def _walk(self, content: Mapping[str, Any]) -> Generator[Action, None, Outcome]:
-        """Stand before each block in turn, then perform it; how the flow or the module ends."""
+        """Yield each block, then perform it. Return how the flow or the module ends."""
         actions: dict[str, Action] = {
             each["Identifier"]: each
             | {name: each.get(name) or {} for name in ("Parameters", "Transitions")}
@@ -184,12 +184,12 @@ class FlowRun:
             return takes_error_branch(action, failure)
 
     def _keep_off_loop_prompts(self, kind: str, name: str) -> None:
-        """What `check` does within a flow, across the boundaries of its modules."""
+        """Check the rule on Loop prompts across modules; `check` does so within a flow only."""
         if kind == LOOP_PROMPTS:
             if self._ahead_of_loop_prompts:
                 raise FlowError(f"{self._ahead_of_loop_prompts} may not come before {name!r}")
             self._has_looped_prompts = True
-        # What comes behind looped prompts may lead back to them.
+        # Blocks after looped prompts may lead back to them.
         elif kind in NOT_BEFORE_LOOP_PROMPTS and not self._has_looped_prompts:
             self._ahead_of_loop_prompts = f"{name!r}, a {kind},"
 
@@ -225,7 +225,7 @@ def _suits(kind: str, flow_type: str) -> bool:
 
 
 def _accepted(content: Mapping[str, Any], type: str, what: str) -> dict[str, Any]:
-    """The content, if Connect would take it."""
+    """The parsed content; `FlowError` if Connect would refuse it."""
     try:
         parsed = parse(json.dumps(content))
     except NotAFlow as problem:

@@ -1,4 +1,4 @@
-"""What a running flow knows: the simulated instance that it runs in, and how far it has come.
+"""The state of a running flow, and the simulated instance in which it runs.
 
 Blocks read and change the state; `sandbox.connect.flow_runner` walks from block to block.
 """
@@ -18,7 +18,7 @@ InvokeLambda = Callable[[str, dict[str, Any], float], Any]
 """``(function ARN, event, seconds left) -> decoded answer``.
 
 Raises `LambdaFailed` for a function error, a throttle or a 5xx, and `TimeoutError` when the seconds
-are over. Anything else that it raises is a mistake in the caller and comes out of `FlowRunner.run`.
+are over. Any other exception is a mistake, and `FlowRunner.run` does not catch it.
 """
 
 
@@ -38,10 +38,10 @@ class SimulatedInstance:
         time.
     :param stream_prefix: The prefix under *Live media streaming*.
     :param instance_alias: The instance's alias, a part of stream names.
-    :param failing: Identifiers of blocks that fail, as every block of Connect's can; as a mapping,
-        each with its error type. Default error type: ``NoMatchingError``.
-    :param interruptions: How often looped prompts that allow it are interrupted in a customer queue
-        flow, before an agent is found.
+    :param failing: Identifiers of blocks that fail, since every block in Connect may fail; or a
+        mapping from identifiers to error types. Default error type: ``NoMatchingError``.
+    :param interruptions: How often looped prompts are interrupted in a customer queue flow before
+        an agent is found, if they allow it.
     """
 
     invoke_lambda: InvokeLambda
@@ -63,7 +63,7 @@ class FlowState:
     :param flow_type: CloudFormation's name for it, such as ``AGENT_WHISPER``.
     :ivar external: The last Lambda's result.
     :ivar turns: How often each *Loop* has been passed.
-    :ivar lambda_chain_seconds: What the Lambdas since the last prompt have used.
+    :ivar lambda_chain_seconds: The time of all Lambdas since the last prompt.
     :ivar modules: The modules that the flow is in, the innermost last.
     """
 
@@ -81,7 +81,7 @@ class FlowState:
         self.interruptions_left = self.instance.interruptions
 
     def known(self) -> dict[str, Any]:
-        """What a JSONPath of this flow can begin with."""
+        """The roots that a JSONPath of this flow can have, and their values."""
         agent = self.contact.agent if self.flow_type in KNOWS_AGENT else None
         return {
             **self.contact.data(),

@@ -20,10 +20,10 @@ def is_path(value: object) -> bool:
 
 
 def look_up(value: Any, known: Mapping[str, Any]) -> Any:
-    """The value that Connect puts in place of a JSONPath; null if there is none.
+    """The value that Connect puts in place of a JSONPath; None if there is none.
 
-    :param value: Static, a JSONPath, or a map of them.
-    :param known: What the roots of paths stand for.
+    :param value: A static value, a JSONPath, or a map of them.
+    :param known: The values of the roots of paths.
     """
     if isinstance(value, Mapping):
         return {key: look_up(inner, known) for key, inner in value.items()}

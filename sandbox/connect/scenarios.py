@@ -1,7 +1,7 @@
-"""Calls of every kind: what people do in each, and what ASAPP is told of it.
+"""Calls of every kind: what people do in each, and the requests that ASAPP must get.
 
-The same table is played against the handlers with every fault
-(``tests/sandbox/test_scenarios.py``), at once through the deployed stacks, and in the demo.
+Three users play this table: ``tests/sandbox/test_scenarios.py`` against the handlers, with every
+fault; ``tests/sandbox/test_scenarios_at_once.py`` through the deployed stacks; and the demo.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def flows(ready_made: Callable[[str], Mapping[str, Any]]) -> dict[str, Published
 
 @dataclass
 class Scene:
-    """A call, and the agents who have to do with it.
+    """A call, and the agents who take part in it.
 
     :param call: Its first contact has a queue.
-    :param chat: A chat that Ada has beside it.
+    :param chat: A chat that Ada has at the same time.
     """
 
     call: ConnectCall
@@ -77,7 +77,7 @@ class Scene:
 class Act:
     """Something that somebody does in a call.
 
-    :param told: What ASAPP is asked because of it, with effect: ``start ada``, ``stop``.
+    :param told: The requests to ASAPP that follow and take effect: ``start ada``, ``stop``.
     """
 
     does: Callable[[Scene], None]
@@ -181,7 +181,7 @@ WITH_MODULES = (
     act(agent_leaves, "stop"),
     END,
 )
-"""Transcription begins with the call, by flows of the customer's own; no agent is known then."""
+"""The customer's own flows start transcription when the call begins, before there is an agent."""
 
 CALLS: dict[str, tuple[Act, ...]] = {
     "plain": (
@@ -238,5 +238,5 @@ CALLS: dict[str, tuple[Act, ...]] = {
 
 
 def sequence(acts: Sequence[Act]) -> tuple[str, ...]:
-    """What ASAPP is told in the whole of a call."""
+    """All requests that ASAPP gets in a call."""
     return tuple(request for each in acts for request in each.told)

@@ -1,10 +1,10 @@
-"""Connect's side of one voice call: which flow it runs when, for whom, and on which contact; and
-what it publishes of it.
+"""Connect's side of one voice call: which flow it runs at which time, for whom and on which
+contact, and the events that it publishes.
 
 Sources, under https://docs.aws.amazon.com/connect/latest/adminguide:
 contact-initiation-methods.html, set-whisper-flow.html, contact-flow-default.html,
 set-disconnect-flow.html, ctr-data-model.html, agent-event-stream-model.html, contact-events.html.
-What they leave open is a parameter.
+If they do not say something, it is a parameter here.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _TRANSFERRED_TO = frozenset({INBOUND, AGENT_TRANSFER, QUEUE_TRANSFER})
 
 
 class CallError(Exception):
-    """Somebody does what cannot be done at this point of a call."""
+    """Somebody does something that is not possible at this point of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class PublishedFlow:
 class Played:
     """A flow that Connect ran during a call.
 
-    :param name: What it was to the call: ``agent whisper``, ``disconnect``; ``default agent
-        whisper`` if no flow was set. The runner does not run Connect's defaults.
+    :param name: Its role in the call: ``agent whisper``, ``disconnect``; ``default agent whisper``
+        if no flow was set. The runner does not run Connect's defaults.
     :param heard_by: ``customer``, ``agent``; in a transfer also ``source agent``.
     :param flow: Its id or ARN, ``""`` for a default.
     :param before_dialling: How many blocks of the path ran before the call was placed; None if
@@ -107,22 +107,22 @@ class Played:
 class ConnectCall:
     """A voice call, as Connect handles it.
 
-    Its methods are what people do; each runs the flows that Connect runs then, in Connect's order,
-    and publishes what Connect publishes then: a hold before its flow, an agent's ``CONNECTED``
-    after both whispers.
+    Its methods are what people do. Each method runs the flows that Connect runs, and publishes the
+    events that Connect publishes, in Connect's order: the event of a hold comes before the hold
+    flow, an agent's ``CONNECTED`` after both whispers.
 
-    :param contact: The first contact. A method may end it and make another: see `contact`.
-    :param flows: The instance's flows by what hooks and blocks name them with, id or ARN.
-    :param stream_follows: Whether a contact that follows another in a transfer or at a disconnect
-        has its media stream. Connect's pages do not say. Default: it does not.
-    :param hooks_follow: Whether flows that were set for a contact run for the one that follows it.
-        Connect's pages do not say. Default: they do not.
-    :param tell: Told of each flow that has run.
-    :param agent_events: The agents of the instance. Default: agents that nobody hears of.
-    :param contact_events: Publishes the events of its contacts.
-    :ivar contact: The contact that the customer is on now.
-    :ivar consult: The contact between the source agent and the agent or queue that the call is
-        being transferred to; None if nobody transfers.
+    :param contact: The first contact. A method may end it and create another: see `contact`.
+    :param flows: The instance's flows, by the id or ARN that hooks and blocks use.
+    :param stream_follows: Whether the next contact, after a transfer or a disconnect, keeps the
+        media stream. Connect's pages do not say. Default: it does not.
+    :param hooks_follow: Whether the next contact keeps the flows that were set. Connect's pages do
+        not say. Default: it does not.
+    :param tell: Called with each flow that has run.
+    :param agent_events: The agents of the instance. Default: agents whose events go nowhere.
+    :param contact_events: The contacts of the instance. Default: their events go nowhere.
+    :ivar contact: The customer's contact now.
+    :ivar consult: During a transfer, the contact between the source agent and the agent or queue to
+        which the call goes; else None.
     :ivar played: Every flow so far.
 
     .. code-block:: python
@@ -173,12 +173,12 @@ class ConnectCall:
     # What people do.
 
     def customer_calls(self, flow: str) -> None:
-        """A customer calls a number that this inbound flow answers."""
+        """A customer calls a number with this inbound flow."""
         self._contacts.tell(self.contact, "INITIATED")
         self._follow(self.contact, self._play(flow, INBOUND, self.contact, "customer"), "customer")
 
     def agent_calls(self, *, answered: bool = True) -> None:
-        """An agent calls a customer: the outbound whisper of the contact's queue, and no other."""
+        """An agent calls a customer: only the outbound whisper of the contact's queue runs."""
         self.contact.initiation_method = "OUTBOUND"
         self._contacts.tell(self.contact, "INITIATED")
         self._dial(answered)
@@ -193,10 +193,10 @@ class ConnectCall:
         self._dial(answered)
 
     def agent_accepts(self, agent: Agent, *, drops: bool = False) -> None:
-        """An agent accepts the contact that waits, and is joined after both whispers.
+        """An agent accepts the waiting contact, and is connected after both whispers.
 
-        :param drops: The agent drops out during the agent whisper: the customer is still queued,
-            and the contact is offered to another agent, who hears the whisper again.
+        :param drops: The agent drops out during the agent whisper. The customer stays in the queue,
+            and Connect offers the contact to another agent, who hears the whisper again.
         """
         contact = self._waiting
         if contact is None:
@@ -225,19 +225,19 @@ class ConnectCall:
         self._play_hooked(CUSTOMER_HOLD, self.contact, "customer")
 
     def agent_resumes(self) -> None:
-        """The agent takes the customer back, or joins everybody in a transfer: no flow runs."""
+        """The agent ends the hold, or joins all parties of a transfer. No flow runs."""
         self._needs_an_agent()
         self.is_on_hold = False
         self._shows(self.contact, "CONNECTED")
 
     def agent_transfers(self, to: Agent | Queue, flow: str = "", *, cold: bool = False) -> None:
-        """The agent transfers the call by a quick connect; `agent_accepts` is what comes next.
+        """The agent transfers the call by a quick connect; then call `agent_accepts`.
 
         The customer hears the customer hold flow. On a new contact, the source agent hears the
-        transfer flow, and what follows until an agent accepts.
+        transfer flow, and the flows after it until an agent accepts.
 
         :param flow: The quick connect's transfer flow. Default: Connect's.
-        :param cold: The source agent leaves before the transfer flow, which the customer hears.
+        :param cold: The source agent leaves before the transfer flow, so the customer hears it.
         """
         self._needs_an_agent()
         if self.consult:
@@ -263,10 +263,10 @@ class ConnectCall:
         self._follow(contact, ending, hearer)
 
     def agent_leaves(self) -> None:
-        """The agent leaves first: the disconnect flow runs, if one is set.
+        """The agent leaves first. The disconnect flow runs, if one is set.
 
-        In a transfer it is the source agent who leaves: the customer goes on with the contact that
-        the call is transferred to, and no flow runs.
+        In a transfer, the source agent leaves: the customer goes on with the new contact, and no
+        flow runs.
         """
         self._needs_an_agent()
         self.is_on_hold = False
@@ -283,7 +283,7 @@ class ConnectCall:
         self._follow(self.contact, ending, "customer")
 
     def customer_hangs_up(self) -> None:
-        """No flow runs: Connect has none for it."""
+        """The customer hangs up. Connect has no flow for it, so none runs."""
         if self.is_over:
             raise CallError("the call is over")
         if self.consult:
@@ -291,7 +291,7 @@ class ConnectCall:
         self._end(self.contact)
 
     def agents_end_work(self) -> None:
-        """The agents have done their after-contact work for all that is over."""
+        """The agents finish the after-contact work of all contacts that are over."""
         for agent, contact in self._after_work:
             self._agents.clears(agent, contact)
             self._contacts.tell(contact, "COMPLETED")
@@ -300,7 +300,7 @@ class ConnectCall:
     # What Connect does.
 
     def _follow(self, contact: Contact, ending: Outcome, hearer: str) -> None:
-        """Where the end of a flow leads."""
+        """Go where the end of a flow leads."""
         while ending.branch == TO_FLOW:
             type = self._published(ending.to, _TRANSFERRED_TO).type
             ending = self._play(ending.to, type, contact, hearer)
@@ -353,7 +353,7 @@ class ConnectCall:
             self._end(contact)
 
     def _play_hooked(self, type: str, contact: Contact, hearer: str) -> Outcome | None:
-        """The flow that is set for an event; None if none is set, and Connect plays its default."""
+        """Run the flow that is set for an event. None if none is set: Connect runs its default."""
         flow = contact.hooks.get(_HOOKS[type])
         if flow:
             return self._play(flow, type, contact, hearer)
@@ -400,12 +400,12 @@ class ConnectCall:
         return following
 
     def _joins(self, contact: Contact) -> None:
-        """The agent and whoever waits hear each other now."""
+        """Connect the agent with the waiting party."""
         self._shows(contact, "CONNECTED")
         self._contacts.tell(contact, "CONNECTED_TO_AGENT")
 
     def _gone(self, contact: Contact) -> None:
-        """The contact is over; an agent who had it goes on to after-contact work."""
+        """The contact is over. Its agent, if there is one, goes on to after-contact work."""
         if contact.place == "agent" and contact.agent:
             self._shows(contact, "ENDED")
             self._after_work.append((contact.agent, contact))

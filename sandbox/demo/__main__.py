@@ -1,4 +1,4 @@
-"""``make demo``: calls through the deployed stacks, live, and what came of them."""
+"""``make demo``: plays calls through the deployed stacks, and shows their transcripts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _SECONDS_TO_ARRIVE = 300
 
 
 def quickened(conversation: Conversation) -> Conversation:
-    """The same words, said so fast, by every clock: ASAPP's record and ours tell one time."""
+    """The same words, spoken faster. ASAPP's record and our table then have the same times."""
     utterances = (
         replace(each, start_ms=round(each.start_ms * PACE), end_ms=round(each.end_ms * PACE))
         for each in conversation.utterances
@@ -66,7 +66,7 @@ def main() -> int:
         screen.console.print(f"[red]{escape(str(problem))}[/]")
         return 2
     except KeyboardInterrupt:
-        screen.console.print("interrupted; all that was started is stopped")
+        screen.console.print("interrupted; everything that was started is stopped")
         return 130
     if arguments.json:
         arguments.json.write_text(json.dumps(asdict(summary), indent=2) + "\n", "utf-8")
@@ -91,8 +91,8 @@ def demo(screen: Screen) -> Summary:
                 screen.call(call, _transcript(deployment, call))
 
         screen.step(
-            f"playing {len(calls)} calls, {1 / PACE:.0f} times as fast as people speak; "
-            "on purpose, POSTs and Connect's events come late, some twice, and some POSTs never"
+            f"playing {len(calls)} calls, {1 / PACE:.0f} times as fast as people speak; on "
+            "purpose, POSTs and Connect's events are late, some come twice, and some POSTs are lost"
         )
         with listener.collecting() as published, screen.progress(calls, published):
             with ConnectEvents(sandbox, DISORDER) as events:
@@ -101,7 +101,9 @@ def demo(screen: Screen) -> Summary:
             wait_for_arrival(deployment, asapp, _SECONDS_TO_ARRIVE)
             wait_for_end(deployment, calls, _SECONDS_TO_ARRIVE)
             screen.console.rule()
-            screen.step("comparing the calls with ASAPP's own record, which has what was lost")
+            screen.step(
+                "comparing the calls with ASAPP's own record, which has the lost utterances"
+            )
             deployment.reconcile()
             for call in calls:
                 screen.recovered(call, _transcript(deployment, call))
@@ -110,10 +112,12 @@ def demo(screen: Screen) -> Summary:
         screen.summary(summary)
         screen.step("stopping the emulator and the double")
     good = (
-        "Every conversation is complete: nothing lost, doubled or altered, and nothing of a hold "
-        "transcribed.\n`make sandbox` leaves it all running, with lines to talk to it."
+        "Every conversation is complete: no utterance is lost, duplicated or altered, and nothing "
+        "said on hold is transcribed.\n"
+        "`make sandbox` leaves the stacks running, and shows how to talk to them."
     )
-    screen.console.print(f"[red]{len(summary.wrongs)} wrong[/]" if summary.wrongs else good)
+    bad = f"[red]{len(summary.wrongs)} problems, listed above[/]"
+    screen.console.print(bad if summary.wrongs else good)
     return summary
 
 

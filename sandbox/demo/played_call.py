@@ -1,4 +1,4 @@
-"""One simulated call: Connect's part of it, flow by flow, and what people say."""
+"""One simulated call: the flows that Connect runs, and what people say."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _SECONDS_TO_BE_TOLD = 180
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened in a call, beside what was said.
+    """Something that happened in a call, other than speech.
 
-    :param at: When it began, in seconds since 1970; a flow begins with what somebody did.
+    :param at: When it began, in seconds since 1970. A flow begins when somebody acts.
     :param what: What somebody did, such as ``agent holds``; or the name of the flow that ran.
-    :param path: The flow's blocks; empty if it is no flow.
+    :param path: The flow's blocks; empty if it is not a flow.
     """
 
     at: float
@@ -46,10 +46,10 @@ class Event:
 
 @dataclass
 class Call:
-    """A caller, two agents of whom one may never come, and a conversation.
+    """A caller, one or two agents, and a conversation.
 
-    :param number: Of the call in the demo, from 1.
-    :ivar contact: The first one; Connect makes others in transfers and at the end.
+    :param number: The number of the call in the demo, from 1.
+    :ivar contact: The first contact. Connect creates others in transfers and at the end.
     :ivar events: What happened, in order.
     :ivar talked: What caller and agent have said to each other.
     :ivar said_on_hold: What the caller or the agent has said while the caller was on hold.
@@ -99,7 +99,7 @@ class Call:
         return self._run(name, self.deployment.flow(name), kind)
 
     def run_module(self, name: str) -> list[Step]:
-        """Run a module where its users put it: in an inbound flow of their own."""
+        """Run a module as its users do: in an inbound flow of their own."""
         return self._run(f"inbound flow with {name!r}", invoking(name), "CONTACT_FLOW")
 
     def _run(self, name: str, content: Mapping[str, Any], kind: str) -> list[Step]:
@@ -113,7 +113,7 @@ class Call:
             self.events.append(Event(at, name, tuple(path)))
 
     def speak(self, utterances: Sequence[Utterance]) -> None:
-        """Both talk; returns when ASAPP has posted all that it heard."""
+        """Both talk. Returns when ASAPP has posted everything that it transcribed."""
         self.asapp.speak(self.contact.contact_id, utterances).result(timeout=120)
 
     @property
@@ -128,7 +128,7 @@ class Call:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """What ASAPP was asked with effect: ``start ada``, ``stop``."""
+        """The requests that took effect at ASAPP: ``start ada``, ``stop``."""
         names = {self._ada.user_name: "ada", self._grace.user_name: "grace"}
         guid = self.contact.contact_id.encode()
         told = []
@@ -139,10 +139,10 @@ class Call:
         return tuple(told)
 
     def play(self, acts: Sequence[Act], events: ConnectEvents) -> None:
-        """Play a call act by act, and wait after each until ASAPP knows of it.
+        """Play a call act by act, and wait after each until ASAPP has its requests.
 
-        What is scripted is said on the way: a part whenever caller and agent come together, a part
-        on each hold, and the rest when nobody will come together any more.
+        The script is spoken in parts: one part each time that caller and agent are connected, one
+        on each hold, and the rest when they are connected for the last time.
         """
         self.contact.agent = None
         call = ConnectCall(
@@ -174,13 +174,13 @@ class Call:
             before = now
 
     def _wait_until_told(self, requests: int) -> None:
-        """An event's effect shows at ASAPP: nothing else says that it has arrived."""
+        """Wait for the requests at ASAPP: nothing else shows that an event has arrived."""
         until = time.monotonic() + _SECONDS_TO_BE_TOLD
         while len(self.told) < requests:
             if time.monotonic() > until:
                 raise SandboxError(
-                    f"call {self.number}: ASAPP was told {', '.join(self.told) or 'nothing'}, and "
-                    f"no request {requests} within {_SECONDS_TO_BE_TOLD} s"
+                    f"call {self.number}: ASAPP got no request number {requests} within "
+                    f"{_SECONDS_TO_BE_TOLD} s; so far it got {', '.join(self.told) or 'none'}"
                 )
             time.sleep(0.1)
 
@@ -196,10 +196,10 @@ def play_all(
     apart_seconds: float = 0.0,
     ended: Callable[[Call], None] = lambda _: None,
 ) -> None:
-    """Play the calls at the same time; the first failure of any of them is raised.
+    """Play the calls at the same time, and raise the first failure.
 
-    :param apart_seconds: So long after one call the next one begins.
-    :param ended: Told of each call at its end.
+    :param apart_seconds: The time from the start of one call to the start of the next.
+    :param ended: Called with each call at its end.
     """
     playing: list[Future[None]] = []
     for number, (call, acts) in enumerate(calls):
@@ -207,7 +207,7 @@ def play_all(
             time.sleep(apart_seconds)
         future: Future[None] = Future()
         playing.append(future)
-        # Daemons: whoever interrupts us does not wait for the calls' ends.
+        # Daemon threads: an interruption does not wait until the calls end.
         Thread(target=_play, args=(future, call, acts, events, ended), daemon=True).start()
     for each in playing:
         each.result()

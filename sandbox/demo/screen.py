@@ -23,27 +23,27 @@ _LONGEST_SHOWN = 100
 _ROLES = {"customer": "cyan", "agent": "magenta"}
 _IN_PLAIN_WORDS = {
     "calls": "Played at the same time, with holds and a transfer",
-    "starts": "ASAPP was told to start transcribing: once a call, again after a hold or transfer",
+    "starts": "ASAPP was told to start: once for each call, and after each hold or transfer",
     "stops": "ASAPP was told to stop",
-    "utterances": "What ASAPP has transcribed",
+    "utterances": "Utterances that ASAPP has transcribed",
     "posts": "ASAPP's POSTs to the webhook; the demo sends some twice, on purpose",
     "dropped_by_asapp": "Utterances whose POST the demo has lost, on purpose",
-    "recovered": "Of those, what ASAPP's own record has brought after the call",
-    "conversations_complete": "Compared with ASAPP's own record, with nothing missing",
-    "lost": "Transcribed, and not in the table",
+    "recovered": "Of those, stored after the call from ASAPP's own record",
+    "conversations_complete": "Compared with ASAPP's own record, and nothing is missing",
+    "lost": "Transcribed, but not in the table",
     "duplicated": "In the table more often than said",
-    "altered": "In the table with another text, speaker or place",
-    "unpublished": "In the table, and not on the event bus",
-    "unheard_on_hold": "Said while the caller was on hold, and not transcribed: as it should be",
-    "heard_on_hold": "Said while the caller was on hold, and transcribed all the same",
-    "unheard_in_talk": "Said by caller and agent to each other, and not transcribed",
+    "altered": "In the table with another text, speaker or position",
+    "unpublished": "In the table, but not on the event bus",
+    "unheard_on_hold": "Said while the caller was on hold, and not transcribed, as it should be",
+    "heard_on_hold": "Said while the caller was on hold, but transcribed",
+    "unheard_in_talk": "Said by caller and agent to each other, but not transcribed",
     "post_to_table_ms_p50": "From ASAPP's POST to the write into the table, median",
-    "post_to_table_ms_p99": "The same, of the slowest of a hundred",
-    "post_to_bus_ms_p50": "From ASAPP's POST to the event's arrival in a queue on the bus, median",
-    "post_to_bus_ms_p99": "The same, of the slowest of a hundred",
-    "post_to_queue_ms_p50": "Of that, the emulator's API Gateway",
-    "queue_to_table_ms_p50": "… the emulator's queue, and store_transcript",
-    "table_to_bus_ms_p50": "… the emulator's table stream and bus, and publish_utterance",
+    "post_to_table_ms_p99": "The same, 99th percentile",
+    "post_to_bus_ms_p50": "From ASAPP's POST to the event's arrival in a queue of the bus, median",
+    "post_to_bus_ms_p99": "The same, 99th percentile",
+    "post_to_queue_ms_p50": "Of that, in the emulator's API Gateway",
+    "queue_to_table_ms_p50": "Of that, in the emulator's queue and store_transcript",
+    "table_to_bus_ms_p50": "Of that, in the emulator's stream and bus and publish_utterance",
 }
 
 
@@ -82,7 +82,7 @@ class Screen:
             yield
 
     def call(self, call: Call, transcript: dict[str, Any]) -> None:
-        """A call that is over: what was said and what happened, in order.
+        """Print a call that is over: what was said and what happened, in order.
 
         :param transcript: What the transcript API answers, as JSON.
         """
@@ -101,7 +101,7 @@ class Screen:
                 self.console.print(f"[dim]call {call.number}, {at:5.1f} s[/]  {_said(said)}")
 
     def summary(self, summary: Summary) -> None:
-        table = Table(title="What came of it", show_header=False, title_justify="left")
+        table = Table(title="Summary", show_header=False, title_justify="left")
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right")
         table.add_column()
@@ -126,7 +126,7 @@ def _flow(what: str, path: Sequence[Step]) -> str:
 
 def _block(step: Step) -> str:
     if step.branch.endswith("Error"):
-        return f"{step.block} (could not: {step.detail}; the flow goes on)"
+        return f"{step.block} (failed: {step.detail}; the flow goes on)"
     return step.block
 
 

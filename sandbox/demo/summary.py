@@ -1,4 +1,4 @@
-"""What came of the calls: what was said against what the table holds."""
+"""The result of the calls: compares what was said with what the table has."""
 
 from __future__ import annotations
 
@@ -24,27 +24,31 @@ _WEBHOOK, _COMPLETE = "webhook", "complete"
 class Summary:
     """Figures of a run. Times are milliseconds; an utterance posted twice is one utterance.
 
-    :param utterances: What ASAPP has transcribed.
-    :param posts: What ASAPP has posted, duplicates counted.
-    :param dropped_by_asapp: Of the utterances, those whose every POST was lost on the way.
-    :param recovered: In the table from ASAPP's own record.
-    :param conversations_complete: Marked complete, and what was said, in order.
-    :param lost: Transcribed, and not in the table.
+    :param utterances: Utterances that ASAPP has transcribed.
+    :param posts: ASAPP's POSTs, duplicates included.
+    :param dropped_by_asapp: Utterances whose every POST was lost on the way.
+    :param recovered: Utterances that are in the table from ASAPP's own record.
+    :param conversations_complete: Conversations that are marked complete and hold exactly what was
+        said, in order.
+    :param lost: Transcribed, but not in the table.
     :param duplicated: In the table more often than said.
-    :param altered: In the table with another text, speaker or place than said.
-    :param unpublished: In the table, and not heard on the event bus.
-    :param unheard_on_hold: Said while the caller was on hold, and not transcribed: as it must be.
-    :param heard_on_hold: Said while the caller was on hold, and transcribed.
-    :param unheard_in_talk: Said by caller and agent to each other, from their first word to their
-        last, after resumes and transfers too, and not transcribed.
-    :param post_to_table_ms_p50: From ASAPP's first POST of an utterance to the write of it by
+    :param altered: In the table with another text, speaker or position than said.
+    :param unpublished: In the table, but not received from the event bus.
+    :param unheard_on_hold: Said while the caller was on hold, and not transcribed, as it must be.
+    :param heard_on_hold: Said while the caller was on hold, but transcribed.
+    :param unheard_in_talk: Said by caller and agent to each other, but not transcribed; talk after
+        resumes and transfers is included.
+    :param post_to_table_ms_p50: From ASAPP's first POST of an utterance until ``store_transcript``
+        has written it.
+    :param post_to_bus_ms_p50: From ASAPP's first POST until the event bus has put the event into a
+        queue.
+    :param post_to_queue_ms_p50: Of that, the time in the emulator's API Gateway, authorizer
+        included.
+    :param queue_to_table_ms_p50: Of that, the time in the emulator's queue poller and
         ``store_transcript``.
-    :param post_to_bus_ms_p50: From ASAPP's first POST to the moment at which the event bus has put
-        the event into a queue.
-    :param post_to_queue_ms_p50: Of that, API Gateway's part with the authorizer: the emulator's.
-    :param queue_to_table_ms_p50: The emulator's queue poller, and ``store_transcript``.
-    :param table_to_bus_ms_p50: The emulator's table stream and bus, and ``publish_utterance``.
-    :param wrongs: A line for each conversation and each of them; no word of what was said.
+    :param table_to_bus_ms_p50: Of that, the time in the emulator's table stream and bus and
+        ``publish_utterance``.
+    :param wrongs: A line for each kind of problem and each conversation, without what was said.
     """
 
     calls: int
@@ -75,9 +79,9 @@ class Summary:
 def wait_for_arrival(
     deployment: Deployment, asapp: AsappDouble, seconds: float, guid: str = ""
 ) -> None:
-    """Wait until the table has as many utterances as were taken, or the time is over.
+    """Wait until the table has every utterance that the webhook accepted, or the time is over.
 
-    :param guid: Of this conversation. Default: of all.
+    :param guid: Wait for this conversation only. Default: for all.
     """
     until = time.monotonic() + seconds
     arrived = [post.guid for post in asapp.posts if _arrived(post)]
@@ -89,7 +93,7 @@ def wait_for_arrival(
 
 
 def wait_for_end(deployment: Deployment, calls: Sequence[Call], seconds: float) -> None:
-    """Wait until the table knows of each call that it is over, or the time is."""
+    """Wait until each call has the state ``ended`` in the table, or the time is over."""
     until = time.monotonic() + seconds
     guids = [call.contact.contact_id for call in calls]
     while time.monotonic() < until:
@@ -104,7 +108,7 @@ def wait_for_events(
     published: Mapping[str, Published],
     seconds: float,
 ) -> None:
-    """Wait until the webhook's queue is empty and all that is stored has been heard on the bus, or
+    """Wait until the webhook's queue is empty and every stored utterance has come from the bus, or
     the time is over."""
     until = time.monotonic() + seconds
     guids = [call.contact.contact_id for call in calls]
@@ -117,12 +121,12 @@ def wait_for_events(
 
 
 def stored(deployment: Deployment, guid: str) -> Sequence[Mapping[str, Any]]:
-    """The utterances of a conversation that the table holds, as they were spoken."""
+    """The utterances of a conversation in the table, in the order in which they were spoken."""
     return in_order(deployment.conversation(guid))
 
 
 def conversation(deployment: Deployment, guid: str) -> Mapping[str, Any]:
-    """What the table says of a conversation, beside its utterances."""
+    """The conversation's own item in the table; empty if there is none."""
     items = deployment.conversation(guid)
     return next((item for item in items if item["item"] == "conversation"), {})
 
@@ -135,8 +139,8 @@ def summarise(
 ) -> Summary:
     """Compare every utterance of every call.
 
-    :param published: The events heard on the bus, by their detail's ``id``; of one that came
-        twice, the first.
+    :param published: The events received from the bus, by their detail's ``id``; the first one, if
+        an event came twice.
     """
     guids = [call.contact.contact_id for call in calls]
     posts = sorted((post for post in asapp.posts if post.guid in guids), key=_moment)
@@ -185,15 +189,15 @@ def summarise(
             *_wrongs("not as said", Counter(key[0] for key in more.elements())),
             *(f"out of order: conversation {guid}" for guid in misplaced),
             *(f"marked {m}: conversation {g}" for g, m in marks.items() if m != _COMPLETE),
-            *_wrongs("said in talk, not heard", missed),
-            *_wrongs("said on hold, heard", overheard),
+            *_wrongs("said in talk, but not transcribed", missed),
+            *_wrongs("said on hold, but transcribed", overheard),
             *_wrongs("not on the bus", unpublished),
         ),
     )
 
 
 class _Times(NamedTuple):
-    """When an utterance got where, in milliseconds since 1970."""
+    """When an utterance reached each stage, in milliseconds since 1970."""
 
     posted: float
     queued: int
@@ -212,7 +216,7 @@ def _times(
             continue  # it has no stream, and nobody posted it
         at, event = posted.get(_of_item(item)), published.get(_id(item))
         if at and event:
-            # Not the item's own times: a duplicate that lands on it renews them.
+            # Not the item's own times: a duplicate POST overwrites them.
             detail = event.detail
             yield _Times(at, int(detail["receivedAt"]), int(detail["storedAt"]), event.at_ms)
 
@@ -226,7 +230,7 @@ def _percentile(values: Sequence[float], percent: int) -> float:
 Said = tuple[str, str, str, int, int, str]
 """Conversation, stream, speaker, start, end, text: as the webhook has it."""
 Words = tuple[str, str, str]
-"""Conversation, speaker, text: what ASAPP's own record has of it, but for when it was."""
+"""Conversation, speaker, text: the fields of ASAPP's own record, without the time."""
 
 
 def _of_post(post: Post) -> Said:
@@ -267,10 +271,10 @@ def _moment(post: Post) -> int:
 
 
 def _as_said(guid: str, posts: Sequence[Post], found: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the transcript is read back word for word in the order in which it was spoken; of
-    those who begin at the same millisecond, either is the first.
+    """Whether the transcript has every word in the order in which it was spoken. Utterances that
+    begin at the same millisecond may come in any order.
 
-    :param posts: In that order.
+    :param posts: In the order in which they were spoken.
     """
     read = [(item["role"], item["text"]) for item in found if item["conversationId"] == guid]
     own = [post for post in posts if post.guid == guid]

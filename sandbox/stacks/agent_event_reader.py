@@ -1,10 +1,10 @@
 """Reads the stream of agent events and invokes the deployed function, in the emulator's place.
 
-The emulator serves all event sources with one thread, and runs the functions of streams inside it:
-a hold that waits for ASAPP would stop the webhook's queue for as long. On AWS they have nothing to
-do with each other. So the deployed event source mapping is disabled here, and this reader does
-what AWS does with it: the events of one agent come in order, those of several agents at once, and
-what the function reports as failed comes again. It leaves out the dead letters.
+The emulator serves all event sources with one thread, and runs the functions of streams inside it.
+A hold that waits for ASAPP would stop the webhook's queue for as long. On AWS the two do not
+affect each other. So the deployed event source mapping is disabled here, and this reader takes its
+place, as AWS works: the events of one agent come in order, those of several agents at the same
+time, and records that the function reports as failed come again. It does not write dead letters.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from sandbox.stacks.deployment import Deployment
 Json = dict[str, Any]
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-"""As AWS looks into each shard."""
+"""AWS polls each shard once a second."""
 _SECONDS_BETWEEN_TRIES = 0.5
 _INVOCATIONS_AT_ONCE = 4
-"""AWS: the mapping's ``ParallelizationFactor`` for each shard. For each one the emulator starts a
-process, which a small machine feels."""
+"""On AWS this is the mapping's ``ParallelizationFactor`` for each shard. The emulator starts a
+process for each, which is a load for a small machine."""
 
 
 class AgentEventReader:
-    """From ``with`` to the end of it.
+    """A context manager: reads the stream from ``with`` to the end of it.
 
-    :param deployment: Its mapping of the stream of agent events is disabled.
+    :param deployment: The reader disables its mapping of the stream of agent events.
     """
 
     def __init__(self, deployment: Deployment) -> None:
@@ -47,8 +47,7 @@ class AgentEventReader:
         shards = self._kinesis.list_shards(StreamARN=self._stream_arn)["Shards"]
         self._iterators = {shard["ShardId"]: self._latest(shard["ShardId"]) for shard in shards}
         self._waiting: dict[str, list[Json]] = defaultdict(list)
-        """By agent, the records that the function is still to be invoked with; the first ones may
-        be under way."""
+        """By agent, the records that are not delivered yet. The first may be under way."""
         self._one = threading.Lock()
         self._look = threading.Event()
         self._closing = threading.Event()
@@ -66,7 +65,7 @@ class AgentEventReader:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def look(self) -> None:
-        """Look into the stream at once: something has been put there."""
+        """Poll the stream at once, because there is a new record."""
         self._look.set()
 
     def _latest(self, shard_id: str) -> str:
@@ -114,7 +113,7 @@ class AgentEventReader:
                 self._closing.wait(_SECONDS_BETWEEN_TRIES)
 
     def _invoke(self, batch: list[Json]) -> int:
-        """:returns: How many of the batch, from its first on, are done."""
+        """:returns: How many records at the start of the batch are done."""
         try:
             answer = self._lambda.invoke(
                 FunctionName=self._mapping["FunctionArn"], Payload=json.dumps({"Records": batch})

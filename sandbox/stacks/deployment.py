@@ -1,4 +1,4 @@
-"""The stacks, deployed into the emulator by the CDK command line, and how to reach them."""
+"""Deploys the stacks into the emulator with the CDK command line, and finds what they created."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ Say = Callable[[str], None]
 class Deployment:
     """The deployed stacks.
 
-    :param assembly: The cloud assembly that was deployed; the emulator knows no Amazon Connect, so
-        the flows stack stays in it and the flow runner takes its flows from there.
+    :param assembly: The cloud assembly. Its flows stack is not deployed, because the emulator has
+        no Amazon Connect; the flow runner reads the flows from it.
     :param outputs: The transcription stack's outputs by name.
     :param exports: What the stacks export to one another.
     """
@@ -109,13 +109,13 @@ class Deployment:
 
     @cached_property
     def transcript_url(self) -> str:
-        """With ``{conversationId}`` where that belongs."""
+        """The URL with the placeholder ``{conversationId}``."""
         return self._served("TranscriptApi", self.outputs["TranscriptUrl"])
 
     def transcript(
         self, conversation_id: str, accept: str, *, signed: bool = True
     ) -> httpx.Response:
-        """What another system gets that reads a call's transcript.
+        """The answer of the transcript API, as another system gets it.
 
         The emulator asks for a signature and does not check it.
 
@@ -143,7 +143,7 @@ class Deployment:
         return target["Arn"], json.loads(target["Input"])
 
     def stop_schedules(self) -> None:
-        """From now on nothing runs by the clock."""
+        """Disable all schedules."""
         scheduler = self.emulator.client("scheduler")
         for name in self._resources("AWS::Scheduler::Schedule"):
             found = scheduler.get_schedule(Name=name)
@@ -151,17 +151,17 @@ class Deployment:
             scheduler.update_schedule(**{each: found[each] for each in kept}, State="DISABLED")
 
     def reconcile(self, conversation_id: str = "") -> Any:
-        """Compare calls with ASAPP's record of them now.
+        """Compare calls with ASAPP's record now.
 
-        :param conversation_id: This call, due or not. Default: those that are due, as the schedule
-            does.
+        :param conversation_id: Compare this call, even if it is not due. Default: the calls that
+            are due, as the schedule does.
         """
         function_arn, event = self.scheduled("TranscriptReconciliation")
         event = {"conversationId": conversation_id} if conversation_id else event
         return self.invoke(function_arn, event, _SECONDS_OF_A_RUN)
 
     def export(self) -> Any:
-        """Fetch yesterday's files now, as somebody does by hand."""
+        """Fetch yesterday's files now, as a person does by hand."""
         function_arn, _ = self.scheduled("UtteranceExport")
         yesterday = str(datetime.now(UTC).date() - timedelta(days=1))
         return self.invoke(function_arn, {"from": yesterday, "to": yesterday}, _SECONDS_OF_A_RUN)
@@ -182,9 +182,11 @@ class Deployment:
         return resources
 
     def invoke(self, function_arn: str, event: Mapping[str, Any], seconds: float) -> Any:
-        """Invoke a function as a flow's Lambda block does: once, with a limit.
+        """Invoke a function once, as a flow's Lambda block does.
 
+        :param seconds: The time limit.
         :raises LambdaFailed: with the exception's name.
+        :raises TimeoutError: if the time is over.
         """
         client = self.emulator.client("lambda", tries=1, read_timeout=seconds)
         try:
@@ -213,7 +215,7 @@ class Deployment:
         return [table.values(item) for page in pages for item in page["Items"]]
 
     def log_lines(self) -> list[str]:
-        """Every line that any function or the API has logged so far."""
+        """Every log line of the functions and the API so far."""
         logs = self.emulator.client("logs")
         lines = []
         for page in logs.get_paginator("describe_log_groups").paginate():
@@ -224,7 +226,7 @@ class Deployment:
         return lines
 
     def _served(self, construct: str, url: str) -> str:
-        """Where the emulator serves what API Gateway serves at a construct's URL."""
+        """The emulator's URL for a construct's URL at API Gateway."""
         (api,) = self._resources("AWS::ApiGateway::RestApi", construct)
         path = url.partition(".amazonaws.com/")[2]
         stage, _, resource = path.partition("/")
@@ -241,7 +243,7 @@ class Deployment:
         ]
 
     def _resolved(self, value: Any) -> str:
-        """A template's string with what CloudFormation would put into it."""
+        """A string of a template, with its intrinsic functions resolved as CloudFormation does."""
         match value:
             case str():
                 return value
@@ -304,7 +306,7 @@ def deploy(
 
 @contextmanager
 def _cdk(emulator: Emulator, folder: Path, command: str, *arguments: str | Path) -> Iterator[None]:
-    """Run a command of the CDK beside what is done within ``with``, and wait for its end."""
+    """Run a CDK command in parallel to the ``with`` block, and wait for its end."""
     log = folder / f"cdk-{command}.log"
     line = [CDK, command, *arguments, "--no-color", "--no-notices"]
     with running(line, environment=emulator.environment, log=log, folder=ROOT) as process:

@@ -1,4 +1,4 @@
-"""AWS on this machine: ministack, in an environment of its own, on loopback and a free port."""
+"""AWS on this machine: runs ministack with its own environment, on a free port of loopback."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SECONDS_TO_START = 60
 
 
 class SandboxError(Exception):
-    """The sandbox cannot go on; says what happened, where to look and what to do."""
+    """The sandbox cannot go on. The message says what happened, where to look and what to do."""
 
 
 class Emulator:
-    """The emulator, from ``with`` to the end of it.
+    """A context manager: the emulator runs from ``with`` to the end of it.
 
     :param folder: Where its log and its temporary files go.
     """
@@ -86,7 +86,7 @@ class Emulator:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Those of them that a person sets."""
+        """The variables that a person sets in a shell to use the emulator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",

@@ -1,10 +1,10 @@
-"""Brings what Amazon Connect publishes to the deployed stacks.
+"""Delivers Connect's events to the deployed stacks.
 
-Agent events go into the emulator's Kinesis stream; `agent_event_reader` says who reads it. Nobody
-can put contact events on the emulator's bus: it refuses AWS's own sources, as AWS does. So
-EventBridge itself tests each event against the deployed rule's pattern. If it matches, we invoke
-the rule's target as EventBridge does: asynchronously, with the whole event. This leaves out
-EventBridge's own delivery, its retries and its dead letters.
+Agent events go into the emulator's Kinesis stream, which `agent_event_reader` reads. Contact events
+cannot go on the emulator's bus, because it refuses AWS's own sources, as AWS does. So we ask the
+emulator's EventBridge whether each event matches the pattern of the deployed rule. If it matches,
+we invoke the rule's target as EventBridge does: asynchronously, with the whole event. This leaves
+out EventBridge's own delivery, its retries and its dead letters.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Disorder:
-    """How late and how often events come, within what AWS allows: the events of one agent stay in
-    order, but may come again after newer ones; contact events come in any order.
+    """How late and how often events come, within what AWS allows. The events of one agent stay in
+    order, but may come again after newer ones. Contact events come in any order.
 
     :param duplicate: The share of events that come twice.
-    :param late_ms: By how much contact events are late, at least and at most.
+    :param late_ms: The least and the greatest delay of contact events.
     """
 
     duplicate: float = 0.0
@@ -39,10 +39,10 @@ class Disorder:
 
 
 class ConnectEvents:
-    """The events of the simulated instance, from ``with`` to the last one's arrival.
+    """A context manager: the events of the simulated instance. Its end waits until all arrive.
 
-    :ivar agents: Its agents, whose events go into the stream.
-    :ivar contacts: Its contacts, whose events go to the rule's target.
+    :ivar agents: The agents, whose events go into the stream.
+    :ivar contacts: The contacts, whose events go to the rule's target.
     """
 
     def __init__(self, sandbox: Sandbox, disorder: Disorder) -> None:

@@ -1,4 +1,4 @@
-"""The processes that the sandbox starts, and how it stops all of them at its end."""
+"""Starts the sandbox's processes, and stops all of them at its end."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def running(
     folder: Path | None = None,
     dies_with_us: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a process in a session of its own; at the end, end whatever is left of the session.
+    """Start a process in a session of its own. At the end, end every process of that session.
 
-    Ctrl-C in a terminal reaches us alone, so that we stop things in order.
+    Because of the session, Ctrl-C in a terminal reaches only us, and we can stop things in order.
 
-    :param log: The file that takes its output.
-    :param folder: Where it runs. Default: where we do.
-    :param dies_with_us: The kernel kills it if we are killed: on Linux, and if the main thread
-        starts it. Its own children are to notice that it is gone.
+    :param log: The file for its output.
+    :param folder: Its working directory. Default: ours.
+    :param dies_with_us: The kernel kills the process if we are killed. This works only on Linux,
+        and only if the main thread starts the process. Its children must notice its end themselves.
     """
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -67,12 +67,13 @@ def _die_with_parent() -> None:
 
 @contextmanager
 def stopping_on_signals(make_target: Path | None) -> Iterator[None]:
-    """Have SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt` in the main thread, once: what
-    comes while we stop does not interrupt that.
+    """Let SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt` in the main thread, once. Later
+    signals are ignored, so that they do not interrupt the stopping.
 
-    :param make_target: The file that make believes to be made by us, if make started us. Make
-        passes on SIGTERM, but not SIGINT and SIGHUP that it gets alone. At each of them it deletes
-        the file (https://www.gnu.org/software/make/manual/html_node/Interrupts.html); then we stop.
+    :param make_target: The target of make's rule, if make started us. If make alone gets a signal,
+        it passes on SIGTERM, but not SIGINT or SIGHUP. In each case it deletes its target
+        (https://www.gnu.org/software/make/manual/html_node/Interrupts.html). If that file is gone,
+        we stop.
     """
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The whole sandbox: emulator, ASAPP double and deployed stacks, from ``with`` to the end of it."""
+"""Starts and stops the whole sandbox: emulator, ASAPP double and deployed stacks."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from sandbox.stacks.deployment import Deployment, Say, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
 
 _WARM_UP = "warm-up"
-"""The id of a conversation that nobody has."""
+"""The id of a conversation that does not take place."""
 _PROCESSES_OF_THE_CONSUMER = 2
 _SECONDS_TO_WARM_UP = 120
 
 
 class Sandbox(NamedTuple):
-    """What runs.
+    """The running parts.
 
     :param agent_event_reader: Invokes ``follow_agent_events``, in the emulator's place.
-    :param listener: Hears the event bus from here on.
-    :param folder: Templates and logs of this run.
+    :param listener: Receives the events of the bus from now on.
+    :param folder: Holds the templates and logs of this run.
     """
 
     deployment: Deployment
@@ -47,11 +47,11 @@ class Sandbox(NamedTuple):
 def running_sandbox(
     *, delivery: Delivery, pace: float, say: Say = lambda _: None
 ) -> Iterator[Sandbox]:
-    """Start all of it, and stop it whatever happens.
+    """Start everything, and stop it in any case.
 
-    :param delivery: What ASAPP's double does to its webhook POSTs.
-    :param pace: Real seconds per scripted second of what is said.
-    :param say: Told of each step as it begins.
+    :param delivery: How the webhook POSTs of ASAPP's double travel.
+    :param pace: Real seconds per scripted second of speech.
+    :param say: Called with the text of each step as it begins.
     """
     runs = ROOT / ".sandbox" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -69,14 +69,14 @@ def running_sandbox(
         asapp.webhook(deployment.webhook_url, **where)
         reader = stack.enter_context(AgentEventReader(deployment))
         listener = BusListener(deployment, "bus-listener")
-        say("sending a first utterance through the stacks, so that each function has its process")
+        say("sending first utterances through the stacks, so that each function has its process")
         _warm_up(deployment, listener, **where)
         yield Sandbox(deployment, asapp, reader, listener, folder)
 
 
 @contextmanager
 def _removed_unless_it_fails(folder: Path) -> Iterator[None]:
-    """A run that failed leaves its logs, not one that was interrupted."""
+    """Keep the folder with the logs only if the run fails; an interruption is not a failure."""
     try:
         yield
     except (KeyboardInterrupt, GeneratorExit):
@@ -97,9 +97,9 @@ class Published:
 
 
 class BusListener:
-    """Hears the deployed event bus as another team would: a rule and a queue of its own.
+    """Receives the events of the bus as another team would: with its own rule and queue.
 
-    :param name: Of the rule and of the queue.
+    :param name: The name of the rule and of the queue.
     """
 
     def __init__(self, deployment: Deployment, name: str) -> None:
@@ -115,8 +115,8 @@ class BusListener:
 
     @contextmanager
     def collecting(self) -> Iterator[Mapping[str, Published]]:
-        """Collect events, by their detail's ``id``, until the end of ``with`` and the queue is
-        empty. Of an event that comes twice, the first counts."""
+        """Collect events, by their detail's ``id``, until ``with`` ends and the queue is empty. If
+        an event comes twice, the first one counts."""
         published: dict[str, Published] = {}
         closing = threading.Event()
 
@@ -136,7 +136,7 @@ class BusListener:
             thread.join()
 
     def hear(self, ids: set[str], seconds: float) -> bool:
-        """Whether the events with these ids come in time. Others that come are forgotten."""
+        """Whether the events with these ids come in time. Other events are dropped."""
         missing, until = set(ids), time.monotonic() + seconds
         while missing and time.monotonic() < until:
             missing -= {event.detail["id"] for event in self._received(wait_seconds=1)}
@@ -160,11 +160,11 @@ class BusListener:
 
 
 def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> None:
-    """Have the emulator start its processes before anything is measured: by utterances of no call,
-    and by starts and stops of a contact that has no audio.
+    """Let the emulator start its processes before anything is measured: send utterances of a
+    conversation that does not take place, and starts and stops of a contact that has no audio.
 
-    It starts one for each invocation under way, which imports boto3: on a busy machine that takes
-    seconds. Two for the webhook's consumer are enough here; the emulator's default is five.
+    The emulator starts a process for each concurrent invocation. Each imports boto3, which takes
+    seconds on a busy machine. The webhook's consumer needs only two here; the default is five.
     """
     client = deployment.emulator.client("lambda")
     for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
@@ -190,7 +190,7 @@ def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> No
         while (
             answer := httpx.post(deployment.webhook_url, json=message, timeout=60, **secret)
         ).status_code != 200:
-            # 500 is the authorizer that has taken too long to start, as on AWS.
+            # 500: the authorizer took too long to start, as it may on AWS.
             if answer.status_code != 500 or time.monotonic() > until:
                 raise SandboxError(f"the webhook answers {answer.status_code}: {answer.text}")
 
@@ -201,7 +201,7 @@ def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> No
         time.sleep(0.1)
     ids = {f"{_WARM_UP}/{item['item']}" for item in items}
     if len(ids) < 4 or not listener.hear(ids, _SECONDS_TO_WARM_UP):
-        raise SandboxError("a posted utterance has not come to the event bus")
+        raise SandboxError(f"no event for a first utterance within {_SECONDS_TO_WARM_UP} s")
     silent = lambda_event(Contact(_WARM_UP, deployment.settings.connect.instance_arn), {})
     with ThreadPoolExecutor(4) as pool:
         for name in ("StartStreaming", "StopStreaming"):

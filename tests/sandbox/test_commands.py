@@ -27,7 +27,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMANDS = {
     "python -m sandbox": [sys.executable, "-m", "sandbox"],
     "python -m sandbox.demo": [sys.executable, "-m", "sandbox.demo"],
-    # Nothing is to be installed anew under the feet of the running tests.
+    # Make must not install anything again while tests are running.
     "make sandbox": ["make", *(f"--old-file={file}" for file in _INSTALLED), "sandbox"],
     "make demo": ["make", *(f"--old-file={file}" for file in _INSTALLED), "demo"],
 }
@@ -44,7 +44,7 @@ def test_every_line_that_the_sandbox_prints_works_as_it_is_printed(
     script = ""
     for number, (title, line) in enumerate(pasted):
         script += f"{line} > '{tmp_path}/answer' || exit 1\n"
-        if title.startswith(("Read what the table", "Read what the event bus")):
+        if title.startswith(("Read the call's items", "Read the events of the bus")):
             script += f"until grep -q upgrading '{tmp_path}/answer'; do sleep 0.2\n"
             script += f"{line} > '{tmp_path}/answer' || exit 1; done\n"
         script += f"cat '{tmp_path}/answer'; echo; echo '=== after {number}'\n"

@@ -85,7 +85,7 @@ def test_the_doctor_says_what_to_do_where_there_are_no_credentials(tmp_path: Pat
     assert "Traceback" not in said
 
 
-NO_TERMINAL = "CDK asks before it changes who may do what, and here is no terminal to answer on."
+NO_TERMINAL = "CDK asks before it changes permissions, and there is no terminal to answer on."
 
 
 @pytest.fixture
