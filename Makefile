@@ -88,7 +88,7 @@ wheel: .venv/.installed ## Build the wheel of the constructs into dist
 	@.venv/bin/python -m hatchling build --target wheel --directory dist
 
 release: .release/.installed ## Check a version and build it reproducibly into dist, as the workflow does: make release TAG=v1.2.3
-	@.release/bin/python -m tools.release '$(TAG)' dist
+	@.release/bin/python -m tools.release "$$TAG" dist
 
 sbom: .release/.installed ## Write the software bill of materials, CycloneDX, to dist/sbom.cdx.json
 	@mkdir -p dist

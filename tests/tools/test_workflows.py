@@ -1,0 +1,132 @@
+"""What the workflows may do, and in which order: exact, so that one permission more fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS: dict[str, Any] = {
+    file.stem: YAML(typ="safe").load(file.read_text("utf-8"))
+    for file in (ROOT / ".github" / "workflows").glob("*.yml")
+}
+CREDENTIALS = "aws-actions/configure-aws-credentials@"
+INSTALLS = re.compile(
+    r"\b(npm|npx|pip|pipx|apt-get)\b|\buv (?!publish)|make .*\.installed|make synth"
+)
+
+Job = Mapping[str, Any]
+
+
+def jobs() -> Iterator[tuple[str, Job]]:
+    for name, workflow in WORKFLOWS.items():
+        for job, body in workflow["jobs"].items():
+            yield f"{name}: {job}", body
+
+
+JOBS = dict(jobs())
+DEPLOY: Job = JOBS["deploy-environment: deploy"]
+
+
+def scripts(job: Job) -> list[str]:
+    """What each step runs or uses, in order."""
+    return [step.get("run") or step["uses"] for step in job.get("steps", [])]
+
+
+def test_what_each_workflow_may_do_beside_reading() -> None:
+    more = {
+        f"{name} {permission}"
+        for name, job in JOBS.items()
+        for permission, level in job["permissions"].items()
+        if level == "write"
+    }
+    assert more == {
+        "deploy: dev id-token",
+        "deploy: staging id-token",
+        "deploy: prod id-token",
+        "deploy-environment: doctor id-token",
+        "deploy-environment: deploy id-token",
+        "drift: drift id-token",
+        "pull-request: comment pull-requests",
+        "release: attest attestations",
+        "release: attest id-token",
+        "release: publish id-token",
+        "release: notes contents",
+    }
+    assert all(workflow["permissions"] == {} for workflow in WORKFLOWS.values())
+
+
+ASSUMING = [name for name, job in JOBS.items() if any(CREDENTIALS in x for x in scripts(job))]
+
+
+def test_three_kinds_of_roles_are_assumed_and_one_to_publish() -> None:
+    assert sorted(ASSUMING) == [
+        "deploy-environment: deploy",
+        "deploy-environment: doctor",
+        "drift: drift",
+        "release: publish",
+    ]
+    roles = {
+        step["with"]["role-to-assume"]
+        for name in ASSUMING
+        for step in JOBS[name]["steps"]
+        if CREDENTIALS in step.get("uses", "")
+    }
+    assert len(roles) == len(ASSUMING)
+
+
+@pytest.mark.parametrize("name", ASSUMING)
+def test_nothing_is_installed_or_built_once_a_role_is_assumed(name: str) -> None:
+    all_scripts = scripts(JOBS[name])
+    (place,) = [number for number, each in enumerate(all_scripts) if CREDENTIALS in each]
+    before, after = all_scripts[:place], all_scripts[place + 1 :]
+    assert [each for each in after if INSTALLS.search(each) or "@" in each.split("\n")[0]] == []
+    assert any(INSTALLS.search(each) for each in before)
+
+
+def test_a_role_is_assumed_for_a_github_environment_only() -> None:
+    assert [name for name in ASSUMING if "environment" not in JOBS[name]] == []
+
+
+def test_the_deploying_job_refuses_and_verifies_before_it_assumes_its_role() -> None:
+    order = [
+        "tools.deployed",
+        "download-artifact",
+        ".ci/digest",
+        "npm ci --ignore-scripts",
+        CREDENTIALS,
+        "cdk deploy",
+    ]
+    steps = scripts(DEPLOY)
+    places = [next(n for n, each in enumerate(steps) if word in each) for word in order]
+    assert places == sorted(places)
+    assert places[-1] == len(steps) - 1
+    assert DEPLOY["concurrency"]["cancel-in-progress"] is False
+    assert set(DEPLOY["needs"]) == {"changes", "doctor"}
+
+
+def test_whoever_approves_sees_what_changes_against_what_is_deployed() -> None:
+    changes = scripts(JOBS["deploy-environment: changes"])
+    assert any('--base "$DEPLOYED"' in each for each in changes)
+    assert not any("HEAD~1" in each for name in JOBS for each in scripts(JOBS[name]))
+
+
+def test_nothing_is_deployed_before_the_tests_and_the_environment_before_it() -> None:
+    assert JOBS["deploy: dev"]["needs"] == ["test", "synthesise"]
+    assert "dev" in JOBS["deploy: staging"]["needs"]
+    assert "staging" in JOBS["deploy: prod"]["needs"]
+    assert scripts(JOBS["deploy: test"])[-1] == ".ci/run"
+
+
+@pytest.mark.parametrize("name", ["attest", "publish", "notes"])
+def test_what_is_released_is_what_was_built(name: str) -> None:
+    steps = scripts(JOBS[f"release: {name}"])
+    (verified,) = [number for number, each in enumerate(steps) if ".ci/digest" in each]
+    assert "download-artifact" in steps[verified - 1]
+    assert steps[verified] == 'test "$(.ci/digest dist)" = "$DIGEST"'
+    assert set(JOBS["release: attest"]["needs"]) == {"test", "build"}
