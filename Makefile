@@ -14,7 +14,7 @@ export PYTHONPATH = lambdas
 NEEDS_NODE = node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || \
 	{ echo 'This needs Node.js 22 or newer, with npm (20 works, with a warning).'; exit 1; }
 # No bytecode at installation: Python writes it at the first import, and only for what is imported.
-LOCKED = -qq --require-hashes --no-deps --no-compile
+LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 

@@ -98,4 +98,4 @@ def test_nothing_is_installed_but_what_is_locked(name: str, text: str) -> None:
     )
     assert [line for line in installs if not allowed.search(line)] == []
     if name == "Makefile":
-        assert re.search(r"^LOCKED = .*--require-hashes", text, re.MULTILINE)
+        assert re.search(r"^LOCKED = .*--require-hashes --only-binary :all:", text, re.MULTILINE)

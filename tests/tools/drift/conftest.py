@@ -275,17 +275,21 @@ def fake_aws() -> Iterator[FakeAws]:
         yield server
 
 
+@pytest.fixture
+def surroundings(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake, and credentials for it, are all that boto3 finds."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
 @pytest.fixture(scope="session")
-def aws(fake_aws: FakeAws) -> Iterator[Aws]:
+def aws() -> Aws:
     """One for all tests, which saves them the time of reading what botocore knows."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith("AWS_"):
-                patch.delenv(name)
-        patch.setenv("AWS_ENDPOINT_URL", fake_aws.url)
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        yield Aws(REGION, ACTIONS)
+    return Aws(REGION, ACTIONS)
 
 
 @pytest.fixture
@@ -301,7 +305,7 @@ Drift = Callable[[], Run]
 
 
 @pytest.fixture
-def drift(account: Account, aws: Aws) -> Drift:
+def drift(account: Account, aws: Aws, surroundings: None) -> Drift:
     def run() -> Run:
         lines: list[str] = []
         slept: list[float] = []

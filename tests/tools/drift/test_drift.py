@@ -11,6 +11,7 @@ from botocore import xform_name
 
 from tests.tools.doctor.fake_aws import OTHER_KEY
 from tools.doctor.findings import NotSeen
+from tools.drift.__main__ import main
 from tools.drift.stacks import ACTIONS
 
 from .conftest import TABLE_ARN, Account, Drift
@@ -204,6 +205,34 @@ def test_an_environment_without_stacks_is_no_good_news(drift: Drift, account: Ac
     run = drift()
     assert run.code == 1
     assert run.lines == ["prod has no stack in eu-central-1: nothing is deployed."]
+
+
+def test_the_command_says_what_it_finds(
+    account: Account, surroundings: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """prod.toml is of the fake's account and region."""
+    account.polls = 0
+    assert main(["prod"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "0 drifted, 0 unknown"
+    account.polls = 0
+    account.attached = []
+    assert main(["prod"]) == 1
+    assert "is detached" in capsys.readouterr().out
+
+
+def test_the_command_says_what_to_allow(
+    account: Account, surroundings: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.denied.add("cloudformation:DescribeStacks")
+    assert main(["prod"]) == 1
+    assert "→ allow cloudformation:DescribeStacks" in capsys.readouterr().out
+
+
+def test_the_command_wants_an_environment_that_there_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS.values()))
