@@ -16,7 +16,8 @@ class Retention:
     :param log_group: A log group of yours, with its own retention. Default: the construct makes one
         for each function and each API.
     :param removal_policy: What happens to the data and the logs that the construct makes when it
-        leaves the stack. Default: they stay, and the table cannot be deleted by accident.
+        leaves the stack. Default: they stay, and the table cannot be deleted by accident. If the
+        deployment that makes them fails, they go with it, but for the table, which is protected.
 
     .. code-block:: python
 
@@ -25,7 +26,7 @@ class Retention:
 
     log_days: int = 30
     log_group: logs.ILogGroup | None = None
-    removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+    removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 DEFAULT_RETENTION = Retention()

@@ -433,7 +433,7 @@ def test_managing_it_creates_one_setting_that_outlives_its_stack(key: str | None
     (setting,) = Deployed(stack).template["Resources"].values()
     assert setting == {
         "Type": "AWS::Connect::InstanceStorageConfig",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": "RetainExceptOnCreate",
         "UpdateReplacePolicy": "Retain",
         "Properties": {
             "InstanceArn": INSTANCE,

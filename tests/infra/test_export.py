@@ -140,15 +140,26 @@ def test_files_stay_as_long_as_the_environment_says(other: Exporting) -> None:
     ]
 
 
-def test_bucket_dead_letters_and_saved_queries_share_the_fate_of_the_environment(
+def test_bucket_and_dead_letters_share_the_fate_of_the_environment(
     on: Exporting, other: Exporting
 ) -> None:
-    for deployed, fate in ((on, "Retain"), (other, "Delete")):
+    for deployed, fate in (
+        (on, ("RetainExceptOnCreate", "Retain")),
+        (other, ("Delete", "Delete")),
+    ):
         for construct in (deployed.bucket, deployed.export.dead_letters):
             resource = deployed.resource(construct)
-            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == (fate, fate)
-        group = deployed.one("AWS::Athena::WorkGroup")["Properties"]
-        assert group["RecursiveDeleteOption"] == (fate == "Delete")
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == fate
+
+
+def test_the_work_group_goes_with_its_queries_so_that_the_export_can_be_turned_off_and_on(
+    on: Exporting, other: Exporting
+) -> None:
+    """Athena refuses to delete one that has run a query; its name is fixed."""
+    for deployed in (on, other):
+        group = deployed.one("AWS::Athena::WorkGroup")
+        assert group["Properties"]["RecursiveDeleteOption"] is True
+        assert "DeletionPolicy" not in group
 
 
 # The function

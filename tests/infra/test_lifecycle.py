@@ -154,16 +154,19 @@ def test_the_setting_and_its_stream_stay_even_where_the_environment_is_destroyed
     managed: Lifecycle,
 ) -> None:
     for kind in ("AWS::Connect::InstanceStorageConfig", "AWS::Kinesis::Stream"):
-        assert fate(managed.one(kind)) == ("Retain", "Retain")
+        assert fate(managed.one(kind)) == ("RetainExceptOnCreate", "Retain")
 
 
 def test_dead_letters_and_logs_share_the_fate_of_the_environment(
     adopted: Lifecycle, managed: Lifecycle
 ) -> None:
-    for deployed, expected in ((adopted, "Retain"), (managed, "Delete")):
+    for deployed, expected in (
+        (adopted, ("RetainExceptOnCreate", "Retain")),
+        (managed, ("Delete", "Delete")),
+    ):
         kinds = ("AWS::SQS::Queue", "AWS::Logs::LogGroup")
         found = {fate(each) for kind in kinds for each in deployed.all(kind)}
-        assert found == {(expected, expected)}
+        assert found == {expected}
 
 
 def test_a_key_that_connect_may_use_encrypts_a_managed_stream() -> None:
@@ -548,7 +551,9 @@ def test_what_does_not_fit_together_is_said_at_once(given: dict[str, Any], messa
 def test_a_team_that_says_little_gets_what_the_docstring_promises() -> None:
     deployed = lifecycle(mode="adopt", agent_event_stream=a_stream)
     for kind in ("AWS::SQS::Queue", "AWS::Logs::LogGroup"):
-        assert {fate(each) for each in deployed.all(kind)} == {("Retain", "Retain")}
+        assert {fate(each) for each in deployed.all(kind)} == {
+            ("RetainExceptOnCreate", "Retain")
+        }
 
 
 def test_an_instance_that_is_known_only_at_deploy_passes() -> None:

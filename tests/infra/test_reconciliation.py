@@ -219,6 +219,9 @@ def test_a_day_of_the_export_is_tried_three_times_and_not_forgotten(
 def test_its_dead_letters_and_logs_share_the_fate_of_the_environment(
     alone: Transcription, exporting: Transcription
 ) -> None:
-    for deployed, fate in ((alone, "Retain"), (exporting, "Delete")):
+    for deployed, fate in (
+        (alone, ("RetainExceptOnCreate", "Retain")),
+        (exporting, ("Delete", "Delete")),
+    ):
         queue = deployed.resource(deployed.made.transcript_reconciliation.dead_letters)
-        assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == (fate, fate)
+        assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == fate

@@ -18,6 +18,7 @@ from tools.doctor.findings import CannotGoOn, NotSeen, problem
 
 ACTIONS = {
     ("apigateway", "get_account"): "apigateway:GET",
+    ("cloudformation", "describe_stacks"): "cloudformation:DescribeStacks",
     ("cloudformation", "list_stack_resources"): "cloudformation:ListStackResources",
     ("connect", "describe_instance"): "connect:DescribeInstance",
     ("connect", "list_instance_storage_configs"): "connect:ListInstanceStorageConfigs",

@@ -17,6 +17,7 @@ from tools.doctor.checks.keys import keys
 from tools.doctor.checks.media_streaming import live_media_streaming
 from tools.doctor.checks.quotas import lambda_functions, video_streams
 from tools.doctor.checks.settings_file import settings_file
+from tools.doctor.checks.stacks import stacks
 from tools.doctor.findings import CannotGoOn, Finding, Findings, NotSeen
 from tools.doctor.plan import Plan
 
@@ -31,6 +32,7 @@ CHECKS: dict[str, Callable[[Plan], Findings]] = {
     "Lambda functions": lambda_functions,
     "video streams": video_streams,
     "CDK bootstrap": bootstrap,
+    "stacks": stacks,
     "API Gateway's logs": api_gateway_logs,
     "alarms": alarms,
 }

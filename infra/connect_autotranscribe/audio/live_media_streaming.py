@@ -71,4 +71,4 @@ class LiveMediaStreaming(Construct):
                 ),
             ),
         )
-        configuration.apply_removal_policy(RemovalPolicy.RETAIN)
+        configuration.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)

@@ -147,7 +147,7 @@ class CallLifecycle(Construct):
             retention_period=Duration.hours(24),
             encryption=encryption.KMS if stream_key else encryption.UNENCRYPTED,
             encryption_key=stream_key,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         rule, reason = (
             ("AwsSolutions-KDS3", "Connect may use this key, and no other: docs/decisions/0010.")
@@ -168,7 +168,7 @@ class CallLifecycle(Construct):
                 stream_arn=stream.stream_arn
             ),
         )
-        setting.apply_removal_policy(RemovalPolicy.RETAIN)
+        setting.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         return stream
 
     def _read_agent_events(self) -> None:

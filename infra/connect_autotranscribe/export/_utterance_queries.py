@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_athena as athena
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_s3 as s3
@@ -50,7 +50,6 @@ class UtteranceQueries(Construct):
 
     :param bucket: The files are under ``FEEDS``; results of queries go to ``athena-results/``.
     :param columns: The feed's names of fields of ``FIELDS``, if they are not the usual ones.
-    :param removal_policy: Whether the work group is deleted although people saved queries in it.
     """
 
     database_name: str
@@ -65,7 +64,6 @@ class UtteranceQueries(Construct):
         *,
         bucket: s3.IBucket,
         columns: Mapping[str, str],
-        removal_policy: RemovalPolicy,
     ) -> None:
         super().__init__(scope, id)
         # People type them: no hash, no path. The stack's name is unique where the stack is.
@@ -92,7 +90,9 @@ class UtteranceQueries(Construct):
             "WorkGroup",
             name=self.work_group_name,
             description="Queries of what ASAPP transcribed",
-            recursive_delete_option=removal_policy == RemovalPolicy.DESTROY,
+            # With the history of queries in it, Athena would refuse to delete it, and its name would
+            # stop the next deployment.
+            recursive_delete_option=True,
             work_group_configuration=_configuration(bucket, self._catalog_id),
         )
 

@@ -116,7 +116,6 @@ class UtteranceExport(Construct):
             "Queries",
             bucket=self.bucket,
             columns=self.columns,
-            removal_policy=retention.removal_policy,
         )
         self.dead_letters = dead_letters or dead_letters_of_schedule(
             self, key, retention.removal_policy

@@ -46,6 +46,8 @@ class AccessStack(Stack):
             external_id=asapp.external_id,
             stream_key=self.live_media_streaming.stream_key,
         )
+        # IAM refuses a role of ASAPP's that does not exist: then the instance is still untouched.
+        self.live_media_streaming.node.add_dependency(self.kinesis_video_read_role)
         CfnOutput(
             self,
             "KinesisVideoReadRoleArn",

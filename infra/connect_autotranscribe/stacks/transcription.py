@@ -49,9 +49,9 @@ class TranscriptionStack(Stack):
         self._settings = settings
         self._retention = Retention(
             log_days=days.logs_days,
-            removal_policy={"retain": RemovalPolicy.RETAIN, "destroy": RemovalPolicy.DESTROY}[
-                settings.on_delete
-            ],
+            removal_policy=RemovalPolicy.DESTROY
+            if settings.on_delete == "destroy"
+            else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         self.transcript_store = TranscriptStore(self, "TranscriptStore", retention=self._retention)
         table = self.transcript_store.table

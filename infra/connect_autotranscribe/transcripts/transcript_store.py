@@ -125,7 +125,7 @@ class TranscriptStore(Construct):
             encryption_key=key,
             time_to_live_attribute="expiresAt",
             stream=dynamodb.StreamViewType.NEW_IMAGE,
-            deletion_protection=removal_policy == RemovalPolicy.RETAIN,
+            deletion_protection=removal_policy != RemovalPolicy.DESTROY,
             removal_policy=removal_policy,
         )
         table.add_global_secondary_index(

@@ -116,6 +116,8 @@ class Account:
     storage: dict[str, list[Json]] = field(default_factory=lambda: {"MEDIA_STREAMS": [media()]})
     functions: list[str] = field(default_factory=list)
     stacks: dict[str, list[Json]] = field(default_factory=dict)
+    stack_states: dict[str, Json] = field(default_factory=dict)
+    """Of stacks that are not simply complete, by name."""
     keys: dict[str, Json] = field(default_factory=dict)
     secret: Json | None = field(default_factory=dict)
     secret_value: Json | None = field(
@@ -170,6 +172,13 @@ class Account:
     def _require_instance(self) -> None:
         if self.instance is None:
             raise Refusal("ResourceNotFoundException", status=404)
+
+    def _DescribeStacks(self, request: Json) -> Json:
+        name = request["StackName"]
+        if name not in self.stacks and name not in self.stack_states:
+            raise Refusal("ValidationError", f"Stack with id {name} does not exist")
+        complete = {"StackName": name, "CreationTime": BEGINNING, "StackStatus": "CREATE_COMPLETE"}
+        return {"Stacks": [complete | self.stack_states.get(name, {})]}
 
     def _ListStackResources(self, request: Json) -> Json:
         name = request["StackName"]

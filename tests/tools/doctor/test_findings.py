@@ -29,6 +29,7 @@ from .fake_aws import (
     resource,
 )
 
+PROTECTED = {"EnableTerminationProtection": True}
 CONFIGURATION = "AWS::Connect::InstanceStorageConfig"
 ADOPTS_EVENTS = {"lifecycle__mode": "adopt", "lifecycle__stream_arn": STREAM}
 MANAGES_MEDIA = {"media_streaming__mode": "manage", "media_streaming__retention_hours": 24}
@@ -711,3 +712,49 @@ def test_a_topic_to_which_cloudwatch_may_not_publish(
     assert run.code == 0
     assert f"{warnings} warning" in run.output
     assert ("a key of yours" in run.finding("alarms", TOPIC)) == bool(warnings)
+
+
+# Stacks
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
+def test_a_protected_stack_whose_first_deployment_failed(
+    doctor: Doctor, account: Account, status: str
+) -> None:
+    name = "autotranscribe-prod-access"
+    account.stack_states[name] = {"StackStatus": status, **PROTECTED}
+    run = doctor()
+    assert run.code == 1
+    assert run.finding("problem  stacks:", f"{name} is {status}").endswith(
+        "→ `aws cloudformation update-termination-protection --no-enable-termination-protection "
+        f"--stack-name {name} --region {REGION}`, then deploy: CDK deletes the stack, makes it "
+        "again and protects it again"
+    )
+    for other in ("transcription", "flows"):
+        assert run.finding("well  stacks:", f"autotranscribe-prod-{other} is not there yet")
+
+
+def test_an_unprotected_one_is_deleted_by_the_next_deployment(
+    doctor: Doctor, account: Account
+) -> None:
+    name = "autotranscribe-prod-flows"
+    account.stack_states[name] = {"StackStatus": "ROLLBACK_COMPLETE"}
+    run = doctor()
+    assert run.code == 0
+    assert run.finding("warning  stacks:", name, "→ deploy again: CDK deletes the stack")
+
+
+def test_a_stack_whose_update_could_not_be_rolled_back(doctor: Doctor, account: Account) -> None:
+    name = "autotranscribe-prod-transcription"
+    account.stack_states[name] = {"StackStatus": "UPDATE_ROLLBACK_FAILED", **PROTECTED}
+    run = doctor()
+    assert run.code == 1
+    assert f"continue-update-rollback --stack-name {name}" in run.finding("problem  stacks:", name)
+
+
+def test_a_stack_that_is_complete_and_protected_is_well(doctor: Doctor, account: Account) -> None:
+    name = "autotranscribe-prod-access"
+    account.stack_states[name] = {"StackStatus": "UPDATE_COMPLETE", **PROTECTED}
+    run = doctor()
+    assert run.code == 0
+    assert run.finding("well  stacks:", f"{name} is UPDATE_COMPLETE")
