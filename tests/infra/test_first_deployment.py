@@ -11,7 +11,7 @@ from app import ENVIRONMENTS, build
 from .conftest import Assembly, Json, synthesise
 
 STAYS_ALWAYS = {"AWS::ApiGateway::Account", "AWS::IAM::Role"}
-"""What keeps its plain Retain: the role of API Gateway's logs, which the account's setting names."""
+"""What keeps a plain Retain: the role of API Gateway's logs, and the setting that names it."""
 
 
 @pytest.fixture(scope="module")

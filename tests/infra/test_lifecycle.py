@@ -551,9 +551,7 @@ def test_what_does_not_fit_together_is_said_at_once(given: dict[str, Any], messa
 def test_a_team_that_says_little_gets_what_the_docstring_promises() -> None:
     deployed = lifecycle(mode="adopt", agent_event_stream=a_stream)
     for kind in ("AWS::SQS::Queue", "AWS::Logs::LogGroup"):
-        assert {fate(each) for each in deployed.all(kind)} == {
-            ("RetainExceptOnCreate", "Retain")
-        }
+        assert {fate(each) for each in deployed.all(kind)} == {("RetainExceptOnCreate", "Retain")}
 
 
 def test_an_instance_that_is_known_only_at_deploy_passes() -> None:
