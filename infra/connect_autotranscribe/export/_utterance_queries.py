@@ -90,8 +90,8 @@ class UtteranceQueries(Construct):
             "WorkGroup",
             name=self.work_group_name,
             description="Queries of what ASAPP transcribed",
-            # With the history of queries in it, Athena would refuse to delete it, and its name would
-            # stop the next deployment.
+            # Athena refuses to delete one with a history of queries, and its name would stop the
+            # next deployment.
             recursive_delete_option=True,
             work_group_configuration=_configuration(bucket, self._catalog_id),
         )

@@ -101,7 +101,7 @@ class WebhookApi(Construct):
             # Whoever asks for a client certificate asks at the domain: no way around it is left.
             disable_execute_api_endpoint=True if domain else None,
             cloud_watch_role=manages,
-            # Even if the first deployment fails: nothing takes the role out of the account's setting.
+            # Even if the first deployment fails: the account's setting still names the role.
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if manages else None,
             deploy_options=apigateway.StageOptions(
                 stage_name="v1",
