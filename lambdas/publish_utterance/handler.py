@@ -41,11 +41,24 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     :returns: The first record that is to be delivered again, with all that follow it.
     """
     bus = os.environ["EVENT_BUS_NAME"]
-    numbered = [
-        (record["dynamodb"]["SequenceNumber"], entry(record["dynamodb"]["NewImage"], bus))
-        for record in event["Records"]
-    ]
-    first_left = publish(numbered, _events())
+    numbered: list[Numbered] = []
+    unreadable = None
+    for record in event["Records"]:
+        change = record["dynamodb"]
+        try:
+            numbered.append((change["SequenceNumber"], entry(change["NewImage"], bus)))
+        except (KeyError, TypeError, ValueError) as problem:
+            unreadable = change["SequenceNumber"]
+            logger.error(
+                "a record of the table's stream is no utterance",
+                extra={
+                    **table.values(change["Keys"]),
+                    "sequenceNumber": unreadable,
+                    "problem": type(problem).__name__,
+                },
+            )
+            break  # what is before it is published, what is after it waits until it is given up
+    first_left = publish(numbered, _events()) or unreadable
     return {"batchItemFailures": [{"itemIdentifier": first_left}] if first_left else []}
 
 

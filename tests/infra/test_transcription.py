@@ -490,6 +490,7 @@ def test_new_utterances_alone_go_to_the_publisher_and_a_bad_one_holds_back_no_ot
         "BatchSize": 100,
         "BisectBatchOnFunctionError": True,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "MaximumRetryAttempts": 10,
         "MaximumRecordAgeInSeconds": 60 * 60,
         "DestinationConfig": {"OnFailure": {"Destination": unpublished}},
     }

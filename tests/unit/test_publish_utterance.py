@@ -260,3 +260,24 @@ def test_lambda_is_told_where_to_begin_again(service: AwsService) -> None:
     records = [record(f"49{at}", image(body_of(at))) for at in range(3)]
     answer = publish_utterance.handler({"Records": records}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "491"}]}
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_record_that_is_no_utterance_is_named_and_holds_back_only_what_is_behind_it(
+    service: AwsService, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = image(body_of(1, "secret words"))
+    del broken["receivedAt"]
+    records = [
+        record("10", image(body_of(0, "before"))),
+        record("11", broken),
+        record("12", image(body_of(2, "after"))),
+    ]
+    answer = publish_utterance.handler({"Records": records}, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "11"}]}
+    assert texts(service) == [["before"]]
+    (line,) = caplog.records
+    named = {key: broken[key]["S"] for key in ("conversationId", "item")}
+    assert {key: getattr(line, key) for key in named} == named
+    assert (line.sequenceNumber, line.problem) == ("11", "KeyError")  # type: ignore[attr-defined]
+    assert "secret words" not in str(vars(line))

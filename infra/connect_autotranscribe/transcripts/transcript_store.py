@@ -17,6 +17,8 @@ from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
 from connect_autotranscribe._functions import Function, shared_names
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
+_RETRIES = 10
+"""After the first. A record that nobody can publish holds up its shard for so long."""
 RECONCILE_INDEX: str = shared_names("table").RECONCILE_INDEX
 
 
@@ -56,7 +58,7 @@ class TranscriptStore(Construct):
     event_bus: events.IEventBus
     publish_utterance: lambda_.Function
     unpublished: sqs.IQueue
-    """The batches of the change stream that could not be published within an hour."""
+    """What of the change stream could not be published in eleven tries, or within an hour."""
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
 
@@ -92,6 +94,9 @@ class TranscriptStore(Construct):
                 batch_size=100,
                 bisect_batch_on_error=True,
                 report_batch_item_failures=True,
+                # No parallelization factor: with one, Lambda keeps the order of an item only, and
+                # the utterances of a conversation are items.
+                retry_attempts=_RETRIES,
                 max_record_age=Duration.hours(1),
                 on_failure=sources.SqsDlq(for_failures(self.unpublished, self.publish_utterance)),
                 filters=[
