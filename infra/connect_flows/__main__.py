@@ -28,7 +28,7 @@ class _Refused(ValueError):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """:returns: 0, or 2 if Connect would refuse the flow or it cannot be woven."""
+    """:returns: 0; or 2 if Connect would refuse the flow, or it cannot take transcription."""
     parser = _parser()
     options = parser.parse_args(arguments)
     weaves = options.command == "weave"
@@ -52,13 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
         if notes and options.strict:
             raise _Refused(*_as_notes(notes))
     except RecursionError:
-        return _refuse(options.file, "it is nested too deep")
+        return _refuse(options.file, "its JSON is nested too deep")
     except ValueError as error:  # no flow, no place to weave, no JSONPath
         return _refuse(options.file, *error.args)
     if woven:
         _write(woven)
     else:
-        _say(f"{options.file}: nothing that Connect would refuse")
+        _say(f"{options.file}: found nothing that Connect would refuse")
     _say(*(f"{options.file}: {note}" for note in _as_notes(notes)))
     return _DONE
 
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _notes(content: Content, type: str) -> Iterator[str]:
     yield from (str(each) for each in examine(content, type) if not each.refuses)
     if unknown := unknown_types(content):
-        yield f"not checked, because no rule is known: {', '.join(unknown)}"
+        yield f"not checked, because there is no rule for these blocks: {', '.join(unknown)}"
 
 
 def _as_notes(notes: Iterable[str]) -> list[str]:
@@ -83,7 +83,10 @@ def _read(file: Path) -> str:
 
 
 def _write(woven: Woven) -> None:
-    """The flow to standard output, indented if Connect takes it so; a summary to standard error."""
+    """Write the flow to standard output, and a summary to standard error.
+
+    The flow is indented, unless that would make it too long for Connect.
+    """
     text = json.dumps(woven.content, indent=2, ensure_ascii=False)
     if len(text) > MAX_CONTENT_CHARACTERS:
         text = to_json(woven.content)
@@ -92,7 +95,7 @@ def _write(woven: Woven) -> None:
     _say(*(f"inserted {insertion}" for insertion in woven.insertions))
     _say(*(f"widened {name!r} to both directions" for name in woven.widened))
     if not woven.insertions and not woven.widened:
-        _say("nothing to insert: all of it is there already")
+        _say("nothing to insert: the flow has all of it already")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,11 +111,11 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--strict",
         action="store_true",
-        help="fail on notes as well: on what differs from the rules, though Connect may take it",
+        help="fail on notes as well: differences from the rules that Connect may accept",
     )
     commands.add_parser("check", parents=[common], help="say what Connect would refuse")
     weaving = commands.add_parser(
-        "weave", parents=[common], help="write the flow with transcription in it to standard output"
+        "weave", parents=[common], help="add transcription, and write the flow to standard output"
     )
     weaving.add_argument(
         "--start", metavar="ARN", help="the start_streaming function, as …:function:NAME:ALIAS"
@@ -124,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         "--stop-before",
         nargs="+",
         choices=tuple(ENDINGS),
-        help="where to stop; transfer is queue and transfer-out; default: all of these",
+        help="where to stop; transfer means queue and transfer-out; default: all of them",
     )
     weaving.add_argument(
         "--both-directions",
@@ -136,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         "--agent-id",
         metavar="JSONPATH",
         default="$.Agent.UserName",
-        help="left out if it is one of $.Agent and flows of the type know no agent",
+        help="left out if it is a path of $.Agent and flows of this type have no agent",
     )
     return parser
 
@@ -158,13 +161,13 @@ def _stop(options: argparse.Namespace) -> Stop | None:
         return Stop(function_arn=arn)
     if PLACES[options.type].stop is Place.ENTRY:
         raise _Refused(
-            f"in a flow of type {options.type} stop goes to the entry: leave --stop-before out"
+            f"in a flow of type {options.type} stop goes to the entry: remove --stop-before"
         )
     return Stop(function_arn=arn, before=options.stop_before)
 
 
 def _alias(option: str, arn: str) -> str:
-    # Connect says nothing of a wrong ARN: the call takes the error branch, without a trace.
+    # Connect does not report a wrong ARN: calls take the error branch, and no log shows why.
     if not _ALIAS_ARN.fullmatch(arn):
         raise _Refused(
             f"{option} is {arn!r}: give the ARN of the function's alias, "

@@ -1,11 +1,11 @@
-"""One table: where each action of the flow language may stand, and what it must have.
+"""One table: in which flow types each action of the flow language may be, and what it must have.
 
-Sources: *DG*, the developer guide's flow language pages; *AG*, the admin guide; *API*, what live
-probes of ``CreateContactFlow`` found. If the sources contradict each other, a block that one of
-them allows, and that published flows use, is allowed here.
+Sources: *DG*, the developer guide's flow language pages; *AG*, the admin guide; *API*, the results
+of live tests of ``CreateContactFlow``. If the sources contradict each other, a block is allowed
+here if one of them allows it and published flows use it.
 
-A rule *refuses* only what a source says that Connect refuses. Everything else that differs from
-the sources is a *note*: Connect may take it all the same. `Rule` says which is which.
+A rule *refuses* a block only if a source says that Connect refuses it. Every other difference from
+the sources is a *note*: Connect may accept it. `Rule` says which is which.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def _event_hooks(parameters: Parameters) -> Iterator[str]:
 def _lambda(parameters: Parameters) -> Iterator[str]:
     arn = parameters.get("LambdaFunctionARN")
     if not isinstance(arn, str) or not arn:
-        yield "has no LambdaFunctionARN: set the function before a call comes here"
-    # A token, known only at deployment, is longer or shorter than what it stands for.
+        yield "has no LambdaFunctionARN: set the function before a call reaches it"
+    # A token is not the ARN, which is known only at deployment and has another length.
     elif "${" not in arn and len(arn) > MAX_FUNCTION_ARN_CHARACTERS:
         yield f"has an ARN of {len(arn)} characters, more than {MAX_FUNCTION_ARN_CHARACTERS}"
     if "RequestAttributes" in parameters:
@@ -91,13 +91,13 @@ def _media_streaming(parameters: Parameters) -> Iterator[str]:
     if parameters.get("MediaStreamingState") not in ("Enabled", "Disabled"):
         yield "has a MediaStreamingState that is neither Enabled nor Disabled"
     if parameters.get("MediaStreamType", "Audio") != "Audio":
-        yield "streams something else than Audio"
+        yield "streams something other than Audio"
     participants = parameters.get("Participants") or []
     if not isinstance(participants, list) or any(
         not isinstance(each, dict) or each.get("ParticipantType") != "Customer"
         for each in participants
     ):
-        yield "streams somebody else than the Customer"
+        yield "streams somebody other than the Customer"
 
 
 def _wait(parameters: Parameters) -> Iterator[str]:
@@ -111,24 +111,24 @@ def _any(parameters: Parameters) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What Connect takes of one action type.
+    """What Connect accepts for one action type.
 
-    Refused: a flow type that does not take it ("A wrong action for the flow type", issue 112 of
-    voicemail-for-amazon-connect), no ``NextAction`` ("Action is missing required property", API),
-    conditions ("Action does not support conditions", API), and what the parameters below say. All
-    else is a note.
+    Connect refuses an action in a flow type that does not allow it ("A wrong action for the flow
+    type", issue 112 of voicemail-for-amazon-connect), an action without ``NextAction`` ("Action is
+    missing required property", API), and conditions ("Action does not support conditions", API).
+    The parameters below say what else it refuses. Everything else is a note.
 
-    :param flow_types: Where it may stand.
+    :param flow_types: The flow types in which it may be.
     :param flow_types_noted: Whether another flow type is only a note, because the sources disagree.
-    :param errors: The error types that it must lead somewhere; Connect refuses it without them.
-    :param listed_errors: Those that its page lists; a note if it leads nowhere on one.
-    :param more_errors: Those that it may have.
-    :param refused_errors: Those with which Connect refuses it; a note for any other.
+    :param errors: The error types that need a branch; Connect refuses the action without them.
+    :param listed_errors: The error types that its page lists; a note if one has no branch.
+    :param more_errors: The error types that may have a branch.
+    :param refused_errors: The error types with which Connect refuses it; any other is a note.
     :param next_action: ``required``, ``optional`` or ``none`` (the flow ends there).
     :param conditions: Whether it may have conditions.
-    :param operands: What it has conditions for; a note if one is missing.
-    :param parameters: Says what is unusual in its parameters.
-    :param refused_parameters: Says what Connect refuses in its parameters.
+    :param operands: The results that need a condition; a note if one is missing.
+    :param parameters: Yields what is unusual in its parameters.
+    :param refused_parameters: Yields what Connect refuses in its parameters.
     """
 
     source: str

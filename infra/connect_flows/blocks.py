@@ -1,7 +1,8 @@
-"""The blocks (Connect's word for actions) that our flows are made of.
+"""The blocks of our flows; in JSON, Connect calls them actions.
 
-One dataclass an action type. Each writes what the Connect API accepts, which is not always what its
-pages say: error lists are exact, one error type too many or too few and the flow is refused.
+There is one dataclass for each action type. Each writes what the Connect API accepts, which is not
+always what Connect's pages say. The lists of errors are exact: with one error type too many or too
+few, Connect refuses the flow.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ class Block:
         return {}
 
     def transitions(self) -> dict[str, Any]:
-        """The action's ``Transitions``; none, unless a subclass leads on."""
+        """The action's ``Transitions``. Default: none; the flow ends here."""
         return {}
 
     def designer(self) -> dict[str, Any]:
-        """What the flow designer wants in ``ActionMetadata`` beside a position and the name."""
+        """What the flow designer needs in ``ActionMetadata``, in addition to position and name."""
         return {}
 
     def targets(self) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadingBlock(Block):
-    """A block that leads on, whether it worked or not.
+    """A block that leads to another block, both on success and on failure.
 
     :param next: The block that follows.
     :param on_error: The block that follows when this one fails.
@@ -85,10 +86,10 @@ class LeadingBlock(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateContactMediaStreamingBehavior(LeadingBlock):
-    """Starts or stops the copy of the call's audio into Kinesis Video Streams.
+    """Starts or stops copying the call's audio into Kinesis Video Streams.
 
-    Both directions, always: two-channel transcription needs what the customer says and hears.
-    Voice only, and refused in hold flows.
+    It always streams both directions, because ASAPP transcribes what the customer says and hears.
+    Voice only. Connect refuses it in hold flows.
 
     :param enabled: True starts, False stops.
     """
@@ -113,10 +114,10 @@ class InvokeLambdaFunction(LeadingBlock):
 
     Connect retries a failing function up to three times within the time limit.
 
-    :param function_arn: The ARN that is associated with the instance, an alias's as it is.
+    :param function_arn: The ARN that is associated with the instance; it may be an alias's.
     :param display_name: What the flow designer shows for the function.
-    :param attributes: Parameters for the function, static or JSONPath. They show in flow logs: no
-        secrets. Default: none.
+    :param attributes: Parameters for the function, static or JSONPath. Flow logs show them, so pass
+        no secrets. Default: none.
     :param time_limit_seconds: 1 to 8.
     """
 
@@ -129,7 +130,7 @@ class InvokeLambdaFunction(LeadingBlock):
     def parameters(self) -> dict[str, Any]:
         return {
             "LambdaFunctionARN": self.function_arn,
-            # A string, against the developer guide: so writes every console export.
+            # A string, although the developer guide says number: console exports have a string.
             "InvocationTimeLimitSeconds": str(self.time_limit_seconds),
             "InvocationType": "SYNCHRONOUS",
             **({"LambdaInvocationAttributes": dict(self.attributes)} if self.attributes else {}),
@@ -148,7 +149,7 @@ class InvokeLambdaFunction(LeadingBlock):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateContactAttributes(LeadingBlock):
-    """Writes user-defined attributes of the current contact, all or none.
+    """Writes user-defined attributes of the current contact: all of them, or none.
 
     :param attributes: Values are static or JSONPath; keys hold no ``$`` and no ``.``.
     """
@@ -165,7 +166,7 @@ class UpdateContactEventHooks(LeadingBlock):
     """Sets the flow that Connect runs at a later event of the contact (*Set hold flow*, …).
 
     :param hook: Connect's name for the event, such as ``CustomerHold``, or ``CustomerRemaining``
-        for the disconnect flow. One a block, as the developer guide has it.
+        for the disconnect flow. One for each block, as in the developer guide.
     :param flow_arn: The flow's id or ARN.
     """
 
@@ -179,10 +180,10 @@ class UpdateContactEventHooks(LeadingBlock):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """Something that a participant hears; give exactly one of the three.
+    """Something that a participant hears. Give exactly one of the three parameters.
 
     :param text: Spoken words, static or one JSONPath. At most 6,000 characters.
-    :param ssml: Spoken words with pauses and emphasis, a whole ``<speak>`` element.
+    :param ssml: Spoken words with pauses and emphasis: one whole ``<speak>`` element.
     :param prompt_id: The ARN or id of a recorded prompt of the instance, such as hold music.
     """
 
@@ -194,7 +195,7 @@ class Prompt:
         given = [value for value in (self.text, self.ssml, self.prompt_id) if value]
         if len(given) != 1:
             raise ValueError(
-                f"a prompt is exactly one of text, ssml and prompt_id, not {len(given)} of them"
+                f"give a prompt exactly one of text, ssml and prompt_id, not {len(given)} of them"
             )
         if len(given[0]) > MAX_TEXT_CHARACTERS:
             raise ValueError(
@@ -213,7 +214,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageParticipant(LeadingBlock):
-    """Plays one prompt, and then leads on. Refused in hold flows."""
+    """Plays one prompt. Connect refuses it in hold flows."""
 
     TYPE: ClassVar[str] = "MessageParticipant"
     prompt: Prompt
@@ -229,9 +230,10 @@ class MessageParticipant(LeadingBlock):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageParticipantIteratively(Block):
-    """Loops prompts until the hold or the queueing is over; the flow legally ends here.
+    """Loops prompts until the hold or the wait in the queue is over. A flow may end here.
 
-    A block directly before it must not play, queue or touch media streaming; a Lambda may.
+    The block directly before it must not play a prompt, queue, or start or stop media streaming. A
+    Lambda block is allowed there.
 
     :param prompts: One or more, played in turn.
     """
@@ -266,16 +268,16 @@ class EndFlowModuleExecution(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisconnectParticipant(Block):
-    """Hangs up. Inbound, transfer and customer queue flows only."""
+    """Hangs up. Allowed in inbound, transfer and customer queue flows only."""
 
     TYPE: ClassVar[str] = "DisconnectParticipant"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferContactToAgent(Block):
-    """Hands the contact to the agent of the quick connect; beta, voice, transfer flows only.
+    """Transfers the contact to the agent of the quick connect. Beta; voice and transfer flows only.
 
-    The flow ends here, whether it works or not: Connect takes no branch.
+    The flow ends here, even if the transfer fails: Connect takes no branch.
     """
 
     TYPE: ClassVar[str] = "TransferContactToAgent"
@@ -283,7 +285,7 @@ class TransferContactToAgent(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferContactToQueue(Block):
-    """Puts the contact into the queue of the quick connect; the flow ends if that works.
+    """Puts the contact into the queue of the quick connect. On success the flow ends.
 
     :param at_capacity: The block that follows if the queue is full.
     :param on_error: The block that follows if it fails for another reason.
@@ -295,7 +297,7 @@ class TransferContactToQueue(Block):
 
     def transitions(self) -> dict[str, Any]:
         return {
-            # Never taken: a contact that is in the queue leaves the flow. Console exports have it.
+            # Console exports have it, but Connect never takes it: a queued contact leaves the flow.
             "NextAction": self.on_error,
             # The API wants both.
             "Errors": [

@@ -1,4 +1,4 @@
-"""Turns a list of blocks into the content that Connect's API takes, the same bytes every time."""
+"""Turns a list of blocks into content for Connect's API. Equal blocks give equal bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_NAME_CHARACTERS = 127
 MAX_DESCRIPTION_CHARACTERS = 500
 MAX_PROBLEMS = 10
 
-# The pitch of the flow designer's own auto-arrange, so that pressing it moves nothing.
+# The distances of the flow designer's *auto-arrange*, so that it does not move our blocks.
 COLUMN_WIDTH = 280
 ROW_HEIGHT = 260
 
@@ -29,8 +29,8 @@ class FlowModule:
     """Blocks that other flows run with *Invoke module*.
 
     :param name: Unique in the instance.
-    :param description: What it does for the person who opens it in the flow designer.
-    :param blocks: The first is the start; after that any order, best a reader's.
+    :param description: What it does, for a person who opens it in the flow designer.
+    :param blocks: The first is the start. The others may have any order.
     """
 
     name: str
@@ -38,9 +38,12 @@ class FlowModule:
     blocks: tuple[Block, ...]
 
     def content(self) -> dict[str, Any]:
-        """The content for ``CreateContactFlowModule``; `ValueError` names everything wrong."""
-        # Undocumented, yet module content without Settings is refused. These say: no inputs, no
-        # outputs, the two exits that every module has.
+        """The content for ``CreateContactFlowModule``.
+
+        :raises ValueError: if Connect would refuse it; the message names every problem.
+        """
+        # Not documented, but Connect refuses a module without Settings. These mean: no inputs, no
+        # outputs, and the two exits that every module has.
         settings: dict[str, Any] = {
             "InputParameters": [],
             "OutputParameters": [],
@@ -53,7 +56,7 @@ class FlowModule:
         return _checked(content, MODULE, self.name, self.description)
 
     def to_json(self) -> str:
-        """The content as text. Tokens may stand for ARNs in it, which need no JSON escapes."""
+        """The content as text. It may contain tokens for ARNs, which need no JSON escapes."""
         return to_json(self.content())
 
 
@@ -61,12 +64,12 @@ class FlowModule:
 class Flow:
     """A whole flow.
 
-    :param name: Unique in the instance. A change of type replaces the flow, the new one first, so
-        let the name say the type.
+    :param name: Unique in the instance. If you change the type, CloudFormation creates the new flow
+        before it deletes the old one, so use another name for another type.
     :param type: Connect's flow type, such as ``AGENT_WHISPER``; a disconnect flow is a
         ``CONTACT_FLOW``.
-    :param description: What it does for the person who opens it in the flow designer.
-    :param blocks: The first is the start; after that any order, best a reader's.
+    :param description: What it does, for a person who opens it in the flow designer.
+    :param blocks: The first is the start. The others may have any order.
     """
 
     name: str
@@ -75,26 +78,29 @@ class Flow:
     blocks: tuple[Block, ...]
 
     def content(self) -> dict[str, Any]:
-        """The content for ``CreateContactFlow``; `ValueError` names everything wrong."""
+        """The content for ``CreateContactFlow``.
+
+        :raises ValueError: if Connect would refuse it; the message names every problem.
+        """
         return _checked(_content(self.blocks), self.type, self.name, self.description)
 
     def to_json(self) -> str:
-        """The content as text. Tokens may stand for ARNs in it, which need no JSON escapes."""
+        """The content as text. It may contain tokens for ARNs, which need no JSON escapes."""
         return to_json(self.content())
 
 
 def to_json(content: Mapping[str, Any]) -> str:
-    """Content as text, of the length that the rules count."""
+    """Content as text, without spaces; the rules check its length in this form."""
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
 def described(description: str) -> str:
-    """A description for a resource of ours, with the note on who manages it."""
+    """The description with a note that CDK manages the flow."""
     return f"{description} {MANAGED}".lstrip()
 
 
 def listed(problems: Sequence[str]) -> str:
-    """Problems as one line, short enough to be read."""
+    """The first problems in one line, and the number of the others."""
     more = len(problems) - MAX_PROBLEMS
     return "; ".join([*problems[:MAX_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
 
@@ -116,7 +122,7 @@ def _checked(content: dict[str, Any], type: str, name: str, description: str) ->
     problems = wrong_names(name, description)
     problems += [str(problem) for problem in examine(content, type, margin=MARGIN_FOR_TOKENS)]
     if problems:
-        raise ValueError(f"{name!r} is not a flow that Connect takes: {listed(problems)}")
+        raise ValueError(f"Connect would refuse {name!r}: {listed(problems)}")
     return content
 
 
@@ -142,7 +148,7 @@ def _content(blocks: Sequence[Block]) -> dict[str, Any]:
 
 
 def _positions(blocks: Sequence[Block]) -> dict[str, dict[str, int]]:
-    """The happy path along the top, left to right; what only errors reach stands below."""
+    """Place the path without errors in the top row, left to right, and all other blocks below."""
     by_name = {block.name: block for block in blocks}
     cells: dict[str, tuple[int, int]] = {}
 

@@ -1,4 +1,4 @@
-"""A flow's content: reading it, and where its actions lead."""
+"""Reads a flow's content, and follows the branches of its actions."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ Action = Mapping[str, Any]
 
 
 class NotAFlow(ValueError):
-    """The text is no flow at all; says what it is and what to do."""
+    """The text is not a flow. The message says what it is and what to do."""
 
 
 def parse(text: str) -> dict[str, Any]:
     """The content in a file or a template.
 
-    :raises NotAFlow: if it is no flow in the language of Version 2019-10-30.
+    :raises NotAFlow: if it is not a flow in the language of Version 2019-10-30.
     """
     if not text.strip():
         raise NotAFlow("it is empty: export the flow again")
     try:
         content = json.loads(text)
-        # Python reads more than JSON has: NaN, and halves of surrogate pairs.
+        # Python accepts what is not JSON: NaN, and halves of surrogate pairs.
         json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise NotAFlow(f"it is not JSON: {error}") from None
@@ -38,7 +38,7 @@ def parse(text: str) -> dict[str, Any]:
         )
     for answer in ("ContactFlow", "ContactFlowModule"):
         if isinstance(content.get(answer), dict):
-            raise NotAFlow(f"it is the answer of Describe{answer}: take {answer}.Content out of it")
+            raise NotAFlow(f"it is the answer of Describe{answer}: give only {answer}.Content")
     if not isinstance(content.get("StartAction"), str):
         raise NotAFlow("it is not a flow: it has no StartAction")
     if not isinstance(content.get("Actions"), list):
@@ -46,14 +46,14 @@ def parse(text: str) -> dict[str, Any]:
     for number, action in enumerate(content["Actions"]):
         if not _is_action(action):
             raise NotAFlow(
-                f"its Actions[{number}] is not an action: one has Identifier and Type, Parameters, "
-                "and Transitions whose every branch has a NextAction"
+                f"its Actions[{number}] is not an action: an action has Identifier, Type, "
+                "Parameters, and Transitions in which every branch has a NextAction"
             )
     return content
 
 
 def targets(action: Action) -> Iterator[str]:
-    """Where an action leads, each of its branches."""
+    """The identifiers of the actions to which the branches of an action lead."""
     transitions = action.get("Transitions") or {}
     if transitions.get("NextAction"):
         yield transitions["NextAction"]
@@ -62,9 +62,9 @@ def targets(action: Action) -> Iterator[str]:
 
 
 def reachable(names: Iterable[str], actions: Mapping[str, Action], *, until: str = "") -> set[str]:
-    """These actions and all that they lead to, but nothing behind an action of one type.
+    """These actions and all actions that they lead to.
 
-    :param until: That type.
+    :param until: Do not go on after an action of this type.
     """
     found: set[str] = set()
     ahead = list(names)

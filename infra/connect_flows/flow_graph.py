@@ -24,9 +24,9 @@ _READS_ANSWER = re.compile(r"\$\W{1,3}(External|LambdaInvocation)\b")
 
 
 class CannotWeave(ValueError):
-    """This flow cannot take it; each argument says why.
+    """Transcription cannot be put into this flow. Each argument is a reason.
 
-    :param remedy: What to do, if the reasons do not say it themselves.
+    :param remedy: What to do, if the reasons do not say so.
     """
 
     def __init__(self, *reasons: str, remedy: str = "") -> None:
@@ -52,7 +52,7 @@ class Insertion:
 class Edge:
     """One branch of a block.
 
-    :param source: The block that it leaves; ``""`` for the flow's entry.
+    :param source: The block from which it leads; ``""`` for the flow's entry.
     :param place: Its place in that block's transitions: ``NextAction``, ``Errors.0``,
         ``Conditions.2``.
     :param target: The block that it leads to.
@@ -110,7 +110,7 @@ class FlowGraph:
         return self._parameter(name, "MediaStreamingState")
 
     def missing_direction(self, name: str) -> str:
-        """``From`` or ``To``, if a media streaming block lists only the other one; else ``""``."""
+        """The direction that a media streaming block lacks: ``From``, ``To``, or ``""``."""
         listed = [each["MediaDirections"] for each in self._with_directions(name)]
         for direction in ("From", "To"):
             if listed and all(direction not in each for each in listed):
@@ -149,7 +149,7 @@ class FlowGraph:
         }
 
     def reachable(self, name: str, *, until: str) -> set[str]:
-        """This block and every block that it leads to, but none behind a block of type `until`."""
+        """This block and every block that it leads to; not those after a block of type `until`."""
         return reachable([name], self.actions, until=until)
 
     def behind(self, names: Iterable[str]) -> set[str]:
@@ -157,9 +157,9 @@ class FlowGraph:
         return reachable((to for name in names for to in targets(self.actions[name])), self.actions)
 
     def without_streaming(self) -> set[str]:
-        """The blocks at whose end media streaming is off, on every path to them.
+        """The blocks after which media streaming is off, on every path to them.
 
-        A module counts as one that starts it, because nobody can look into it here.
+        A module counts as a start of media streaming, because its content is not known here.
         """
         stops = set(self.media_stops())
         starts = {*self.media_starts(), *self.of_type({"InvokeFlowModule"})}
@@ -170,20 +170,24 @@ class FlowGraph:
     def edges(
         self, into: Collection[str] | None = None, *, not_from: Collection[str] = ()
     ) -> list[Edge]:
-        """Edges into some blocks, without those that leave some others. Default: all edges."""
+        """The edges of the flow.
+
+        :param into: Only edges that lead to these blocks. Default: all blocks.
+        :param not_from: No edges that lead from these blocks.
+        """
         every = [self.entry, *(e for name, a in self.actions.items() for e in _edges_of(name, a))]
         return [e for e in every if e.source not in not_from and (into is None or e.target in into)]
 
     def not_yet_calling(self, edges: Iterable[Edge], function_arn: str) -> list[Edge]:
-        """Those edges that do not lead to a block that invokes this function."""
+        """The edges that do not lead directly to a block that invokes this function."""
         callers = self.callers(function_arn)
         return [edge for edge in edges if edge.target not in callers]
 
     def insert(self, blocks: list[Block], edges: Iterable[Edge]) -> None:
-        """Put new blocks on these edges; edges with one target share the new blocks.
+        """Put new blocks on these edges. Edges with the same target share the new blocks.
 
-        :param blocks: In order. Their own names and targets are replaced.
-        :raises CannotWeave: if a block behind them reads the answer of an earlier Lambda block.
+        :param blocks: The blocks, in order. Their names and targets are replaced.
+        :raises CannotWeave: if a block after them reads the answer of an earlier Lambda block.
         """
         by_target: dict[str, list[Edge]] = {}
         for edge in edges:
@@ -194,11 +198,11 @@ class FlowGraph:
     def _insert_before(self, target: str, blocks: list[Block], edges: list[Edge]) -> None:
         if reader := self._reader_of_answer(target):
             raise CannotWeave(
-                f"{reader!r} reads the answer of a Lambda block ($.External), and a Lambda block "
-                f"put before {target!r} would replace it: copy the answer into contact attributes "
-                "first, and read those"
+                f"{reader!r} reads the answer of a Lambda block ($.External), and a new Lambda "
+                f"block before {target!r} would overwrite it: first copy the answer into contact "
+                "attributes, and read those instead"
             )
-        names = [self._free_name(block.name) for block in blocks]  # each block has its own
+        names = [self._free_name(block.name) for block in blocks]
         for block, name, following in zip(blocks, names, [*names[1:], target], strict=True):
             action = block.action()
             action["Identifier"] = name
@@ -223,7 +227,7 @@ class FlowGraph:
         branch["NextAction"] = target
 
     def _reader_of_answer(self, name: str) -> str:
-        """A block from here on that reads a Lambda's answer before another Lambda runs."""
+        """The first block from here on that reads the answer of a Lambda before this point."""
         for reader in sorted(reachable([name], self.actions, until=_LAMBDA)):
             if _READS_ANSWER.search(json.dumps(self.actions[reader])):
                 return reader
@@ -237,13 +241,13 @@ class FlowGraph:
         return free
 
     def _drawn(self) -> dict[str, Any]:
-        """The designer's entries for the blocks; none if the flow has no such metadata."""
+        """The flow designer's entries for the blocks; empty if the flow has no such metadata."""
         metadata = self.content.get("Metadata")
         drawn = metadata.get("ActionMetadata") if isinstance(metadata, dict) else None
         return drawn if isinstance(drawn, dict) else {}
 
     def _draw(self, blocks: list[Block], names: list[str], before: str) -> None:
-        """Place the new blocks in a free row above the block that follows. No other block moves."""
+        """Draw the new blocks in a free row above the next block. No other block moves."""
         drawn = self._drawn()
         if not drawn:
             return
@@ -272,7 +276,7 @@ def _edges_of(name: str, action: Mapping[str, Any]) -> Iterator[Edge]:
 
 
 def _position(entry: object) -> tuple[float, float]:
-    """Where a block is drawn; the origin if its metadata do not say."""
+    """The position of a block in the flow designer; the origin if the metadata do not say."""
     position = entry.get("position") if isinstance(entry, dict) else None
     if isinstance(position, dict):
         x, y = position.get("x"), position.get("y")

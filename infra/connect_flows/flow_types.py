@@ -12,7 +12,7 @@ AGENT_HOLD = "AGENT_HOLD"
 AGENT_TRANSFER = "AGENT_TRANSFER"
 QUEUE_TRANSFER = "QUEUE_TRANSFER"
 MODULE = "MODULE"
-"""A flow module. Connect does not check at its creation whether its blocks suit its callers."""
+"""A flow module. At its creation, Connect does not check whether its callers allow its blocks."""
 
 WHISPERS = frozenset({CUSTOMER_WHISPER, AGENT_WHISPER, OUTBOUND_WHISPER})
 HOLDS = frozenset({CUSTOMER_HOLD, AGENT_HOLD})

@@ -1,4 +1,4 @@
-"""Where weaving puts start and stop, for each type of flow; the guide's table is made of this."""
+"""Where weaving puts start and stop in each type of flow. The guide's table is made from this."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Place(Enum):
     """A place in a flow, in the words of the guide."""
 
     ENTRY_WITH_MEDIA_STREAMING = (
-        "behind each *Start media streaming*; if there is none, to the entry, with one of its own"
+        "after each *Start media streaming*; if there is none, at the entry, with a new one"
     )
     FIRST_PROMPT = (
-        "behind each *Start media streaming* and the first prompt; if there is none of the two, "
-        "with one of its own"
+        "after each *Start media streaming* and the first prompt; if one of the two is missing, "
+        "with a new one"
     )
-    MEDIA_STREAMING = "behind each *Start media streaming*; refused if there is none"
-    ENTRY = "to the entry"
+    MEDIA_STREAMING = "after each *Start media streaming*; refused if there is none"
+    ENTRY = "at the entry"
     ENDINGS = (
         "before each *Stop media streaming*, and before transfers, disconnects and ends "
         "(`--stop-before`)"
     )
     NOT_AT_RESUME = "refused: no flow runs when a hold ends"
-    NOT_IN_A_WHISPER = "refused: a whisper ends as the conversation begins"
+    NOT_IN_A_WHISPER = "refused: a whisper ends when the conversation begins"
 
 
 class Places(NamedTuple):

@@ -1,7 +1,7 @@
-"""Whether Connect would take a flow: its check against the table of `action_rules` and the limits.
+"""Checks whether Connect would accept a flow, by the table of `action_rules` and Connect's limits.
 
-Connect's own message for a refused flow is often empty; this one names the block, the rule and its
-source. What no source says that Connect refuses is a note.
+Connect's own message for a refused flow is often empty. The messages here name the block, the rule
+and its source. If no source says that Connect refuses something, it is a note.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from connect_flows.flow_types import EVERYWHERE, MODULE
 MAX_ACTIONS = 250
 MAX_CONTENT_CHARACTERS = 256_000
 MARGIN_FOR_TOKENS = 56_000
-"""Kept free for ARNs that are known only at deployment."""
+"""Characters kept free for ARNs that are known only at deployment."""
 MAX_IDENTIFIER_CHARACTERS = 50
 MAX_LAMBDA_CHAIN_SECONDS = 20
 
@@ -45,11 +45,11 @@ _OPERATORS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in a flow that differs from the rules.
+    """A difference between a flow and the rules.
 
     :param action: The block's identifier, ``""`` for the flow itself.
-    :param source: Where the rule comes from.
-    :param refuses: Whether Connect would refuse the flow for it; else it is a note.
+    :param source: The source of the rule.
+    :param refuses: Whether Connect would refuse the flow because of it; else it is a note.
     """
 
     action: str
@@ -64,16 +64,16 @@ class Problem:
 
 
 def check(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
-    """Every reason for which Connect would refuse the flow; see `examine`."""
+    """Every reason why Connect would refuse the flow; see `examine`."""
     return [problem for problem in examine(content, type, margin=margin) if problem.refuses]
 
 
 def examine(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
-    """Everything that differs from the rules: what Connect would refuse, and notes.
+    """Every difference from the rules: what Connect would refuse, and notes.
 
-    :param content: What `connect_flows.flow_content.parse` returns.
+    :param content: The result of `connect_flows.flow_content.parse`.
     :param type: A flow type of CloudFormation, such as ``AGENT_WHISPER``, or ``MODULE``.
-    :param margin: Characters to keep free under the limit of the content's length.
+    :param margin: Characters to keep free below the limit of the content's length.
     """
     if type not in EVERYWHERE:
         raise ValueError(f"no flow type {type!r}; write one of {', '.join(sorted(EVERYWHERE))}")
@@ -90,7 +90,7 @@ def examine(content: Content, type: str, *, margin: int = 0) -> list[Problem]:
 
 
 def unknown_types(content: Content) -> list[str]:
-    """The action types of the flow that the table does not have, and `check` says nothing of."""
+    """The flow's action types that are not in the table, and that `check` does not check."""
     return sorted({str(action["Type"]) for action in content["Actions"]} - set(RULES))
 
 
@@ -138,7 +138,7 @@ def _action(action: Action, type: str) -> Iterator[Problem]:
 
 
 def _against(rule: Rule, action: Action, type: str) -> Iterator[tuple[bool, str]]:
-    """Whether Connect refuses it, and what it is."""
+    """Pairs: whether Connect refuses the difference, and its description."""
     transitions, parameters = action.get("Transitions") or {}, action.get("Parameters") or {}
     if type not in rule.flow_types:
         yield not rule.flow_types_noted, f"is not allowed in a flow of type {type}"
@@ -166,7 +166,7 @@ def _against(rule: Rule, action: Action, type: str) -> Iterator[tuple[bool, str]
         nested = any(isinstance(operand, dict) for operand in operands)
         if not (
             nested or _OPERATORS.fullmatch(operator)
-        ):  # how nested ones are joined, no page says
+        ):  # no page says how nested conditions are joined
             yield False, f"has a condition with the operator {operator!r}, which no page lists"
     for operand in rule.operands:
         if not any(operand in operands for _, operands in conditions):
@@ -183,7 +183,7 @@ def _condition(branch: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 
 def _lambda_chains(actions: Mapping[str, Action]) -> Iterator[Problem]:
-    """Lambda blocks directly after each other have 20 s together; a circle of them has no end."""
+    """Lambda blocks in a row may take 20 s together; a loop of them has no limit."""
     limits = {
         name: lambda_seconds(parameters)
         for name, action in actions.items()
@@ -211,7 +211,7 @@ def _lambda_chains(actions: Mapping[str, Action]) -> Iterator[Problem]:
 
 
 def _before_loop_prompts(actions: Mapping[str, Action], start: str) -> Iterator[Problem]:
-    """What comes behind Loop prompts may lead back to it, as in Connect's own queue flow sample."""
+    """Blocks after Loop prompts may lead back to it, as in Connect's own sample of a queue flow."""
     before = reachable([start], actions, until=LOOP_PROMPTS)
     for name, action in actions.items():
         if name in before and action["Type"] in NOT_BEFORE_LOOP_PROMPTS:
@@ -222,8 +222,8 @@ def _before_loop_prompts(actions: Mapping[str, Action], start: str) -> Iterator[
 
 
 def _structure(content: Content) -> Iterator[Problem]:
-    """connect-flow's lint: what leads nowhere, what nothing leads to."""
-    # Without what the designer draws: blocks drawn as one may hide that a part is not reached.
+    """The findings of connect-flow's lint: branches without a target, blocks never reached."""
+    # Without the designer's metadata: grouped blocks may hide that a block is not reached.
     data = {**content, "Metadata": {"ActionMetadata": {}}}
     for finding in lint.check(connect_flow.Flow(raw_text="", data=data)):
         refuses = finding.kind in ("start_action_missing", "dangling_transition")

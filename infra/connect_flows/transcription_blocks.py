@@ -1,4 +1,4 @@
-"""The blocks that start and stop transcription, as every flow of ours has them."""
+"""The blocks that start and stop transcription, for all ready-made flows and for weaving."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SETS = {
     "CustomerHold": "Set the hold flow",
     "CustomerRemaining": "Set the disconnect flow",
 }
-"""Each hook that a flow of ours sets, and its block's name."""
+"""The hooks that ready-made flows set, and the names of the blocks."""
 
 
 def media_streaming(
@@ -56,7 +56,7 @@ def stop_transcription(function_arn: str, *, next: str, on_error: str) -> Invoke
 
 
 def stop_blocks(function_arn: str, *, next: str) -> tuple[Block, ...]:
-    """ASAPP wants the stop directly before *Stop media streaming*, whatever came of it."""
+    """Stop transcription and directly after it media streaming, as ASAPP asks; in any case both."""
     streaming = "Stop media streaming"
     return (
         stop_transcription(function_arn, next=streaming, on_error=streaming),
@@ -65,7 +65,7 @@ def stop_blocks(function_arn: str, *, next: str) -> tuple[Block, ...]:
 
 
 def set_hooks(hooks: Mapping[str, str], *, next: str) -> tuple[Block, ...]:
-    """A block for each hook that has a flow; one that cannot be set holds nothing up."""
+    """A block for each hook that has a flow. If a hook cannot be set, the flow goes on."""
     given = [(hook, arn) for hook, arn in hooks.items() if arn]
     followers = [*(_SETS[hook] for hook, _ in given[1:]), next]
     return tuple(

@@ -1,6 +1,6 @@
-"""Puts start and stop into a flow that a customer already has, and changes nothing else.
+"""Puts start and stop into a customer's own flow, and changes nothing else.
 
-Where they go is said in `connect_flows.places`.
+`connect_flows.places` says where they go.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ _PROMPT = MessageParticipant.TYPE
 _STARTING_HOOKS = frozenset({"AgentWhisper", "CustomerWhisper"})
 
 _REFUSED = {
-    Place.MEDIA_STREAMING: "it has no Start media streaming, and no place of its own where a call "
-    "meets its agent: weave start into the agent whisper flow, or add Start media streaming first",
-    Place.NOT_AT_RESUME: "nothing runs when a call comes back from hold: weave start into the "
-    "agent whisper flow",
-    Place.NOT_IN_A_WHISPER: "a whisper ends as the conversation begins, and a stop there would end "
-    "what start has just begun: weave stop into the hold, transfer and disconnect flows",
+    Place.MEDIA_STREAMING: "it has no Start media streaming, so there is no place for a start: "
+    "weave start into the agent whisper flow, or add Start media streaming first",
+    Place.NOT_AT_RESUME: "no flow runs when a hold ends: weave start into the agent whisper flow",
+    Place.NOT_IN_A_WHISPER: "a whisper ends when the conversation begins, so a stop in it would "
+    "end transcription at once: weave stop into the hold, transfer and disconnect flows",
 }
 _NOTHING_RUNS_AT_RESUME = (
     "transcription stops at each hold, and no flow runs when the hold ends: without [lifecycle] in "
@@ -45,7 +44,7 @@ class Start:
     """The function that starts transcription, with its parameters.
 
     :param function_arn: The ARN that is associated with the instance.
-    :param attributes: ``customerId`` and ``agentId``, as JSONPaths that the flow's type has.
+    :param attributes: ``customerId`` and ``agentId``, as JSONPaths; see `start_attributes`.
     """
 
     function_arn: str
@@ -54,11 +53,11 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The function that stops transcription, and where.
+    """The function that stops transcription, and the places to stop.
 
     :param function_arn: The ARN that is associated with the instance.
-    :param before: Blocks before which it stops; in hold and customer queue flows it stops at the
-        entry instead. Default: all of them.
+    :param before: Stop before these blocks. Hold and customer queue flows stop at the entry
+        instead. Default: all of them.
     """
 
     function_arn: str
@@ -69,11 +68,11 @@ class Stop:
 class Woven:
     """The result of weaving.
 
-    :param content: The new flow. The flow that was given is unchanged.
-    :param insertions: Empty if everything was there already.
+    :param content: The new flow. The given flow is not changed.
+    :param insertions: Empty if the flow had all blocks already.
     :param widened: The media streaming blocks that now stream both directions.
-    :param notes: What the person who weaves must know.
-    :param remarks: What differs from the rules, although Connect takes it.
+    :param notes: Consequences that you must know.
+    :param remarks: Differences from the rules that Connect may accept.
     """
 
     content: dict[str, Any]
@@ -92,28 +91,28 @@ def weave(
     both_directions: bool = False,
     margin: int = 0,
 ) -> Woven:
-    """Put start and stop where they belong in a flow of this type; see `connect_flows.places`.
+    """Put start and stop into a flow of this type; `connect_flows.places` says where.
 
     Every path keeps its blocks, their parameters, their order, and the state of media streaming.
-    *Start media streaming* is added only to a whisper that has none; *Stop media streaming* is
-    never added, because another system may read the same audio. Weaving twice changes nothing.
+    *Start media streaming* is added only to a whisper that has none. *Stop media streaming* is
+    never added, because another system may read the same audio. Weaving again changes nothing.
 
-    What stands before the first prompt of an outbound whisper runs before the call is placed. So
-    start goes behind that prompt, and a path without a prompt gets a silent one at its end.
+    In an outbound whisper, the blocks before the first prompt run before the call is placed. So
+    start goes after that prompt, and a path without a prompt gets a silent one at its end.
 
-    :param both_directions: Whether a flow that streams one direction is changed to stream both.
-        Default: it is refused if start goes in, because ASAPP would hear one side only.
-    :param margin: Characters to keep free under Connect's limit, for ARNs that are known only at
+    :param both_directions: Whether to change a flow that streams one direction, so that it streams
+        both. Default: weaving a start into it is refused, because ASAPP would transcribe one side
+        only.
+    :param margin: Characters to keep free below Connect's limit, for ARNs that are known only at
         deployment.
-    :raises CannotWeave: if that would change what the flow does, if there is no place for it, or if
-        Connect would refuse the flow, as it is or as it would be.
+    :raises CannotWeave: if weaving would change what the flow does, if there is no place for a
+        block, or if Connect would refuse the flow, with or without the new blocks.
     """
     before = examine(content, type)
     _refuse(
         [each for each in before if each.refuses],
         "as it is",
-        f"mend it in the flow designer and export it again, or correct the type if {type} is not "
-        "its",
+        f"correct it in the flow designer and export it again, or correct the type {type}",
     )
     if start and stop and start.function_arn == stop.function_arn:
         raise CannotWeave("start and stop are the same function: give the ARN of each")
@@ -128,7 +127,7 @@ def weave(
     _refuse(
         [each for each in after if each not in before],
         "with transcription in it",
-        "give it that room before transcription is woven in",
+        "change the flow so that it allows the new blocks, and weave again",
     )
     notes = tuple(_notes(graph, PLACES[type].start, start, stop))
     return Woven(graph.content, tuple(graph.insertions), widened, notes, tuple(after))
@@ -141,21 +140,21 @@ def _refuse(problems: Collection[Problem], when: str, remedy: str) -> None:
 
 
 def _hear_both_sides(graph: FlowGraph, both_directions: bool) -> tuple[str, ...]:
-    """Refuse, or widen, what streams one direction only."""
+    """Refuse a flow that streams one direction only, or change it to both directions."""
     one_sided = [name for name in graph.media_starts() if graph.missing_direction(name)]
     if one_sided and not both_directions:
         unheard = {"From": "the customer", "To": "the agent"}
         raise CannotWeave(
             *(
-                f"{name!r} streams one direction only, so that ASAPP would not hear "
+                f"{name!r} streams one direction only, and ASAPP would not hear "
                 f"{unheard[graph.missing_direction(name)]}: stream both in the flow designer, or "
-                "have it changed (--both-directions, in Python both_directions=True)"
+                "let weaving change it (--both-directions, in Python both_directions=True)"
                 for name in one_sided
             )
         )
     if not one_sided:
         return ()
-    # What is widened must be stopped in both directions, too.
+    # If a start now streams both directions, its stop must stop both.
     widened = [*one_sided, *(name for name in graph.media_stops() if graph.missing_direction(name))]
     for name in widened:
         graph.stream_both_directions(name)
@@ -184,14 +183,14 @@ def _weave_start(graph: FlowGraph, place: Place, start: Start) -> None:
 
 
 def _start_when_placed(graph: FlowGraph, first: Edge, start: Start, *, media: bool) -> None:
-    """Start behind each first prompt from this edge on, and before each end without a prompt."""
+    """Start after each first prompt from this edge on, and before each end without a prompt."""
     unplaced = graph.reachable(first.target, until=_PROMPT)
     answered, silent = [], []
     for edge in (first, *(edge for edge in graph.edges() if edge.source in unplaced)):
         ends = graph.is_end(edge.target)
         if not graph.is_a(edge.source, {_PROMPT}):
             silent += [edge] if ends else []
-        elif ends or edge.target not in unplaced:  # else a prompt or an end is still to come
+        elif ends or edge.target not in unplaced:  # else there is a prompt or an end later
             answered.append(edge)
     blocks = _start_blocks(start, media=media)
     graph.insert(blocks, graph.not_yet_calling(answered, start.function_arn))
@@ -204,7 +203,7 @@ def _weave_stop(graph: FlowGraph, place: Place, stop: Stop, start: Start | None)
     arn, blocks = stop.function_arn, [_stop_block(stop)]
     if place is Place.ENTRY:
         graph.insert(blocks, graph.not_yet_calling([graph.entry], arn))
-        if start is None:  # else what starts behind the entry must stop as well
+        if start is None:  # else a start after the entry needs its own stop
             return
     for name in graph.media_stops():
         graph.insert(blocks, graph.edges({name}, not_from=graph.callers(arn)))
@@ -212,8 +211,8 @@ def _weave_stop(graph: FlowGraph, place: Place, stop: Stop, start: Start | None)
     graph.insert(blocks, graph.edges(_endings(graph, stop), not_from=stopped))
     if not graph.callers(arn):
         raise CannotWeave(
-            "it has no place for a stop: no Stop media streaming, and no block of those that stop "
-            f"is asked for ahead of ({', '.join(stop.before)})"
+            "there is no place for a stop: it has no Stop media streaming, and none of the blocks "
+            f"before which to stop ({', '.join(stop.before)})"
         )
 
 
@@ -231,8 +230,8 @@ def _notes(graph: FlowGraph, place: Place, start: Start | None, stop: Stop | Non
     for name in sorted(behind & set(graph.of_type(ENDINGS["queue"]))):
         if name in endings:
             remedy = (
-                ", or let transcription go on through the queue: --stop-before transfer-out "
-                "disconnect end"
+                ", or let transcription go on in the queue: --stop-before transfer-out disconnect "
+                "end"
             )
         elif name in graph.behind(graph.media_stops()):
             remedy = ""
@@ -240,8 +239,8 @@ def _notes(graph: FlowGraph, place: Place, start: Start | None, stop: Stop | Non
             continue
         yield (
             f"transcription stops before {name!r}, and this flow sets no whisper flow that starts "
-            "it again: the talk with the agent has no transcript unless the queue's own whisper "
-            f"starts it. Set a whisper flow that starts{remedy}"
+            "it again: the talk with the agent has no transcript, unless the queue's own whisper "
+            f"starts it. Set a whisper flow that starts transcription{remedy}"
         )
 
 

@@ -1,11 +1,11 @@
 """ASAPP AutoTranscribe as an HTTP server on this machine, for tests and the demo.
 
 Paths, fields, codes and limits are those of ASAPP's public pages, under https://docs.asapp.com
-(AutoTranscribe for Amazon Connect, Conversation API, File Exporter). It is stricter than ASAPP may
-be: it refuses an unknown field, so that nothing leaks unseen.
+(AutoTranscribe for Amazon Connect, Conversation API, File Exporter). It may be stricter than ASAPP:
+it refuses unknown fields, so that a field that we send by mistake is noticed.
 
 Its own record is complete, even if POSTs to the webhook were lost: GET messages and File Exporter
-(``file_exporter``) give every utterance that it heard.
+(``file_exporter``) return every utterance that it transcribed.
 """
 
 import asyncio
@@ -96,37 +96,37 @@ class _Call:
 
 
 class AsappDouble:
-    """ASAPP on a free port of 127.0.0.1, from ``with`` to the end of it.
+    """A context manager: ASAPP on a free port of 127.0.0.1, from ``with`` to the end of it.
 
-    ``webhook`` says where transcripts go, ``speak`` makes people talk, ``fail_next`` scripts
-    failures; ``requests``, ``posts`` and ``unheard`` tell what happened. Only the server's own
-    thread adds to them, and each look is a copy: use them from any thread. ``advance`` moves the
-    clock, ``publish_feed`` does not wait for 02:00, ``put_feed_file`` adds a file as it is.
+    ``webhook`` sets where transcripts go, ``speak`` makes people talk, and ``fail_next`` scripts
+    failures. ``requests``, ``posts`` and ``unheard`` show what happened; they return copies, so use
+    them from any thread. ``advance`` moves the clock, ``publish_feed`` publishes without waiting
+    for 02:00, and ``put_feed_file`` adds a file with any content.
 
-    If the pace is faster than real time, the times in messages are still the scripted ones: they
-    run ahead of the clock.
+    If the pace is faster than real time, messages still have the scripted times, which run ahead of
+    the clock.
 
     :param pace: Real seconds per scripted second; 0 is as fast as possible.
     :param delivery: How messages travel. Default: each once, at once, in the order of their end.
     :param answer_after_ms: How long a start or a stop takes. Until then its guid is pending.
-    :param keep_stream_ids: Streams survive a stop and a resume. ASAPP does not say whether they do.
-    :param redaction_rules: Whether the account has any. Without them ASAPP refuses a start that
-        asks for redaction.
+    :param keep_stream_ids: Whether streams keep their ids after a stop and a resume. ASAPP does not
+        say.
+    :param redaction_rules: Whether the account has redaction rules. Without them ASAPP refuses a
+        start that asks for redaction.
     :param client_timestamp: Which moment ``clientTimestamp`` is. ASAPP does not say.
-    :param posts_at_once: How many POSTs to the webhook may be under way; 1 keeps their order exact.
-    :param clock: Unix seconds, for all that takes hours or days.
-    :param messages_after_seconds: How long after a call's last stop GET messages has it. With 0 it
-        has it while the call runs, too. ASAPP says only: once the conversation is complete.
-    :param absent: What GET messages answers for a guid that it does not know, not yet or no more,
-        and what File Exporter answers instead of an empty list: the empty list, or 404. ASAPP does
-        not say.
-    :param record_text: Makes the text of messages and feeds from that of the webhook. Default: they
-        are the same. Another one changes spaces, or what is redacted.
-    :param feeds: Whether the account has File Exporter's feeds. ASAPP's default is that it has not.
-    :param feed_columns: The columns of ``utterances``: which fact under which name; see
-        ``file_exporter``. Default: the documented ones.
-    :param feed_lines: A feed's file holds that many lines at most.
-    :param file_urls_last_seconds: How long the URL of a feed's file is good. ASAPP does not say.
+    :param posts_at_once: How many POSTs to the webhook may be under way; 1 keeps their exact order.
+    :param clock: Unix seconds, for everything that takes hours or days.
+    :param messages_after_seconds: How long after a call's last stop GET messages returns it. With 0
+        it also returns running calls. ASAPP says only: once the conversation is complete.
+    :param absent: The answer of GET messages for a guid that it does not have, and the answer of
+        File Exporter for an empty list: the empty list, or 404. ASAPP does not say.
+    :param record_text: Turns the webhook's text into the text of messages and feeds, for instance
+        with other spaces or another redaction. Default: the same text.
+    :param feeds: Whether the account has File Exporter's feeds. ASAPP's default is no.
+    :param feed_columns: The columns of ``utterances``: from the fact to the column's name; see
+        ``file_exporter``. Default: the documented columns.
+    :param feed_lines: The most lines in a feed's file.
+    :param file_urls_last_seconds: How long the URL of a feed's file is valid. ASAPP does not say.
 
     Example::
 
@@ -187,7 +187,7 @@ class AsappDouble:
 
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", 0))
-        # asyncio sees to this only for sockets that name their protocol; else answers take 40 ms.
+        # asyncio sets this only on sockets that name their protocol. Without it answers take 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         silent: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False}
@@ -220,14 +220,14 @@ class AsappDouble:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> None:
-        """Where transcripts are posted, with the secret in a header or in a URL parameter."""
+        """Post transcripts to this URL, with the secret in a header or in a URL parameter."""
         self._webhook.aim(url, headers or {}, params or {})
 
     def fail_next(self, action: str, failure: Failure | Hindered, times: int = 1) -> None:
-        """Answer the next well-formed request so; the failures of one action queue up.
+        """Answer the next well-formed request with this failure. Failures of one action queue up.
 
         :param action: ``start-streaming``, ``stop-streaming``, ``messages``, ``listfeeds`` … or
-            ``getfeedfile``, each also as the whole path; ``feedfile`` is a download by its URL.
+            ``getfeedfile``, or the whole path; ``feedfile`` is a download by its URL.
         """
         self._failures[action.rpartition("/")[2]].extend([failure] * times)
 
@@ -236,13 +236,13 @@ class AsappDouble:
         return self._clock() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Let so much time pass for the double, at once."""
+        """Move the double's clock forward."""
         self._ahead += seconds
 
     def publish_feed(self, day: date | None = None) -> list[date]:
-        """Put into File Exporter now what was said, on one day (UTC) or on all.
+        """Publish in File Exporter now what was said on one day (UTC), or on all days.
 
-        :return: The days that got new files; without new words there are none.
+        :return: The days that got new files. A day without new words gets none.
         """
         return self._feeds.publish(day)
 
@@ -251,11 +251,12 @@ class AsappDouble:
         self._feeds.put(day, FeedFile(name, "hr=00", block, times))
 
     def speak(self, guid: str, utterances: Sequence[Utterance]) -> "Future[list[Post]]":
-        """Let people say this on the call, now. ASAPP hears what ends while transcription runs.
+        """Let people say this on the call, now. ASAPP transcribes an utterance if transcription is
+        running when it ends.
 
-        The scripted silence since the last word on this call passes too, at the pace.
+        The scripted silence since the call's last word passes too, at the pace.
 
-        :return: What ASAPP heard, once every POST has its answer, or its timeout of 60 s.
+        :return: The transcribed utterances, once every POST has its answer or its timeout of 60 s.
         """
         return asyncio.run_coroutine_threadsafe(self._speak(guid, utterances), self._loop)
 
@@ -275,11 +276,11 @@ class AsappDouble:
         return list(self._unheard)
 
     def successful_starts(self, guid: str) -> list[Received]:
-        """The requests that really started, or resumed, transcription of this call."""
+        """The requests that started or resumed transcription of this call."""
         return self._effective(START, guid)
 
     def successful_stops(self, guid: str) -> list[Received]:
-        """The requests that really stopped transcription of this call."""
+        """The requests that stopped transcription of this call."""
         return self._effective(STOP, guid)
 
     def _effective(self, action: str, guid: str) -> list[Received]:
@@ -288,7 +289,7 @@ class AsappDouble:
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
-        ready.set()  # the socket listens already: who connects early waits in its queue
+        ready.set()  # the socket is listening already, so early connections wait in its queue
         await self._server.serve(sockets=[listener])
         for task in self._speaking:
             task.cancel()
@@ -425,7 +426,7 @@ class AsappDouble:
         call = self._calls[guid]
         spoken = sorted(utterances, key=lambda u: u.end_ms)
         plan = self.delivery.plan(spoken)
-        # At one moment, words end before messages leave.
+        # At the same moment, words end first and messages leave second.
         ends = [(float(u.end_ms), 0, index) for index, u in enumerate(spoken)]
         leaves = [(due, 1, index) for index, times in enumerate(plan) for due in times]
         heard: dict[int, Post] = {}
@@ -475,7 +476,7 @@ class AsappDouble:
 
 
 class _Protocol(H11Protocol):
-    """Tells the application its connection, so that it can reset it."""
+    """Gives the application its connection, so that it can reset it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -483,7 +484,7 @@ class _Protocol(H11Protocol):
 
 
 def _ulid(moment: float) -> str:
-    """An id that sorts by its moment (Unix seconds): what ASAPP calls its messages."""
+    """An id that sorts by its moment (Unix seconds), as ASAPP's message ids do."""
     number = int(moment * 1000) << 80 | secrets.randbits(80)
     return "".join(ULID_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
 

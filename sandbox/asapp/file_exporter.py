@@ -1,9 +1,9 @@
-"""File Exporter of the ASAPP double: what was said, a day later, as files.
+"""File Exporter of the ASAPP double: daily files of what was said.
 
 Documented by ASAPP: the paths and their parameters, the fields of the answers, the two feeds with
-their columns, the update at 02:00 UTC, the 32 days. Assumed: the order of the lines, the file
-names, that a file holds one hour, that an answer's values carry their key as the requests' do, and
-that the URL is one of S3's, with S3's ways to refuse.
+their columns, the update at 02:00 UTC, the 32 days. Assumed: the order of the lines; the file
+names; one hour in each file; answers whose values have the same form as in requests
+(``dt=2026-11-01``); a URL of S3, with S3's errors.
 """
 
 import hashlib
@@ -43,21 +43,22 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "utterances": (*_BOTH, "utterance"),
     "staging_utterance_state": (*_BOTH, "sender_type", "sender_id", "utterance_length"),
 }
-"""The documented columns; of the state feed those that a call fills. ``utterances`` says neither
-who spoke nor when the words began: the sender is in the state feed, under the same message id."""
+"""The documented columns; of the state feed, those that a call fills. ``utterances`` has neither
+the speaker nor the start of the words. The sender is in the state feed, with the same message
+id."""
 FACTS = {name for names in COLUMNS.values() for name in names} | {
     "sender_role",
     "start_ts",
     "end_ts",
 }
-"""All that a column can hold."""
+"""Everything that a column can hold."""
 
 Absent = Literal["empty", "404"]
 
 
 @dataclass(frozen=True)
 class FeedFile:
-    """A file: one block, so many times over, so that a gigabyte costs no memory."""
+    """A file: one block, repeated, so that a gigabyte needs little memory."""
 
     name: str
     interval: str
@@ -73,7 +74,7 @@ class FeedFile:
         return f'"{hashlib.sha256(b"%d %b" % (self.times, self.block)).hexdigest()[:32]}"'
 
     async def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
-        """The bytes from ``start`` to before ``stop``."""
+        """The bytes from ``start`` up to, but not including, ``stop``."""
         while start < stop:
             at = start % len(self.block)
             chunk = self.block[at : at + min(CHUNK_BYTES, stop - start)]
@@ -83,7 +84,7 @@ class FeedFile:
 
 @dataclass(frozen=True)
 class _Access:
-    """What a URL gives, and until when (Unix seconds)."""
+    """The file of a URL, and until when the URL is valid (Unix seconds)."""
 
     file: FeedFile
     until: float
@@ -92,11 +93,12 @@ class _Access:
 class Feeds:
     """The feeds of one account. Use it from any thread.
 
-    :param enabled: Whether the account team enabled them; else there is no feed.
-    :param columns: Of ``utterances``: which of ``FACTS`` under which name. Default: the documented.
-    :param lines_per_file: A file holds that many lines at most.
-    :param urls_last_seconds: How long a file's URL is good. ASAPP does not say.
-    :param absent: How a list of nothing is answered. ASAPP does not say.
+    :param enabled: Whether ASAPP's account team enabled them; else there is no feed.
+    :param columns: The columns of ``utterances``: from one of ``FACTS`` to the column's name.
+        Default: the documented columns.
+    :param lines_per_file: The most lines in a file.
+    :param urls_last_seconds: How long a file's URL is valid. ASAPP does not say.
+    :param absent: The answer instead of an empty list. ASAPP does not say.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class Feeds:
         documented = {feed: {name: name for name in names} for feed, names in COLUMNS.items()}
         self._columns = documented | ({"utterances": dict(columns)} if columns else {})
         if unknown := self._columns["utterances"].keys() - FACTS:
-            raise ValueError(f"no facts: {sorted(unknown)}; there are {', '.join(sorted(FACTS))}")
+            raise ValueError(f"unknown facts {sorted(unknown)}; use {', '.join(sorted(FACTS))}")
         self._enabled = enabled
         self._lines_per_file = lines_per_file
         self._urls_last_seconds = urls_last_seconds
@@ -124,12 +126,12 @@ class Feeds:
         self._lock = threading.Lock()
 
     def add(self, post: Post) -> None:
-        """It is in the next file of the day on which it was said."""
+        """Add an utterance to the next file of the day on which it was said."""
         with self._lock:
             self._waiting[_utc(post.ended_at).date()].append(post)
 
     def publish(self, day: date | None = None) -> list[date]:
-        """Write what waits, of one day or of all, into new files beside those that are there.
+        """Write the waiting utterances, of one day or of all days, into additional files.
 
         :return: The days that got files.
         """
@@ -140,17 +142,17 @@ class Feeds:
             return days
 
     def put(self, day: date, file: FeedFile) -> None:
-        """Add a file to the feed of ``utterances`` as it is; one of the same name goes."""
+        """Add a file to the feed of ``utterances``. It replaces a file of the same name."""
         with self._lock:
             files = self._files["utterances"][day]
             files[:] = [*(f for f in files if f.name != file.name), file]
 
     def answer(self, action: str, asked: Mapping[str, str], now: float, url: str) -> dict[str, Any]:
-        """What an action of File Exporter answers.
+        """The answer to an action of File Exporter.
 
         :param asked: The checked parameters.
-        :param now: Unix seconds; what is due by then is published first.
-        :param url: Where :meth:`download` is served.
+        :param now: Unix seconds. Feeds that are due by then are published first.
+        :param url: The base URL under which :meth:`download` is served.
         :raises Refusal: 404-01.
         """
         for day in list(self._waiting):
@@ -179,16 +181,16 @@ class Feeds:
         return {**asked, name: values}
 
     def download(self, path: str, query: str, headers: Mapping[str, str], now: float) -> Response:
-        """A file by its URL, as S3 gives it: no credentials, whole or one range of it.
+        """The answer of S3 to a file's URL: the whole file or one range, without credentials.
 
         :param path: Unquoted.
         """
         if {"asapp-api-id", "asapp-api-secret", "authorization"} & headers.keys():
-            # S3 would let ASAPP's headers pass; then their secret is with a third party.
+            # S3 would ignore ASAPP's headers, but a third party would have seen their secret.
             return s3_error(400, "InvalidArgument", "credentials beside those of the URL")
         access = self._access.get(parse_qs(query).get("X-Amz-Signature", [""])[0])
         if access is None or path != FEED_FILES + access.file.name:
-            return s3_error(403, "SignatureDoesNotMatch", "the signature is not of this URL")
+            return s3_error(403, "SignatureDoesNotMatch", "the signature is of another URL")
         if now >= access.until:
             return s3_error(403, "AccessDenied", "Request has expired", ServerTime=_iso(now))
         return _ranged(access.file, headers)
@@ -201,7 +203,7 @@ class Feeds:
         oldest = _utc(now).date() - timedelta(days=DAYS_KEPT)
         with self._lock:
             days = dict(self._files[asked["feed"]])
-        # A feed without a day yet is a feed all the same.
+        # A feed that has no day yet is still a feed.
         return {_utc(now).date(): []} | {
             day: [f for f in files if asked.get("interval", f.interval) == f.interval]
             for day, files in days.items()
@@ -246,7 +248,7 @@ def s3_error(status: int, code: str, message: str, **more: str) -> Response:
 
 
 def _ranged(file: FeedFile, headers: Mapping[str, str]) -> Response:
-    """RFC 9110 as S3 does it: the one range that is asked for, else the whole."""
+    """Ranges of RFC 9110 as in S3: the one requested range, else the whole file."""
     given = {"etag": file.etag, "accept-ranges": "bytes", "content-type": "binary/octet-stream"}
     if headers.get("if-match", file.etag) not in (file.etag, "*"):
         return s3_error(412, "PreconditionFailed", "the file is another", Condition="If-Match")

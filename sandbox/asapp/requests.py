@@ -1,7 +1,7 @@
-"""What ASAPP accepts, and how it says no: the checks of ``double``, without any state.
+"""What ASAPP accepts, and how it refuses: the checks of ``double``, without state.
 
-The codes 400-01, 401-01 and 404-01 are those of the examples in ASAPP's API reference. Assumed:
-which of them a wrong request to File Exporter gets, and 400-02 for what cannot be read.
+The codes 400-01, 401-01 and 404-01 are from the examples in ASAPP's API reference. Assumed: which
+of them a wrong request to File Exporter gets, and 400-02 for a request that cannot be read.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ class Received:
     def action(self) -> str | None:
         """``start-streaming``, ``messages``, ``listfeeds`` …; ``feedfile`` is a download by URL.
 
-        None where ASAPP has nothing.
+        None if ASAPP has no such path.
         """
         if self.method == "GET" and self.path.startswith(FEED_FILES):
             return FEED_FILE
@@ -112,9 +112,9 @@ class Received:
 
 @dataclass(frozen=True)
 class Failure:
-    """An answer that is not the usual one. Without a body it is ASAPP's error envelope.
+    """A scripted answer. Default of the body: ASAPP's error envelope.
 
-    :param takes_effect: The request is carried out all the same; only its answer is lost.
+    :param takes_effect: The request is performed in spite of this answer.
     """
 
     status: int = 503
@@ -132,7 +132,7 @@ class Failure:
 
     @classmethod
     def html(cls, status: int = 200) -> Self:
-        """What a proxy in between would answer."""
+        """The answer of a proxy between us and ASAPP."""
         return cls(status=status, body="<html>Welcome</html>", content_type="text/html")
 
     def response(self) -> Response:
@@ -148,12 +148,12 @@ class Hindered:
 
     :param delay_seconds: How late the answer begins.
     :param drip_seconds: The pause after each piece of its body.
-    :param drip_bytes: The size of a piece, where there is a pause.
+    :param drip_bytes: The size of a piece, if there is a pause.
     :param cut_after_bytes: The connection closes after that many bytes of the body, fewer than
         Content-Length says.
     :param reset: The connection is reset: at the cut if there is one, else before any answer.
-    :param malformed_line: The line of the body, counted from 1, that is no JSON. It has the same
-        length.
+    :param malformed_line: The line of the body, counted from 1, that is made invalid JSON of the
+        same length.
     """
 
     delay_seconds: float = 0.0
@@ -165,11 +165,11 @@ class Hindered:
 
     @property
     def mute(self) -> bool:
-        """There is no answer at all."""
+        """Whether there is no answer at all."""
         return self.reset and self.cut_after_bytes is None
 
     async def send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request so."""
+        """Send the answer with this damage."""
         left = self.cut_after_bytes
         line = 1
 
@@ -202,7 +202,7 @@ class Hindered:
                 raise _Cut
             await response(scope, receive, spoil)
         except _Cut:
-            # An answer that is left unfinished makes the server close the connection.
+            # If an answer is not finished, the server closes the connection.
             if self.reset:
                 transport: asyncio.Transport = scope["state"]["transport"]
                 linger = struct.pack("ii", 1, 0)  # on, and for no time: close means reset
@@ -213,11 +213,11 @@ class Hindered:
 
 
 class _Cut(Exception):
-    """Nothing more of this answer goes out."""
+    """Stops sending an answer."""
 
 
 class Refusal(Exception):
-    """ASAPP says no, with this status, code and message."""
+    """ASAPP refuses the request, with this status, code and message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -225,7 +225,7 @@ class Refusal(Exception):
 
 
 def check(headers: Mapping[str, str], keys: tuple[str, str], action: str | None) -> str:
-    """The keys (id, secret), the path and the content type, which every request must have.
+    """Check the keys (id, secret), the path and the content type, as for every request.
 
     :return: The action.
     :raises Refusal: 401, 404 or 400-02.
@@ -268,7 +268,7 @@ def checked_external_id(query: str) -> str:
 
 
 def checked_parameters(action: str, content: bytes) -> dict[str, str]:
-    """The body of a request to File Exporter; none at all will do where none is documented.
+    """The body of a request to File Exporter. An action without parameters needs no body.
 
     :raises Refusal: 400-01, or 400-02 if it is not JSON.
     """

@@ -1,6 +1,6 @@
-"""How ASAPP's transcripts reach the webhook: one POST an utterance, and no retry.
+"""How ASAPP's transcripts reach the webhook: one POST for each utterance, and no retry.
 
-The network in between may duplicate, reorder, delay and drop: see ``Delivery``.
+The network between them may duplicate, reorder, delay and drop messages: see ``Delivery``.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ TIMEOUT_SECONDS = 60.0  # ASAPP's own is unknown; longer than any answer of API 
 class Delivery:
     """What the network does to messages. Rates are from 0 to 1; all times are scripted time.
 
-    What happens to an utterance depends only on the seed and on its batch: the same seed repeats
-    it, at any pace and with any number of calls at once.
+    What happens to an utterance depends only on the seed and on its batch. The same seed gives the
+    same result, at any pace and with any number of calls at the same time.
 
-    :param duplicate: The chance that the same bytes go out once more, within two seconds.
+    :param duplicate: The chance that the same bytes are sent again within two seconds.
     :param reorder: The chance that the next one, two or three of the same batch overtake it.
-    :param delay_ms: From the end of an utterance to its POST, the least and the most.
+    :param delay_ms: The least and the greatest delay from the end of an utterance to its POST.
     :param drop: The chance that an utterance is never sent.
     """
 
@@ -46,7 +46,7 @@ class Delivery:
         due = [u.end_ms + c.uniform(*self.delay_ms) for u, c in zip(spoken, chances, strict=True)]
         plan = []
         for index, chance in enumerate(chances):
-            # Every number is drawn, so that changing one rate leaves the other fates alone.
+            # Always draw every number, so that changing one rate does not change the rest.
             drop, reorder, duplicate = (chance.random() for _ in range(3))
             overtaking = due[index + 1 : index + 1 + chance.randint(1, 3)]
             later = chance.uniform(1, 2000)
@@ -60,9 +60,9 @@ class Delivery:
 
 @dataclass
 class Sent:
-    """One POST: when it went out (Unix seconds), and the HTTP status of its answer.
+    """One POST: when it was sent (Unix seconds), and the HTTP status of its answer.
 
-    The status is None until the answer comes, and stays None if none comes.
+    The status is None until the answer comes, and stays None if no answer comes.
     """
 
     at: float
@@ -71,15 +71,17 @@ class Sent:
 
 @dataclass
 class Post:
-    """One transcribed utterance, and each time that it was posted.
+    """One transcribed utterance, and each POST of it.
 
     :ivar sender: The customerId or agentId of the start request.
-    :ivar start_ms: From the start of the stream's audio, as the message has it; so is ``end_ms``.
+    :ivar start_ms: Milliseconds from the start of the stream's audio, as in the message, like
+        ``end_ms``.
     :ivar audio_began_at: Unix seconds of the start of the stream's audio.
     :ivar conversation_id: ASAPP's own id of the call.
-    :ivar message_id: The utterance's id in ASAPP's own record, a ULID; the webhook has none.
+    :ivar message_id: The utterance's id in ASAPP's own record, a ULID. It is not in the webhook's
+        message.
     :ivar recorded: The text in ASAPP's own record.
-    :ivar dropped: The POST was lost on its way: only ASAPP's own record has the utterance.
+    :ivar dropped: The POST was lost on its way; only ASAPP's own record has the utterance.
     """
 
     guid: str
@@ -129,7 +131,7 @@ def message(post: Post, *, detailed_token: bool) -> bytes:
 
 
 def _tokens(post: Post) -> list[dict[str, Any]]:
-    """The words, evenly spread. ASAPP names the fields; that ``token`` is a list is our reading."""
+    """The words, evenly spread in time. ASAPP documents the fields; we assume a list."""
     words = post.text.split()
     step = (post.end_ms - post.start_ms) / max(len(words), 1)
     times = [round(post.start_ms + step * index) for index in range(len(words) + 1)]
@@ -140,15 +142,15 @@ def _tokens(post: Post) -> list[dict[str, Any]]:
 
 
 class Webhook:
-    """Sends posts to one address. Without an address nothing goes out, as in an account of ASAPP's
-    that reads by GET only.
+    """Sends posts to one address. Without an address it sends nothing, as for an ASAPP account
+    whose transcripts are only read by GET.
 
     :param at_once: How many POSTs may be under way.
     """
 
     def __init__(self, at_once: int) -> None:
         self._slots = asyncio.Semaphore(at_once)
-        # A client for each POST under way: one pool for all costs twice the time of a POST.
+        # A client for each POST under way: with one shared pool, a POST takes twice as long.
         self._idle: list[httpx.AsyncClient] = []
         self._tls = httpx.create_ssl_context(trust_env=False)
         self._target: tuple[httpx.URL, dict[str, str]] | None = None
@@ -158,7 +160,7 @@ class Webhook:
         self._target = (target, {**headers, "content-type": "application/json"})
 
     async def send(self, post: Post) -> None:
-        """POST it once, whatever the answer."""
+        """POST it once, and do not repeat it after any answer."""
         if self._target is None:
             return
         url, headers = self._target
@@ -175,10 +177,10 @@ class Webhook:
             sent.status = answer.status_code
 
     async def close(self) -> None:
-        """To be called when nothing is under way."""
+        """Close the connections. Call it when no POST is under way."""
         for client in self._idle:
             await client.aclose()
 
     def _new_client(self) -> httpx.AsyncClient:
-        # No proxy stands in between, whatever this machine's environment says.
+        # No proxy, even if this machine's environment names one.
         return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls, trust_env=False)

@@ -40,7 +40,7 @@ def test_the_commands_of_the_guide_work_as_they_are_printed(tmp_path: Path) -> N
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.splitlines() == [
-        "mine.json: nothing that Connect would refuse",
+        "mine.json: found nothing that Connect would refuse",
         "inserted Start media streaming → Start transcription, before 'Hello'",
     ]
     woven = json.loads((tmp_path / "woven.json").read_text("utf-8"))

@@ -14,7 +14,7 @@ from tests.flow_builders import START_ARN, STOP_ARN, blocks, command, file, shar
 def test_what_connect_takes_is_taken(name: str, tmp_path: Path) -> None:
     path = file(tmp_path, shared(f"cases/{name}.json"))
     ran = command("check", path, "--type", "CONTACT_FLOW", "--strict")
-    assert (ran.returncode, ran.stderr) == (0, f"{path}: nothing that Connect would refuse\n")
+    assert (ran.returncode, ran.stderr) == (0, f"{path}: found nothing that Connect would refuse\n")
 
 
 def test_a_block_that_nothing_reaches_is_a_note(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_block_that_nothing_reaches_is_a_note(tmp_path: Path) -> None:
     )
     ran = command("check", path, "--type", "CONTACT_FLOW")
     assert (ran.returncode, ran.stdout) == (0, "")
-    assert ran.stderr.splitlines() == [f"{path}: nothing that Connect would refuse", note]
+    assert ran.stderr.splitlines() == [f"{path}: found nothing that Connect would refuse", note]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_block_that_nothing_reaches_is_a_note(tmp_path: Path) -> None:
 def test_what_others_published_is_taken(name: str, type: str, tmp_path: Path) -> None:
     path = file(tmp_path, shared(f"data/flows/{name}.json"))
     ran = command("check", path, "--type", type, "--strict")
-    assert (ran.returncode, ran.stderr) == (0, f"{path}: nothing that Connect would refuse\n")
+    assert (ran.returncode, ran.stderr) == (0, f"{path}: found nothing that Connect would refuse\n")
 
 
 def test_a_stop_goes_before_queue_and_end_and_the_configuration_of_hooks_stays(

@@ -436,7 +436,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
         "AGENT_WHISPER",
         dangling(),
         {"start": True},
-        ["'say'", "'nowhere', which does not exist", "mend it in the flow designer"],
+        ["'say'", "'nowhere', which does not exist", "correct it in the flow designer"],
     ),
     "forbidden for its type": (
         "AGENT_WHISPER",
@@ -466,7 +466,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
         "CUSTOMER_HOLD",
         long(),
         {"stop": True},
-        ["more than 200000", "move a part of it into a module", "give it that room"],
+        ["more than 200000", "move a part of it into a module", "allows the new blocks"],
     ),
     "woven before": (
         "AGENT_WHISPER",
@@ -479,7 +479,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
         "AGENT_WHISPER",
         AGENT_WHISPER,
         {"start": True, "stop": True},
-        ["a whisper ends as the conversation begins", "weave stop into the hold"],
+        ["a whisper ends when the conversation begins", "weave stop into the hold"],
     ),
     "a module": (
         "MODULE",
@@ -495,7 +495,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
         "CONTACT_FLOW",
         STREAMED_INBOUND,
         {"stop": True, "stop_before": ["end"]},
-        ["it has no place for a stop"],
+        ["there is no place for a stop"],
     ),
     "an unknown ending": (
         "CONTACT_FLOW",
@@ -522,7 +522,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
         "CONTACT_FLOW",
         STREAMED_INBOUND,
         {"start": True, "customer_id_path": "$.Agent.UserName"},
-        ["flows of type CONTACT_FLOW know no agent", "write one of the customer's"],
+        ["flows of type CONTACT_FLOW have no agent", "give a path of the customer"],
     ),
     "another instance": (
         "AGENT_WHISPER",

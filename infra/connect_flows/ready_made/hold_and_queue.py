@@ -1,4 +1,5 @@
-"""The flows of a customer who waits, on hold or in a queue: they stop, and loop prompts."""
+"""The flows of a customer who waits, on hold or in a queue: they stop transcription, and loop
+prompts."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from connect_flows.blocks import MessageParticipantIteratively, Prompt
 from connect_flows.flow import Flow
 from connect_flows.transcription_blocks import stop_transcription
 
-# A loop repeats at once, so the pause is part of the prompt; one break lasts 10 s at most.
+# A loop repeats without a pause, so the pause is in the prompt. A break lasts 10 s at most.
 _PAUSE = '<break time="10s"/><break time="10s"/>'
 DEFAULT_HOLD_PROMPTS = (
     Prompt(ssml=f"<speak>You are on hold. Thank you for your patience.{_PAUSE}</speak>"),
@@ -25,8 +26,8 @@ def customer_hold(
 ) -> Flow:
     """The customer hold flow that stops transcription, so that no hold music is transcribed.
 
-    Media streaming goes on: its blocks are refused in hold flows. No flow runs on resume, so the
-    agent events start transcription again.
+    Media streaming goes on, because Connect refuses its blocks in hold flows. No flow runs at a
+    resume: `CallLifecycle` starts transcription again, by the agent events.
 
     :param stop_function_arn: The function that stops, by the ARN associated with the instance.
     :param prompts: What the customer hears, looped; for music give a recorded prompt,
@@ -50,11 +51,11 @@ def customer_queue(
 ) -> Flow:
     """The customer queue flow that stops transcription of a call that waits for its next agent.
 
-    Set it if a call that was transcribed is queued (again): after an agent, or after the start
-    module. A call that was not transcribed has nothing to stop, and would ask ASAPP in vain. The
-    next agent's whisper starts again.
+    Set it if calls are queued that are being transcribed: after an agent, or after the start
+    module. If a call is not transcribed, the stop would be a useless request to ASAPP. The next
+    agent's whisper starts transcription again.
 
-    Media streaming goes on: its blocks are refused ahead of looped prompts.
+    Media streaming goes on, because Connect refuses its blocks before looped prompts.
 
     :param stop_function_arn: The function that stops, by the ARN associated with the instance.
     :param prompts: What the customer hears, looped; for music give a recorded prompt,

@@ -22,13 +22,13 @@ STATUS_ATTRIBUTE = "autotranscribe_status"
 def start_module(*, start_function_arn: str, customer_id_path: str) -> FlowModule:
     """The module *Start transcription*, for inbound flows.
 
-    There is no agent yet in an inbound flow, so only ``customerId`` goes to the function. The
-    outcome is in the contact attribute ``autotranscribe_status``, because a Lambda's result does
-    not leave a module. The reason is not in an attribute: it is empty if all is well, and no page
-    says whether Connect takes an empty value.
+    In an inbound flow there is no agent yet, so the function gets only ``customerId``. The module
+    writes the outcome to the contact attribute ``autotranscribe_status``, because a Lambda's result
+    is not visible outside a module. It does not write the reason, which is empty after a success:
+    Connect's pages do not say whether an attribute may have an empty value.
 
     :param start_function_arn: The function that starts, by the ARN associated with the instance.
-    :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not ``$.Agent``'s.
+    :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not a path of ``$.Agent``.
     """
     return FlowModule(
         name="Start transcription",
@@ -67,7 +67,7 @@ def stop_module(*, stop_function_arn: str) -> FlowModule:
             media_streaming(False, next="Note the outcome", on_error="Note the outcome"),
             _note_the_outcome(),
             EndFlowModuleExecution(name="End the module"),
-            # A second block, because ASAPP wants the stop directly before Stop media streaming.
+            # A second block: ASAPP asks for the stop directly before Stop media streaming.
             UpdateContactMediaStreamingBehavior(
                 name=anyway, enabled=False, next="Note unavailable", on_error="Note unavailable"
             ),

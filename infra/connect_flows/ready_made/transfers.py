@@ -1,4 +1,4 @@
-"""The flows of quick connects: they stop, and transfer."""
+"""The flows of quick connects: they stop transcription, and transfer the call."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ def agent_transfer(
     customer_hold_flow_arn: str = "",
     disconnect_flow_arn: str = "",
 ) -> Flow:
-    """The transfer-to-agent flow that stops transcription before the next agent comes.
+    """The transfer-to-agent flow: it stops transcription before the next agent takes the call.
 
-    It plays to the agent who transfers, or to the customer if that agent has hung up already. The
-    next agent's whisper starts again. Like Connect's default, it says "Transferring now."
+    The agent who transfers hears it, or the customer if that agent has already hung up. The next
+    agent's whisper starts transcription again. Like Connect's default, it says "Transferring now."
 
-    A transfer by quick connect is a new contact, and Connect's pages do not say whether the flows
-    of the old contact apply to it. So this flow sets the next agent's flows. It does so first,
-    because that takes no time; then the listener waits for the function, at most eight seconds.
+    A transfer by quick connect creates a new contact, and Connect's pages do not say whether it
+    keeps the flows of the old contact. So this flow sets the next agent's flows. It does so first,
+    because that takes no time. Then the listener waits for the function, at most eight seconds.
 
     :param stop_function_arn: The function that stops, by the ARN associated with the instance.
-    :param prompt: What is heard before the transfer. Default: "Transferring now."
+    :param prompt: The prompt before the transfer. Default: "Transferring now."
     :param agent_whisper_flow_arn: The next agent's whisper flow. Default: this flow sets none, and
         Connect runs that of the contact before or its own default.
-    :param customer_hold_flow_arn: The customer hold flow from here on. Leave it out if
+    :param customer_hold_flow_arn: The customer hold flow after the transfer. Do not give one if
         `[lifecycle]` is off: then nothing starts transcription again after a hold. Default: this
         flow sets none.
-    :param disconnect_flow_arn: The disconnect flow from here on. Default: this flow sets none.
+    :param disconnect_flow_arn: The disconnect flow after the transfer. Default: this flow sets
+        none.
     """
     hooks = {
         "AgentWhisper": agent_whisper_flow_arn,
@@ -69,25 +70,26 @@ def queue_transfer(
     customer_hold_flow_arn: str = "",
     disconnect_flow_arn: str = "",
 ) -> Flow:
-    """The transfer-to-queue flow that stops transcription before the call is queued.
+    """The transfer-to-queue flow: it stops transcription before the call is queued.
 
-    It plays to the agent who transfers, or to the customer if that agent has hung up already. If
-    the queue is full or the transfer fails, the listener hears so and this leg ends, as in
-    Connect's default. Connect's default also checks hours and staffing: if you need that, weave
+    The agent who transfers hears it, or the customer if that agent has already hung up. If the
+    queue is full or the transfer fails, the listener hears a prompt and the contact ends, as in
+    Connect's default. Connect's default also checks hours and staffing. If you need that, weave
     stop into your own flow.
 
     It sets the next agent's flows, for the same reason as `agent_transfer`. It sets no customer
-    queue flow: there is nothing left to stop, and the caller keeps the music of the instance.
+    queue flow: there is nothing left to stop, and the caller hears the instance's own queue music.
 
     :param stop_function_arn: The function that stops, by the ARN associated with the instance.
-    :param prompt: What is heard before the transfer. Default: "Transferring now."
-    :param failed_prompt: What is heard if it fails. Default: "The transfer is not possible now."
+    :param prompt: The prompt before the transfer. Default: "Transferring now."
+    :param failed_prompt: The prompt if it fails. Default: "The transfer is not possible now."
     :param agent_whisper_flow_arn: The next agent's whisper flow. Default: this flow sets none, and
         Connect runs that of the contact before or its own default.
-    :param customer_hold_flow_arn: The customer hold flow from here on. Leave it out if
+    :param customer_hold_flow_arn: The customer hold flow after the transfer. Do not give one if
         `[lifecycle]` is off: then nothing starts transcription again after a hold. Default: this
         flow sets none.
-    :param disconnect_flow_arn: The disconnect flow from here on. Default: this flow sets none.
+    :param disconnect_flow_arn: The disconnect flow after the transfer. Default: this flow sets
+        none.
     """
     hooks = {
         "AgentWhisper": agent_whisper_flow_arn,

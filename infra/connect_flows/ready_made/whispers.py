@@ -19,8 +19,8 @@ DEFAULT_CONNECTED_PROMPT = Prompt(text="You are now connected.")
 def agent_whisper(*, start_function_arn: str, customer_id_path: str, agent_id_path: str) -> Flow:
     """The agent whisper flow that starts transcription as the agent takes the call.
 
-    It replaces Connect's default whisper, so it announces the queue's name as that one does. The
-    agent waits for the function, at most its eight seconds, well under a whisper's two minutes.
+    It replaces Connect's default whisper, so it also announces the queue's name. The agent waits
+    for the function, at most eight seconds; a whisper may take two minutes.
 
     :param start_function_arn: The function that starts, by the ARN associated with the instance.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
@@ -56,18 +56,18 @@ def customer_whisper(
 ) -> Flow:
     """The customer whisper flow that starts transcription once the customer has left the queue.
 
-    Set it instead of the agent whisper if ASAPP must not hear the music of the queue: the agent
-    whisper runs while the customer still waits, and once more for every agent who does not take the
-    call. In transfers by quick connect it plays to the agent who transfers, not to the
-    customer, so word its prompt for both.
+    Set it instead of the agent whisper if ASAPP must not hear the music of the queue. The agent
+    whisper runs while the customer still waits, and again for the next agent if the first does not
+    take the call. In transfers by quick connect, the agent who transfers hears this whisper, not
+    the customer. So choose a prompt that suits both.
 
-    It replaces Connect's default whisper, the beep that tells the customer that an agent is there.
-    After the prompt both wait for the function, at most its eight seconds.
+    It replaces Connect's default whisper, a beep that tells the customer that an agent is there.
+    After the prompt both wait for the function, at most eight seconds.
 
     :param start_function_arn: The function that starts, by the ARN associated with the instance.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
-    :param prompt: What the customer hears first; for the beep, give the recording of your instance,
+    :param prompt: What the customer hears first. For the beep, give your instance's recording:
         ``Prompt(prompt_id=…)``. Default: "You are now connected."
     """
     attributes = start_attributes(
@@ -99,19 +99,19 @@ def outbound_whisper(
 ) -> Flow:
     """The outbound whisper flow that starts transcription once the customer has answered.
 
-    The first prompt is what places the call: blocks ahead of it run before, those after it when the
-    customer has answered. In an outbound call no other flow comes first, so this one also sets the
-    flows of a later hold and disconnect. The customer waits for the function in silence, at most
-    its eight seconds.
+    The first prompt places the call. The blocks before it run before the call; the blocks after it
+    run when the customer has answered. No other flow of an outbound call runs earlier, so this flow
+    also sets the hold flow and the disconnect flow. The customer waits for the function in silence,
+    at most eight seconds.
 
-    It replaces Connect's default, which says that the call is not recorded; give the words that
-    your law asks for.
+    It replaces Connect's default, which says that the call is not recorded. If your law requires an
+    announcement, give it as the prompt.
 
     :param start_function_arn: The function that starts, by the ARN associated with the instance.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
     :param prompt: What the customer hears on answering. Default: a tenth of a second of silence.
-    :param customer_hold_flow_arn: The customer hold flow of the call. Leave it out if
+    :param customer_hold_flow_arn: The customer hold flow of the call. Do not give one if
         `[lifecycle]` is off: then nothing starts transcription again after a hold. Default: this
         flow sets none.
     :param disconnect_flow_arn: The disconnect flow of the call. Default: none.

@@ -1,6 +1,6 @@
-"""The phone calls that the ASAPP double speaks: the TOML files beside this one, checked and typed.
+"""The scripts of phone calls: loads and checks the TOML files beside this module.
 
-A file is a ``title``, a ``language`` and its ``[[utterance]]`` entries in the order of their start.
+A file has a ``title``, a ``language`` and ``[[utterance]]`` entries in the order of their start.
 ``repeat_to = 20000`` repeats a text and cuts it at that many characters.
 """
 
@@ -20,15 +20,16 @@ _UTTERANCE_KEYS: dict[str, type] = {"role": str, "start_ms": int, "end_ms": int,
 
 
 class ConversationError(ValueError):
-    """A script is wrong; the message names the file and each wrong entry, one a line."""
+    """A script is wrong. The message has a line for each error, with the file and the entry."""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What one speaker says in one breath.
+    """What one speaker says without a pause.
 
     :param start_ms: Milliseconds from the start of the conversation's audio to the first word.
-    :param end_ms: Milliseconds from the same start to the end of the last word.
+    :param end_ms: Milliseconds from the start of the conversation's audio to the end of the last
+        word.
     """
 
     role: Role
@@ -39,7 +40,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Conversation:
-    """One call. The name is the file's, without ``.toml``; the language is an IETF tag."""
+    """One call. Its name is the file's without ``.toml``; its language is an IETF tag."""
 
     name: str
     title: str
@@ -58,7 +59,7 @@ def load_all(folder: Path = FOLDER) -> list[Conversation]:
 def load(path: Path) -> Conversation:
     """One script.
 
-    :raises ConversationError: With everything that is wrong in it.
+    :raises ConversationError: With every error in it.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -90,7 +91,7 @@ def _conversation_problems(data: dict[str, Any]) -> list[str]:
     for number, entry in enumerate(data["utterance"], 1):
         problems = _utterance_problems(entry)
         if not problems and entry["start_ms"] < latest_start:
-            problems.append("start_ms is before that of the entry above; sort by start_ms")
+            problems.append("start_ms is less than in the entry above; sort entries by start_ms")
         if not problems and entry["start_ms"] < end_of.get(entry["role"], 0):
             problems.append(f"the {entry['role']} is still speaking; start after the last end_ms")
         found += [f", utterance {number}: {problem}" for problem in problems]

@@ -18,7 +18,7 @@ def test_the_command_says_that_a_flow_is_fine(tmp_path: Path) -> None:
     path = file(tmp_path, READY_MADE["Transcription agent whisper"].to_json())
     ran = command("check", path, "--type", "AGENT_WHISPER")
     assert (ran.returncode, ran.stdout) == (0, "")
-    assert ran.stderr == f"{path}: nothing that Connect would refuse\n"
+    assert ran.stderr == f"{path}: found nothing that Connect would refuse\n"
 
 
 def test_the_command_says_what_it_has_not_checked(tmp_path: Path) -> None:
@@ -26,8 +26,9 @@ def test_the_command_says_what_it_has_not_checked(tmp_path: Path) -> None:
     ran = command("check", path, "--type", "CONTACT_FLOW")
     assert (ran.returncode, ran.stdout) == (0, "")
     assert ran.stderr.splitlines() == [
-        f"{path}: nothing that Connect would refuse",
-        f"{path}: note: not checked, because no rule is known: GetParticipantInput",
+        f"{path}: found nothing that Connect would refuse",
+        f"{path}: note: not checked, because there is no rule for these blocks: "
+        "GetParticipantInput",
     ]
 
 

@@ -24,17 +24,17 @@ from tests.flows.rules.rule_rows import lambda_, rules, somewhere, subject, told
         (
             "InvokeLambdaFunction",
             {},
-            "has no LambdaFunctionARN: set the function before a call comes here",
+            "has no LambdaFunctionARN: set the function before a call reaches it",
         ),
         (
             "InvokeLambdaFunction",
             {"LambdaFunctionARN": ""},
-            "has no LambdaFunctionARN: set the function before a call comes here",
+            "has no LambdaFunctionARN: set the function before a call reaches it",
         ),
         (
             "InvokeLambdaFunction",
             {"LambdaFunctionARN": {}},
-            "has no LambdaFunctionARN: set the function before a call comes here",
+            "has no LambdaFunctionARN: set the function before a call reaches it",
         ),
         (
             "InvokeLambdaFunction",
@@ -54,17 +54,17 @@ from tests.flows.rules.rule_rows import lambda_, rules, somewhere, subject, told
         (
             "UpdateContactMediaStreamingBehavior",
             {"MediaStreamingState": "Enabled", "MediaStreamType": "Video"},
-            "streams something else than Audio",
+            "streams something other than Audio",
         ),
         (
             "UpdateContactMediaStreamingBehavior",
             {"MediaStreamingState": "Enabled", "Participants": [{"ParticipantType": "Agent"}]},
-            "streams somebody else than the Customer",
+            "streams somebody other than the Customer",
         ),
         (
             "UpdateContactMediaStreamingBehavior",
             {"MediaStreamingState": "Enabled", "Participants": "Customer"},
-            "streams somebody else than the Customer",
+            "streams somebody other than the Customer",
         ),
         (
             "Wait",

@@ -252,13 +252,13 @@ def assert_rightly_refused(case: Case, refused: CannotWeave) -> None:
         if "reads the answer of a Lambda" in reason:
             put_before = {target for way, target in ways(content).items() if way in everything}
             assert reads_an_answer(content, put_before) or type == "OUTBOUND_WHISPER"
-        elif "nothing runs when a call comes back" in reason:
+        elif "no flow runs when a hold ends" in reason:
             assert start
             assert type in HOLDS
         elif "a whisper ends" in reason:
             assert stop
             assert type in WHISPERS
-        elif "no place of its own" in reason:
+        elif "no place for a start" in reason:
             assert start
             assert type not in WHISPERS | HOLDS
             assert not any("start" in put for put in everything.values())

@@ -31,8 +31,9 @@ def test_it_is_refused_with_who_would_not_be_heard_and_what_to_do(
     with pytest.raises(CannotWeave) as refused:
         weave(content, "CONTACT_FLOW", start=START)
     assert str(refused.value) == (
-        f"'On' streams one direction only, so that ASAPP would not hear {unheard}: stream both in "
-        "the flow designer, or have it changed (--both-directions, in Python both_directions=True)"
+        f"'On' streams one direction only, and ASAPP would not hear {unheard}: stream both in "
+        "the flow designer, or let weaving change it (--both-directions, in Python "
+        "both_directions=True)"
     )
 
 

@@ -35,13 +35,13 @@ CASES: dict[tuple[str, str], tuple[Json, Expected]] = {
         {("Hello", "next"): MEDIA_AND_START, ("Hello", "NoMatchingError 0"): MEDIA_AND_START},
     ),
     **{
-        (type, options): (HELLO, "a whisper ends as the conversation begins")
+        (type, options): (HELLO, "a whisper ends when the conversation begins")
         for type in WHISPERS
         for options in ("stop", "start and stop")
     },
     **{(type, "stop"): (HOLD, {ENTRY: ["stop"]}) for type in HOLDS},
     **{
-        (type, options): (HOLD, "nothing runs when a call comes back from hold")
+        (type, options): (HOLD, "no flow runs when a hold ends")
         for type in HOLDS
         for options in ("start", "start and stop")
     },

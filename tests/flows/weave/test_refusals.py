@@ -61,22 +61,20 @@ def test_an_answer_read_by_a_lambda_block_or_a_condition_is_not_replaced() -> No
 
 
 @pytest.mark.parametrize("type", ["CONTACT_FLOW", "CUSTOMER_QUEUE", "QUEUE_TRANSFER", "MODULE"])
-def test_a_flow_that_meets_no_agent_has_no_place_of_its_own_for_a_start(type: str) -> None:
-    with pytest.raises(
-        CannotWeave, match=r"^it has no Start media streaming, and no place of its own"
-    ):
+def test_without_start_media_streaming_only_a_whisper_takes_a_start(type: str) -> None:
+    with pytest.raises(CannotWeave, match=r"^it has no Start media streaming, so there is no"):
         weave(flow(END), type, start=START)
 
 
 @pytest.mark.parametrize("type", sorted(HOLDS))
 def test_a_hold_flow_starts_nothing(type: str) -> None:
-    with pytest.raises(CannotWeave, match=r"^nothing runs when a call comes back from hold"):
+    with pytest.raises(CannotWeave, match=r"^no flow runs when a hold ends"):
         weave(flow(music()), type, start=START)
 
 
 @pytest.mark.parametrize("type", sorted(WHISPERS))
-def test_a_whisper_does_not_stop_what_it_has_just_started(type: str) -> None:
-    with pytest.raises(CannotWeave, match=r"^a whisper ends as the conversation begins"):
+def test_a_whisper_takes_no_stop(type: str) -> None:
+    with pytest.raises(CannotWeave, match=r"^a whisper ends when the conversation begins"):
         weave(flow(END), type, start=START, stop=STOP)
 
 
@@ -96,7 +94,7 @@ def test_a_flow_that_connect_would_refuse_is_not_woven() -> None:
         weave(flow(END), "WHISPER", start=START)
 
 
-def test_a_flow_that_connect_would_refuse_only_when_woven_is_told_so() -> None:
+def test_a_flow_that_connect_would_refuse_only_with_the_new_blocks_is_refused() -> None:
     names = [f"Log {number}" for number in range(248)]
     logs = [
         action(name, "UpdateFlowLoggingBehavior", NextAction=to)

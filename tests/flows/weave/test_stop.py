@@ -89,7 +89,7 @@ def test_each_ending_is_stopped_before_where_it_is_asked_for(
     stopped = {("Note", "next"): ["stop"], ("Note", "NoMatchingError 0"): ["stop"]}
     assert weave_well(content, type, stop=Stop(function_arn=STOP_ARN, before=[before])) == stopped
     others = [each for each in BEFORE if each != before]
-    with pytest.raises(CannotWeave, match="it has no place for a stop"):
+    with pytest.raises(CannotWeave, match="there is no place for a stop"):
         weave(content, type, stop=Stop(function_arn=STOP_ARN, before=others))
 
 
@@ -226,11 +226,11 @@ def test_media_streaming_of_another_system_goes_on_behind_a_transfer_to_a_queue(
 
 NO_WHISPER = (
     "transcription stops before 'Queue', and this flow sets no whisper flow that starts it again: "
-    "the talk with the agent has no transcript unless the queue's own whisper starts it. Set a "
-    "whisper flow that starts"
+    "the talk with the agent has no transcript, unless the queue's own whisper starts it. Set a "
+    "whisper flow that starts transcription"
 )
 THROUGH_THE_QUEUE = (
-    ", or let transcription go on through the queue: --stop-before transfer-out disconnect end"
+    ", or let transcription go on in the queue: --stop-before transfer-out disconnect end"
 )
 
 

@@ -42,7 +42,7 @@ def test_the_command_writes_the_flow_and_says_what_it_put_where(tmp_path: Path) 
     again.write_text(ran.stdout, "utf-8")
     twice = command("weave", again, "--type", "AGENT_WHISPER", "--start", START_ARN)
     assert (twice.returncode, twice.stdout) == (0, ran.stdout)
-    assert twice.stderr == "nothing to insert: all of it is there already\n"
+    assert twice.stderr == "nothing to insert: the flow has all of it already\n"
 
 
 def test_the_command_writes_utf_8_wherever_it_runs(tmp_path: Path) -> None:
@@ -76,7 +76,8 @@ def test_the_command_says_what_it_has_not_checked(tmp_path: Path) -> None:
     assert ran.returncode == 0
     assert ran.stderr.splitlines() == [
         "inserted Stop transcription, before 'Hang up'",
-        f"{path}: note: not checked, because no rule is known: GetParticipantInput",
+        f"{path}: note: not checked, because there is no rule for these blocks: "
+        "GetParticipantInput",
     ]
 
 
@@ -94,12 +95,12 @@ REFUSED = {
     "no place": (
         flow(END),
         ["--start", START_ARN],
-        "it has no Start media streaming, and no place",
+        "it has no Start media streaming, so there is no place",
     ),
     "no ending": (
         flow(END),
         ["--stop", STOP_ARN, "--stop-before", "transfer"],
-        "it has no place f",
+        "there is no place f",
     ),
     "no path": (flow(END), ["--start", START_ARN, "--customer-id", "jane"], "customer_id_path is"),
     "too long when woven": (
@@ -161,7 +162,7 @@ def test_the_command_refuses_a_choice_of_endings_where_stop_goes_to_the_entry(
     ran = command("weave", path, "--type", type, "--stop", STOP_ARN, "--stop-before", "end")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == (
-        f"{path}: in a flow of type {type} stop goes to the entry: leave --stop-before out\n"
+        f"{path}: in a flow of type {type} stop goes to the entry: remove --stop-before\n"
     )
 
 
@@ -197,12 +198,12 @@ def test_the_command_says_what_a_stop_at_a_hold_means_without_lifecycle(
     ]
 
 
-def test_a_stop_elsewhere_than_at_a_hold_needs_no_such_note() -> None:
+def test_a_stop_that_is_not_at_a_hold_needs_no_such_note() -> None:
     content = flow(stream("Off", False, "Hang up"), HANG_UP)
     assert weave(content, "CONTACT_FLOW", stop=STOP).notes == ()
 
 
-def test_the_command_wants_to_know_what_to_weave(tmp_path: Path) -> None:
+def test_the_command_needs_a_start_or_a_stop(tmp_path: Path) -> None:
     ran = command("weave", file(tmp_path, flow(END)), "--type", "AGENT_WHISPER", "--start", "")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.endswith(": error: give --start, --stop or both\n")
