@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import jsii
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -33,16 +35,55 @@ def grant_send(queue: sqs.IQueue, grantee: iam.IGrantable) -> None:
         queue.encryption_master_key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
 
-def for_failures(queue: sqs.IQueue, function: lambda_.Function) -> sqs.IQueue:
-    """Grant the function the use of the queue's key, and return the queue as a failure destination.
+def grant_secret_value(secret: secretsmanager.ISecret, grantee: iam.IGrantable) -> None:
+    """Grant reading the secret's value, and nothing else. ``grant_read`` also lets describe it.
 
-    The returned queue has no key, because CDK would grant the function more of the key than it
-    needs.
+    A secret that is known by its name has an ARN that ends in six characters nobody knows.
     """
-    if queue.encryption_master_key is None:
-        return queue
-    queue.encryption_master_key.grant(function, "kms:Decrypt", "kms:GenerateDataKey")
-    return sqs.Queue.from_queue_arn(function, f"{queue.node.id}WithoutKey", queue.queue_arn)
+    arn = secret.secret_full_arn or f"{secret.secret_arn}-??????"
+    iam.Grant.add_to_principal(
+        grantee=grantee, actions=["secretsmanager:GetSecretValue"], resource_arns=[arn]
+    )
+    if secret.encryption_key:
+        secret.encryption_key.grant_decrypt(grantee)
+
+
+@jsii.implements(lambda_.IEventSourceDlq)
+class FailedBatches:
+    """A queue for what a function could not handle of a stream.
+
+    CDK's own ``SqsDlq`` also lets the function read the queue's attributes.
+    """
+
+    def __init__(self, queue: sqs.IQueue) -> None:
+        self._queue = queue
+
+    def bind(
+        self, target: lambda_.IEventSourceMapping, target_handler: lambda_.IFunction
+    ) -> lambda_.DlqDestinationConfig:
+        grant_send(self._queue, target_handler)
+        return lambda_.DlqDestinationConfig(destination=self._queue.queue_arn)
+
+
+@jsii.implements(lambda_.IDestination)
+class FailedInvocations:
+    """A queue for asynchronous invocations that failed.
+
+    CDK's own ``SqsDestination`` also lets the function read the queue's attributes.
+    """
+
+    def __init__(self, queue: sqs.IQueue) -> None:
+        self._queue = queue
+
+    def bind(
+        self,
+        scope: Construct,
+        fn: lambda_.IFunction,
+        *,
+        type: lambda_.DestinationType,
+    ) -> lambda_.DestinationConfig:
+        grant_send(self._queue, fn)
+        return lambda_.DestinationConfig(destination=self._queue.queue_arn)
 
 
 def dead_letter_queue(

@@ -27,6 +27,7 @@ from connect_autotranscribe import (
     TranscriptWebhook,
     UtteranceExport,
 )
+from connect_autotranscribe.transcripts._webhook_api import WebhookApi
 
 from .conftest import ACCOUNT, Deployed, Json, new_stack, synthesise
 
@@ -291,3 +292,54 @@ def test_a_key_of_the_same_app_lets_the_services_in_that_send_by_themselves() ->
     statements = Deployed(stack).one("AWS::KMS::Key")["Properties"]["KeyPolicy"]["Statement"]
     services = [each["Principal"].get("Service") for each in statements]
     assert "events.amazonaws.com" in services
+
+
+def test_a_secret_that_is_given_with_its_whole_arn_is_named_by_it() -> None:
+    """Known by its name only, it is named with ``-??????`` for what nobody knows."""
+    arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:asapp-AbCdEf"
+    stack = new_stack()
+    TranscriptionControl(
+        stack,
+        "Control",
+        instance_arn=INSTANCE,
+        table=TranscriptStore(stack, "Store").table,
+        credentials_secret=secretsmanager.Secret.from_secret_complete_arn(stack, "Asapp", arn),
+        api_host=HOST,
+    )
+    statements = [
+        statement
+        for policy in Deployed(stack).all("AWS::IAM::Policy")
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "secretsmanager:" in str(statement["Action"])
+    ]
+    assert (
+        statements
+        == [{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": arn}] * 2
+    )
+
+
+def test_a_queue_of_another_account_and_region_is_called_there() -> None:
+    stack = new_stack()
+    elsewhere = sqs.Queue.from_queue_arn(
+        stack, "Queue", "arn:aws:sqs:eu-west-1:444455556666:utterances"
+    )
+    api = WebhookApi(
+        stack,
+        "Api",
+        queue=elsewhere,
+        secret=secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "ours"),
+        secret_in="header",
+        secret_name="x-webhook-secret",
+        throttle_rate_per_second=1,
+        throttle_burst=1,
+        allowed_cidrs=[],
+        api_gateway_log_role="adopt",
+        domain=None,
+        base_path=None,
+        retention=Retention(),
+    )
+    deployed = Deployed(stack)
+    (method,) = deployed.all("AWS::ApiGateway::Method")
+    uri = method["Properties"]["Integration"]["Uri"]
+    assert "apigateway:eu-west-1:sqs:path/444455556666/utterances" in str(uri)
+    assert api.url

@@ -22,10 +22,8 @@ from .conftest import ACCOUNT, Deployed, Json, Transcription, allow, in_order, n
 REGION = Transcription.REGION
 PREFIXES = ("utterances/", "staging_utterance_state/")
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
-SEND = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
-CREDENTIALS = allow(
-    ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"], Transcription.CREDENTIALS
-)
+SEND = "sqs:SendMessage"
+CREDENTIALS = allow("secretsmanager:GetSecretValue", Transcription.CREDENTIALS)
 
 
 class Exporting(Transcription):

@@ -15,7 +15,7 @@ from reconcile_transcript import transcripts
 from .conftest import ACCOUNT, Deployed, Json, Transcription, allow, in_order, new_stack
 
 REGION = Transcription.REGION
-SEND = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
+SEND = "sqs:SendMessage"
 LEASE_SECONDS = transcripts._LEASE_MS // 1000
 
 
@@ -42,9 +42,7 @@ def in_the_table(deployed: Transcription) -> list[Json]:
     return [allow(items, deployed.arn(table)), allow("dynamodb:Query", index)]
 
 
-CREDENTIALS = allow(
-    ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"], Transcription.CREDENTIALS
-)
+CREDENTIALS = allow("secretsmanager:GetSecretValue", Transcription.CREDENTIALS)
 
 
 def test_it_reads_the_credentials_follows_one_index_mends_items_and_does_nothing_else(

@@ -162,7 +162,7 @@ def test_start_and_stop_read_the_credentials_and_the_conversation_and_nothing_el
         [
             logging(smallest, name),
             TRACING,
-            allow(["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"], CREDENTIALS),
+            allow("secretsmanager:GetSecretValue", CREDENTIALS),
             allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], smallest.arn(smallest.table)),
         ]
     )
@@ -207,7 +207,7 @@ def test_the_publisher_reads_the_change_stream_and_puts_events_on_our_bus_and_no
 ) -> None:
     stream = {"Fn::GetAtt": [smallest.identifier(smallest.table), "StreamArn"]}
     read = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-    give_up = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
+    give_up = "sqs:SendMessage"
     without_resource_level = ["dynamodb:ListStreams", *TRACING["Action"]]
     assert smallest.permissions(smallest.role("publish_utterance")) == in_order(
         [

@@ -13,12 +13,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
-from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
+from connect_autotranscribe._encrypted import FailedBatches, FailedInvocations, dead_letter_queue
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
@@ -197,7 +195,7 @@ class CallLifecycle(Construct):
             bisect_batch_on_error=True,
             retry_attempts=5,
             max_record_age=_MAX_AGE,
-            on_failure=sources.SqsDlq(for_failures(self.agent_event_dead_letters, function)),
+            on_failure=FailedBatches(self.agent_event_dead_letters),
         )
 
     def _route_contact_events(self, instance_arn: str) -> None:
@@ -217,7 +215,7 @@ class CallLifecycle(Construct):
         self.follow_contact_events.configure_async_invoke(
             retry_attempts=2,
             max_event_age=_MAX_AGE,
-            on_failure=destinations.SqsDestination(for_failures(queue, self.follow_contact_events)),
+            on_failure=FailedInvocations(queue),
         )
         self.rule = events.Rule(
             self,

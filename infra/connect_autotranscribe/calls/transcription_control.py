@@ -14,7 +14,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._encrypted import grant_on_items
+from connect_autotranscribe._encrypted import grant_on_items, grant_secret_value
 from connect_autotranscribe._functions import Function, alias_for_connect
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
@@ -136,5 +136,5 @@ class TranscriptionControl(Construct):
 
     def grant_to(self, grantee: iam.IGrantable) -> None:
         """Grant a function with ``environment`` ASAPP's credentials and the table's items."""
-        self._credentials_secret.grant_read(grantee)
+        grant_secret_value(self._credentials_secret, grantee)
         grant_on_items(self._table, grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")

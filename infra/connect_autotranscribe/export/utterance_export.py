@@ -8,14 +8,13 @@ from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Token, Valid
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._encrypted import for_failures
+from connect_autotranscribe._encrypted import FailedInvocations, grant_secret_value
 from connect_autotranscribe._functions import Function, shared_names
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export._utterance_queries import (
@@ -137,11 +136,9 @@ class UtteranceExport(Construct):
         self.export_utterances.configure_async_invoke(
             retry_attempts=2,
             max_event_age=_NEXT_RUN_IS_NEARER,
-            on_failure=destinations.SqsDestination(
-                for_failures(self.dead_letters, self.export_utterances)
-            ),
+            on_failure=FailedInvocations(self.dead_letters),
         )
-        credentials_secret.grant_read(self.export_utterances)
+        grant_secret_value(credentials_secret, self.export_utterances)
         # To read is to see the ETag that a stored file had at ASAPP.
         actions = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
         self._grant_files(self.export_utterances, *actions)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
-from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -161,7 +161,8 @@ class WebhookApi(Construct):
         ]
         return apigateway.AwsIntegration(
             service="sqs",
-            path=f"{Stack.of(self).account}/{queue.queue_name}",
+            region=queue.env.region,
+            path=f"{queue.env.account}/{queue.queue_name}",
             integration_http_method="POST",
             options=apigateway.IntegrationOptions(
                 credentials_role=sender,

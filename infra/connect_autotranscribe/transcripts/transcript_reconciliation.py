@@ -10,13 +10,12 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._encrypted import for_failures, grant_on_items
+from connect_autotranscribe._encrypted import FailedInvocations, grant_on_items, grant_secret_value
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export.utterance_export import UtteranceExport
@@ -103,7 +102,7 @@ class TranscriptReconciliation(Construct):
         self.reconcile_transcript.configure_async_invoke(
             retry_attempts=0, max_event_age=Duration.minutes(1)
         )
-        credentials_secret.grant_read(self.reconcile_transcript)
+        grant_secret_value(credentials_secret, self.reconcile_transcript)
         grant_on_items(
             table,
             self.reconcile_transcript,
@@ -143,8 +142,6 @@ class TranscriptReconciliation(Construct):
         alias.configure_async_invoke(
             retry_attempts=2,
             max_event_age=Duration.hours(6),
-            on_failure=destinations.SqsDestination(
-                for_failures(self.dead_letters, self.reconcile_transcript)
-            ),
+            on_failure=FailedInvocations(self.dead_letters),
         )
         return alias

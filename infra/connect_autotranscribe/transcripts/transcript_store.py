@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._encrypted import dead_letter_queue, for_failures
+from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue
 from connect_autotranscribe._functions import Function, shared_names
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
@@ -98,7 +98,7 @@ class TranscriptStore(Construct):
                 # the utterances of a conversation are items.
                 retry_attempts=_RETRIES,
                 max_record_age=Duration.hours(1),
-                on_failure=sources.SqsDlq(for_failures(self.unpublished, self.publish_utterance)),
+                on_failure=FailedBatches(self.unpublished),
                 filters=[
                     lambda_.FilterCriteria.filter(
                         {
