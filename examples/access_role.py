@@ -14,6 +14,7 @@ def build(app: App) -> None:
         "KinesisVideoReadRole",
         trusted_role_arns=["arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role"],
         stream_prefix="acme",
+        instance_alias="acme",
         external_id="agreed-with-asapp",
     )
     CfnOutput(stack, "RoleForAsapp", value=access.role.role_arn)

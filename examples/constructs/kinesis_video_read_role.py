@@ -14,6 +14,7 @@ class CallAudioAccess(Stack):
             "KinesisVideoReadRole",
             trusted_role_arns=["arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role"],
             stream_prefix="acme",
+            instance_alias="acme",
         )
         CfnOutput(self, "RoleForAsapp", value=access.role.role_arn)
 

@@ -316,6 +316,29 @@ def test_proof_that_no_stream_of_others_is_ever_read(
     assert counterexamples(apart_from_listing, actions=reading, resources=streams())
 
 
+@pytest.mark.parametrize("alias", ["acme-dev", "dev", "acm", "acme2"])
+def test_two_instances_with_one_prefix_stay_apart(alias: str) -> None:
+    statements = permissions(Access(instance_alias="acme"))
+    apart_from_listing = [*statements, {"Effect": "Deny", **LIST_ALL}]
+
+    def readable(instance_alias: str, prefix: str = "acme") -> bool:
+        theirs = streams(prefix=f"{prefix}-connect-{instance_alias}-contact")
+        found = counterexamples(
+            apart_from_listing, actions="kinesisvideo:*", resources=theirs.replace("*/*", "c1/1")
+        )
+        return bool(found)
+
+    assert readable("acme")
+    assert not readable(alias)
+    assert not readable("acme", prefix="acme-dev")
+
+
+@pytest.mark.parametrize("alias", ["", "*", "acme*", "${aws:username}"])
+def test_an_alias_that_would_match_other_streams_is_refused(alias: str) -> None:
+    with pytest.raises(ValueError, match=r"instance_alias '.*' would match other streams; write "):
+        Access(instance_alias=alias)
+
+
 def test_proof_that_keys_are_used_through_kinesis_video_or_not_at_all(
     without_key: Access, with_key: Access
 ) -> None:
@@ -508,7 +531,10 @@ def test_the_stack_gives_the_role_the_prefix_and_the_key_of_the_audio(mode: str)
         [asapp("one"), asapp("two")], {"StringEquals": {"sts:ExternalId": "agreed-with-asapp"}}
     )
     place = {"Ref AWS::URLSuffix": "amazonaws.com"}
-    assert deployed(access.permissions(role), place) == permissions(Access(with_key=True))
+    alone = Access(with_key=True, instance_alias="acme")
+    assert deployed(access.permissions(role), place) == permissions(alone)
+    (read, *_) = [each for each in permissions(alone) if each["Sid"] == "ReadCallAudio"]
+    assert read["Resource"] == streams(prefix="acme-connect-acme-contact")
     types = sorted(each["Type"] for each in access.template["Resources"].values())
     managed = ["AWS::Connect::InstanceStorageConfig"] if mode == "manage" else []
     assert types == [*managed, "AWS::IAM::Policy", "AWS::IAM::Role"]

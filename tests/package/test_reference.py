@@ -82,7 +82,7 @@ def test_a_page_tells_what_its_construct_is_granted(site: Path) -> None:
     rows = [text(row) for row in re.findall(r"<tr.*?</tr>", html, re.DOTALL)]
     assert (
         "Role kinesisvideo:DescribeStreamkinesisvideo:GetDataEndpointkinesisvideo:GetMedia "
-        "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/acme-*/*"
+        "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/acme-connect-acme-contact-*/*"
     ) in rows
 
 

@@ -19,12 +19,16 @@ _PREFIX = re.compile("[A-Za-z0-9_.-]+")
 class KinesisVideoReadRole(Construct):
     """Lets ASAPP read the call audio of one Connect instance, and nothing else.
 
-    The role may read streams whose name begins with the instance's prefix and a dash. It may list
-    all video streams of the account, because IAM cannot limit that action to some streams.
+    The role may read streams whose name begins ``<prefix>-connect-<alias>-contact-``, as Connect
+    names those of one instance. It may list all video streams of the account, because IAM cannot
+    limit that action to some streams.
 
     :param trusted_role_arns: The roles in ASAPP's account that may assume this one; ASAPP gives
         them.
     :param stream_prefix: The prefix under *Live media streaming* of the instance.
+    :param instance_alias: The name in the instance's access URL. Default: the role may read every
+        stream whose name begins with the prefix and a dash, also those of another instance with the
+        same prefix.
     :param external_id: The external id that ASAPP must present. Default: none, as in ASAPP's own
         set-up.
     :param stream_key: The key that encrypts the streams. Default: AWS's own key, which needs no
@@ -39,6 +43,7 @@ class KinesisVideoReadRole(Construct):
             "KinesisVideoReadRole",
             trusted_role_arns=["arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role"],
             stream_prefix="acme",
+            instance_alias="acme",
         )
     """
 
@@ -52,6 +57,7 @@ class KinesisVideoReadRole(Construct):
         *,
         trusted_role_arns: Sequence[str],
         stream_prefix: str,
+        instance_alias: str | None = None,
         external_id: str | None = None,
         stream_key: kms.IKey | None = None,
         max_session_duration: Duration | None = None,
@@ -70,6 +76,15 @@ class KinesisVideoReadRole(Construct):
                 f"stream_prefix {stream_prefix!r} would match other streams; "
                 "write the instance's, of letters, digits, '_', '.' and '-'"
             )
+        if not (
+            instance_alias is None
+            or Token.is_unresolved(instance_alias)
+            or _PREFIX.fullmatch(instance_alias)
+        ):
+            problems.append(
+                f"instance_alias {instance_alias!r} would match other streams; "
+                "write the name in https://<name>.my.connect.aws"
+            )
         if external_id == "":
             problems.append("external_id is empty; write what ASAPP agreed to, or leave it out")
         if problems:
@@ -85,10 +100,13 @@ class KinesisVideoReadRole(Construct):
             max_session_duration=max_session_duration or Duration.hours(1),
         )
         stack = Stack.of(self)
+        names = f"{stream_prefix}-*/*"
+        if instance_alias:
+            names = f"{stream_prefix}-connect-{instance_alias}-contact-*/*"
         streams = stack.format_arn(
             service="kinesisvideo",
             resource="stream",
-            resource_name=f"{stream_prefix}-*/*",
+            resource_name=names,
             arn_format=ArnFormat.SLASH_RESOURCE_NAME,
         )
         self.role.add_to_policy(
@@ -122,7 +140,7 @@ class KinesisVideoReadRole(Construct):
     def _accept_findings(self, streams: str) -> None:
         reasons = {
             "*": "kinesisvideo:ListStreams has no resource level.",
-            streams: "Amazon Connect makes the streams as it needs them; only the prefix is known.",
+            streams: "Amazon Connect makes the streams as needed; only how a name begins is known.",
         }
         for resource, reason in reasons.items():
             finding = f"AwsSolutions-IAM5[Resource::{as_nag_writes(self, resource)}]"

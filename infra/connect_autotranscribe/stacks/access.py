@@ -43,6 +43,7 @@ class AccessStack(Stack):
             "KinesisVideoReadRole",
             trusted_role_arns=asapp.trusted_role_arns,
             stream_prefix=self.live_media_streaming.stream_prefix,
+            instance_alias=settings.connect.instance_alias,
             external_id=asapp.external_id,
             stream_key=self.live_media_streaming.stream_key,
         )

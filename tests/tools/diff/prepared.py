@@ -40,7 +40,7 @@ def resource_widened(folder: Path) -> None:
     edit(
         folder,
         f"{INFRA}/audio/kinesis_video_read_role.py",
-        r'f"\{stream_prefix\}-\*/\*"',
+        r'f"\{stream_prefix\}-connect-\{instance_alias\}-contact-\*/\*"',
         'f"{stream_prefix}*"',
     )
 
