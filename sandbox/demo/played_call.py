@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Thread
 from typing import Any
 
@@ -96,6 +96,8 @@ class Call:
     def run(self, flow: tuple[str, str]) -> list[Step]:
         """Run a flow as Connect would: the deployed functions answer its Lambda blocks."""
         name, kind = flow
+        if flow == DISCONNECT:
+            self.contact = replace(self.contact, initiation_method="DISCONNECT")
         return self._run(name, self.deployment.flow(name), kind)
 
     def run_module(self, name: str) -> list[Step]:

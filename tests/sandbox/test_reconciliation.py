@@ -756,7 +756,6 @@ def test_the_transcript_that_others_read_is_what_was_said(sandbox: Sandbox) -> N
     try:
         call.run(AGENT_WHISPER)
         call.speak(call.conversation.utterances)
-        call.contact = replace(call.contact, initiation_method="DISCONNECT")
         call.run(DISCONNECT)
     finally:
         sandbox.asapp.delivery = usual

@@ -355,7 +355,7 @@ def test_no_log_line_holds_what_is_said_or_who_says_it(sandbox: Sandbox) -> None
     post(sandbox, said.encode(), secret=f"guess-{marker}")
     eventually(lambda: stored(deployment, guid))
     eventually(lambda: any(said in body for body in dead_letters(sandbox)))
-    asapp.fail_next("messages", Failure.html(502), times=3)
+    asapp.fail_next("messages", Failure.html(502), times=4)
     for _ in range(2):
         deployment.reconcile(guid)
     assert [item["text"] for item in stored(deployment, guid)] == [said, dropped]

@@ -511,7 +511,8 @@ def test_a_stop_that_overtakes_a_start_waits_for_it(vendor: Vendor) -> None:
         starting = pool.submit(answer_to, "started", clock)
         eventually(lambda: vendor.calls)
         clock.advance(0.1)
-        assert answer_to("stopped", clock).status == "stopped"
+        # Whichever of the two sends the stop: the start looks again before it lets go.
+        assert answer_to("stopped", clock).status in ("stopped", "already_stopped")
         assert starting.result().status == "started"
     assert vendor.calls == ["start", "stop"]
 
