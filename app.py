@@ -38,6 +38,7 @@ def build(app: App, name: str) -> None:
         stop_streaming=transcription.transcription_control.stop_streaming,
         customer_id_path=settings.asapp.customer_id_path,
         agent_id_path=settings.asapp.agent_id_path,
+        name_prefix=settings.connect.flow_name_prefix,
         stop_at_hold=settings.lifecycle.mode != "off",
         **common,
     )

@@ -116,6 +116,26 @@ def test_a_second_storage_configuration_fails_and_takes_no_other_with_it(
         assert waiting == []
 
 
+def names(assembly: Assembly) -> set[str]:
+    kinds = ("AWS::Connect::ContactFlow", "AWS::Connect::ContactFlowModule")
+    found = [each["Properties"]["Name"] for each in assembly.resources if each["Type"] in kinds]
+    assert len(set(found)) == len(found)
+    return set(found)
+
+
+def test_two_environments_in_one_instance_have_no_name_in_common(
+    everything: Assembly, tmp_path: Path
+) -> None:
+    text = (ENVIRONMENTS / "prod.toml").read_text()
+    before = '# flow_name_prefix = "prod"'
+    assert before in text
+    file = tmp_path / "second.toml"
+    file.write_text(text.replace(before, 'flow_name_prefix = "second"'))
+    second = synthesise(tmp_path / "out", lambda app: build(app, str(file)))
+    assert names(second) == {f"second {name}" for name in names(everything)}
+    assert {"Transcription agent whisper", "Start transcription"} <= names(everything)
+
+
 def test_flows_are_made_after_both_associations_and_one_after_another(
     everything: Assembly,
 ) -> None:

@@ -28,6 +28,8 @@ class ConnectSettings:
 
     :param instance_arn: The instance, from its *Account overview* in the AWS console.
     :param instance_alias: The name in its access URL, which cannot be derived from the ARN.
+    :param flow_name_prefix: Stands before the names of our flows and modules, which are unique in
+        the instance: a second environment in one instance needs one. Default: none.
     """
 
     instance_arn: Annotated[str, arn("connect:<region>:<account>:instance/<uuid>")]
@@ -38,6 +40,13 @@ class ConnectSettings:
             'the name in https://<name>.my.connect.aws, like "acme"',
         ),
     ]
+    flow_name_prefix: Annotated[
+        str | None,
+        text(
+            "[A-Za-z0-9]([A-Za-z0-9 _-]{0,38}[A-Za-z0-9])?",
+            'up to 40 letters, digits, " ", "-" and "_", like "staging"',
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -51,6 +52,8 @@ class FlowsStack(Stack):
     :param stop_streaming: The alias that flows invoke to stop; its ARN ≤ 140 characters.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not ``$.Agent``'s.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
+    :param name_prefix: Stands before each name of a flow or module. An instance has each name once:
+        a second such stack in it needs one. Default: none.
     :param stop_at_hold: Whether transcription stops at each hold. Say so only if a `CallLifecycle`
         follows the instance's agent events: no flow runs when a hold ends, so nothing else starts
         transcription again. Default: no; this stack has no customer hold flow, sets none, and what
@@ -94,6 +97,7 @@ class FlowsStack(Stack):
         stop_streaming: lambda_.IFunction,
         customer_id_path: str,
         agent_id_path: str,
+        name_prefix: str | None = None,
         stop_at_hold: bool = False,
         connected_prompt: Prompt = DEFAULT_CONNECTED_PROMPT,
         outbound_prompt: Prompt = SILENCE,
@@ -110,6 +114,7 @@ class FlowsStack(Stack):
                 "stop_at_hold=True; write that, or leave hold_prompts out"
             )
         self._instance_arn = instance_arn
+        self._name_prefix = f"{name_prefix} " if name_prefix else ""
         self._made: list[Construct] = []
         self.start_function = self._function("StartFunction", start_streaming)
         self.stop_function = self._function("StopFunction", stop_streaming)
@@ -173,12 +178,14 @@ class FlowsStack(Stack):
         return made
 
     def _module(self, id: str, module: FlowModule) -> TranscriptionModule:
+        module = replace(module, name=self._name_prefix + module.name)
         made = TranscriptionModule(self, id, instance_arn=self._instance_arn, module=module)
         self._after_the_one_before(made)
         CfnOutput(self, f"{id}Arn", value=made.arn)
         return made
 
     def _flow(self, id: str, flow: Flow) -> TranscriptionFlow:
+        flow = replace(flow, name=self._name_prefix + flow.name)
         made = TranscriptionFlow(self, id, instance_arn=self._instance_arn, flow=flow)
         self._after_the_one_before(made)
         CfnOutput(self, f"{id}FlowArn", value=made.arn)
