@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 from shared import environment
@@ -16,7 +17,15 @@ from shared.agent_snapshots import (
     is_contact_record,
 )
 from shared.asapp_sync import sync
-from shared.conversation import FRESH_MS, agent_saw
+from shared.conversation import (
+    CONNECTED,
+    ENDED,
+    FRESH_MS,
+    OVER,
+    PAUSED,
+    Conversation,
+    Observation,
+)
 from shared.runtime import Deadline, LambdaContext
 
 logger = logging.getLogger(__name__)
@@ -74,3 +83,32 @@ def follow(change: ContactChange, deadline: Deadline) -> bool:
         extra={"contactId": change.contact_id, **answer.for_flow()},
     )
     return answer.is_clear
+
+
+def agent_saw(contact_id: str, agent_arn: str, state: str, at_ms: int) -> Observation:
+    """An agent event shows a contact in this state.
+
+    :param state: ``CONNECTED``, ``PAUSED`` for a hold, or ``ENDED``.
+    """
+
+    def observe(known: Conversation) -> Conversation:
+        leg = known.leg_of(contact_id)
+        if leg is None or leg.state in (ENDED, OVER) or at_ms <= leg.agent_at_ms:
+            return known
+        if (leg.agent_arn or state == ENDED) and leg.agent_arn != agent_arn:
+            return known  # another agent, to whom the contact was offered before
+        known = replace(known, hold_open=False)
+        seen = replace(leg, agent_at_ms=at_ms, agent_arn=agent_arn)
+        if state == CONNECTED:
+            seen = replace(seen, confirmed=True)
+        if leg.state == state == PAUSED:
+            # The hold flow ran first, later than the hold itself. The agent's time is the right
+            # one: otherwise a quick resume would look older than its hold.
+            return known.with_leg(replace(seen, at_ms=min(leg.at_ms, at_ms)))
+        if state == CONNECTED and leg.state == PAUSED:
+            if at_ms <= leg.at_ms:
+                return known.with_leg(seen)  # the beginning of the talk, told after the hold flow
+            seen = replace(seen, resumed_at_ms=at_ms)
+        return known.with_leg(replace(seen, state=state, at_ms=at_ms))
+
+    return observe

@@ -7,12 +7,13 @@ Source: https://docs.aws.amazon.com/connect/latest/adminguide/contact-events.htm
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from shared import environment
 from shared.asapp_sync import sync
-from shared.connect import moment_ms
-from shared.conversation import FRESH_MS, contact_over
+from shared.conversation import FRESH_MS, OVER, Conversation, Leg, Observation, told_before
+from shared.moments import moment_ms
 from shared.runtime import LambdaContext
 
 logger = logging.getLogger(__name__)
@@ -56,3 +57,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
     if not answer.is_clear:
         raise NotFollowed(answer.reason)
+
+
+def contact_over(contact_id: str, at_ms: int) -> Observation:
+    """A contact is disconnected, and stays so: a start that comes later finds it over."""
+
+    def observe(known: Conversation) -> Conversation:
+        leg = known.leg_of(contact_id)
+        if leg is None:
+            gone = Leg(contact_id, state=OVER, at_ms=at_ms)
+            return replace(known, legs=(gone, *known.legs), told=told_before(known))
+        if leg.state == OVER:
+            return known
+        return known.with_leg(replace(leg, state=OVER, at_ms=max(at_ms, leg.at_ms)))
+
+    return observe

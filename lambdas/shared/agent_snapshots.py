@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.connect import moment_ms
 from shared.conversation import CONNECTED, ENDED, PAUSED
+from shared.moments import moment_ms
 
 _STATES = {
     "CONNECTED": CONNECTED,

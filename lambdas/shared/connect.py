@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 
@@ -89,23 +88,6 @@ class Contact:
             "ContactId": self.contact_id,
             "PreviousContactId": self.previous_contact_id,
         }[source]
-
-
-def moment_ms(value: object) -> int:
-    """A moment of an event, in milliseconds since 1970; 0 if there is none.
-
-    Connect writes years such as 1970 and 0001 for *none*.
-
-    :param value: ISO 8601, such as ``2026-11-23T07:00:00.250Z``.
-    """
-    if not isinstance(value, str):
-        return 0
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return 0
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000) if moment.year > 1970 else 0
 
 
 def _inside(value: object, *path: str) -> Mapping[str, Any]:

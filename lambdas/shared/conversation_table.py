@@ -10,12 +10,26 @@ from typing import Any
 from shared import aws, table
 from shared.asapp import Outcome
 from shared.aws import AwsError
-from shared.conversation import ENDED, START, UNKNOWN, Conversation, Leg, Told
+from shared.conversation import ENDED, START, Conversation, Leg, Told
 from shared.runtime import Deadline
 
 _LONGEST_SILENCE_MS = 4 * 3_600_000
 """A call of which nothing is seen for so long is taken to be over."""
 _LEG_FIELDS = frozenset(field.name for field in fields(Leg)) - {"others"}
+_TOLD = {
+    "asapp": "asapp",
+    "agent_id": "agentId",
+    "customer_id": "customerId",
+    "stream_arn": "streamArn",
+    "contact_id": "toldContactId",
+    "customer_stream_id": "customerStreamId",
+    "agent_stream_id": "agentStreamId",
+    "started_at_ms": "asappStartedAt",
+    "audio_began_at_ms": "audioBeganAt",
+    "outcome_status": "outcomeStatus",
+    "outcome_reason": "outcomeReason",
+}
+"""Fields of :class:`Told`, and what they are called in the table."""
 _UNKNOWN: table.Condition = ("attribute_not_exists(#version)", {"#version": "version"})
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
@@ -131,20 +145,9 @@ class Conversations:
         """
         now, told = deadline.clock.now_ms(), known.told
         expires = now // 1000 + self._retention
-        changes: dict[str, Any] = {
-            "asapp": told.asapp,
-            "agentId": told.agent_id,
-            "customerId": told.customer_id,
-            "streamArn": told.stream_arn,
-            "toldContactId": told.contact_id,
-            "customerStreamId": told.customer_stream_id,
-            "agentStreamId": told.agent_stream_id,
+        changes = {name: getattr(told, field) for field, name in _TOLD.items()} | {
             "unsureFragments": " ".join(sorted(told.unsure_fragments)),
-            "asappStartedAt": told.started_at_ms,
-            "audioBeganAt": told.audio_began_at_ms,
             "lastStartFailed": int(told.start_failed),
-            "outcomeStatus": told.outcome_status,
-            "outcomeReason": told.outcome_reason,
             "claimedUntil": 0,
         }
         if told.started_fragments:
@@ -170,9 +173,8 @@ class Conversations:
             return True
         if changed.attempt == known.attempt:
             return False
-        if (
-            streams and changed.version
-        ):  # another one acts by now; the streams are open all the same
+        if streams and changed.version:
+            # Another invocation acts by now. The streams are open all the same.
             self._together(conversation_id, streams, deadline)
         return True
 
@@ -263,20 +265,10 @@ def _from_item(item: Mapping[str, Any]) -> Conversation:
         version=values.get("version", 0),
         legs=tuple(map(_leg, json.loads(values.get("legs", "[]")))),
         told=Told(
-            asapp=values.get("asapp", UNKNOWN),
-            agent_id=values.get("agentId", ""),
-            customer_id=values.get("customerId", ""),
-            stream_arn=values.get("streamArn", ""),
-            contact_id=values.get("toldContactId", ""),
-            customer_stream_id=values.get("customerStreamId", ""),
-            agent_stream_id=values.get("agentStreamId", ""),
             unsure_fragments=frozenset(values.get("unsureFragments", "").split()),
             started_fragments=frozenset(values.get("startedFragments", ())),
-            started_at_ms=values.get("asappStartedAt", 0),
-            audio_began_at_ms=values.get("audioBeganAt", 0),
             start_failed=bool(values.get("lastStartFailed", 0)),
-            outcome_status=values.get("outcomeStatus", ""),
-            outcome_reason=values.get("outcomeReason", ""),
+            **{field: values[name] for field, name in _TOLD.items() if name in values},
         ),
         hold_open=bool(values.get("holdNotResumed", 0)),
         talk_unheard=bool(values.get("unheardTalk", 0)),

@@ -66,8 +66,3 @@ def conversation_of(
         except AwsError:
             return None
     return previous_contact_id if source == "PreviousContactId" else contact_id
-
-
-def starts_at_fragment() -> bool:
-    """Whether a new contact is heard from its first fragment, or from where the stream is now."""
-    return os.environ["START_SELECTOR"] == "FRAGMENT_NUMBER"

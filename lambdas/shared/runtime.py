@@ -44,11 +44,6 @@ class Clock:
 SYSTEM_CLOCK = Clock()
 
 
-def now_ms() -> int:
-    """Milliseconds since 1970, by the machine's clock."""
-    return SYSTEM_CLOCK.now_ms()
-
-
 class Deadline:
     """A moment by which an answer must be there.
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
+from dataclasses import replace
 from typing import Any
 
 from shared import environment, log_events
 from shared.asapp import Asapp
 from shared.asapp_sync import Answer, sync
 from shared.connect import Contact
-from shared.conversation import START, Leg, started
+from shared.conversation import (
+    CONNECTED,
+    OVER,
+    RETRIES_END_MS,
+    START,
+    Conversation,
+    Leg,
+    Observation,
+    told_before,
+)
 from shared.conversation_table import Conversations
 from shared.runtime import Deadline, LambdaContext
 
@@ -22,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     answer = start(
         contact,
         contact.conversation_id(environment.conversation_id_source()),
-        environment.starts_at_fragment(),
+        os.environ["START_SELECTOR"] == "FRAGMENT_NUMBER",
         environment.conversations(),
         environment.asapp(),
         environment.deadline(context),
@@ -64,3 +75,24 @@ def start(
         at_ms=deadline.clock.now_ms(),
     )
     return sync(conversation_id, started(leg), conversations, asapp, deadline, START)
+
+
+def started(leg: Leg) -> Observation:
+    """A flow streams a contact's audio now, for an agent who takes the call."""
+
+    def observe(known: Conversation) -> Conversation:
+        before = known.leg_of(leg.contact_id)
+        if before is not None:
+            if before.state == OVER or before.at_ms > leg.at_ms:
+                return known
+            same = (before.agent_id, before.stream_arn) == (leg.agent_id, leg.stream_arn)
+            if same and before.state == CONNECTED and known.legs[-1] == before:
+                if leg.at_ms - before.agent_at_ms < RETRIES_END_MS:
+                    return known
+                # No retry: the call is offered to the agent again. Earlier events do not count.
+                return known.with_leg(replace(before, agent_at_ms=leg.at_ms))
+        others = (other for other in known.legs if other.contact_id != leg.contact_id)
+        legs = (*others, replace(leg, agent_at_ms=leg.at_ms))
+        return replace(known, legs=legs, told=told_before(known), hold_open=False)
+
+    return observe

@@ -4,13 +4,23 @@ a hold flow, where media streaming blocks are not allowed."""
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from shared import environment, log_events
 from shared.asapp import Asapp
 from shared.asapp_sync import Answer, sync
 from shared.connect import Contact
-from shared.conversation import STOP, stopped
+from shared.conversation import (
+    CONNECTED,
+    ENDED,
+    PAUSED,
+    RETRIES_END_MS,
+    STOP,
+    Conversation,
+    Leg,
+    Observation,
+)
 from shared.conversation_table import Conversations
 from shared.runtime import Deadline, LambdaContext
 
@@ -53,3 +63,31 @@ def stop(
         is_disconnect=contact.initiation_method.upper() == "DISCONNECT",
     )
     return sync(conversation_id, observation, conversations, asapp, deadline, STOP)
+
+
+def stopped(contact_id: str, at_ms: int, *, is_disconnect: bool = False) -> Observation:
+    """A flow has stopped transcription: a hold flow, a transfer flow, or a disconnect flow.
+
+    :param is_disconnect: It was a disconnect flow: every agent has left. Such a flow runs on a
+        contact of its own, which says ``DISCONNECT`` as its initiation method.
+    """
+
+    def observe(known: Conversation) -> Conversation:
+        if not known.legs:
+            state = ENDED if is_disconnect else PAUSED
+            return replace(known, legs=(Leg(contact_id, state=state, at_ms=at_ms),))
+        if is_disconnect:
+            for leg in known.legs:
+                if leg.state in (CONNECTED, PAUSED) and leg.at_ms <= at_ms:
+                    known = known.with_leg(replace(leg, state=ENDED, at_ms=at_ms))
+            return known
+        own = known.leg_of(contact_id)
+        leg = own or known.legs[-1]  # a transfer flow runs on the next contact
+        if leg.state != CONNECTED or leg.at_ms > at_ms:
+            return known
+        if own and at_ms - leg.resumed_at_ms < RETRIES_END_MS:
+            return known  # a late stop of the hold that is over
+        known = known.with_leg(replace(leg, state=PAUSED, at_ms=at_ms))
+        return replace(known, hold_open=bool(own) and not leg.confirmed)
+
+    return observe

@@ -22,6 +22,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from follow_agent_events.handler import agent_saw
+from follow_contact_events.handler import contact_over
 from shared.asapp import Asapp, Outcome
 from shared.asapp_sync import Answer, sync
 from shared.conversation import (
@@ -37,16 +39,14 @@ from shared.conversation import (
     Leg,
     Observation,
     Told,
-    agent_saw,
-    contact_over,
-    started,
     steps,
-    stopped,
 )
 from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import Deadline
 from shared.secrets import AsappCredentials
+from start_streaming.handler import started
+from stop_streaming.handler import stopped
 from tests.fake_dynamodb import FakeDynamoDb
 from tests.unit.held_clock import HeldClock
 

@@ -145,6 +145,14 @@ def items(table_name: str) -> list[Json]:
     return found
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> HeldClock:
+    """By which the functions wait: their pauses take no time of the test."""
+    held = HeldClock()
+    monkeypatch.setattr(environment, "clock", lambda: held)
+    return held
+
+
 @contextmanager
 def later(since: float, minutes: float) -> Iterator[int]:
     """The functions' clock is so far ahead of a moment; gives its milliseconds since 1970."""
@@ -240,13 +248,14 @@ def test_after_a_failure_an_agents_later_records_wait_and_other_agents_are_follo
     assert vendor.calls == ["stop", "start"], "what was done is not done again"
 
 
+@pytest.mark.usefixtures("clock")
 def test_of_several_agents_that_failed_the_first_record_is_reported(vendor: Vendor) -> None:
     ada, grace = Call(), Call("c-2", GRACE)
     ada.start()
     grace.start()
     records = [*grace.agent("ENDED"), *ada.agent("ENDED")]
     vendor.behaviours = [reset]
-    assert follow(records, seconds=2.0) == [number(records[0])]
+    assert follow(records) == [number(records[0])]
 
 
 def test_records_that_come_twice_ask_for_nothing_more(vendor: Vendor) -> None:
@@ -486,13 +495,14 @@ def test_an_event_whose_request_had_no_clear_end_comes_again(
     assert vendor.calls == ["stop"], "the caller has hung up since"
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_hang_up_that_asapp_did_not_hear_of_comes_again(vendor: Vendor) -> None:
     call = Call()
     call.start()
     vendor.behaviours = [failing(503, "503-01")]
     event = call.disconnected()
     with pytest.raises(NotFollowed, match="503-01"):
-        hang_up(event, seconds=2.0)
+        hang_up(event)
     vendor.behaviours = [started]
     vendor.requests.clear()
     hang_up(event)
@@ -524,6 +534,7 @@ def test_a_start_that_asapp_refused_needs_no_stop(vendor: Vendor, table_name: st
     assert (known["state"], known["lastStartFailed"]) == ("ended", 1)
 
 
+@pytest.mark.usefixtures("clock")
 def test_without_the_table_every_event_comes_again(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,6 @@ from shared.asapp import Asapp
 from shared.asapp_sync import Answer, sync
 from shared.connect import Contact, NotAContact
 from shared.conversation import Conversation, Leg
-from shared.conversation import started as observe_start
 from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import Deadline
@@ -540,7 +539,7 @@ def test_however_long_an_event_may_take_a_flow_never_waits_longer_for_it(
 
     vendor.behaviours = [look]
     leg = Leg("c-1", agent_id="ada", stream_arn="arn")
-    sync("c-1", observe_start(leg), conversations, asapp, Deadline(30))
+    sync("c-1", start_streaming.started(leg), conversations, asapp, Deadline(30))
     assert 0 < left[0] <= 4.5
 
 
