@@ -13,8 +13,8 @@ from functools import cache, partial
 from typing import Any
 
 from authorize_webhook.webhook_secret import WebhookSecret
+from shared.aws import secret_string
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
-from shared.secrets import secret_string
 
 logger = logging.getLogger(__name__)
 

@@ -27,9 +27,9 @@ from export_utterances.file_exporter import FileExporter
 from export_utterances.progress import Progress
 from export_utterances.retries import Failed
 from shared import log_events
+from shared.asapp_requests import AsappCredentials
 from shared.botocore_errors import error_code
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
-from shared.secrets import AsappCredentials
 
 logger = logging.getLogger(__name__)
 

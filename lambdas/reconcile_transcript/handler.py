@@ -22,11 +22,10 @@ from reconcile_transcript.exported_day import ExportBucket, complete
 from reconcile_transcript.messages import POLICY, Messages
 from reconcile_transcript.reconciler import Reconciler
 from reconcile_transcript.transcripts import Transcripts
-from shared.asapp_requests import AsappRequests, BadCredentials
+from shared.asapp_requests import AsappCredentials, AsappRequests, BadCredentials
 from shared.botocore_errors import error_code
 from shared.http import Origin
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
-from shared.secrets import AsappCredentials
 
 _SECONDS_TO_WRITE = 10.0
 _A_MINUTE_MS, _A_DAY_MS = 60_000, 86_400_000

@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shared.aws import AwsError, secret_string
 from shared.http import MAX_RESPONSE_BYTES, NoAnswer, Origin, Response
 from shared.runtime import Deadline
 
 NOT_JSON = "not_json"
 PENDING = "409-202"
 _SHORTEST_TRY_SECONDS = 0.05
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 _CODE = re.compile(r"\d{3}-\d{2,3}")
 
 
@@ -43,6 +45,34 @@ class Credentials:
 
 class BadCredentials(Exception):
     """The credentials cannot be read, or are not what they must be."""
+
+
+@dataclass(slots=True)
+class AsappCredentials:
+    """Reads ``{"apiId": "…", "apiSecret": "…"}`` from Secrets Manager, once, and again if asked.
+
+    :param secret_id: The secret's name or ARN.
+    """
+
+    secret_id: str
+    _kept: Credentials | None = None
+
+    def __call__(self, fresh: bool, deadline: Deadline) -> Credentials:
+        """:raises BadCredentials: if the secret cannot be read or is not of this shape."""
+        if self._kept is None or fresh:
+            try:
+                value = json.loads(secret_string(self.secret_id, "AWSCURRENT", deadline) or "")
+                api_id, api_secret = value["apiId"], value["apiSecret"]
+                if not (_HEADER_VALUE.fullmatch(api_id) and _HEADER_VALUE.fullmatch(api_secret)):
+                    raise ValueError
+            except AwsError as error:
+                raise BadCredentials(f"{self.secret_id}: {error.code}") from None
+            except (ValueError, KeyError, TypeError):
+                raise BadCredentials(
+                    f'{self.secret_id} is not of the shape {{"apiId": "…", "apiSecret": "…"}}'
+                ) from None
+            self._kept = Credentials(api_id, api_secret)
+        return self._kept
 
 
 @dataclass(frozen=True, slots=True)

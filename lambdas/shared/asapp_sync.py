@@ -25,15 +25,19 @@ from shared.conversation import (
     FRESH_MS,
     START,
     STOP,
+    STREAMING,
     UNKNOWN,
     Conversation,
     Observation,
     Told,
+    before_a_start,
     observed,
+    start_position,
     steps,
+    told_to_start,
+    told_to_stop,
 )
-from shared.conversation_table import Conversations
-from shared.due_requests import before_a_start, send
+from shared.conversation_table import Conversations, Request
 from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)
@@ -197,7 +201,7 @@ def _act(
     :param deadline: Until when the outcome can be written down: an event has more time.
     :returns: The answer, and whether others have written something meanwhile.
     """
-    told, requests = send(conversation_id, known, due, asapp, claim.earlier(_SECONDS_TO_SETTLE))
+    told, requests = _send(conversation_id, known, due, asapp, claim.earlier(_SECONDS_TO_SETTLE))
     answer = _answer(conversation_id, word, requests[-1].outcome, told)
     told = replace(told, outcome_status=answer.status, outcome_reason=answer.reason)
     known = replace(known, told=told, claimed_until_ms=0)
@@ -213,6 +217,47 @@ def _act(
         )
         return answer, False
     return answer, has_changed
+
+
+def _send(
+    conversation_id: str,
+    known: Conversation,
+    due: Sequence[str],
+    asapp: Asapp,
+    deadline: Deadline,
+) -> tuple[Told, list[Request]]:
+    """Send requests until one fails.
+
+    :param due: ``START`` and ``STOP``, at least one.
+    :returns: What ASAPP was told by all of them, and each request with its outcome.
+    """
+    told, leg = known.told, known.desired_leg
+    if known.claimed_until_ms:  # what a killed invocation told ASAPP is not known
+        told = replace(told, asapp=UNKNOWN, contact_id="", audio_began_at_ms=0)
+    requests: list[Request] = []
+    for action in due:
+        now = deadline.clock.now_ms()
+        if action == STOP or leg is None:
+            outcome = asapp.stop(conversation_id, deadline)
+            requests.append(Request(STOP, outcome, told.contact_id, told.audio_began_at_ms))
+            told = told_to_stop(told, outcome)
+        else:
+            position = start_position(told, leg)
+            outcome = asapp.start(
+                conversation_id,
+                customer_id=leg.customer_id,
+                agent_id=leg.agent_id,
+                stream_arn=leg.stream_arn,
+                after_fragment_number=position,
+                deadline=deadline,
+            )
+            told = told_to_start(told, leg, position, outcome, now)
+            requests.append(Request(START, outcome, leg.contact_id, told.audio_began_at_ms))
+        if not outcome.succeeded:
+            break
+    if START in due:
+        told = replace(told, start_failed=told.asapp != STREAMING)
+    return told, requests
 
 
 def _answer(conversation_id: str, word: str, outcome: Outcome, told: Told) -> Answer:

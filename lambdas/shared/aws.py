@@ -96,6 +96,23 @@ def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline)
     raise error
 
 
+def secret_string(secret_id: str, stage: str, deadline: Deadline) -> str | None:
+    """A version of a secret, None if the secret has no such version.
+
+    :param stage: ``AWSCURRENT`` or ``AWSPREVIOUS``.
+    :raises AwsError: if it cannot be read.
+    """
+    request = {"SecretId": secret_id, "VersionStage": stage}
+    try:
+        answer = call("secretsmanager", "secretsmanager.GetSecretValue", request, deadline)
+    except AwsError as error:
+        if stage == "AWSPREVIOUS" and error.code == "ResourceNotFoundException":
+            return None
+        raise
+    value = answer.get("SecretString")
+    return value if isinstance(value, str) else None
+
+
 def _may_pass(code: str, answer: Mapping[str, Any]) -> bool:
     if code != "TransactionCanceledException":
         return code in _RETRIED

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared import table
+from shared.asapp import Outcome
 
 START = "start"
 STOP = "stop"
@@ -203,3 +204,56 @@ def steps(known: Conversation, now_ms: int, *, may_start: bool = True) -> tuple[
     if not may_start:
         return (STOP,) if asapp == STREAMING else ()
     return (START,) if asapp == STOPPED else (STOP, START)
+
+
+def before_a_start(known: Conversation) -> Conversation:
+    """Names the audio that ASAPP may have read if this invocation is killed."""
+    told, leg = known.told, known.desired_leg
+    position = start_position(told, leg) if leg else ""
+    unsure = told.unsure_fragments | {position} - {""}
+    return replace(known, told=replace(told, unsure_fragments=unsure))
+
+
+def start_position(told: Told, leg: Leg) -> str:
+    """Where ASAPP begins to read: at the leg's first fragment, or, with ``""``, where the call is
+    now. Audio that ASAPP has heard is not read again, and a hold is never read."""
+    is_read = leg.fragment_number in told.started_fragments
+    return "" if is_read or leg.resumed_at_ms else leg.fragment_number
+
+
+def told_to_stop(told: Told, outcome: Outcome) -> Told:
+    if not outcome.succeeded:
+        return replace(told, asapp=UNKNOWN)
+    # If ASAPP had something to stop, an earlier start without a clear end has taken place.
+    read = told.unsure_fragments if outcome.status == "done" else frozenset()
+    return replace(
+        told,
+        asapp=STOPPED,
+        started_fragments=told.started_fragments | read,
+        unsure_fragments=frozenset(),
+    )
+
+
+def told_to_start(told: Told, leg: Leg, position: str, outcome: Outcome, now_ms: int) -> Told:
+    if not outcome.succeeded and outcome.is_certain:
+        return replace(told, asapp=STOPPED, unsure_fragments=told.unsure_fragments - {position})
+    fragment = frozenset((position,)) - {""}
+    told = replace(
+        told,
+        agent_id=leg.agent_id,
+        customer_id=leg.customer_id,
+        stream_arn=leg.stream_arn,
+        contact_id=leg.contact_id,
+        customer_stream_id=outcome.customer_stream_id,
+        agent_stream_id=outcome.agent_stream_id,
+        started_at_ms=now_ms,
+        audio_began_at_ms=(leg.began_at_ms if position else 0) or now_ms,
+    )
+    if not outcome.succeeded:
+        return replace(told, asapp=UNKNOWN, unsure_fragments=told.unsure_fragments | fragment)
+    return replace(
+        told,
+        asapp=STREAMING,
+        started_fragments=told.started_fragments | fragment,
+        unsure_fragments=frozenset(),
+    )

@@ -7,11 +7,11 @@ import os
 from functools import cache
 
 from shared.asapp import Asapp
+from shared.asapp_requests import AsappCredentials
 from shared.aws import AwsError
 from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import Clock, Deadline, LambdaContext
-from shared.secrets import AsappCredentials
 
 _SECONDS_TO_ANSWER = 0.5
 _SECONDS_A_DAY = 86_400

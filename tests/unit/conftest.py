@@ -31,9 +31,9 @@ from werkzeug.serving import make_server
 
 from shared import http
 from shared.asapp import Asapp
+from shared.asapp_requests import AsappCredentials
 from shared.conversation_table import Conversations
 from shared.http import Origin
-from shared.secrets import AsappCredentials
 
 from .held_clock import HeldClock
 

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from follow_agent_events.handler import agent_saw
 from follow_contact_events.handler import contact_over
 from shared.asapp import Asapp, Outcome
+from shared.asapp_requests import AsappCredentials
 from shared.asapp_sync import Answer, sync
 from shared.conversation import (
     CONNECTED,
@@ -44,7 +45,6 @@ from shared.conversation import (
 from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import Deadline
-from shared.secrets import AsappCredentials
 from start_streaming.handler import started
 from stop_streaming.handler import stopped
 from tests.fake_dynamodb import FakeDynamoDb

@@ -43,10 +43,9 @@ from export_utterances.handler import NotExported
 from export_utterances.progress import Progress
 from export_utterances.retries import TRIES, Failed
 from shared import log_events
-from shared.asapp_requests import BadCredentials
+from shared.asapp_requests import AsappCredentials, BadCredentials
 from shared.feeds import STATE, UTTERANCES
 from shared.runtime import Deadline
-from shared.secrets import AsappCredentials
 
 from .conftest import (
     API_SECRET,

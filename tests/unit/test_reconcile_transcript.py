@@ -26,12 +26,11 @@ from reconcile_transcript.due_conversations import NotReconciled
 from reconcile_transcript.messages import POLICY, Messages, NoRecord
 from reconcile_transcript.record import MOST_MESSAGES, Record, moment_ms
 from reconcile_transcript.transcripts import Known, Transcripts
-from shared.asapp_requests import AsappRequests, BadCredentials
+from shared.asapp_requests import AsappCredentials, AsappRequests, BadCredentials
 from shared.conversation import Conversation, Leg
 from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import Deadline
-from shared.secrets import AsappCredentials
 from shared.table import BATCH, PENDING, attributes, reconcile_key, reconcile_keys, values
 from shared.utterance import Utterance, in_order
 

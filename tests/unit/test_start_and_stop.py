@@ -15,13 +15,13 @@ import pytest
 
 from shared import environment
 from shared.asapp import Asapp
+from shared.asapp_requests import AsappCredentials
 from shared.asapp_sync import Answer, sync
 from shared.connect import Contact, NotAContact
 from shared.conversation import Conversation, Leg
 from shared.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import Deadline
-from shared.secrets import AsappCredentials
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 
