@@ -86,10 +86,7 @@ def follow(change: ContactChange, deadline: Deadline) -> bool:
 
 
 def agent_saw(contact_id: str, agent_arn: str, state: str, at_ms: int) -> Observation:
-    """An agent event shows a contact in this state.
-
-    :param state: ``CONNECTED``, ``PAUSED`` for a hold, or ``ENDED``.
-    """
+    """An agent event shows a contact ``CONNECTED``, ``PAUSED`` for a hold, or ``ENDED``."""
 
     def observe(known: Conversation) -> Conversation:
         leg = known.leg_of(contact_id)

@@ -7,10 +7,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from reconcile_transcript.alignment.utterances import Said
+from shared import moments
 from shared.utterance import storable
 
 MOST_MESSAGES = 1000
@@ -66,8 +66,7 @@ def moment_ms(value: Any) -> int:
     """ISO 8601, or seconds or milliseconds since 1970, in milliseconds; 0 for none."""
     try:
         if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
-            moment = datetime.fromisoformat(value)
-            return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+            return moments.moment_ms(value)
         number = float(value)
         return int(number if number > 10**11 else number * 1000)
     except (TypeError, ValueError, OverflowError):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.conversation import CONNECTED, ENDED, PAUSED
+from shared.conversation import CONNECTED, ENDED, LONGEST_STREAM_MS, PAUSED
 from shared.moments import moment_ms
 
 _STATES = {
@@ -24,9 +24,6 @@ _STATES = {
 }
 """``INCOMING``, ``PENDING`` and ``CONNECTING`` say nothing yet; ``PAUSED`` is for tasks."""
 
-_LONG_CALL_MS = (2 * 60 + 45) * 60_000
-"""ASAPP ends a stream after three hours. A call that is this old may need a restart."""
-
 
 class NotAnAgentEvent(ValueError):
     """The record is no agent event. The message says which field is wrong."""
@@ -34,11 +31,7 @@ class NotAnAgentEvent(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ContactChange:
-    """A call whose state has changed for an agent.
-
-    :param state: ``CONNECTED``, ``PAUSED`` or ``ENDED``.
-    :param at_ms: When, in milliseconds since 1970.
-    """
+    """A call that came into a state for an agent, and when, in milliseconds since 1970."""
 
     contact_id: str
     initial_contact_id: str
@@ -65,8 +58,7 @@ def is_contact_record(event: object) -> bool:
 def contact_changes(event: object) -> list[ContactChange]:
     """The calls whose state has changed. None for a heartbeat, a login, a change of status.
 
-    A call that has been connected for nearly three hours is named at each event, because its stream
-    may have to be restarted.
+    A call that is nearly three hours long is named at each event: its stream may need a restart.
 
     :raises NotAnAgentEvent: if the event has no agent or no time.
     """
@@ -83,7 +75,7 @@ def contact_changes(event: object) -> list[ContactChange]:
         was = _state(before, contact_id)
         now = _state(after, contact_id) if contact_id in after else ENDED
         connected_at_ms = moment_ms(contact.get("ConnectedToAgentTimestamp"))
-        is_long = now == CONNECTED and 0 < connected_at_ms < at_ms - _LONG_CALL_MS
+        is_long = now == CONNECTED and 0 < connected_at_ms < at_ms - LONGEST_STREAM_MS
         if now and (now != was or is_long):
             changes.append(
                 ContactChange(

@@ -1,7 +1,7 @@
 """What we tell ASAPP: start and stop a transcription.
 
-Source: ASAPP's *AutoTranscribe Media Gateway* API. An answer of ASAPP, whatever it is, becomes an
-:class:`Outcome`; nothing here raises because of ASAPP or the network.
+Source: ASAPP's *AutoTranscribe Media Gateway* API. Whatever ASAPP answers becomes an
+:class:`Outcome`: nothing here raises because of ASAPP or the network.
 """
 
 from __future__ import annotations
@@ -63,18 +63,15 @@ class Outcome:
 
     @property
     def is_certain(self) -> bool:
-        """Whether the request's effect on ASAPP is known: it does what was asked, or it has refused
-        and nothing came of the request. After a refused start that follows a stop, ASAPP is
-        stopped."""
+        """Whether it is known what ASAPP does now: what was asked, or, after a refused start,
+        nothing."""
         refused = self.status == "rejected" and _CERTAIN_REFUSAL.fullmatch(self.reason)
         return self.succeeded or bool(refused and not self.is_unclear)
 
 
 class Asapp:
-    """ASAPP's API at one host.
+    """ASAPP's API at one host, with our credentials as :class:`AsappRequests` takes them.
 
-    :param credentials: Gives the credentials; ``True`` asks for a fresh reading of the secret.
-        Raises :class:`BadCredentials`.
     :param autotranscribe_params: ``language``, ``detailedToken``, ``audioRecordingAllowed``,
         ``redactionOutput``: fixed at deployment, sent with every start.
     """

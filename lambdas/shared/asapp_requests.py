@@ -81,9 +81,8 @@ class RetryPolicy:
 
     :param tries: With the first one.
     :param seconds_a_try: A try gets all the time that is left if another full one does not fit.
-    :param pause_seconds: Before the second try; twice as long before each one after that, and up to
+    :param pause_seconds: Before the second try; each one after that is twice as long. All are up to
         a quarter longer by chance, so that many functions do not come back at the same moment.
-    :param pause_seconds_after_429: The same after a 429.
     """
 
     tries: int = 4
@@ -100,8 +99,7 @@ class Answer:
     :param code: ``""`` for a 200 with a JSON object; else ASAPP's code (``400-203``), ``http_503``
         if it gave none, ``not_json`` for another 200, ``timeout`` or ``connection`` for no answer.
     :param content: The JSON object of a 200, else ``{}``.
-    :param is_unclear: Whether a try reached ASAPP, perhaps, and what it did there is not known. An
-        answer to a later try does not change that.
+    :param is_unclear: Whether a try may have reached ASAPP, and nobody knows what came of it.
     """
 
     status: int
@@ -140,13 +138,9 @@ class AsappRequests:
     def post(self, path: str, body: Mapping[str, Any], deadline: Deadline) -> Answer:
         """POST a JSON object until ASAPP decides, or the tries or the time are used up.
 
-        :raises BadCredentials: if they cannot be read. If ASAPP does not take them, also after they
-            were read again, the answer's status is 401.
+        :raises BadCredentials: if they cannot be read. If ASAPP does not take them, that is a 401.
         """
-        content = json.dumps(body).encode()
-        return self._send(
-            lambda headers, limit: self._origin.post(path, content, headers, limit), deadline
-        )
+        return self._send("POST", path, deadline, json.dumps(body).encode())
 
     def get(self, path: str, deadline: Deadline, *, most_bytes: int = MAX_RESPONSE_BYTES) -> Answer:
         """GET a JSON object in the same way.
@@ -154,13 +148,15 @@ class AsappRequests:
         :param path: With its query, encoded.
         :param most_bytes: A longer answer is taken for none.
         """
-        return self._send(
-            lambda headers, limit: self._origin.get(path, headers, limit, most_bytes=most_bytes),
-            deadline,
-        )
+        return self._send("GET", path, deadline, None, most_bytes)
 
     def _send(
-        self, send: Callable[[Mapping[str, str], Deadline], Response], deadline: Deadline
+        self,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        body: bytes | None,
+        most_bytes: int = MAX_RESPONSE_BYTES,
     ) -> Answer:
         answer = Answer(0, "timeout")
         fresh, is_unclear, failures = False, False, 0
@@ -174,7 +170,9 @@ class AsappRequests:
             if deadline.remaining() < _SHORTEST_TRY_SECONDS:
                 break
             try:
-                response = send(headers, self._limit(deadline))
+                response = self._origin.request(
+                    method, path, headers, self._limit(deadline), body, most_bytes
+                )
                 answer = _answer(response)
                 is_unclear |= response.is_repeated
             except NoAnswer as problem:

@@ -1,12 +1,10 @@
 """Brings ASAPP to where a call is.
 
-Every function that sees something of a call (a flow's block, an agent event, a contact event) calls
-:func:`sync`. It writes the observation into the table. If requests are due it also claims the
-conversation, so that only one invocation at a time sends requests to ASAPP:
+Every function that sees something of a call calls :func:`sync`. It writes the observation into the
+table. If requests are due it also claims the conversation: one invocation at a time acts.
 
 * Others write what they saw meanwhile, and wait for the outcome.
-* The one that acts looks at the table again before it lets go of its claim, and acts on what others
-  have written.
+* The one that acts then looks at the table again, and acts on what others have written.
 * A claim ends after some seconds. If its invocation was killed, the next one cannot know what it
   did: it stops the stream, then starts it.
 """
@@ -95,14 +93,14 @@ def sync(
 
     Never raises because of ASAPP, the table or the time: those are answers.
 
-    :param asked: What a flow asked for, ``START`` or ``STOP``; the answer is in its words. Empty
-        for an event. An event of an unknown conversation changes nothing.
-    :param may_start: False for an old event: it may stop a stream, and never starts one.
+    :param asked: What a flow asked for, ``START`` or ``STOP``; ``""`` for an event. An event of an
+        unknown conversation changes nothing.
+    :param may_start: False for an old event.
     """
     whole, deadline = deadline, deadline.at_most(_LONGEST_SECONDS)
     clock = deadline.clock
     attempt = os.urandom(16).hex()
-    awaited = ""
+    awaited = uninformed = ""
     answer: Answer | None = None
     pause = _FIRST_POLL_SECONDS
     try:
@@ -158,13 +156,13 @@ def sync(
                     continue
                 if not is_busy:
                     return answer or _as_known(f"already_{word}", conversation_id, seen.told)
-                seen = known
-            # Another invocation acts. It looks at what we wrote before it lets go.
+                seen, uninformed = known, known.attempt
+            # Another invocation acts. If it succeeds, it acts on what we wrote; if not, we do.
             if answer and asked:
                 return answer
             if deadline.remaining() <= _LAST_POLL_SECONDS:
                 return Answer("unavailable", conversation_id, "busy", is_clear=False)
-            awaited = seen.attempt
+            awaited = "" if seen.attempt == uninformed else seen.attempt
             deadline.pause(pause)
             pause = min(pause * 2, _LAST_POLL_SECONDS)
             seen = conversations.read(conversation_id, deadline)
@@ -197,8 +195,7 @@ def _act(
 ) -> tuple[Answer, bool]:
     """Send the requests that are due, write down what came of them, and let go of the claim.
 
-    :param claim: Until when no other invocation acts.
-    :param deadline: Until when the outcome can be written down: an event has more time.
+    :param deadline: Until when that can be written down: an event has more time.
     :returns: The answer, and whether others have written something meanwhile.
     """
     told, requests = _send(conversation_id, known, due, asapp, claim.earlier(_SECONDS_TO_SETTLE))
@@ -228,7 +225,6 @@ def _send(
 ) -> tuple[Told, list[Request]]:
     """Send requests until one fails.
 
-    :param due: ``START`` and ``STOP``, at least one.
     :returns: What ASAPP was told by all of them, and each request with its outcome.
     """
     told, leg = known.told, known.desired_leg

@@ -1,7 +1,6 @@
 """Calls to AWS services with a JSON protocol (DynamoDB, Secrets Manager), signed by hand.
 
-The functions that a caller or a webhook waits for start in a quarter of the time without boto3
-(``docs/decisions/0003-no-boto3-where-somebody-waits.md`` has the figures). The signature is
+``docs/decisions/0003-no-boto3-where-somebody-waits.md`` says why. The signature is of
 Signature Version 4: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 A test compares it with botocore's.
 """
@@ -43,15 +42,14 @@ _RETRIED = frozenset(
 _PASSING_REASONS = frozenset(
     ("None", "ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict")
 )
-"""Why DynamoDB cancelled a transaction that succeeds if it is sent again. ``None`` is the reason of
-those of its writes that had nothing against it."""
+"""Why DynamoDB cancelled a transaction that may succeed later. ``None`` is of the other writes."""
 
 
 class AwsError(Exception):
     """AWS refused the call, or could not be reached in time.
 
     :param code: The service's error code, or ``NoAnswer``.
-    :param details: The body of the error, for instance a failed condition's ``Item``.
+    :param details: Its body, for instance with a failed condition's ``Item``.
     """
 
     def __init__(self, call: str, code: str, details: Mapping[str, Any] | None = None) -> None:
@@ -61,10 +59,9 @@ class AwsError(Exception):
 
 
 def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
-    """Make one call, again where AWS says so, until time is over: a start for which the table was
-    too busy would be lost to its whole leg, because no event knows of it.
+    """Make one call, again if AWS says so, until time is over: no event makes good a lost start.
 
-    :param service: The service's signing name, ``dynamodb`` or ``secretsmanager``.
+    :param service: ``dynamodb`` or ``secretsmanager``.
     :param target: The ``X-Amz-Target``, for instance ``DynamoDB_20120810.GetItem``.
     :raises AwsError: with the service's code; never with the body that was sent.
     """
@@ -83,7 +80,9 @@ def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline)
             service, origin.host, target, content_type, content, now, os.environ
         )
         try:
-            response = origin.post("/", content, headers, deadline.at_most(_SECONDS_A_TRY))
+            response = origin.request(
+                "POST", "/", headers, deadline.at_most(_SECONDS_A_TRY), content
+            )
         except NoAnswer:
             continue
         answer = _json(response.body)
@@ -175,7 +174,6 @@ def _origin(url: str) -> Origin:
 
 
 def _endpoint(service: str) -> str:
-    """``AWS_ENDPOINT_URL`` is the variable that every AWS SDK honours."""
     region = os.environ["AWS_REGION"]
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     return os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{suffix}"

@@ -34,7 +34,7 @@ FRESH_MS = 60_000
 
 RETRIES_END_MS = 8_000
 """Connect repeats a flow's block for at most this long. A hold flow's stop may come this late."""
-_LONGEST_STREAM_MS = (2 * 60 + 45) * 60_000
+LONGEST_STREAM_MS = (2 * 60 + 45) * 60_000
 """ASAPP ends a stream after three hours (status 4090). A stream that is older than this is
 restarted."""
 
@@ -123,8 +123,8 @@ class Conversation:
 
     @property
     def desired_leg(self) -> Leg | None:
-        """The leg that ASAPP should hear now: the last one if it is connected, else one whose agent
-        an agent event has shown connected."""
+        """The leg that ASAPP should hear now: the last one if it is connected, else a confirmed one
+        that is."""
         heard = [leg for leg in self.legs if leg.state == CONNECTED and leg.stream_arn]
         if heard and heard[-1] == self.legs[-1]:
             return heard[-1]
@@ -145,8 +145,7 @@ class Conversation:
 
     @property
     def answered(self) -> bool:
-        """Whether an agent took the call, as far as is known. An agent who never was connected and
-        whose leg has ended dropped out during the whisper."""
+        """Whether an agent took the call: one whose leg ended unconfirmed left in the whisper."""
         return any(
             leg.stream_arn and (leg.confirmed or leg.state in (CONNECTED, PAUSED))
             for leg in self.legs
@@ -200,7 +199,7 @@ def steps(known: Conversation, now_ms: int, *, may_start: bool = True) -> tuple[
         return () if asapp == STOPPED else (STOP,)
     if asapp == STREAMING and told.is_about(leg):
         age_ms = now_ms - (told.started_at_ms or now_ms)
-        return (STOP, START) if may_start and age_ms > _LONGEST_STREAM_MS else ()
+        return (STOP, START) if may_start and age_ms > LONGEST_STREAM_MS else ()
     if not may_start:
         return (STOP,) if asapp == STREAMING else ()
     return (START,) if asapp == STOPPED else (STOP, START)

@@ -38,12 +38,7 @@ Call = Callable[[str, str, Mapping[str, Any], Deadline], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What ASAPP was asked and has answered.
-
-    :param action: ``START`` or ``STOP``.
-    :param contact_id: The contact whose audio it was about, ``""`` if unknown.
-    :param audio_began_at_ms: When that audio began, 0 if unknown.
-    """
+    """What ASAPP was asked and has answered, and the audio that it was about, if that is known."""
 
     action: str
     outcome: Outcome
@@ -218,8 +213,8 @@ class Conversations:
     ) -> list[dict[str, Any]]:
         """The streams that ASAPP opened, and its count of utterances if it closed them.
 
-        The answer to a start may be lost: then the answer to the stop names the streams. One write
-        a stream, because ASAPP may keep a stream's id across a stop and a start.
+        If the answer to a start is lost, the answer to the stop names the streams. One write a
+        stream: ASAPP may keep its id across a stop and a start.
         """
         streams: dict[str, dict[str, Any]] = {}
         firsts: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""What start and stop get from their environment variables, made at first use and kept."""
+"""What the functions make of their environment variables, at first use, and keep."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ from shared.asapp_requests import AsappCredentials
 from shared.aws import AwsError
 from shared.conversation_table import Conversations
 from shared.http import Origin
-from shared.runtime import Clock, Deadline, LambdaContext
+from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 
 _SECONDS_TO_ANSWER = 0.5
 _SECONDS_A_DAY = 86_400
 
 
 def deadline(context: LambdaContext) -> Deadline:
-    """Half a second before Lambda would end the invocation, itself a second under the block's
-    limit of 8 seconds."""
+    """Half a second before Lambda would end the invocation."""
     return Deadline(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_ANSWER, clock())
 
 
-@cache
 def clock() -> Clock:
-    """By which start, stop and the events' functions wait."""
-    return Clock()
+    return SYSTEM_CLOCK
 
 
 @cache

@@ -1,12 +1,10 @@
 """HTTP over the standard library. A time limit holds whatever the other side does, and a request
 that was given up is never sent later.
 
-``http.client`` limits each single read, so a server that drips a byte a second, or a name server
-that is silent, outlasts any of its timeouts. Here such work runs on a thread of its own, and the
-caller stops waiting at its deadline. A thread cannot be ended, and Lambda freezes one in the middle
-of its work until the next invocation. So the work has two parts. The first makes a connection and
-sends nothing. The second sends the request, over a connection that the caller knows and shuts down
-when it gives up: what the thread does after that cannot reach the server.
+``http.client`` limits each single read: a server that drips, or a silent name server, outlasts it.
+So the work is on a thread, and the caller stops waiting at its deadline. A thread cannot be ended,
+and Lambda freezes it until the next invocation. So it first makes a connection and sends nothing;
+then it sends over a connection that the caller shuts down when it gives up.
 """
 
 from __future__ import annotations
@@ -64,7 +62,7 @@ class Origin:
     """One scheme, host and port, whose connections stay open between requests.
 
     :param url: For instance ``https://api.asapp.com``.
-    :param resolve: Looks up the host, like :func:`socket.getaddrinfo`.
+    :param resolve: As :func:`socket.getaddrinfo` does.
     """
 
     def __init__(self, url: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> None:
@@ -77,33 +75,16 @@ class Origin:
         self._resolve = resolve
         self._idle: list[tuple[socket.socket, int]] = []  # each with the time of its last use
 
-    def post(
-        self, path: str, body: bytes, headers: Mapping[str, str], deadline: Deadline
-    ) -> Response:
-        """One POST.
-
-        :raises NoAnswer: at the deadline at the latest.
-        """
-        return self._request("POST", path, body, headers, deadline, MAX_RESPONSE_BYTES)
-
-    def get(
-        self, path: str, headers: Mapping[str, str], deadline: Deadline, *, most_bytes: int
-    ) -> Response:
-        """One GET.
-
-        :raises NoAnswer: at the deadline at the latest, or if the answer has over ``most_bytes``.
-        """
-        return self._request("GET", path, None, headers, deadline, most_bytes)
-
-    def _request(
+    def request(
         self,
         method: str,
         path: str,
-        body: bytes | None,
         headers: Mapping[str, str],
         deadline: Deadline,
-        most_bytes: int,
+        body: bytes | None = None,
+        most_bytes: int = MAX_RESPONSE_BYTES,
     ) -> Response:
+        """:raises NoAnswer: at the deadline at the latest, or if the answer is too long."""
         request = method, path, body, headers
         is_repeated = False
         while True:
@@ -200,8 +181,7 @@ class Origin:
 
 
 def _is_open(sock: socket.socket) -> bool:
-    """Nothing is due on an idle connection but the server's goodbye, and TLS's own messages, which
-    are read here without being seen."""
+    """Only the server's goodbye, or a message of TLS, can come on an idle connection."""
     sock.settimeout(0)
     try:
         sock.recv(1)
@@ -240,8 +220,7 @@ def _on_a_thread(
 ) -> T:
     """What ``work`` returns or raises.
 
-    Threads are kept: on a busy processor a new one waits its turn for milliseconds, one that slept
-    goes first.
+    Threads are kept: on a busy processor a new one waits its turn for milliseconds.
 
     :param too_late: Gets the result if nobody waits for it any more.
     :raises TimeoutError: at the deadline; the work goes on.

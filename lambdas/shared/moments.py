@@ -1,4 +1,4 @@
-"""The moments of events."""
+"""Moments, as Connect and ASAPP write them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from datetime import UTC, datetime
 
 
 def moment_ms(value: object) -> int:
-    """A moment of an event, in milliseconds since 1970; 0 if there is none.
-
-    Connect writes years such as 1970 and 0001 for *none*.
+    """In milliseconds since 1970; 0 if there is none, or one of the year 1970 or 0001.
 
     :param value: ISO 8601, such as ``2026-11-23T07:00:00.250Z``.
     """

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class LambdaContext(Protocol):
-    """The part of Lambda's context object that the handlers use."""
+    """The part of Lambda's context that the handlers use."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
@@ -48,7 +48,6 @@ class Deadline:
     """A moment by which an answer must be there.
 
     :param seconds: From now.
-    :param clock: Default: the machine's.
     """
 
     def __init__(self, seconds: float, clock: Clock = SYSTEM_CLOCK) -> None:

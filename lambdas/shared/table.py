@@ -22,8 +22,8 @@ is the attribute ``reconcile``, its sort key ``reconcileAt`` (milliseconds since
 PENDING, BATCH = "pending", "batch"
 """What a conversation in the index waits for: a look by GET messages, or a day of the export."""
 _SHARDS = 8
-"""A call changes its place in the index up to eight times, at two write units each: 60 new calls
-a second write 960 units, and one key of DynamoDB takes 1,000. Spread over eight, each takes 120."""
+"""60 new calls a second change their places some eight times each, at two write units: 960 of the
+1,000 that one key of DynamoDB takes."""
 
 
 def reconcile_key(waits_for: str, conversation_id: str) -> str:
@@ -89,8 +89,7 @@ def update(
     first: Mapping[str, Any] | None = None,
     condition: Condition | None = None,
 ) -> dict[str, Any]:
-    """An update that sets ``changes``, adds ``additions`` to sets and numbers, and sets ``first``
-    only once."""
+    """An update that sets ``changes``, adds ``additions``, and sets ``first`` only once."""
     first, additions = first or {}, additions or {}
     sets = [f"#{name} = :{name}" for name in changes]
     sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]

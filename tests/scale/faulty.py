@@ -109,9 +109,16 @@ class FaultyAsapp(FaultyOrigin):
         self.positions: list[str] = []
         self.asked: list[str] = []
 
-    def post(
-        self, path: str, body: bytes, headers: Mapping[str, str], deadline: Deadline
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        body: bytes | None = None,
+        most_bytes: int = 0,
     ) -> Response:
+        assert body is not None
         self.connect(deadline)
         asked = json.loads(body)
         self.asked.append(f"start {asked['agentId']}" if "agentId" in asked else "stop")
@@ -201,9 +208,16 @@ class FaultyDynamoDb(FaultyOrigin):
         self.table = FakeDynamoDb()
         self.refusals: dict[str, list[str]] = {}
 
-    def post(
-        self, path: str, body: bytes, headers: Mapping[str, str], deadline: Deadline
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        body: bytes | None = None,
+        most_bytes: int = 0,
     ) -> Response:
+        assert body is not None
         self.connect(deadline)
         operation = headers["x-amz-target"].rpartition(".")[2]
         kinds = ["ProvisionedThroughputExceededException", "ThrottlingException"]

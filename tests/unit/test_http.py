@@ -27,7 +27,7 @@ LAMBDAS = Path(shared.__path__[0]).parent
 
 
 def post(origin: Origin, clock: HeldClock, path: str = "/start", seconds: float = 6.0) -> bytes:
-    return origin.post(path, b"{}", {}, Deadline(seconds, clock)).body
+    return origin.request("POST", path, {}, Deadline(seconds, clock), b"{}").body
 
 
 def paths(vendor: Vendor) -> list[str]:
@@ -83,7 +83,7 @@ def test_a_request_given_up_while_it_connects_is_never_sent() -> None:
             each.setblocking(False)
             each.connect_ex(server.getsockname())  # they fill the queue: the next one waits
         with pytest.raises(NoAnswer, match="timeout") as caught:
-            origin.post("/start", b"{}", {}, Deadline(0.2))
+            origin.request("POST", "/start", {}, Deadline(0.2), b"{}")
         assert not caught.value.was_sent
         for each in others:
             each.close()
@@ -112,7 +112,7 @@ def resolve(*args, **kwargs):
     looked_up.set()
     return socket.getaddrinfo(*args, **kwargs)
 try:
-    Origin(sys.argv[2], resolve).post("/start", b"{}", {}, Deadline(float(sys.argv[3])))
+    Origin(sys.argv[2], resolve).request("POST", "/start", {}, Deadline(float(sys.argv[3])), b"{}")
 except NoAnswer:
     print("given up", flush=True)
 looked_up.wait()
@@ -204,7 +204,7 @@ def test_what_was_not_sent_when_the_request_was_given_up_never_is(
     gave_up = threading.Event()
     vendor.before_body = behave
     with pytest.raises(NoAnswer, match="timeout"):
-        Origin(vendor.url).post("/start", body, {}, Deadline(6.0, clock))
+        Origin(vendor.url).request("POST", "/start", {}, Deadline(6.0, clock), body)
     gave_up.set()
     assert ended.wait(30)
     assert read[0] < len(body)
@@ -233,7 +233,7 @@ def test_a_connection_that_the_server_closed_meanwhile_costs_nothing(
     vendor.behaviours = [behave]
     origin = Origin(vendor.url)
     for _ in range(3):
-        assert origin.post("/start", b"{}", {}, Deadline(6.0, clock)).status == 200
+        assert origin.request("POST", "/start", {}, Deadline(6.0, clock), b"{}").status == 200
         answered.release()
         eventually(lambda: select.select([origin._idle[0][0]], [], [], 0)[0])
     assert vendor.connections == 3
@@ -332,7 +332,7 @@ def test_an_address_that_is_silent_leaves_time_for_the_next(vendor: Vendor) -> N
             (found,) = socket.getaddrinfo(*args, **kwargs)
             return [(*found[:4], server.getsockname()), found]
 
-        Origin(vendor.url, resolve).post("/start", b"{}", {}, Deadline(30))
+        Origin(vendor.url, resolve).request("POST", "/start", {}, Deadline(30), b"{}")
         for each in others:
             each.close()
     assert paths(vendor) == ["/start"]
@@ -354,10 +354,10 @@ def test_an_answer_that_is_too_long_is_none(length: int, vendor: Vendor, clock: 
     vendor.behaviours = [lambda request: request.reply(200, "x" * length)]
     origin = Origin(vendor.url)
     if length == 8:
-        assert origin.get("/", {}, Deadline(6.0, clock), most_bytes=8).body == b"x" * 8
+        assert origin.request("GET", "/", {}, Deadline(6.0, clock), most_bytes=8).body == b"x" * 8
     else:
         with pytest.raises(NoAnswer, match="too long"):
-            origin.get("/", {}, Deadline(6.0, clock), most_bytes=8)
+            origin.request("GET", "/", {}, Deadline(6.0, clock), most_bytes=8)
 
 
 def test_a_host_that_does_not_exist_is_no_answer(clock: HeldClock) -> None:

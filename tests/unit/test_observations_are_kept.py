@@ -182,6 +182,28 @@ def test_a_hang_up_during_a_start_is_acted_on_although_its_own_function_dies(
     assert [answer["status"] for answer in functions.answers] == ["started"]
 
 
+def test_a_stop_during_a_start_without_an_answer_is_sent_after_it(functions: Functions) -> None:
+    functions.asapp.next_takes = [4.2]  # ASAPP starts when nobody waits for it any more
+    functions.start(0, "ada")
+    functions.stop(1.0)
+    functions.run()
+    assert functions.asapp.asked == ["start ada", "stop"]
+    assert functions.asapp.running == {}
+    statuses = [answer["status"] for answer in functions.answers]
+    assert statuses == ["unavailable", "stopped"]
+
+
+def test_the_next_agents_start_during_one_that_fails_is_sent_after_it(
+    functions: Functions,
+) -> None:
+    functions.asapp.next_takes = [4.2]
+    functions.start(0, "ada")
+    functions.start(1.0, "grace", "c-2")
+    functions.run()
+    assert functions.asapp.asked == ["start ada", "stop", "start grace"]
+    assert [answer["status"] for answer in functions.answers] == ["unavailable", "started"]
+
+
 def test_the_next_agents_start_during_a_slow_one_is_acted_on_once(functions: Functions) -> None:
     functions.asapp.next_takes = [2.0]
     functions.start(0, "ada")
