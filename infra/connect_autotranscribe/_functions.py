@@ -1,4 +1,4 @@
-"""The Lambda functions: what they have in common, and where their code is."""
+"""The common settings of the Lambda functions, and the location of their code."""
 
 from __future__ import annotations
 

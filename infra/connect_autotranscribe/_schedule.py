@@ -63,7 +63,7 @@ class FunctionSchedule(Construct):
             schedule=times,
             target=targets.LambdaInvoke(
                 function,
-                # As it is: the target would let it invoke every version and alias as well.
+                # Without updates: the target would also grant every version and alias.
                 role=self.role.without_policy_updates(),
                 dead_letter_queue=dead_letters,
                 input=scheduler.ScheduleTargetInput.from_object({}),
@@ -71,7 +71,7 @@ class FunctionSchedule(Construct):
                 retry_attempts=10,
             ),
         )
-        # Without its permission to invoke, the first invocations would be dead letters.
+        # Otherwise the first invocations would have no permission and become dead letters.
         self.schedule.node.add_dependency(self.role)
 
 

@@ -1,4 +1,4 @@
-"""How long what a construct makes is kept."""
+"""How long the logs and the data of a construct are kept."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from aws_cdk import aws_logs as logs
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How long the logs and the stored data of a construct are kept. Give each construct the same.
+    """How long the logs and the stored data of a construct are kept. Pass the same to each.
 
     :param log_days: Days until a log line is deleted; one of CloudWatch Logs' choices. Default: 30.
-    :param log_group: A log group of yours, with its own retention. Default: the construct makes one
-        for each function and each API.
-    :param removal_policy: What happens to the data and the logs that the construct makes when it
-        leaves the stack. Default: they stay, and the table cannot be deleted by accident. If the
-        deployment that makes them fails, they go with it, but for the table, which is protected.
+    :param log_group: Your own log group, with its own retention. Default: a new one for each
+        function and each API.
+    :param removal_policy: What happens to the construct's data and logs when it is removed from the
+        stack. Default: they stay, and the table cannot be deleted by accident. If the deployment
+        that creates them fails, they are deleted, except the table, which is protected.
 
     .. code-block:: python
 

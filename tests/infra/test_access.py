@@ -479,20 +479,20 @@ def test_managing_it_creates_one_setting_that_outlives_its_stack(key: str | None
     [
         (
             {"mode": "adopt", "retention_hours": 24},
-            "Stack/Media: retention_hours is the instance's where mode is adopt; "
-            "leave it out, or write mode='manage'",
+            "Stack/Media: with mode 'adopt', the instance keeps its own retention; "
+            "remove retention_hours, or write mode='manage'",
         ),
         (
             {"mode": "manage", "retention_hours": 24},
-            "Stack/Media: mode manage needs instance_arn, and retention_hours over 0",
+            "Stack/Media: mode 'manage' needs instance_arn, and retention_hours above 0",
         ),
         (
             {"mode": "manage", "instance_arn": INSTANCE},
-            "Stack/Media: mode manage needs instance_arn, and retention_hours over 0",
+            "Stack/Media: mode 'manage' needs instance_arn, and retention_hours above 0",
         ),
         (
             {"mode": "manage", "instance_arn": INSTANCE, "retention_hours": 0},
-            "Stack/Media: mode manage needs instance_arn, and retention_hours over 0",
+            "Stack/Media: mode 'manage' needs instance_arn, and retention_hours above 0",
         ),
     ],
 )

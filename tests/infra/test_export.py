@@ -268,7 +268,7 @@ def refused(**given: Any) -> str:
 
 def test_files_are_not_deleted_while_they_are_still_fetched() -> None:
     assert refused(keep_days=7, lookback_days=7) == (
-        "keep_days=7 would delete what lookback_days=7 fetches again every night; "
+        "keep_days=7 would delete files that lookback_days=7 fetches again every night; "
         "write keep_days=8 or more"
     )
 

@@ -520,15 +520,15 @@ def a_key(stack: Any) -> kms.IKey:
     [
         (
             {"mode": "adopt"},
-            "mode adopt needs agent_event_stream; give it, or write mode='manage'",
+            "mode 'adopt' needs agent_event_stream; give it, or write mode='manage'",
         ),
         (
             {"agent_event_stream": a_stream},
-            "agent_event_stream is made where mode is manage; leave it out, or write mode='adopt'",
+            "mode 'manage' creates the stream; remove agent_event_stream, or write mode='adopt'",
         ),
         (
             {"mode": "adopt", "agent_event_stream": a_stream, "stream_key": a_key},
-            "stream_key is for mode manage; give the stream its encryption_key, with "
+            "stream_key is for mode 'manage'; give the stream its encryption_key, with "
             "Stream.from_stream_attributes",
         ),
         (
@@ -538,7 +538,7 @@ def a_key(stack: Any) -> kms.IKey:
         (
             {"mode": "adopt", "instance_arn": INSTANCE_ID},
             f"instance_arn is '{INSTANCE_ID}': give the ARN, not the id or the alias; "
-            "mode adopt needs agent_event_stream; give it, or write mode='manage'",
+            "mode 'adopt' needs agent_event_stream; give it, or write mode='manage'",
         ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",

@@ -205,7 +205,7 @@ def test_a_commercial_role_of_asapp_serves_no_other_partition(partition: str, re
     said = problems({"region": region, "connect.instance_arn": instance})
     (about_the_role,) = [line for line in said if ROLE in line]
     assert "asapp.trusted_role_arns" in about_the_role
-    assert f'no role of it can read audio in "{partition}"' in about_the_role
+    assert f'such a role cannot read audio in "{partition}"' in about_the_role
     assert f'ask ASAPP whether it serves "{partition}"' in about_the_role
 
 
@@ -228,28 +228,29 @@ def test_a_record_made_in_python_checks_itself_too() -> None:
 # What does not load: each check, with what its author reads
 
 AN_ARRAY = (
-    'write an array of 1 or more, none twice, each "arn:<partition>:iam::<account>:role/<role>"'
+    'write an array of 1 or more different items, each "arn:<partition>:iam::<account>:role/<role>"'
 )
 A_KEY = 'write "arn:<partition>:kms:<region>:<account>:key/<key id>"'
 A_STREAM = 'write "arn:<partition>:kinesis:<region>:<account>:stream/<stream>"'
-A_NETWORK = 'write a network without host bits, like "203.0.113.0/24"; [] lets every address in'
+A_NETWORK = 'write a network without host bits, like "203.0.113.0/24"; [] allows every address'
 A_PREFIX = 'write 1 to 128 letters, digits, "_", "." or "-", like "acme"'
 A_ROLE = 'write "arn:<partition>:iam::<account>:role/<role>"'
 A_SECRETS_NAME = (
-    'write a name in Secrets Manager, like "connect-autotranscribe/asapp": no ARN, never the secret'
+    'write a name in Secrets Manager, like "connect-autotranscribe/asapp": not an ARN, and never '
+    "the secret"
 )
 A_TIME = (
     'write a time of day in UTC, "02:00" to "23:59", like "02:30"; ASAPP updates the feed at 02:00'
 )
 COLUMNS = (
-    "write what the feed calls conversation, id, role, sender, text, time, "
+    "write the feed's names for conversation, id, role, sender, text, time, "
     'like {text = "utterance_text"}'
 )
 A_TOPIC = 'write "arn:<partition>:sns:<region>:<account>:<topic>"'
 HIDDEN = "the value (not shown, because it may be a secret)"
 AN_ALIAS = 'write the name in https://<name>.my.connect.aws, like "acme"'
 AN_INSTANCE = 'write "arn:<partition>:connect:<region>:<account>:instance/<uuid>"'
-AN_ORIGIN = 'write a scheme and host with nothing around them, like "https://api.asapp.com"'
+AN_ORIGIN = 'write only a scheme and a host, like "https://api.asapp.com"'
 HOURS = "write 1 to 87600 hours, like 24; 0 would keep audio for 5 minutes only"
 LOGS_DAYS = (
     "write 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, "
@@ -475,14 +476,14 @@ def refused(key: str, value: object, line: str) -> Any:
             "CustomerEndpoint.Address",
             '"CustomerEndpoint.Address" is not accepted; '
             'write a JSONPath of the customer, like "$.CustomerEndpoint.Address"; '
-            "no agent is known when a call comes in",
+            "when a call comes in, there is no agent yet",
         ),
         refused(
             "asapp.customer_id_path",
             "$.Agent.UserName",
             '"$.Agent.UserName" is not accepted; '
             'write a JSONPath of the customer, like "$.CustomerEndpoint.Address"; '
-            "no agent is known when a call comes in",
+            "when a call comes in, there is no agent yet",
         ),
         refused(
             "asapp.agent_id_path",
@@ -531,7 +532,7 @@ def refused(key: str, value: object, line: str) -> Any:
         refused(
             "webhook.allowed_cidrs",
             ["10.0.0.0/8", "10.0.0.0/8"],
-            "VALUE is not accepted; write an array of 0 or more, none twice, each "
+            "VALUE is not accepted; write an array of 0 or more different items, each "
             + A_NETWORK.removeprefix("write "),
         ),
         refused(
@@ -612,24 +613,24 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         ),
         check(
             {"connect.instance_arn": MISSPELT},
-            f'connect.instance_arn: "{MISSPELT}" names no region of AWS: "us-esat-1"; '
+            f'connect.instance_arn: "{MISSPELT}" has an unknown AWS region, "us-esat-1"; '
             'write "us-east-1"',
         ),
         check(
             {"region": "us-esat-1", "connect.instance_arn": MISSPELT},
             'region: "us-esat-1" is not accepted; '
             'write the region of the instance, like "us-east-1"',
-            f'connect.instance_arn: "{MISSPELT}" names no region of AWS: "us-esat-1"; '
-            "write that of the instance",
+            f'connect.instance_arn: "{MISSPELT}" has an unknown AWS region, "us-esat-1"; '
+            "write the instance's region",
         ),
         check(
             {"media_streaming.prefix": "acme-connect-acme-contact-"},
-            'media_streaming.prefix: "acme-connect-acme-contact-" holds what Connect adds to the '
-            'prefix; write "acme"',
+            'media_streaming.prefix: "acme-connect-acme-contact-" includes what Connect adds to '
+            'the prefix; write "acme"',
         ),
         check(
             {"media_streaming.prefix": "acme-connect-acme"},
-            'media_streaming.prefix: "acme-connect-acme" holds what Connect adds to the prefix; '
+            'media_streaming.prefix: "acme-connect-acme" includes what Connect adds to the prefix; '
             'write "acme"',
         ),
         check(
@@ -648,8 +649,8 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         ),
         check(
             {"asapp.trusted_role_arns": [ROLE, CHINESE_ROLE]},
-            f'asapp.trusted_role_arns: "{CHINESE_ROLE}" is of the partition "aws-cn", and no role '
-            'of it can read audio in "aws"; ask ASAPP whether it serves "aws", and write a role '
+            f'asapp.trusted_role_arns: "{CHINESE_ROLE}" is in the partition "aws-cn", and such a '
+            'role cannot read audio in "aws"; ask ASAPP whether it serves "aws", and write a role '
             "from there",
         ),
         check(
@@ -663,7 +664,7 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         ),
         check(
             {"media_streaming.retention_hours": 24},
-            'media_streaming.retention_hours: is not ours to set in mode "adopt"; '
+            'media_streaming.retention_hours: cannot be set in mode "adopt"; '
             'remove it, or write mode = "manage"',
         ),
         check(
@@ -710,7 +711,7 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         ),
         check(
             {"export.keep_days": 7},
-            "export.keep_days: would delete what each night looks for again; "
+            "export.keep_days: would delete files that each night fetches again; "
             "write 8 or more, or fewer lookback_days",
         ),
         check(
@@ -730,12 +731,12 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         ),
         check(
             {"webhook.secret_in": "query", "webhook.secret_name": "x.secret"},
-            "webhook.secret_name: the value is not accepted in a query; "
+            "webhook.secret_name: the value is not accepted as the name of a query parameter; "
             'write letters, digits, "_" or "-", like "token"',
         ),
         check(
             {"alarms.email": "ops@example.com", "alarms.topic_arn": TOPIC},
-            "alarms.topic_arn: is one too many beside alarms.email; remove one of them",
+            "alarms.topic_arn: cannot be set together with alarms.email; remove one of them",
         ),
     ],
 )
@@ -853,7 +854,7 @@ def test_an_environment_that_does_not_exist_is_answered_with_those_that_do(name:
     with pytest.raises(SettingsError) as error:
         environment_file(name, ENVIRONMENTS)
     assert str(error.value) == (
-        f'{ENVIRONMENTS}: has no environment "{name}"; '
+        f'{ENVIRONMENTS}: there is no environment "{name}"; '
         "write dev, prod, sandbox, staging, or the path of a .toml file"
     )
 
@@ -867,8 +868,8 @@ def test_a_file_whose_name_no_stack_can_have_is_answered_with_a_better_one(
     file = tmp_path / f"{name}.toml"
     file.touch()
     message = (
-        f"{file}: its name becomes part of the stacks' names, which have only letters, digits and "
-        f'"-"; call it {better}.toml'
+        f"{file}: its name becomes part of the stacks' names, which may have only letters, digits "
+        f'and "-"; rename it to {better}.toml'
     )
     for way in (name, str(file)):
         with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):

@@ -153,7 +153,7 @@ def test_who_names_no_environment_gets_the_sandbox(synth: Callable[[str], Synth]
     [
         (
             "unknown",
-            f'{ENVIRONMENTS}: has no environment "nowhere"; '
+            f'{ENVIRONMENTS}: there is no environment "nowhere"; '
             "write dev, prod, sandbox, staging, or the path of a .toml file",
         ),
         (

@@ -472,7 +472,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
         "AGENT_WHISPER",
         woven_before(),
         {"start": True},
-        ["'Start transcription': it was woven in before", "give the flow as it was before that"],
+        ["'Start transcription': it was woven in before", "give the original flow"],
     ),
     "nothing to do": ("AGENT_WHISPER", AGENT_WHISPER, {}, ["give start_streaming, stop_streaming"]),
     "start and stop at once": (

@@ -142,7 +142,9 @@ def test_two_speakers_may_talk_at_once(tmp_path: Path, good: str, also_good: str
 
 def test_entries_out_of_order_are_refused(tmp_path: Path) -> None:
     script = GOOD.replace("start_ms = 0", "start_ms = 500") + SECOND.replace("1000", "100")
-    with pytest.raises(ConversationError, match=r"call\.toml, utterance 2: .*sort by start_ms"):
+    with pytest.raises(
+        ConversationError, match=r"call\.toml, utterance 2: .*sort entries by start_ms"
+    ):
         load(written(tmp_path, script))
 
 

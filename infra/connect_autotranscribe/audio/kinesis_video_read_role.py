@@ -13,7 +13,7 @@ from constructs import Construct
 from connect_autotranscribe._functions import as_nag_writes
 
 _PREFIX = re.compile("[A-Za-z0-9_.-]+")
-"""What a stream's name can hold: ``*``, ``?`` and ``${`` would widen the policy."""
+"""The characters of a stream's name. Others, ``*``, ``?`` and ``${``, would widen the policy."""
 
 
 class KinesisVideoReadRole(Construct):
@@ -23,7 +23,7 @@ class KinesisVideoReadRole(Construct):
     names those of one instance. It may list all video streams of the account, because IAM cannot
     limit that action to some streams.
 
-    :param trusted_role_arns: The roles in ASAPP's account that may assume this one; ASAPP gives
+    :param trusted_role_arns: The roles in ASAPP's account that may assume this one. Ask ASAPP for
         them.
     :param stream_prefix: The prefix under *Live media streaming* of the instance.
     :param instance_alias: The name in the instance's access URL. Default: the role may read every
@@ -32,7 +32,7 @@ class KinesisVideoReadRole(Construct):
     :param external_id: The external id that ASAPP must present. Default: none, as in ASAPP's own
         set-up.
     :param stream_key: The key that encrypts the streams. Default: AWS's own key, which needs no
-        grant. The policy of a key that another stack owns must let this account's roles use it.
+        grant. If another stack owns the key, its policy must let this account's roles use it.
     :param max_session_duration: How long a session lasts. Default: 1 hour, the most that AWS allows
         a role that was itself assumed, as ASAPP's is.
 
@@ -74,7 +74,7 @@ class KinesisVideoReadRole(Construct):
         if not Token.is_unresolved(stream_prefix) and not _PREFIX.fullmatch(stream_prefix):
             problems.append(
                 f"stream_prefix {stream_prefix!r} would match other streams; "
-                "write the instance's, of letters, digits, '_', '.' and '-'"
+                "write the instance's prefix, only of letters, digits, '_', '.' and '-'"
             )
         if not (
             instance_alias is None
@@ -86,7 +86,7 @@ class KinesisVideoReadRole(Construct):
                 "write the name in https://<name>.my.connect.aws"
             )
         if external_id == "":
-            problems.append("external_id is empty; write what ASAPP agreed to, or leave it out")
+            problems.append("external_id is empty; write the one agreed with ASAPP, or remove it")
         if problems:
             raise ValueError(f"{self.node.path}: " + "; ".join(problems))
 

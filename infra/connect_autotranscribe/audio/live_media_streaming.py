@@ -48,13 +48,13 @@ class LiveMediaStreaming(Construct):
         if mode == "adopt":
             if retention_hours is not None:
                 raise ValueError(
-                    f"{self.node.path}: retention_hours is the instance's where mode is adopt; "
-                    "leave it out, or write mode='manage'"
+                    f"{self.node.path}: with mode 'adopt', the instance keeps its own retention; "
+                    "remove retention_hours, or write mode='manage'"
                 )
             return
         if instance_arn is None or not retention_hours:
             raise ValueError(
-                f"{self.node.path}: mode manage needs instance_arn, and retention_hours over 0"
+                f"{self.node.path}: mode 'manage' needs instance_arn, and retention_hours above 0"
             )
         configuration = connect.CfnInstanceStorageConfig(
             self,

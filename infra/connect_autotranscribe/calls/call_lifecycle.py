@@ -25,28 +25,30 @@ _MAX_AGE = Duration.hours(1)  # older events are useless to a call
 
 
 class CallLifecycle(Construct):
-    """Stops and starts transcription by Connect's agent and contact events.
+    """Stops and starts transcription when Connect's agent and contact events ask for it.
 
-    An instance publishes its agent events into one Kinesis data stream. ``adopt`` reads the stream
-    that it has and changes nothing. ``manage`` makes a stream and sets it; the deployment fails if
-    there is one already. Stream and setting stay when the stack is deleted, because others may
-    read the events. Contact events come by the account's default event bus and need no setting.
+    An instance publishes its agent events into one Kinesis data stream. ``adopt`` reads the
+    existing stream and changes nothing. ``manage`` creates a stream and sets it in the instance;
+    the deployment fails if the instance has one already. Stream and setting stay when the stack is
+    deleted, because others may read the events. Contact events come from the account's default
+    event bus and need no setting.
 
-    The events of one agent are followed in order, those of different agents at the same time. An
-    agent event that fails for good goes to ``agent_event_dead_letters`` as its place in the stream,
-    which keeps events for 24 hours. A contact event goes to ``contact_event_dead_letters`` whole.
+    The events of one agent are processed in order, those of different agents at the same time. If
+    an agent event fails for good, its place in the stream goes to ``agent_event_dead_letters``; the
+    stream keeps events for 24 hours. A contact event goes to ``contact_event_dead_letters`` itself.
 
     :param mode: ``adopt`` or ``manage``.
     :param instance_arn: The Connect instance, whole ARN.
-    :param control: Its table, credentials and parameters are used, because a resume is a start.
+    :param control: The construct whose table, credentials and parameters are used, because a resume
+        is a start.
     :param agent_event_stream: The stream of the instance's *Agent events*. For ``adopt`` only. If
         it has an ``encryption_key``, the function may decrypt with it.
-    :param stream_key: The key that encrypts the stream. For ``manage`` only. It must be the one of
-        the instance's call recordings or reports: with any other, Connect publishes nothing and
+    :param stream_key: The key that encrypts the stream. For ``manage`` only. It must be the key of
+        the instance's call recordings or reports: with any other key, Connect publishes nothing and
         reports no error. Default: the stream is not encrypted.
     :param agent_event_dead_letters: The queue for agent events that failed. Default: made here.
     :param contact_event_dead_letters: The queue for contact events that failed. If you give one, it
-        and its key must let EventBridge send to it. Default: made here.
+        and its key must allow EventBridge to send to it. Default: made here.
     :param key: Encrypts the queues that are made here. Default: SQS's own key.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
@@ -171,7 +173,7 @@ class CallLifecycle(Construct):
 
     def _read_agent_events(self) -> None:
         stream, function = self.agent_event_stream, self.follow_agent_events
-        # Not grant_read: it adds what only a consumer with throughput of its own needs.
+        # Not grant_read: it adds permissions that only a consumer with enhanced fan-out needs.
         stream.grant(
             function,
             "kinesis:DescribeStream",
@@ -185,11 +187,11 @@ class CallLifecycle(Construct):
         function.add_event_source_mapping(
             "AgentEvents",
             event_source_arn=stream.stream_arn,
-            # What is older than the deployment is of calls that nobody transcribed.
+            # Events from before the deployment belong to calls that were not transcribed.
             starting_position=lambda_.StartingPosition.LATEST,
-            # Few enough for the function's 30 seconds, should each have to wait for ASAPP.
+            # Few enough for the function's 30 seconds, even if each waits for ASAPP.
             batch_size=10,
-            # By partition key, which is the agent's ARN: no agent waits for another one's call.
+            # By partition key, the agent's ARN: no agent's events wait for those of another.
             parallelization_factor=10,
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
@@ -201,8 +203,8 @@ class CallLifecycle(Construct):
     def _route_contact_events(self, instance_arn: str) -> None:
         """Match every spelling of the event.
 
-        Connect renamed the event, has two ARNs for an instance, and AWS's samples spell channels
-        and fields in two ways.
+        Connect renamed the event and has two ARNs for an instance. AWS's samples spell channels and
+        fields in two ways.
         """
         queue = self.contact_event_dead_letters
         instance_id = Stack.of(self).split_arn(instance_arn, ArnFormat.SLASH_RESOURCE_NAME)
@@ -256,14 +258,14 @@ def _problems(
     if not Token.is_unresolved(instance_arn) and ":instance/" not in instance_arn:
         problems.append(f"instance_arn is {instance_arn!r}: give the ARN, not the id or the alias")
     if mode == "adopt" and stream is None:
-        problems.append("mode adopt needs agent_event_stream; give it, or write mode='manage'")
+        problems.append("mode 'adopt' needs agent_event_stream; give it, or write mode='manage'")
     if mode == "manage" and stream is not None:
         problems.append(
-            "agent_event_stream is made where mode is manage; leave it out, or write mode='adopt'"
+            "mode 'manage' creates the stream; remove agent_event_stream, or write mode='adopt'"
         )
     if mode == "adopt" and key is not None:
         problems.append(
-            "stream_key is for mode manage; give the stream its encryption_key, with "
+            "stream_key is for mode 'manage'; give the stream its encryption_key, with "
             "Stream.from_stream_attributes"
         )
     return problems

@@ -22,26 +22,28 @@ _SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
 
 
 class TranscriptionControl(Construct):
-    """The functions that start and stop transcription, each behind an alias for one instance.
+    """The functions that start and stop transcription. Only one instance may invoke their aliases.
 
     Each function answers a flow within 7 seconds, one second under the limit of a Lambda block,
-    whatever ASAPP does. Of any number of equal invocations, one reaches ASAPP.
+    even if ASAPP does not answer. Of any number of equal invocations, only one reaches ASAPP.
 
     :param instance_arn: The Connect instance whose flows may invoke them.
     :param table: The table of :class:`TranscriptStore`. It records what ASAPP was told.
-    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``. Only these functions read it,
-        and those that ``grant_to`` names.
+    :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``. These functions may read it,
+        and the functions that you pass to ``grant_to``.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
     :param language: The language of the calls, as an IETF tag. Default: American English.
-    :param redaction: Which text ASAPP sends. Default: only the redacted.
+    :param redaction: Which text ASAPP sends. Default: only the redacted text.
     :param detailed_tokens: Whether each word comes with its times; only with ``unredacted``.
         Default: no.
     :param audio_recording_allowed: Whether ASAPP may keep the audio. Default: no.
-    :param start_selector: Where ASAPP begins to listen: at the contact's first fragment (the
-        default: no word is lost while the function starts) or at the moment of the request.
-    :param conversation_id: Which contact id is the conversation's. Default: the initial one, so
+    :param start_selector: Where ASAPP begins to read the audio. ``FRAGMENT_NUMBER``, the default:
+        at the contact's first fragment, so that no word is lost while the function starts. ``NOW``:
+        at the moment of the request.
+    :param conversation_id: Which contact id is the conversation's id. Default: the initial one, so
         that a call is one conversation across transfers.
-    :param transcript_retention_days: Days until a conversation leaves the table. Default: 30.
+    :param transcript_retention_days: Days until a conversation is deleted from the table. Default:
+        30.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
@@ -62,8 +64,8 @@ class TranscriptionControl(Construct):
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
     environment: Mapping[str, str]
-    """The environment variables of a function that starts or stops streams. All must start them
-    with the same parameters. Use them with :meth:`grant_to`."""
+    """The environment variables of a function that starts or stops streams. All such functions must
+    use the same parameters. Use them with :meth:`grant_to`."""
 
     def __init__(
         self,
@@ -135,6 +137,7 @@ class TranscriptionControl(Construct):
         self.dead_letter_queues = {}
 
     def grant_to(self, grantee: iam.IGrantable) -> None:
-        """Grant a function with ``environment`` ASAPP's credentials and the table's items."""
+        """Grant reading ASAPP's credentials, and reading and updating the table's items, to a
+        function that has ``environment``."""
         grant_secret_value(self._credentials_secret, grantee)
         grant_on_items(self._table, grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")

@@ -66,7 +66,7 @@ class UtteranceQueries(Construct):
         columns: Mapping[str, str],
     ) -> None:
         super().__init__(scope, id)
-        # People type them: no hash, no path. The stack's name is unique where the stack is.
+        # People type these names, so they have no hash. The stack's name is unique in its region.
         self.work_group_name = Stack.of(self).stack_name
         self.database_name = re.sub("[^a-z0-9]+", "_", self.work_group_name.lower())
         self.example = (
@@ -177,7 +177,7 @@ def view_sql(columns: Mapping[str, str]) -> str:
     of_state = {field: dict.fromkeys((*names[field], *FIELDS[field])) for field in _OF_STATE}
     said = f"SELECT dt, {_values(names)}, line FROM {_LINES}"  # noqa: S608
     state = f"SELECT dt, {_values(of_state)} FROM {_STATE_LINES}"  # noqa: S608
-    # It may speak of an utterance more than once; the view has each utterance once all the same.
+    # It may have several lines for an utterance; the view must have each utterance once.
     told = ", ".join(f"max({name}) AS {name}" for name in _TOLD)
     state = f"SELECT dt, message_id, {told} FROM ({state}) GROUP BY dt, message_id"  # noqa: S608
     selected = ", ".join(

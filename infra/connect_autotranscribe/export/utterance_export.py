@@ -37,24 +37,24 @@ class UtteranceExport(Construct):
     The feed ``utterances`` says what was said, ``staging_utterance_state`` who said it. ASAPP's
     account team must have enabled both.
 
-    Each file is kept byte for byte under ``<feed>/dt=<day>/``. A file that ASAPP publishes again
-    replaces the old one. A missing day is tried again every four hours, until it is there or
+    Each file is kept byte for byte under ``<feed>/dt=<day>/``. If ASAPP publishes a file again, it
+    replaces the old one. A missing day is tried again every four hours, until its files arrive or
     somebody gives it up.
 
-    The bucket keeps no versions: a file that is deleted for a caller's privacy is gone, and any
-    other can be fetched from ASAPP again. CloudFormation deletes the bucket only if it is empty.
+    The bucket keeps no versions, so that a file deleted for a caller's privacy is really gone.
+    Other files can be fetched from ASAPP again. CloudFormation deletes the bucket only if it is
+    empty.
 
     :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
     :param at: The time of day in UTC, ``HH:MM``, of the first run; ASAPP updates the feed at 02:00.
-        Runs follow every four hours until midnight, for what is missing. Default: 02:30.
+        Runs follow every four hours until midnight, for missing days. Default: 02:30.
     :param keep_days: Days until a file is deleted; more than ``lookback_days``. Default: 365.
-    :param lookback_days: How many past days each night's run looks at, for files that came later.
-        Default: 7.
+    :param lookback_days: How many past days each night's run checks for late files. Default: 7.
     :param columns: The feed's names for ``conversation``, ``id``, ``role``, ``sender``, ``text`` or
-        ``time``, if they are not the usual ones. Default: the usual names, the first that a line
-        has.
-    :param bucket: An existing bucket; its owner sets when files are deleted. Default: made here.
+        ``time``, if they are not the usual ones. Default: a list of usual names for each; the first
+        that a line has is used.
+    :param bucket: An existing bucket. Its owner sets when files are deleted. Default: made here.
     :param dead_letters: The queue for runs that failed. Default: made here.
     :param key: Encrypts the bucket and the queue that are made here, and the results of queries.
         Default: AWS's own keys.
@@ -100,7 +100,7 @@ class UtteranceExport(Construct):
         super().__init__(scope, id)
         if keep_days <= lookback_days:
             raise ValueError(
-                f"{self.node.path}: keep_days={keep_days} would delete what lookback_days="
+                f"{self.node.path}: keep_days={keep_days} would delete files that lookback_days="
                 f"{lookback_days} fetches again every night; write keep_days={lookback_days + 1} "
                 "or more"
             )
@@ -139,12 +139,12 @@ class UtteranceExport(Construct):
             on_failure=FailedInvocations(self.dead_letters),
         )
         grant_secret_value(credentials_secret, self.export_utterances)
-        # To read is to see the ETag that a stored file had at ASAPP.
+        # GetObject: the function compares the stored ETag with ASAPP's.
         actions = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
         self._grant_files(self.export_utterances, *actions)
         self._grant(self.export_utterances, [_DAYS], "s3:DeleteObject", "s3:PutObject")
         if files_key := self.bucket.encryption_key:
-            # To decrypt is part of putting a file in parts together.
+            # kms:Decrypt: S3 needs it to complete a multipart upload.
             files_key.grant(self.export_utterances, "kms:Decrypt", "kms:GenerateDataKey")
         hour, minute = at.split(":")
         hours = range(int(hour), 24, _HOURS_BETWEEN_RUNS)
@@ -229,8 +229,8 @@ class UtteranceExport(Construct):
         Validations.of(bucket).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-S1",
-                reason="Who reads it is in CloudTrail, where data events are the account's to "
-                "turn on; a bucket for logs would be one more to guard.",
+                reason="CloudTrail records who reads it, if the account turns data events on; a "
+                "bucket for logs would be one more bucket to protect.",
             )
         )
         return bucket

@@ -14,8 +14,9 @@ MAX_FUNCTION_ARN_CHARACTERS = 140
 class FlowFunction(Construct):
     """Lets the flows of one Connect instance invoke a function.
 
-    If both are in one Region, Connect adds the function's resource permission by itself. The
-    permission is for exactly this ARN: flows must invoke `arn`, that of an alias with its alias.
+    If both are in the same Region, Connect itself adds the function's resource permission. The
+    permission is for exactly this ARN. So flows must invoke `arn`; for an alias, this is the
+    alias's ARN.
 
     :param instance_arn: The Connect instance, whole ARN.
     :param function: The function, or an alias of it. Its ARN has at most 140 characters.
@@ -31,7 +32,7 @@ class FlowFunction(Construct):
         super().__init__(scope, id)
         _check(instance_arn, function.function_arn)
         self.instance_arn = instance_arn
-        #: What a Lambda block of a flow names.
+        #: The ARN for the Lambda blocks of flows.
         self.arn = function.function_arn
         self.association = connect.CfnIntegrationAssociation(
             self,
@@ -45,7 +46,7 @@ class FlowFunction(Construct):
 def _check(instance_arn: str, function_arn: str) -> None:
     """Raise for an ARN that Connect would refuse. An unresolved token passes."""
     problems = [
-        f"{name} has {len(arn)} characters, and Connect takes {limit}: {advice}"
+        f"{name} has {len(arn)} characters, and Connect takes at most {limit}: {advice}"
         for name, arn, limit, advice in (
             ("instance_arn", instance_arn, MAX_INSTANCE_ARN_CHARACTERS, "give the ARN alone"),
             ("the function's ARN", function_arn, MAX_FUNCTION_ARN_CHARACTERS, "shorten its name"),

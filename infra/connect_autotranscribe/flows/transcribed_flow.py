@@ -28,22 +28,22 @@ _OUR_NAMES = re.compile(r"(Start|Stop) transcription( \d+)?")
 
 
 class TranscribedFlow(Construct):
-    """Puts a flow that you have into a Connect instance, with transcription in the right places.
+    """Puts your own flow into a Connect instance, with transcription in the right places.
 
     :func:`connect_flows.weave.weave` says what goes where. Every path of your flow keeps its
-    blocks, their parameters and their order. Give the flow as it was before, not one that was woven
-    already. Give it a name of its own: Connect keeps the flow that you exported.
+    blocks, their parameters and their order. Give the original flow, not one that was woven before.
+    Give it a new name: Connect keeps the flow that you exported.
 
-    A flow that Connect would refuse is a `ValueError` at synth, which names the flow, the block and
+    If Connect would refuse the flow, synth raises a `ValueError` that names the flow, the block and
     what to do. Make each flow depend on the one before, as with `TranscriptionFlow`.
 
     A stop in a hold flow needs a `CallLifecycle`, because nothing else starts transcription again
-    when the hold ends. Such a flow has a warning at synth. If there is a `CallLifecycle`, accept it
-    with ``Annotations.of(flow).acknowledge_warning("connect-autotranscribe:stops-at-hold")``.
+    when the hold ends. Synth warns of such a flow. If you have a `CallLifecycle`, accept it with
+    ``Annotations.of(flow).acknowledge_warning("connect-autotranscribe:stops-at-hold")``.
 
     :param instance_arn: The Connect instance, whole ARN.
-    :param name: Unique in the instance. A change of type replaces the flow, the new one first, so
-        let the name say the type.
+    :param name: Unique in the instance. If you change the type, CloudFormation creates the new flow
+        before it deletes the old one, so use another name for another type.
     :param type: Connect's flow type, such as ``AGENT_WHISPER``; a disconnect flow is a
         ``CONTACT_FLOW``.
     :param content: The flow as the flow designer or ``DescribeContactFlow`` exports it, text or
@@ -53,13 +53,13 @@ class TranscribedFlow(Construct):
     :param stop_streaming: The function that stops, associated with this instance. Default: no stop
         is woven in.
     :param customer_id_path: The JSONPath of ASAPP's ``customerId``.
-    :param agent_id_path: The JSONPath of ASAPP's ``agentId``. It is not passed if it is one of
-        ``$.Agent`` and flows of this type know no agent.
-    :param stop_before: Blocks before which it stops: ``queue`` and ``transfer-out``, or both as
-        ``transfer``, ``disconnect``, ``end``. Default: all of them.
-    :param both_directions: Whether a flow that streams one direction only is changed to stream
-        both. Default: it is refused if a start is woven in.
-    :param description: What the flow does, for the person who opens it in the flow designer.
+    :param agent_id_path: The JSONPath of ASAPP's ``agentId``. It is not passed if it is a path of
+        ``$.Agent`` and flows of this type have no agent.
+    :param stop_before: Stop before these blocks: ``queue``, ``transfer-out``, ``transfer`` (both of
+        them), ``disconnect``, ``end``. Default: all of them.
+    :param both_directions: Whether to change a flow that streams one direction only, so that it
+        streams both. Default: weaving a start into it is refused.
+    :param description: What the flow does, for a person who opens it in the flow designer.
 
     .. code-block:: python
 
@@ -114,8 +114,7 @@ class TranscribedFlow(Construct):
             if before := _woven_before(flow, {function.arn for function in functions}):
                 raise CannotWeave(
                     *before,
-                    remedy="give the flow as it was before that, or, if these are blocks of yours, "
-                    "rename them",
+                    remedy="give the original flow; or, if these are your own blocks, rename them",
                 )
             woven = weave(
                 flow,
@@ -136,7 +135,7 @@ class TranscribedFlow(Construct):
             raise ValueError(f"the flow {name!r}: {'; '.join(reasons)}") from None
         except ValueError as problem:
             raise ValueError(f"the flow {name!r}: {problem}") from None
-        #: What was put where.
+        #: The inserted blocks, and the block before which each of them is.
         self.insertions = woven.insertions
         self.resource = connect.CfnContactFlow(
             self,
@@ -148,7 +147,7 @@ class TranscribedFlow(Construct):
             content=to_json(woven.content),
         )
         self.arn = self.resource.attr_contact_flow_arn
-        # A function that is not associated yet fails without a trace.
+        # If a function is not associated yet, its block fails, and no log shows why.
         self.node.add_dependency(*functions)
         for remark in woven.remarks:
             Annotations.of(self).add_info(f"{name!r}: {remark}")
@@ -159,14 +158,15 @@ class TranscribedFlow(Construct):
                 Annotations.of(self).add_info(f"{name!r}: {note}")
         if unknown := unknown_types(flow):
             Annotations.of(self).add_info(
-                f"{name!r}: not checked, because no rule is known: {', '.join(unknown)}"
+                f"{name!r}: not checked, because there is no rule for these blocks: "
+                f"{', '.join(unknown)}"
             )
 
 
 def _wrong_type(type: str, start: FlowFunction | None, stop: FlowFunction | None) -> Iterator[str]:
     if type not in FLOW_TYPES:
         yield (
-            f"{type!r} is no type of a flow: write one of {', '.join(sorted(FLOW_TYPES))}; weave a "
+            f"{type!r} is not a flow type: write one of {', '.join(sorted(FLOW_TYPES))}; weave a "
             "module with python -m connect_flows weave"
         )
     if start is None and stop is None:
@@ -191,7 +191,7 @@ def _wrong_endings(stop_before: Collection[Before]) -> Iterator[str]:
 
 
 def _woven_before(flow: Mapping[str, Any], arns: Collection[str]) -> list[str]:
-    """Blocks of an earlier weaving that call another function: weaving would add more of them."""
+    """Blocks of an earlier weaving that call another function. Weaving would add them again."""
     return [
         f"{action['Identifier']!r}: it was woven in before, and calls another function"
         for action in flow["Actions"]

@@ -1,4 +1,4 @@
-"""What alarms and the dashboard watch of a construct."""
+"""What alarms and the dashboard need to know of a construct."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PERIOD = Duration.minutes(5)
 
 
 class Monitored(Protocol):
-    """A construct that says which functions and which dead-letter queues it has, by name.
+    """A construct that lists its functions and its dead-letter queues, by name.
 
     The names become the ids of alarms and the labels of graphs. Every construct of this package
-    that has a function is one.
+    that has a function follows this protocol.
     """
 
     @property

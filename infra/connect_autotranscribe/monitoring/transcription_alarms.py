@@ -23,15 +23,16 @@ from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebh
 
 
 class TranscriptionAlarms(Construct):
-    """Alarms on whatever loses utterances or leaves calls without transcription.
+    """Alarms if utterances are lost, or calls are not transcribed.
 
-    :param constructs: The constructs that are watched: errors and throttles of each function, and
-        any message in a dead-letter queue. An expected refusal by ASAPP is an answer, no error.
-    :param webhook: Its API's errors and its queue are watched.
-    :param metrics: Refused calls, incomplete transcripts and missing days of the export are
-        watched.
-    :param topic: Where the alarms go. Default: a topic of this construct.
-    :param email: Who subscribes to the topic, and must confirm SNS's mail. Default: nobody.
+    :param constructs: Alarms watch the errors and throttles of each of their functions, and any
+        message in their dead-letter queues. An expected refusal by ASAPP is not an error.
+    :param webhook: Alarms watch the errors of its API, and its queue.
+    :param metrics: Alarms watch refused calls, incomplete transcripts and missing days of the
+        export.
+    :param topic: The topic for the alarms. Default: a new topic.
+    :param email: The address that subscribes to the topic; its owner must confirm SNS's mail.
+        Default: nobody.
 
     .. code-block:: python
 

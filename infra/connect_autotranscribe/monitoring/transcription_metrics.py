@@ -22,14 +22,14 @@ _EVENTS = shared_names("log_events")
 class TranscriptionMetrics(Construct):
     """Counts calls and utterances in the functions' logs, by the field ``event`` of each line.
 
-    The namespace of the metrics is ``ConnectAutotranscribe/<stack>``. A metric has no value for a
-    time without a line: it is not zero then.
+    The namespace of the metrics is ``ConnectAutotranscribe/<stack>``. If a period has no such line,
+    the metric has no value for it, not zero.
 
-    :param control: Its starts and stops are counted.
-    :param webhook: The utterances that it stores are counted.
-    :param reconciliation: The utterances that it recovers, and the conversations that stay
-        incomplete, are counted.
-    :param export: Its missing days are counted. Default: no export, and no such metric.
+    :param control: Metrics count its starts and stops.
+    :param webhook: A metric counts the utterances that it stores.
+    :param reconciliation: Metrics count the utterances that it recovers, and the conversations that
+        stay incomplete.
+    :param export: A metric counts its missing days. Default: no export, and no such metric.
 
     .. code-block:: python
 
@@ -43,16 +43,16 @@ class TranscriptionMetrics(Construct):
     calls_refused: cloudwatch.Metric
     """Starts and stops that ASAPP refused or did not answer in time."""
     utterances_stored: cloudwatch.Metric
-    """As the webhook brought them."""
+    """Utterances that the webhook brought."""
     utterances_recovered: cloudwatch.Metric
     calls_not_transcribed: cloudwatch.Metric
-    """Answered calls without a transcript, or not to their end; counted minutes after the call."""
+    """Answered calls without a transcript, or without its end; counted minutes after the call."""
     asapp_limit_reached: cloudwatch.Metric
     """Days on which ASAPP's daily limit stopped reconciliation."""
     conversations_incomplete: cloudwatch.Metric
-    """A day old, and still not as many utterances as ASAPP has."""
+    """Conversations that are a day old and still have fewer utterances than ASAPP has."""
     export_days_missing: cloudwatch.Metric | None
-    """One value a run."""
+    """The missing days; one value for each run."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What differs between environments: one TOML file each, read into one frozen record."""
+"""The settings of an environment: one TOML file, read into one frozen record."""
 
 from connect_autotranscribe.settings.environment import (
     Settings,

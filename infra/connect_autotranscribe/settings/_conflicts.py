@@ -42,13 +42,13 @@ def _arns(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             problem = f'"{arn}" is not in the instance\'s partition; write an ARN of "{its}"'
             if key == "asapp.trusted_role_arns":
                 problem = (
-                    f'"{arn}" is of the partition "{partition}", and no role of it can read audio '
+                    f'"{arn}" is in the partition "{partition}", and such a role cannot read audio '
                     f'in "{its}"; ask ASAPP whether it serves "{its}", and write a role from there'
                 )
             yield key, problem
         if its_region and its_region not in regions():
-            remedy = f'write "{region}"' if region else "write that of the instance"
-            yield key, f'"{arn}" names no region of AWS: "{its_region}"; {remedy}'
+            remedy = f'write "{region}"' if region else "write the instance's region"
+            yield key, f'"{arn}" has an unknown AWS region, "{its_region}"; {remedy}'
         elif region and its_region not in ("", region):
             yield key, f'"{arn}" is not in this region; write an ARN of "{region}"'
         if account and key in _OUR_ACCOUNT and its_account != account:
@@ -62,12 +62,12 @@ def _media_streaming(
     if mode == "manage" and values.get(hours, 0) is None:
         yield hours, f'is missing for mode "manage"; write {rules[hours].remedy}'
     if mode == "adopt" and values.get(hours):
-        yield hours, 'is not ours to set in mode "adopt"; remove it, or write mode = "manage"'
+        yield hours, 'cannot be set in mode "adopt"; remove it, or write mode = "manage"'
     prefix, alias = values.get("media_streaming.prefix"), values.get("connect.instance_alias")
     if prefix and alias:
         ours = re.split(f"-connect-{re.escape(alias)}(?:-|$)", prefix)[0]
         if ours != prefix:
-            problem = f'"{prefix}" holds what Connect adds to the prefix; write "{ours}"'
+            problem = f'"{prefix}" includes what Connect adds to the prefix; write "{ours}"'
             yield "media_streaming.prefix", problem
 
 
@@ -96,7 +96,7 @@ def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[
     name = "webhook.secret_name"
     if values.get("webhook.secret_in") == "query" and re.search("[.$]", values.get(name, "")):
         remedy = 'write letters, digits, "_" or "-", like "token"'
-        yield name, f"the value is not accepted in a query; {remedy}"
+        yield name, f"the value is not accepted as the name of a query parameter; {remedy}"
     after = "reconciliation.after_minutes"
     if values.get(after) == 0 and values.get("account") not in (None, _EMULATOR_ACCOUNT):
         remedy = f"write {rules[after].remedy}"
@@ -107,6 +107,6 @@ def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[
     keep, back = values.get("export.keep_days", 3650), values.get("export.lookback_days", 0)
     if keep <= back:
         remedy = f"write {back + 1} or more, or fewer lookback_days"
-        yield "export.keep_days", f"would delete what each night looks for again; {remedy}"
+        yield "export.keep_days", f"would delete files that each night fetches again; {remedy}"
     if values.get("alarms.email") and values.get("alarms.topic_arn"):
-        yield "alarms.topic_arn", "is one too many beside alarms.email; remove one of them"
+        yield "alarms.topic_arn", "cannot be set together with alarms.email; remove one of them"

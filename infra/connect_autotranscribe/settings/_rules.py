@@ -1,4 +1,4 @@
-"""What a setting accepts, and what to write instead. A rule stands at its field."""
+"""Rules: what a setting accepts, and what to write instead. Each field has its own rule."""
 
 import ipaddress
 import json
@@ -84,7 +84,7 @@ def array(each: Rule, *, at_least: int) -> Rule:
     return Rule(
         type="an array",
         accepts=lambda items: at_least <= len(items) == len(set(items)),
-        remedy=f"an array of {at_least} or more, none twice, each {each.remedy}",
+        remedy=f"an array of {at_least} or more different items, each {each.remedy}",
         each=each,
     )
 
@@ -95,7 +95,7 @@ def table(accepts: Callable[[Mapping[str, Any]], object], remedy: str) -> Rule:
 
 @cache
 def regions() -> frozenset[str]:
-    """The regions that the installed aws-cdk-lib knows; no call, no network."""
+    """The regions in the installed aws-cdk-lib. It makes no call and needs no network."""
     return frozenset(region_info.Fact.regions)
 
 
@@ -121,7 +121,7 @@ def columns_of(fields: Collection[str]) -> Rule:
         texts = all(isinstance(each, str) and name.fullmatch(each) for each in columns.values())
         return texts and columns.keys() <= set(fields)
 
-    remedy = f'what the feed calls {", ".join(fields)}, like {{text = "utterance_text"}}'
+    remedy = f'the feed\'s names for {", ".join(fields)}, like {{text = "utterance_text"}}'
     return table(accepts, remedy)
 
 
@@ -145,5 +145,5 @@ KEY = arn("kms:<region>:<account>:key/<key id>")
 NETWORK = Rule(
     type="a string",
     accepts=is_narrow_network,
-    remedy='a network without host bits, like "203.0.113.0/24"; [] lets every address in',
+    remedy='a network without host bits, like "203.0.113.0/24"; [] allows every address',
 )

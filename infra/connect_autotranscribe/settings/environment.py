@@ -33,7 +33,7 @@ from connect_autotranscribe.settings.records import (
 
 
 class SettingsError(Exception):
-    """Everything that is wrong with an environment, a line each: file, key, what to write."""
+    """All errors of an environment. Each line has the file, the key and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,11 @@ class Settings:
 
     Reading is a pure function of the file: no AWS call, no network, no clock.
 
-    :param account: Where we deploy: the instance's AWS account, 12 digits.
-    :param region: Where we deploy: the instance's AWS region.
+    :param account: The instance's AWS account, 12 digits; the stacks are deployed there.
+    :param region: The instance's AWS region; the stacks are deployed there.
     :param on_delete: What happens to stored data when its stack is deleted. Default: it stays.
     :param tags: The tags of every resource. Default: none.
-    :raises SettingsError: On any inconsistency, however the record is made.
+    :raises SettingsError: If any value is wrong, also if the record is made without a file.
     """
 
     account: Annotated[str, ACCOUNT]
@@ -90,7 +90,7 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any], source: str = "settings") -> "Settings":
-        """Reads the tables of a TOML file; `source` is what errors call them."""
+        """Reads the tables of a TOML file; errors begin with `source`."""
         values = _checked(data, source)
         tables = {
             table: record(**{each.name: values[f"{table}.{each.name}"] for each in fields(record)})
@@ -107,20 +107,20 @@ class Settings:
 def environment_file(name: str, folder: Path) -> Path:
     """Finds the file of an environment.
 
-    :param name: A file of the folder without its ending, or the path of any .toml file.
-    :raises SettingsError: If there is none; it lists the environments that there are. If its name
-        cannot be part of a stack's name.
+    :param name: The name of a file in the folder without ``.toml``, or the path of any .toml file.
+    :raises SettingsError: If there is no such file (the message lists the environments), or its
+        name cannot be part of a stack's name.
     """
     environments = {path.stem: path for path in sorted(folder.glob("*.toml"))}
     file = Path(name) if name.endswith(".toml") and Path(name).is_file() else environments.get(name)
     if file is None:
         remedy = f"write {', '.join(environments) or 'one'}, or the path of a .toml file"
-        raise SettingsError(f"{folder}: has no environment {json.dumps(name)}; {remedy}")
+        raise SettingsError(f"{folder}: there is no environment {json.dumps(name)}; {remedy}")
     if not re.fullmatch("[A-Za-z0-9-]{1,60}", file.stem):
         better = re.sub("[^A-Za-z0-9]+", "-", file.stem).strip("-")[:60] or "prod"
         raise SettingsError(
-            f"{file}: its name becomes part of the stacks' names, which have only letters, digits "
-            f'and "-"; call it {better}.toml'
+            f"{file}: its name becomes part of the stacks' names, which may have only letters, "
+            f'digits and "-"; rename it to {better}.toml'
         )
     return file
 

@@ -1,4 +1,4 @@
-"""The tables of an environment's file. What a key accepts stands at its field."""
+"""The tables of an environment's file. The annotation of a field says what its key accepts."""
 
 import re
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ class ConnectSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaStreamingSettings:
-    """The Kinesis video streams into which the instance puts call audio; an instance has one such
+    """The Kinesis video streams into which the instance puts call audio. An instance has one such
     setting.
 
     :param mode: "adopt": the instance already streams, with this prefix; "manage": the stack turns
@@ -83,28 +83,28 @@ class AsappSettings:
     https://docs.asapp.com/apis/autotranscribe-media-gateway/start-streaming.
 
     :param api_host: The origin of ASAPP's API, for instance https://api.asapp.com.
-    :param trusted_role_arns: ASAPP's roles that may read the call audio; ASAPP gives them.
-    :param external_id: What ASAPP presents to read the audio, if agreed. Default: nothing.
+    :param trusted_role_arns: ASAPP's roles that may read the call audio. Ask ASAPP for them.
+    :param external_id: The external id that ASAPP must present to read the audio. Default: none.
     :param credentials_secret_name: The secret in Secrets Manager that holds the API credentials.
     :param language: The language of the calls, as an IETF tag. Default: American English.
-    :param redaction: Which text ASAPP sends. Default: only the redacted. An ASAPP account without
-        redaction rules needs "unredacted".
-    :param detailed_tokens: Whether each word comes with its times. Default: no. ASAPP refuses it
-        with any `redaction` but "unredacted".
+    :param redaction: Which text ASAPP sends. Default: only the redacted text. An ASAPP account
+        without redaction rules needs "unredacted".
+    :param detailed_tokens: Whether each word comes with its times. Default: no. ASAPP accepts it
+        only if `redaction` is "unredacted".
     :param audio_recording_allowed: Whether ASAPP may keep the audio. Default: no.
-    :param start_selector: Whether reading begins at the fragment where the call's audio began
-        (the default: no word is lost) or at the moment of the request.
-    :param conversation_id: Which contact id ASAPP gets as the conversation's. Default: the initial
-        one, so that a call is one conversation across transfers.
-    :param customer_id_path: Where a flow finds the customer's id. Default: the phone number.
-    :param agent_id_path: Where a flow finds the agent's id. Default: the user name.
+    :param start_selector: Where ASAPP begins to read. "FRAGMENT_NUMBER", the default: at the first
+        fragment of the call's audio, so that no word is lost. "NOW": at the moment of the request.
+    :param conversation_id: Which contact id is the conversation's id. Default: the initial one, so
+        that a call is one conversation across transfers.
+    :param customer_id_path: The JSONPath of the customer's id in a flow. Default: the phone number.
+    :param agent_id_path: The JSONPath of the agent's id in a flow. Default: the user name.
     """
 
     api_host: Annotated[
         str,
         text(
             r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?",
-            'a scheme and host with nothing around them, like "https://api.asapp.com"',
+            'only a scheme and a host, like "https://api.asapp.com"',
             hides=re.compile("[@?]").search,
         ),
     ]
@@ -119,8 +119,8 @@ class AsappSettings:
         str,
         text(
             "(?!.*[A-Za-z0-9]{32})[A-Za-z0-9/_+=.@-]{1,512}",  # 32 in a row look like a key
-            'a name in Secrets Manager, like "connect-autotranscribe/asapp": no ARN, never the '
-            "secret",
+            'a name in Secrets Manager, like "connect-autotranscribe/asapp": not an ARN, and never '
+            "the secret",
             hides=lambda value: not value.startswith("arn:"),
         ),
     ]
@@ -138,8 +138,8 @@ class AsappSettings:
         str,
         text(
             r"\$(?!\.Agent\b|\['Agent')[.\[].+",
-            'a JSONPath of the customer, like "$.CustomerEndpoint.Address"; no agent is known when '
-            "a call comes in",
+            'a JSONPath of the customer, like "$.CustomerEndpoint.Address"; when a call comes in, '
+            "there is no agent yet",
         ),
     ] = "$.CustomerEndpoint.Address"
     agent_id_path: Annotated[
@@ -151,14 +151,14 @@ class AsappSettings:
 class LifecycleSettings:
     """How a call is followed when no flow runs: at a hold's end, in a transfer, at the hang-up.
 
-    :param mode: "manage": we make a data stream and have the instance publish its agent events
-        there. "adopt": the instance already publishes them, into `stream_arn`. "off": only flows
-        start and stop. Nothing can start again after a hold then, so no flow of ours stops at one,
-        and what is said during a hold is transcribed.
+    :param mode: "manage": the stack creates a data stream, and the instance publishes its agent
+        events there. "adopt": the instance already publishes them, into `stream_arn`. "off": only
+        flows start and stop. Then nothing can start again after a hold. So no ready-made flow stops
+        at a hold, and what is said during a hold is transcribed.
     :param stream_arn: The data stream of the instance's agent events. For "adopt" only.
     :param key_arn: The customer managed key that encrypts the stream. For "manage" it must be the
-        one of the instance's call recordings or reports: with any other, Connect publishes nothing.
-        Default: the stream is not encrypted, or with AWS's own key.
+        key of the instance's call recordings or reports: with any other key, Connect publishes
+        nothing. Default: the stream is not encrypted, or it is encrypted with AWS's own key.
     """
 
     mode: Literal["manage", "adopt", "off"]
@@ -168,20 +168,23 @@ class LifecycleSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
-    """The endpoint to which ASAPP posts each utterance. It posts once: what we refuse is lost.
+    """The endpoint to which ASAPP posts each utterance once. A refused POST is lost.
 
-    :param secret_in: Where ASAPP puts the shared secret, as agreed with it. Default: a header.
+    :param secret_in: Where ASAPP sends the shared secret, as you agreed with ASAPP. Default: in a
+        header.
     :param secret_name: The header or query parameter of the secret. Default: x-webhook-secret.
     :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: 100; ASAPP
         sends about 8 for 50 calls at a time.
     :param throttle_burst: Requests that API Gateway accepts at once. Default: 200.
-    :param allowed_cidrs: The networks that may call. Default: every one that has the secret.
-    :param api_gateway_log_role: "adopt": API Gateway can already write logs in this account and
-        region (the default); "manage": we set its role, for all its APIs, and keep it on delete.
+    :param allowed_cidrs: The networks that may call. Default: all networks; a caller still needs
+        the secret.
+    :param api_gateway_log_role: "adopt", the default: API Gateway can already write logs in this
+        account and region. "manage": the stack sets the role for it, for all APIs of the account,
+        and keeps it on delete.
     """
 
     secret_in: Literal["header", "query"] = "header"
-    # What both RFC 7230 and API Gateway's mapping of parameters let a header be called.
+    # The characters that both RFC 7230 and API Gateway's parameter mapping allow in a header name.
     secret_name: Annotated[
         str,
         text(
@@ -198,10 +201,10 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationSettings:
-    """How a finished call is compared with ASAPP's own transcript of it.
+    """The comparison of a finished call with ASAPP's own transcript.
 
-    :param after_minutes: How long after the call's end. Default: 15; late webhook messages have
-        come by then. 0 is for the sandbox.
+    :param after_minutes: Minutes from the call's end to the comparison. Default: 15; late webhook
+        messages have come by then. 0 is for the sandbox only.
     """
 
     after_minutes: Annotated[int, number(0, 720, "1 to 720 minutes, like 15")] = 15
@@ -212,12 +215,13 @@ class ExportSettings:
     """The nightly copy of ASAPP's feed of utterances, and SQL over it.
 
     :param mode: "off" (the default); "on": ASAPP's account team has enabled the feed.
-    :param at: When it first runs, in UTC; ASAPP updates the feed at 02:00. What is missing then is
-        tried again every four hours until midnight. Default: 02:30.
+    :param at: The time of the day's first run, in UTC; ASAPP updates the feed at 02:00. Missing
+        days are tried again every four hours until midnight. Default: 02:30.
     :param keep_days: Days until a file is deleted. Default: 365.
-    :param lookback_days: How many past days each night's run completes. Default: 7.
-    :param columns: What the feed calls "conversation", "id", "role", "sender", "text" or "time",
-        like {text = "utterance_text"}. Default: the usual names, the first that a line has.
+    :param lookback_days: How many past days each night's run checks for late files. Default: 7.
+    :param columns: The feed's names for "conversation", "id", "role", "sender", "text" or "time",
+        like {text = "utterance_text"}. Default: a list of usual names for each; the first that a
+        line has is used.
     :param key_arn: The customer managed key that encrypts the files and the results of queries, in
         the instance's region. Default: S3's own key.
     """
@@ -241,8 +245,9 @@ class ExportSettings:
 class RetentionSettings:
     """How long data is kept.
 
-    :param transcripts_days: Days until a transcript leaves the table. Default: 30.
-    :param logs_days: Days until a log line is deleted, of CloudWatch Logs' choices. Default: 30.
+    :param transcripts_days: Days until a transcript is deleted from the table. Default: 30.
+    :param logs_days: Days until a log line is deleted; one of CloudWatch Logs' choices. Default:
+        30.
     """
 
     transcripts_days: Annotated[int, number(1, 3650, "1 to 3650 days, like 30")] = 30
@@ -253,7 +258,7 @@ class RetentionSettings:
 class AlarmSettings:
     """Who is notified of an alarm: an address or a topic. Default: nobody.
 
-    :param email: An address, which must confirm the subscription that SNS mails to it.
+    :param email: An address. Its owner must confirm the subscription that SNS mails.
     :param topic_arn: An existing SNS topic in the deployment's region.
     """
 

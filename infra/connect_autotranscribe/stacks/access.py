@@ -47,11 +47,11 @@ class AccessStack(Stack):
             external_id=asapp.external_id,
             stream_key=self.live_media_streaming.stream_key,
         )
-        # IAM refuses a role of ASAPP's that does not exist: then the instance is still untouched.
+        # If a role of ASAPP does not exist, IAM refuses, and the instance has not been changed yet.
         self.live_media_streaming.node.add_dependency(self.kinesis_video_read_role)
         CfnOutput(
             self,
             "KinesisVideoReadRoleArn",
             value=self.kinesis_video_read_role.role.role_arn,
-            description="Give it to ASAPP: the role with which it reads the call audio",
+            description="The role with which ASAPP reads the call audio; give it to ASAPP",
         )

@@ -41,33 +41,34 @@ from connect_flows.transcription_blocks import SILENCE
 class FlowsStack(Stack):
     """Flows and modules that start and stop transcription, in one Connect instance.
 
-    The stack has one flow for each moment of a call. None of them runs until a flow, a queue or a
-    quick connect of yours names it. The transfer flows set this stack's agent whisper and customer
+    The stack has one flow for each moment of a call. A flow runs only if a flow, a queue or a quick
+    connect of yours refers to it. The transfer flows set this stack's agent whisper and customer
     hold flows for the next agent. The outbound whisper sets its customer hold and disconnect flows.
-    If you have others, make such a flow with `TranscriptionFlow`, under another name and with your
-    ARNs.
+    To set your own flows instead, create such a flow with `TranscriptionFlow`, with another name
+    and with the ARNs of your flows.
 
     :param instance_arn: The Connect instance, whole ARN.
-    :param start_streaming: The alias that flows invoke to start; its ARN ≤ 140 characters.
-    :param stop_streaming: The alias that flows invoke to stop; its ARN ≤ 140 characters.
-    :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not ``$.Agent``'s.
+    :param start_streaming: The alias that flows invoke to start. Its ARN has at most 140
+        characters.
+    :param stop_streaming: The alias that flows invoke to stop. Its ARN has at most 140 characters.
+    :param customer_id_path: The JSONPath of ASAPP's ``customerId``; not a path of ``$.Agent``.
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
-    :param name_prefix: Stands before each name of a flow or module. An instance has each name once:
-        a second such stack in it needs one. Default: none.
-    :param stop_at_hold: Whether transcription stops at each hold. Say so only if a `CallLifecycle`
-        follows the instance's agent events: no flow runs when a hold ends, so nothing else starts
-        transcription again. Default: no; this stack has no customer hold flow, sets none, and what
-        is said during a hold is transcribed.
-    :param connected_prompt: What the customer whisper says. Default: "You are now connected."
-    :param outbound_prompt: What a customer whom an agent calls hears on answering. Default: a tenth
+    :param name_prefix: The beginning of the name of each flow and module. Names are unique in an
+        instance, so a second such stack in it needs a prefix. Default: none.
+    :param stop_at_hold: Whether transcription stops at each hold. Use it only with a
+        `CallLifecycle` for the instance: no flow runs when a hold ends, so nothing else starts
+        transcription again. Default: no. Then the stack has and sets no customer hold flow, and
+        what is said during a hold is transcribed.
+    :param connected_prompt: The prompt of the customer whisper. Default: "You are now connected."
+    :param outbound_prompt: The prompt for a customer who answers an outbound call. Default: a tenth
         of a second of silence.
-    :param hold_prompts: What a customer on hold hears, looped; for music give a recorded prompt.
-        Only with ``stop_at_hold``. Default: a short spoken message, then 20 s of silence.
-    :param queue_prompts: What a customer in the queue hears, looped. Default: a short spoken
+    :param hold_prompts: The looped prompts for a customer on hold; for music give a recorded
+        prompt. Only with ``stop_at_hold``. Default: a short spoken message, then 20 s of silence.
+    :param queue_prompts: The looped prompts for a customer in the queue. Default: a short spoken
         message, then 20 s of silence.
-    :param transfer_prompt: What is heard before a transfer. Default: "Transferring now."
-    :param failed_transfer_prompt: What is heard if a queue is full. Default: "The transfer is not
-        possible now."
+    :param transfer_prompt: The prompt before a transfer. Default: "Transferring now."
+    :param failed_transfer_prompt: The prompt if a transfer to a queue fails. Default: "The transfer
+        is not possible now."
     :param kwargs: Those of `aws_cdk.Stack`, such as ``env`` and ``description``.
 
     .. code-block:: python
@@ -110,8 +111,8 @@ class FlowsStack(Stack):
         super().__init__(scope, id, **kwargs)
         if hold_prompts is not None and not stop_at_hold:
             raise ValueError(
-                f"{self.node.path}: hold_prompts is for the hold flow, which is made only with "
-                "stop_at_hold=True; write that, or leave hold_prompts out"
+                f"{self.node.path}: hold_prompts is for the hold flow, which exists only with "
+                "stop_at_hold=True; write that, or remove hold_prompts"
             )
         self._instance_arn = instance_arn
         self._name_prefix = f"{name_prefix} " if name_prefix else ""
@@ -152,8 +153,8 @@ class FlowsStack(Stack):
         self.customer_queue = self._flow(
             "CustomerQueue", customer_queue(stop_function_arn=stop, prompts=queue_prompts)
         )
-        # They set no disconnect flow: it hangs up, and Connect does not say that it waits until the
-        # last of three has left.
+        # They set no disconnect flow, because it hangs up. Connect's pages do not say that it waits
+        # until the last of three parties has left.
         next_agents = {
             "agent_whisper_flow_arn": self.agent_whisper.arn,
             "customer_hold_flow_arn": hold_arn,
@@ -192,7 +193,7 @@ class FlowsStack(Stack):
         return made
 
     def _after_the_one_before(self, made: Construct) -> None:
-        """The Connect API takes two requests a second; CloudFormation would send all at once."""
+        """Connect's API takes two requests a second, and CloudFormation would send all at once."""
         if self._made:
             made.node.add_dependency(self._made[-1])
         self._made.append(made)

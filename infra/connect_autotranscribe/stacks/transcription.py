@@ -28,7 +28,7 @@ from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebh
 
 
 class TranscriptionStack(Stack):
-    """Starts and stops transcription at ASAPP; receives, stores, completes and exports transcripts.
+    """Starts and stops transcription; receives, stores, completes and exports transcripts.
 
     :param settings: The environment.
     :param kwargs: Those of ``aws_cdk.Stack``.
@@ -191,28 +191,31 @@ class TranscriptionStack(Stack):
     def _outputs(self) -> None:
         webhook, reconcile = self.transcript_webhook, self.transcript_reconciliation
         outputs = {
-            "WebhookUrl": (webhook.api.url, "Give it to ASAPP: where it posts each utterance"),
+            "WebhookUrl": (webhook.api.url, "ASAPP posts each utterance here; give it to ASAPP"),
             "WebhookSecretArn": (
                 webhook.secret.secret_arn,
-                "Give its value to ASAPP by a secure way: what it presents at the webhook",
+                "The secret that ASAPP must present; give its value to ASAPP in a secure way",
             ),
             "TranscriptUrl": (
                 self.transcript_api.url,
-                "Where a system that may execute-api:Invoke reads a call's transcript",
+                "A system with the permission execute-api:Invoke reads a call's transcript here",
             ),
             "ReconcileFunction": (
                 reconcile.reconcile_transcript.function_name,
-                "Invoked with a conversation's id, it looks at that one now",
+                "Invoke it with a conversation's id to compare that conversation now",
             ),
         }
         if export := self.utterance_export:
             queries = export.queries
             outputs |= {
-                "ExportFunction": (export.export_utterances.function_name, "Fetches days by hand"),
+                "ExportFunction": (
+                    export.export_utterances.function_name,
+                    "Invoke it to fetch days",
+                ),
                 "ExportBucket": (export.bucket.bucket_name, "ASAPP's files, a folder for each day"),
-                "ExportWorkGroup": (queries.work_group_name, "The Athena work group of queries"),
-                "ExportDatabase": (queries.database_name, "The database of queries"),
-                "ExportQuery": (queries.example, "A query to begin with"),
+                "ExportWorkGroup": (queries.work_group_name, "The Athena work group for queries"),
+                "ExportDatabase": (queries.database_name, "The database for queries"),
+                "ExportQuery": (queries.example, "An example of a query"),
             }
         for id, (value, description) in outputs.items():
             CfnOutput(self, id, value=value, description=description)

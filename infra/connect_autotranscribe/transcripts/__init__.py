@@ -1,1 +1,1 @@
-"""Utterances: received, stored, completed, read."""
+"""Receiving, storing, completing and reading utterances."""

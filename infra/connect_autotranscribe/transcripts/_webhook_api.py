@@ -32,7 +32,7 @@ _ACCESS_LOG = {
     "authorizerStatus": "$context.authorizer.status",
     "error": "$context.error.responseType",
 }
-"""Neither the query string, where the secret may be, nor the body."""
+"""Without the body, and without the query string, which may hold the secret."""
 _LOG_POLICY = (
     "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 )
@@ -93,12 +93,12 @@ class WebhookApi(Construct):
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",
-            # CloudWatch counts requests by this name: two of one name would share their alarms.
+            # CloudWatch counts requests by this name. Two APIs of one name would share alarms.
             rest_api_name=Names.unique_resource_name(self, max_length=128, separator="-"),
             description="ASAPP posts each utterance here",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             policy=_only_from(allowed_cidrs) if allowed_cidrs else None,
-            # Whoever asks for a client certificate asks at the domain: no way around it is left.
+            # A domain may ask for a client certificate. API Gateway's own name would bypass it.
             disable_execute_api_endpoint=True if domain else None,
             cloud_watch_role=manages,
             # Even if the first deployment fails: the account's setting still names the role.
@@ -140,7 +140,7 @@ class WebhookApi(Construct):
         self._accept_findings(method, manages)
 
     def _into(self, queue: sqs.IQueue) -> apigateway.AwsIntegration:
-        """API Gateway's own call of SQS: nothing of ours stands between ASAPP and the queue."""
+        """API Gateway itself calls SQS: no code of ours runs between ASAPP and the queue."""
         sender = iam.Role(
             self,
             "SendToQueue",
@@ -176,8 +176,8 @@ class WebhookApi(Construct):
         )
 
     def _model(self) -> apigateway.Model:
-        """Refuses only what nobody could use: a refused message is lost, so all else is let in and
-        judged behind the queue."""
+        """Refuses only a message that is certainly useless, because a refused message is lost. The
+        consumer of the queue checks the rest."""
         return self.rest_api.add_model(
             "Message",
             content_type="application/json",

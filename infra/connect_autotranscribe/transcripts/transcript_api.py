@@ -30,7 +30,7 @@ _ACCESS_LOG = {
     "integrationStatus": "$context.integration.status",
     "error": "$context.error.responseType",
 }
-"""Which conversation was read, but not by whom: a session bears a person's name."""
+"""It has the conversation, but not the caller: the name of a session may be a person's name."""
 
 
 class TranscriptApi(Construct):
@@ -40,7 +40,7 @@ class TranscriptApi(Construct):
     signs the request (AWS Signature Version 4, service ``execute-api``) and needs the permission
     ``execute-api:Invoke``, which :meth:`grant_read` gives.
 
-    API Gateway must already be able to write logs in this account and region. If it is not, use
+    API Gateway must already be able to write logs in this account and region. If it cannot, use
     ``TranscriptWebhook`` with ``api_gateway_log_role="manage"``.
 
     :param table: The table of :class:`TranscriptStore`.
@@ -58,7 +58,7 @@ class TranscriptApi(Construct):
 
     rest_api: apigateway.RestApi
     url: str
-    """It holds ``{conversationId}``, for the caller to fill in."""
+    """It has the placeholder ``{conversationId}``, which the caller replaces."""
     read_transcript: lambda_.Function
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
@@ -88,7 +88,7 @@ class TranscriptApi(Construct):
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",
-            # CloudWatch counts requests by this name: two of one name would share their alarms.
+            # CloudWatch counts requests by this name. Two APIs of one name would share alarms.
             rest_api_name=Names.unique_resource_name(self, max_length=128, separator="-"),
             description="Other systems read transcripts here",
             endpoint_types=[apigateway.EndpointType.REGIONAL],

@@ -24,10 +24,11 @@ from connect_autotranscribe.transcripts.transcript_store import RECONCILE_INDEX
 
 
 class TranscriptReconciliation(Construct):
-    """Looks every minute for calls that have ended, and stores what ASAPP has and the table lacks.
+    """Compares each finished call with ASAPP's transcript, and stores missing utterances.
 
-    Added utterances go to the event bus like any other. ASAPP's API gives at most 1,000 messages of
-    a call, for seven days. A call that it does not give whole waits for ``export``.
+    It looks for finished calls every minute. Added utterances go to the event bus like any other.
+    ASAPP's API returns at most 1,000 messages of a call, for seven days. If it does not return all
+    messages of a call, the call waits for ``export``.
 
     A run takes up to ten minutes, so runs may overlap: a run leases each conversation for 15
     minutes. A failed run is not repeated, because the next one starts within a minute. A run for a
@@ -38,8 +39,9 @@ class TranscriptReconciliation(Construct):
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
     :param after_minutes: Minutes between a call's end and the comparison; late webhook messages
         arrive meanwhile. Default: 15.
-    :param export: ASAPP's own files, for calls that its API does not give whole. Default: none.
-    :param transcript_retention_days: Days until a stored utterance leaves the table. Default: 30.
+    :param export: ASAPP's own files, for calls of which its API does not return all messages.
+        Default: none.
+    :param transcript_retention_days: Days until a stored utterance is deleted. Default: 30.
     :param dead_letters: The queue for runs that failed. Default: made here.
     :param key: Encrypts the queue that is made here. Default: SQS's own key.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
@@ -98,7 +100,7 @@ class TranscriptReconciliation(Construct):
             },
             retention=retention,
         )
-        # The next minute's run is the retry; nothing waits, so that nothing piles up.
+        # The next minute's run is the retry. No invocation waits, so they do not pile up.
         self.reconcile_transcript.configure_async_invoke(
             retry_attempts=0, max_event_age=Duration.minutes(1)
         )

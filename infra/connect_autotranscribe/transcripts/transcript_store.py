@@ -18,24 +18,24 @@ from connect_autotranscribe._functions import Function, shared_names
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _RETRIES = 10
-"""After the first. A record that nobody can publish holds up its shard for so long."""
+"""Tries after the first. A record that cannot be published holds up its shard until then."""
 RECONCILE_INDEX: str = shared_names("table").RECONCILE_INDEX
 
 
 class TranscriptStore(Construct):
     """A table of conversations, streams and utterances, and an event bus with every new utterance.
 
-    The table is encrypted, recoverable to any second of the last 35 days, and its items expire.
+    The table is encrypted, can be restored to any second of the last 35 days, and its items expire.
     The table's change stream feeds the bus: each new utterance becomes an event, at least once,
     with ``source: connect-autotranscribe`` and ``detail-type: Utterance``. ``detail.id`` is the
     same at every delivery.
 
-    The index ``Reconcile`` holds the conversations that reconciliation has to look at, sorted by
-    when that is due (``reconcileAt``, milliseconds since 1970). A conversation that needs nothing
-    more has no ``reconcile`` and is not in it.
+    The index ``Reconcile`` holds the conversations that reconciliation must look at, sorted by the
+    time at which that is due (``reconcileAt``, milliseconds since 1970). A conversation that needs
+    no more reconciliation has no ``reconcile`` and is not in the index.
 
-    :param table: An existing table with the keys, the index and the change stream of new images
-        that this one would have; its owner sets encryption and retention. Default: made here.
+    :param table: An existing table with the same keys, index and change stream of new images. Its
+        owner sets encryption and retention. Default: made here.
     :param event_bus: An existing bus. Default: made here.
     :param unpublished: The queue for batches that could not be published. Default: made here.
     :param key: Encrypts the table and the queue that are made here. Default: AWS's own keys.
@@ -58,7 +58,7 @@ class TranscriptStore(Construct):
     event_bus: events.IEventBus
     publish_utterance: lambda_.Function
     unpublished: sqs.IQueue
-    """What of the change stream could not be published in eleven tries, or within an hour."""
+    """Batches that could not be published in eleven tries, or within an hour."""
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
 

@@ -24,10 +24,10 @@ _CONSUMER_TIMEOUT = Duration.seconds(20)
 
 
 class TranscriptWebhook(Construct):
-    """A REST API whose POST goes straight into a queue, and the function that stores its messages.
+    """A REST API that puts each POST into a queue, and the function that stores the messages.
 
     ASAPP never repeats a POST, so no code of ours runs before the queue: API Gateway itself sends
-    the body to SQS. A message that can never be stored goes to ``dead_letters`` with the reason.
+    the body to SQS. If a message can never be stored, it goes to ``dead_letters`` with the reason.
     Any other failure is tried again.
 
     :param table: The table of :class:`TranscriptStore`.
@@ -37,7 +37,8 @@ class TranscriptWebhook(Construct):
     :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: 100; ASAPP
         sends about 8 for 50 calls at a time.
     :param throttle_burst: Requests that API Gateway accepts at once. Default: 200.
-    :param allowed_cidrs: The networks that may call. Default: every one that has the secret.
+    :param allowed_cidrs: The networks that may call. Default: all networks; a caller still needs
+        the secret.
     :param api_gateway_log_role: ``adopt`` (the default): this account and region already let API
         Gateway write logs. ``manage``: the stack sets that account-wide role, and keeps it on
         delete.
@@ -47,10 +48,11 @@ class TranscriptWebhook(Construct):
     :param base_path: The path of the domain under which the webhook is. Default: the whole domain.
     :param secret: The secret that ASAPP must present. Default: a random one, made in the account.
     :param queue: The queue between API Gateway and the function. If you give one, it needs a
-        visibility timeout over two minutes and dead letters of its own. Default: made here.
+        visibility timeout of more than two minutes and its own dead-letter queue. Default: made
+        here.
     :param dead_letters: The queue for messages that can never be stored. Default: made here.
     :param key: Encrypts the secret and the queues that are made here. Default: AWS's own keys.
-    :param transcript_retention_days: Days until an utterance leaves the table. Default: 30.
+    :param transcript_retention_days: Days until an utterance is deleted. Default: 30.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
 
@@ -63,7 +65,7 @@ class TranscriptWebhook(Construct):
     """ASAPP posts to its ``url``."""
     secret: secretsmanager.ISecret
     """The secret that ASAPP must present. Its value is in no template. To rotate it, put a new
-    version and give it to ASAPP. Put the next version only when ASAPP uses this one."""
+    version and give it to ASAPP. Do not put another version before ASAPP uses this one."""
     queue: sqs.IQueue
     dead_letters: sqs.IQueue
     store_transcript: lambda_.Function
@@ -115,7 +117,7 @@ class TranscriptWebhook(Construct):
             sources.SqsEventSource(
                 self.queue,
                 batch_size=100,
-                # Batches over 10 need a window: a second of delay for a tenth of the table's calls.
+                # Batches of more than 10 need a window. A second of delay saves nine in ten calls.
                 max_batching_window=Duration.seconds(1),
                 report_batch_item_failures=True,
             )
@@ -149,7 +151,7 @@ class TranscriptWebhook(Construct):
             encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
             encryption_master_key=key,
             enforce_ssl=True,
-            # Lambda asks for six times the consumer's timeout, so that no delivery overlaps a try.
+            # AWS recommends six times the consumer's timeout, so that deliveries do not overlap.
             visibility_timeout=Duration.seconds(6 * _CONSUMER_TIMEOUT.to_seconds()),
             retention_period=Duration.days(14),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=10),

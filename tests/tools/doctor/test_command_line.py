@@ -90,7 +90,7 @@ def test_an_environment_by_its_name(command: Command) -> None:
 def test_an_environment_that_does_not_exist(command: Command, account: Account) -> None:
     run = command("nowhere")
     assert run.code == 2
-    assert 'has no environment "nowhere"; write dev, prod' in run.output
+    assert 'there is no environment "nowhere"; write dev, prod' in run.output
     assert account.calls == []
 
 
