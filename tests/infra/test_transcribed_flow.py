@@ -486,7 +486,7 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
         AGENT_WHISPER,
         {"start": True},
         [
-            "'MODULE' is no type",
+            "'MODULE' is not a flow type",
             "AGENT_HOLD, AGENT_TRANSFER,",
             "connect_flows weave",
         ],
@@ -557,7 +557,7 @@ def test_a_mistake_names_the_flow_the_block_and_what_to_do(mistake: str) -> None
 def test_all_wrong_arguments_are_in_one_error() -> None:
     with pytest.raises(ValueError, match=r"^the flow 'n{128}': ") as error:
         Woven("AGENT", AGENT_WHISPER, stop=True, name="n" * 128, stop_before=["never"])
-    for words in ("the name has 128 characters", "'AGENT' is no type", "stop_before is ['never']"):
+    for words in ("the name has 128 characters", "'AGENT' is not a flow type", "stop_before is ['never']"):
         assert words in str(error.value)
 
 
