@@ -33,7 +33,7 @@ class _NotFound(Refused):
 class FileExporter:
     """The feeds, at one host.
 
-    :param host: For instance ``https://api.asapp.com``. Where that is ``http:``, a file may be too.
+    :param host: For instance ``https://api.asapp.com``. If that is ``http:``, a file may be, too.
     :param credentials: As for :class:`shared.asapp.Asapp`.
     :param seconds_a_read: A silence that long ends a try.
     """
@@ -50,7 +50,7 @@ class FileExporter:
         self._seconds_a_read = seconds_a_read
 
     def files(self, feed: str, day: str, deadline: Deadline) -> list[str] | None:
-        """The names of a day's files; none where the feed has not come yet.
+        """The names of a day's files; none if the feed has not come yet.
 
         ASAPP does not say which field holds them: it is the one list of strings in the answer. It
         does say that a file of another interval has another name.

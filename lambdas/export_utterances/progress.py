@@ -20,7 +20,7 @@ class Progress:
     :param unknown: Of them, those that ASAPP answered with 404. Of one day that may mean no files.
     :param not_listed: Of them, those that there was no time to list.
     :param without_state: Of them, those with utterances of which nothing says who spoke.
-    :param files: New ones, of both feeds; ``bytes`` likewise.
+    :param files: New ones, of both feeds, and their ``bytes``.
     :param files_left: Those that there was no time to copy.
     """
 

@@ -25,7 +25,7 @@ def run(
     that are missing. Later runs look only at those that are missing, unless the first had problems.
 
     :param lookback: The last days.
-    :param checked: The days with the mark ``CHECKED``; ``given_up`` likewise.
+    :param checked: The days with the mark ``CHECKED``; ``given_up``: with ``GIVEN_UP``.
     """
     if yesterday in checked:
         export.run(sorted(progress.missing, reverse=True))
