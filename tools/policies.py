@@ -1,6 +1,6 @@
 """Who may do what on what, as a template says it: the one reader of policies.
 
-Policies are found wherever they stand, in resources of any type. What a reader shows of the values
+It finds policies in resources of any type. What a reader shows of the values
 is its own business: they come as in the template, with references.
 """
 

@@ -1,4 +1,4 @@
-"""Let ASAPP's webhook in: API Gateway's request authorizer, whose answer it keeps for a while.
+"""The request authorizer of the webhook. API Gateway caches its answer.
 
 ASAPP never retries, so a rotation of the secret must lose nothing: the current and the previous
 version are both good.

@@ -1,4 +1,4 @@
-"""The webhook's secret, read from Secrets Manager no more often than it needs to be."""
+"""The webhook's secret, read from Secrets Manager as rarely as possible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Version:
     """What is known of a version.
 
     :param value: As it was last read; None if the secret has no such version.
-    :param read_at: When the last reading ended, whatever came of it.
+    :param read_at: When the last reading ended, with or without success.
     :param problem: Why the last reading failed; None if it did not.
     """
 

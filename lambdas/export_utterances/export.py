@@ -1,4 +1,4 @@
-"""One run of the export: what ASAPP lists and the bucket lacks is copied."""
+"""One run of the export: copies the files that ASAPP lists and the bucket does not have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.runtime import Deadline
 logger = logging.getLogger(__name__)
 
 Announce = Callable[[str], object]
-"""Says that a day is whole to whoever waits for it; raises :class:`Failed`."""
+"""Called with each day that is complete; raises :class:`Failed`."""
 
 _STARTS = 3
 _FILE_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
@@ -27,7 +27,7 @@ _LONGEST_NAME_BYTES = 255
 
 
 class Export:
-    """Goes on with the other files and days, whatever becomes of one."""
+    """If a file or a day fails, goes on with the others."""
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def follow(change: ContactChange, deadline: Deadline) -> bool:
-    """Make ASAPP hear what it should hear after this.
+    """Send ASAPP the requests that are due after this change.
 
     :returns: False if the event must come again.
     """

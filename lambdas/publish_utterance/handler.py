@@ -1,7 +1,7 @@
 """Publish each newly stored utterance: from the table's stream to the event bus.
 
 The stream has one record for an item that is new and none for a duplicate that landed on itself,
-so whatever way an utterance came into the table, it is published, at least once.
+so every utterance is published at least once, no matter which function stored it.
 """
 
 from __future__ import annotations

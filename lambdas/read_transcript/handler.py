@@ -70,7 +70,7 @@ def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]
 
 
 def wanted_format(event: Mapping[str, Any]) -> str:
-    """``text`` or ``json``, or whatever else ``?format=`` says."""
+    """``text`` or ``json``, or another value of ``?format=``."""
     query = event.get("queryStringParameters") or {}
     if query.get("format"):
         return str(query["format"])

@@ -1,4 +1,4 @@
-"""Whether a conversation's transcript is whole, and when to look at it again."""
+"""Decides whether a conversation's transcript is complete, and when to look at it again."""
 
 from __future__ import annotations
 

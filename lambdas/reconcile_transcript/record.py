@@ -1,4 +1,4 @@
-"""What ASAPP has of a conversation, wherever it came from: GET messages or a feed of the export."""
+"""ASAPP's record of a conversation, from GET messages or from a feed of the export."""
 
 from __future__ import annotations
 

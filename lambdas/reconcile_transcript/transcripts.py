@@ -21,7 +21,7 @@ from shared.utterance import PREFIX, spoken_at, stream_starts
 
 _LEASE_MS = 15 * 60_000
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
-"""What start, stop and the events write into a conversation if ASAPP did not hear all of it."""
+"""What start, stop and the events write into a conversation that was not wholly transcribed."""
 _READ = (
     *("item", "streamId", "role", "senderId", "startMs", "endMs", "text", "source", "messageId"),
     *("receivedAt", "startedAt", "endedAt", "transcripts", "state", "version", "changedAt"),
@@ -37,7 +37,7 @@ Item = Mapping[str, Any]
 class Known:
     """What the table has of a conversation.
 
-    :param changed_at_ms: When something was last seen of the call, most often its end.
+    :param changed_at_ms: When the call was last observed; most often this is its end.
     :param marked_at_ms: Since when it waits for the export, 0 if it does not.
     :param unchanged: Whether the call is as it was when it was reconciled last.
     :param summary: How many utterances ASAPP says it has made, None if it has not said so of

@@ -1,7 +1,7 @@
-"""What we tell ASAPP: start and stop a transcription.
+"""Asks ASAPP to start and stop a transcription.
 
-Source: ASAPP's *AutoTranscribe Media Gateway* API. Whatever ASAPP answers becomes an
-:class:`Outcome`: nothing here raises because of ASAPP or the network.
+Source: ASAPP's *AutoTranscribe Media Gateway* API. Every answer of ASAPP becomes an
+:class:`Outcome`. Nothing here raises because of ASAPP or the network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests to ASAPP's APIs: the one place where a request is tried again.
+"""Sends requests to ASAPP's APIs, and repeats them. No other module repeats a request.
 
 Source: ASAPP's pages *Rate limits* and *Errors*: after 429 wait 1, 2, 4 s; after 5xx wait 250, 500,
 1,000 ms; no other 4xx again. Two exceptions are ours: 409-202 (another request for the same call is

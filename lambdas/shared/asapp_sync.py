@@ -1,12 +1,12 @@
-"""Brings ASAPP to where a call is.
+"""Makes ASAPP transcribe what it should of a call now.
 
-Every function that sees something of a call calls :func:`sync`. It writes the observation into the
-table. If requests are due it also claims the conversation: one invocation at a time acts.
+Every function that observes a call calls :func:`sync`. It writes the observation into the table. If
+requests are due, it also claims the conversation: one invocation at a time acts.
 
-* Others write what they saw meanwhile, and wait for the outcome.
-* The one that acts then looks at the table again, and acts on what others have written.
+* The others write their observations, and wait for the outcome.
+* The one with the claim then reads the table again, and acts on what others have written.
 * A claim ends after some seconds. If its invocation was killed, the next one cannot know what it
-  did: it stops the stream, then starts it.
+  did. So it stops the stream, then starts it.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ def sync(
     *,
     may_start: bool = True,
 ) -> Answer:
-    """Write down what was seen, make ASAPP hear what it should hear now, and say how that went.
+    """Store the observation, send ASAPP the requests that are due, and return the outcome.
 
-    Never raises because of ASAPP, the table or the time: those are answers.
+    Never raises because of ASAPP, the table or the time: these are answers.
 
     :param asked: What a flow asked for, ``START`` or ``STOP``; ``""`` for an event. An event of an
         unknown conversation changes nothing.
@@ -104,7 +104,7 @@ def sync(
     answer: Answer | None = None
     pause = _FIRST_POLL_SECONDS
     try:
-        # A start is most often the first that is seen of a conversation: no need to read it.
+        # A start is most often the first observation of a conversation: no need to read it.
         seen = Conversation() if asked == START else conversations.read(conversation_id, deadline)
         while True:
             now = clock.now_ms()
@@ -193,7 +193,7 @@ def _act(
     claim: Deadline,
     deadline: Deadline,
 ) -> tuple[Answer, bool]:
-    """Send the requests that are due, write down what came of them, and let go of the claim.
+    """Send the requests that are due, store their outcome, and release the claim.
 
     :param deadline: Until when that can be written down: an event has more time.
     :returns: The answer, and whether others have written something meanwhile.

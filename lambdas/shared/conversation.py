@@ -184,7 +184,7 @@ def told_before(known: Conversation) -> Told:
 
 
 def steps(known: Conversation, now_ms: int, *, may_start: bool = True) -> tuple[str, ...]:
-    """The requests that bring ASAPP to where the call is.
+    """The requests after which ASAPP does what the call needs now.
 
     If it is not clear what ASAPP does, it is stopped before it is started: only then is it sure
     which leg it hears.
@@ -214,8 +214,8 @@ def before_a_start(known: Conversation) -> Conversation:
 
 
 def start_position(told: Told, leg: Leg) -> str:
-    """Where ASAPP begins to read: at the leg's first fragment, or, with ``""``, where the call is
-    now. Audio that ASAPP has heard is not read again, and a hold is never read."""
+    """Where ASAPP begins to read: at the leg's first fragment, or, with ``""``, at the present
+    moment. ASAPP never reads the same audio twice, nor a hold."""
     is_read = leg.fragment_number in told.started_fragments
     return "" if is_read or leg.resumed_at_ms else leg.fragment_number
 

@@ -1,5 +1,5 @@
-"""HTTP over the standard library. A time limit holds whatever the other side does, and a request
-that was given up is never sent later.
+"""HTTP over the standard library. Time limits hold even if the other side is slow or silent, and a
+request that was given up is never sent later.
 
 ``http.client`` limits each single read: a server that drips, or a silent name server, outlasts it.
 So the work is on a thread, and the caller stops waiting at its deadline. A thread cannot be ended,
@@ -120,7 +120,7 @@ class Origin:
                 sock.close()
             return response
 
-        sock.settimeout(None)  # whoever gives up shuts it down, which ends all waiting for it
+        sock.settimeout(None)  # a caller that gives up shuts it down, which ends every wait
         try:
             return _on_a_thread(exchange, deadline)
         except TimeoutError:

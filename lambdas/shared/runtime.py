@@ -1,7 +1,7 @@
 """The invocation that we run in: its context, its time, and the clock that tells the time.
 
-Whoever waits, tries again or gives up does so on the clock of its :class:`Deadline`. A test gives
-the deadline a clock of its own, which goes on only when the test says so.
+All waits, retries and time limits use the clock of a :class:`Deadline`. A test gives the deadline a
+clock of its own, which goes on only when the test says so.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Utterance:
     :param sender_id: The ``customerId`` or ``agentId`` of the start request.
     :param role: ``customer`` or ``agent``.
     :param message: The webhook's body as it came.
-    :param digest: Of the message's content, whatever the order of its fields.
+    :param digest: Of the message's content. The order of its fields does not matter.
     """
 
     conversation_id: str
@@ -71,7 +71,7 @@ class Utterance:
 
     @property
     def key(self) -> str:
-        """The table's sort key: the same message lands on itself, two messages never collide.
+        """The table's sort key: the same for a repeated message, and different for any other.
 
         The digest is there because ASAPP does not say whether a stream that is stopped and resumed
         keeps its id, nor how ``redacted_and_unredacted`` arrives.

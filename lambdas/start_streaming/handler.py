@@ -58,7 +58,7 @@ def start(
     asapp: Asapp,
     deadline: Deadline,
 ) -> Answer:
-    """Make ASAPP hear the contact's audio.
+    """Make ASAPP transcribe the contact's audio.
 
     :param at_fragment: From its first fragment; else from now.
     """

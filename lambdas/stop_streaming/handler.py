@@ -56,7 +56,7 @@ def stop(
     asapp: Asapp,
     deadline: Deadline,
 ) -> Answer:
-    """Make ASAPP stop hearing the contact."""
+    """Make ASAPP stop transcribing the contact."""
     observation = stopped(
         contact.contact_id,
         deadline.clock.now_ms(),

@@ -1,4 +1,4 @@
-"""The queue where a person finds what could not be stored."""
+"""The queue in which a person finds the messages that could not be stored."""
 
 from __future__ import annotations
 

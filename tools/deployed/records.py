@@ -15,7 +15,7 @@ _PAGE = 100
 
 
 class Failure(Exception):
-    """What keeps us from telling, in words for whoever ran the command."""
+    """Why the command cannot give an answer, in words for the person who ran it."""
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def _failure(revision: Revision, error: str) -> Failure:
 
 
 def _surroundings(folder: Path) -> dict[str, str]:
-    """Whatever is installed, a revision's own sources come first."""
+    """A revision's own sources come before installed packages."""
     return os.environ | {
         "PYTHONPATH": os.pathsep.join((str(folder / "infra"), str(folder))),
         "PYTHONDONTWRITEBYTECODE": "1",

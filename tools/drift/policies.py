@@ -110,7 +110,7 @@ def _roles(deployed: Deployed, stacks: Sequence[Stack], found: Policies) -> dict
 
 
 def _template(aws: Aws, stack: Stack) -> Json:
-    """As it was deployed, whatever is in git by now."""
+    """The template as it was deployed, even if git has a newer one."""
     answer = aws.read("cloudformation", "get_template", StackName=stack.name) or {}
     body = answer["TemplateBody"]
     template: Json = json.loads(body) if isinstance(body, str) else body

@@ -59,7 +59,7 @@ def as_on_the_page(
 
 
 def find_public(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Any) -> Any:
-    """A class is on the page of the name by which a team imports it, wherever we keep it."""
+    """A class is on the page of the name by which a team imports it, not of the module it is in."""
     name = str(node["reftarget"]).split(".")[-1]
     if not _is_public(name):
         return None

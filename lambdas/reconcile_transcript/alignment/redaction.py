@@ -29,7 +29,7 @@ def alike(one: Pattern, other: Pattern) -> bool:
         return _stands_for(other, one[0])
     if len(other) == 1:
         return _stands_for(one, other[0])
-    # Both have marks, which take in whatever the other has between its first and its last piece.
+    # Both have marks. They match everything that the other has between its first and last piece.
     begins = one[0].startswith(other[0]) or other[0].startswith(one[0])
     return begins and (one[-1].endswith(other[-1]) or other[-1].endswith(one[-1]))
 
