@@ -571,7 +571,7 @@ def test_the_queues_keep_their_messages_encrypted_for_14_days(smallest: Everythi
     assert len(smallest.all("AWS::SQS::Queue")) == 4
 
 
-def test_the_queues_refuse_whoever_does_not_encrypt_and_let_in_no_stranger(
+def test_the_queues_refuse_unencrypted_requests_and_other_accounts(
     smallest: Everything,
 ) -> None:
     queues = (

@@ -165,7 +165,7 @@ def test_a_loop_goes_round_as_often_as_it_says(count: int) -> None:
     assert branches(path)[-2] == ("Loop", "Equals DoneLooping")
 
 
-def test_a_loop_that_is_done_begins_anew() -> None:
+def test_a_loop_that_is_done_begins_again() -> None:
     outer = loop("1", again="Inner") | {"Identifier": "Outer"}
     inner = loop("2")
     inner["Identifier"] = "Inner"

@@ -161,7 +161,7 @@ def test_a_stopped_stream_stays_in_the_event_with_its_end(
     assert not contact.is_streaming
 
 
-def test_streaming_that_starts_anew_has_a_later_fragment(
+def test_streaming_that_starts_again_has_a_later_fragment(
     clock: Clock, runner: FlowRunner, function: FakeLambda
 ) -> None:
     contact = caller()

@@ -608,7 +608,7 @@ def test_an_utterance_begins_after_its_speaker_has_ended() -> None:
     assert (missing.start_ms - BEGAN_MS, missing.end_ms - BEGAN_MS) == (6_000, 7_000)
 
 
-def test_an_utterance_ends_before_its_speaker_begins_anew() -> None:
+def test_an_utterance_ends_before_its_speaker_begins_again() -> None:
     call = Call(
         turns(("c", "x" * 100, 0, 6_000), ("c", "y" * 50, 7_000, 8_000), ("c", "z", 9_000, 9_060))
     )

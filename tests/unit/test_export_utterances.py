@@ -115,7 +115,7 @@ class FeedHandler(VendorHandler):
 
 
 class Feed(Vendor):
-    """:param days: By day, the files of its utterances; ``state`` likewise.
+    """:param days: By day, the files of its utterances; ``state``: of its state.
     :param faults: By call, what becomes of the next ones; by feed and call, of that feed's.
     """
 
@@ -575,7 +575,7 @@ def test_a_chunked_body_is_taken_where_its_end_comes(feed: Feed, night: Night) -
     feed.days = {DAY: {"file1.jsonl": b"many words"}}
     feed.faults["download"] = [chunked(end=False), chunked(end=True)]
     progress = night.run(DAY)
-    # The server of the second try knows no ranges, so it began anew.
+    # The server of the second try knows no ranges, so it began again.
     assert (progress.problems, progress.bytes) == ([], 10)
     assert night.stored == {key(DAY, "file1.jsonl"): b"many words"}
 
@@ -790,7 +790,7 @@ def test_a_403_says_that_the_feed_may_not_be_enabled(feed: Feed, night: Night) -
     assert "403-01; perhaps ASAPP's account team has yet to enable the feed" in problem
 
 
-def test_a_rotated_secret_is_read_anew_once(feed: Feed, night: Night, secret_name: str) -> None:
+def test_a_rotated_secret_is_read_again_once(feed: Feed, night: Night, secret_name: str) -> None:
     feed.days = {DAY: {}}
     night.run(DAY)
     value = json.dumps({"apiId": "id-of-asapp", "apiSecret": "newer"})

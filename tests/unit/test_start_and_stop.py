@@ -439,7 +439,7 @@ def test_a_rejection_is_not_repeated(vendor: Vendor) -> None:
     assert vendor.calls == ["start"]
 
 
-def test_a_rotated_secret_is_read_anew_once(vendor: Vendor, secret_name: str) -> None:
+def test_a_rotated_secret_is_read_again_once(vendor: Vendor, secret_name: str) -> None:
     start()
     boto3.client("secretsmanager").put_secret_value(
         SecretId=secret_name, SecretString='{"apiId": "new-id", "apiSecret": "new-secret"}'

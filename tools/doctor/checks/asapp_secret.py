@@ -20,7 +20,7 @@ def asapp_secret(plan: Plan) -> Findings:
     secret = plan.aws.read("secretsmanager", "describe_secret", absent=absent, SecretId=name)
     if secret is None:
         create = f"secretsmanager create-secret --name {name} --secret-string file://asapp.json"
-        yield problem(f"{name} does not exist", f"{plan.command(create)}, where it has {_SHAPE}")
+        yield problem(f"{name} does not exist", f"{plan.command(create)}; the file has {_SHAPE}")
         return
     if "DeletedDate" in secret:
         restore = plan.command(f"secretsmanager restore-secret --secret-id {name}")
@@ -32,18 +32,18 @@ def asapp_secret(plan: Plan) -> Findings:
             f"secretsmanager update-secret --secret-id {name} --kms-key-id alias/aws/secretsmanager"
         )
         yield warning(
-            f"{name} is encrypted with {key}: our functions' roles have no right to that key",
+            f"{name} is encrypted with {key}: our functions' roles may not use that key",
             f"let the key's policy allow this account's roles kms:Decrypt, or {plan.command(own)}",
         )
     answer = plan.aws.read("secretsmanager", "get_secret_value", absent=absent, SecretId=name)
     put = f"secretsmanager put-secret-value --secret-id {name} --secret-string file://asapp.json"
-    remedy = f"{plan.command(put)}, where it has {_SHAPE}"
+    remedy = f"{plan.command(put)}; the file has {_SHAPE}"
     if answer is None:
         yield problem(f"{name} has no value yet", remedy)
     elif wrong := fault(answer.get("SecretString")):
         yield problem(f"{name} {wrong}", remedy)
     else:
-        yield well(f"{name} is there, and of the right shape")
+        yield well(f"{name} exists, and has the right shape")
 
 
 def fault(value: str | None) -> str | None:
