@@ -143,14 +143,6 @@ class Conversation:
         leg, told = self.desired_leg, self.told
         return leg is not None and not (told.asapp == STREAMING and told.is_about(leg))
 
-    @property
-    def answered(self) -> bool:
-        """Whether an agent took the call: one whose leg ended unconfirmed left in the whisper."""
-        return any(
-            leg.stream_arn and (leg.confirmed or leg.state in (CONNECTED, PAUSED))
-            for leg in self.legs
-        )
-
     def leg_of(self, contact_id: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.contact_id == contact_id), None)
 

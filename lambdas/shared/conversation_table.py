@@ -93,7 +93,6 @@ class Conversations:
         changes: dict[str, Any] = {
             "legs": json.dumps([_stored(leg) for leg in known.legs]),
             "state": known.state,
-            "answered": int(known.answered),
             "holdNotResumed": int(known.hold_open),
             "unheardTalk": int(known.talk_unheard),
             "version": seen.version + 1,

@@ -323,25 +323,27 @@ def test_a_talk_that_no_start_made_heard_is_marked_for_good(functions: Functions
     functions.start(90, "grace", "c-2")
     functions.run()
     item = functions.item()
-    assert (item["lastStartFailed"], item["unheardTalk"], item["answered"]) == ("0", "1", "1")
+    assert (item["lastStartFailed"], item["unheardTalk"]) == ("0", "1")
 
 
-def test_a_call_whose_start_asapp_refused_is_marked_and_was_answered(functions: Functions) -> None:
+def test_a_call_whose_start_asapp_refused_is_marked_as_a_talk_that_nobody_heard(
+    functions: Functions,
+) -> None:
     functions.asapp.refused.add("c-1")
     functions.start(0, "ada")
     functions.agent(2, "ada", "CONNECTING", "CONNECTED")
     functions.over(60)
     functions.run()
     item = functions.item()
-    assert (item["state"], item["asapp"], item["answered"]) == ("ended", "stopped", "1")
+    assert (item["state"], item["asapp"]) == ("ended", "stopped")
     assert (item["lastStartFailed"], item["unheardTalk"]) == ("1", "1")
 
 
-def test_an_agent_who_drops_out_in_the_whisper_has_answered_nothing(functions: Functions) -> None:
+def test_an_agent_who_drops_out_in_the_whisper_leaves_no_talk_unheard(functions: Functions) -> None:
     functions.start(0, "ada")
     functions.agent(5, "ada", "CONNECTING", "ENDED")
     functions.run()
-    assert (functions.item()["answered"], functions.item()["unheardTalk"]) == ("0", "0")
+    assert functions.item()["unheardTalk"] == "0"
 
 
 def test_after_a_first_start_that_failed_a_resume_begins_where_the_call_is(
