@@ -67,6 +67,12 @@ def test_every_line_that_the_sandbox_prints_works_as_it_is_printed(
     assert f"AWS_ENDPOINT_URL={sandbox.deployment.emulator.endpoint}" in variables
 
 
+def as_from_a_terminal() -> None:
+    """A command that runs in the background ignores signals, and so would all that it starts."""
+    for each in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
+
+
 @contextmanager
 def started(command: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command while it synthesises, with the emulator running; and a mark in the environment of
@@ -82,6 +88,7 @@ def started(command: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[st
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=as_from_a_terminal,
     )
     try:
         assert process.stdout is not None

@@ -568,6 +568,7 @@ def play(
     fault: Fault | None = None,
 ) -> Heard:
     """Play a call, with an act every twenty seconds."""
+    random.seed(name)  # the lengths of pauses: the same in every run
     clock, asapp = functions.clock, functions.asapp
     functions.begin()
     met = inject(functions, fault)

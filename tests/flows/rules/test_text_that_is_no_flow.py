@@ -35,11 +35,11 @@ NO_FLOWS = {
     "no actions": (json.dumps(flow(END, Actions={})), "it has no list of Actions"),
     "an answer for a flow": (
         json.dumps({"ContactFlow": {"Content": "{}"}}),
-        "the answer of DescribeContactFlow: take ContactFlow.Content",
+        "the answer of DescribeContactFlow: give only ContactFlow.Content",
     ),
     "an answer for a module": (
         json.dumps({"ContactFlowModule": {"Content": "{}"}}),
-        "the answer of DescribeContactFlowModule: take ContactFlowModule.Content",
+        "the answer of DescribeContactFlowModule: give only ContactFlowModule.Content",
     ),
     "the legacy format": (
         json.dumps({"modules": [], "version": "1", "start": "x"}),
