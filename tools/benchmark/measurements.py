@@ -190,7 +190,7 @@ def package(name: str, code: Path, folder: Path) -> Row:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in code.rglob("*"):
             archive.write(file, file.relative_to(code))
-    size = target.stat().st_size / _KB
+    size = target.stat().st_size / 1024  # as the test of the packages counts
     most = 50 if name == "reconcile_transcript" else 30  # docs/decisions/0012
     return Row(f"{name}.zip", f"{size:.1f} KB", "", "", f"≤ {most} KB", size <= most)
 
