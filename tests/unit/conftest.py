@@ -233,11 +233,8 @@ def vendor() -> Iterator[Vendor]:
     server.server_close()
 
 
-@pytest.fixture
-def tls(
-    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ssl.SSLContext]:
-    """The vendor speaks TLS, and the functions trust its certificate."""
+def speak_tls(vendor: Vendor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """The vendor speaks TLS from now on, and the environment trusts its certificate."""
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vendor")])
     now = datetime.now(UTC)
@@ -254,13 +251,22 @@ def tls(
     secret = private.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    (tmp_path / "trust.pem").write_bytes(certificate.public_bytes(pem))
-    (tmp_path / "key.pem").write_bytes(secret)
+    (folder / "trust.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(secret)
     vendor.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    vendor.tls.load_cert_chain(tmp_path / "trust.pem", tmp_path / "key.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trust.pem"))
+    vendor.tls.load_cert_chain(folder / "trust.pem", folder / "key.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "trust.pem"))
+    return vendor.tls
+
+
+@pytest.fixture
+def tls(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ssl.SSLContext]:
+    """The vendor speaks TLS, and the functions trust its certificate."""
+    context = speak_tls(vendor, tmp_path, monkeypatch)
     http._tls_context.cache_clear()
-    yield vendor.tls
+    yield context
     http._tls_context.cache_clear()
 
 

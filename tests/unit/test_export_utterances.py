@@ -3,14 +3,12 @@ way."""
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import json
 import logging
 import os
 import re
 import signal
-import ssl
 import subprocess
 import sys
 import threading
@@ -25,10 +23,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 import boto3
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import shared.aws
 import shared.http
@@ -56,6 +50,7 @@ from .conftest import (
     failing,
     html,
     reset,
+    speak_tls,
 )
 from .conftest import hang as hang_on_the_held_clock
 from .held_clock import HeldClock
@@ -716,28 +711,7 @@ def test_an_url_that_leads_nowhere_is_an_error_without_its_words(
 @pytest.fixture
 def trusted(feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The vendor over TLS, and we trust its certificate."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vendor")])
-    now = datetime.now(UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    secret = private.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (tmp_path / "trust.pem").write_bytes(certificate.public_bytes(pem))
-    (tmp_path / "key.pem").write_bytes(secret)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tmp_path / "trust.pem", tmp_path / "key.pem")
-    feed.socket = context.wrap_socket(feed.socket, server_side=True)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trust.pem"))
+    speak_tls(feed, tmp_path, monkeypatch)
     for made in (shared.http._tls_context, download_module._connections):
         made.cache_clear()
     yield
