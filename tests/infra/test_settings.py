@@ -26,6 +26,7 @@ from connect_autotranscribe.settings import (
     WebhookSettings,
     environment_file,
 )
+from connect_autotranscribe.settings.environment import sensitivity
 
 ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 INSTANCE = "arn:aws:connect:us-east-1:123456789012:instance/12345678-1234-1234-1234-123456789012"
@@ -917,3 +918,30 @@ def test_a_file_loads_or_is_answered_with_named_keys_and_nothing_else(
         Settings.from_mapping(data, source="prod.toml")
     except SettingsError as error:
         assert str(error).startswith("prod.toml: ")
+
+
+# What a change means
+
+
+def test_every_setting_is_sensitive_or_known_to_be_harmless() -> None:
+    """A new setting is one or the other: whoever adds it decides."""
+    assert {key for key, means in sensitivity().items() if means is None} == {
+        "asapp.conversation_id",
+        "asapp.detailed_tokens",
+        "asapp.language",
+        "asapp.start_selector",
+        "connect.flow_name_prefix",
+        "export.at",
+        "export.columns",
+        "export.lookback_days",
+        "reconciliation.after_minutes",
+        "tags",
+        "webhook.api_gateway_log_role",
+        "webhook.throttle_burst",
+        "webhook.throttle_rate_per_second",
+    }
+
+
+def test_what_a_change_means_is_one_sentence() -> None:
+    for key, means in sensitivity().items():
+        assert means is None or re.fullmatch(r"[A-Z][^.]*\.", means), key

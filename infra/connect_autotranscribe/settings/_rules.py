@@ -37,12 +37,31 @@ class Rule:
     hides: Callable[[Any], object] = _shows
 
 
+@dataclass(frozen=True, slots=True)
+class Sensitive:
+    """Marks a setting whose change needs a decision: ``make diff`` says it first.
+
+    :param means: What a change means, in one sentence.
+    """
+
+    means: str
+
+
+def sensitivity_of(field: Field[Any]) -> str | None:
+    """What a change of a record's field means, if the field is marked."""
+    marks = getattr(field.type, "__metadata__", ())
+    return next((mark.means for mark in marks if isinstance(mark, Sensitive)), None)
+
+
 def rule_of(field: Field[Any]) -> Rule:
     """The rule of a record's field: the annotated one, or the one that its type says."""
     of_type: Any = field.type
-    if hasattr(of_type, "__metadata__"):
-        rule: Rule = of_type.__metadata__[0]
-        return rule
+    marks = getattr(of_type, "__metadata__", ())
+    for mark in marks:
+        if isinstance(mark, Rule):
+            return mark
+    if marks:
+        of_type = of_type.__origin__
     if get_origin(of_type) is Literal:
         return choice(*get_args(of_type))
     if of_type is bool:

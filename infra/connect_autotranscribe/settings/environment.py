@@ -15,8 +15,10 @@ from connect_autotranscribe.settings._rules import (
     REGION,
     TYPES,
     Rule,
+    Sensitive,
     are_tags,
     rule_of,
+    sensitivity_of,
     table,
 )
 from connect_autotranscribe.settings.records import (
@@ -49,9 +51,12 @@ class Settings:
     :raises SettingsError: If any value is wrong, also if the record is made without a file.
     """
 
-    account: Annotated[str, ACCOUNT]
-    region: Annotated[str, REGION]
-    on_delete: Literal["retain", "destroy"] = "retain"
+    account: Annotated[str, ACCOUNT, Sensitive("The stacks are deployed to another account.")]
+    region: Annotated[str, REGION, Sensitive("The stacks are deployed to another region.")]
+    on_delete: Annotated[
+        Literal["retain", "destroy"],
+        Sensitive("With destroy, stored data is deleted with its stack or by a replacement."),
+    ] = "retain"
     connect: ConnectSettings
     media_streaming: MediaStreamingSettings
     asapp: AsappSettings
@@ -136,6 +141,11 @@ _FIELDS: dict[str, Field[Any]] = {
 }
 _RULES = {name: table(bool, f"[{name}]") for name in _TABLES}
 _RULES |= {key: rule_of(each) for key, each in _FIELDS.items()}
+
+
+def sensitivity() -> dict[str, str | None]:
+    """What a change of each setting means, by dotted key; None for those that are not sensitive."""
+    return {key: sensitivity_of(each) for key, each in _FIELDS.items()}
 
 
 def _checked(data: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from connect_autotranscribe._functions import shared_names
 from connect_autotranscribe.settings._rules import (
     KEY,
     NETWORK,
+    Sensitive,
     arn,
     array,
     choice,
@@ -32,13 +33,18 @@ class ConnectSettings:
         the instance: a second environment in one instance needs one. Default: none.
     """
 
-    instance_arn: Annotated[str, arn("connect:<region>:<account>:instance/<uuid>")]
+    instance_arn: Annotated[
+        str,
+        arn("connect:<region>:<account>:instance/<uuid>"),
+        Sensitive("The calls of another instance are transcribed."),
+    ]
     instance_alias: Annotated[
         str,
         text(
             "(?!d-)[A-Za-z0-9]([A-Za-z0-9-]{0,43}[A-Za-z0-9])?",
             'the name in https://<name>.my.connect.aws, like "acme"',
         ),
+        Sensitive("ASAPP may read the audio streams of another name."),
     ]
     flow_name_prefix: Annotated[
         str | None,
@@ -62,17 +68,24 @@ class MediaStreamingSettings:
         Default: AWS's own key, which needs no grant.
     """
 
-    mode: Literal["adopt", "manage"]
+    mode: Annotated[
+        Literal["adopt", "manage"],
+        Sensitive("It decides whether the instance's streaming of audio belongs to the stack."),
+    ]
     # Only what a stream's name can hold: the prefix goes into a policy, where "*" would widen it.
     prefix: Annotated[
         str,
         text("[A-Za-z0-9_.-]{1,128}", '1 to 128 letters, digits, "_", "." or "-", like "acme"'),
+        Sensitive("ASAPP may read the audio streams of another name."),
     ]
     retention_hours: Annotated[
         int | None,
         number(1, 87_600, "1 to 87600 hours, like 24; 0 would keep audio for 5 minutes only"),
+        Sensitive("The audio of calls is kept for another time."),
     ] = None
-    key_arn: Annotated[str | None, KEY] = None
+    key_arn: Annotated[
+        str | None, KEY, Sensitive("ASAPP may decrypt with another key, or with none.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +120,17 @@ class AsappSettings:
             'only a scheme and a host, like "https://api.asapp.com"',
             hides=re.compile("[@?]").search,
         ),
+        Sensitive("This host receives ASAPP's credentials and every call's data."),
     ]
     trusted_role_arns: Annotated[
-        tuple[str, ...], array(arn("iam::<account>:role/<role>"), at_least=1)
+        tuple[str, ...],
+        array(arn("iam::<account>:role/<role>"), at_least=1),
+        Sensitive("These roles may read the audio of every call."),
     ]
     external_id: Annotated[
         str | None,
         text(r"[\w+=,.@:/-]{2,1224}", '2 to 1224 letters, digits or characters of "_+=,.@:/-"'),
+        Sensitive("It proves that ASAPP reads the audio for you and not for another customer."),
     ] = None
     credentials_secret_name: Annotated[
         str,
@@ -123,13 +140,19 @@ class AsappSettings:
             "the secret",
             hides=lambda value: not value.startswith("arn:"),
         ),
+        Sensitive("The functions read another secret, and send it to the API host."),
     ]
     language: Annotated[
         str, text("[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", 'an IETF tag, like "en-US" or "es-US"')
     ] = "en-US"
-    redaction: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted"
+    redaction: Annotated[
+        Literal["redacted", "unredacted", "redacted_and_unredacted"],
+        Sensitive("Unredacted text has the card numbers and names that callers say."),
+    ] = "redacted"
     detailed_tokens: bool = False
-    audio_recording_allowed: bool = False
+    audio_recording_allowed: Annotated[
+        bool, Sensitive("It decides whether ASAPP may keep the audio of calls.")
+    ] = False
     start_selector: Literal["FRAGMENT_NUMBER", "NOW"] = "FRAGMENT_NUMBER"
     conversation_id: Literal["InitialContactId", "ContactId", "PreviousContactId"] = (
         "InitialContactId"
@@ -141,9 +164,12 @@ class AsappSettings:
             'a JSONPath of the customer, like "$.CustomerEndpoint.Address"; when a call comes in, '
             "there is no agent yet",
         ),
+        Sensitive("ASAPP receives another datum of the call as the customer's id."),
     ] = "$.CustomerEndpoint.Address"
     agent_id_path: Annotated[
-        str, text(r"\$[.\[].+", 'a JSONPath of Amazon Connect, like "$.Agent.UserName"')
+        str,
+        text(r"\$[.\[].+", 'a JSONPath of Amazon Connect, like "$.Agent.UserName"'),
+        Sensitive("ASAPP receives another datum of the call as the agent's id."),
     ] = "$.Agent.UserName"
 
 
@@ -161,9 +187,18 @@ class LifecycleSettings:
         nothing. Default: the stream is not encrypted, or it is encrypted with AWS's own key.
     """
 
-    mode: Literal["manage", "adopt", "off"]
-    stream_arn: Annotated[str | None, arn("kinesis:<region>:<account>:stream/<stream>")] = None
-    key_arn: Annotated[str | None, KEY] = None
+    mode: Annotated[
+        Literal["manage", "adopt", "off"],
+        Sensitive("With off, what is said during a hold is transcribed."),
+    ]
+    stream_arn: Annotated[
+        str | None,
+        arn("kinesis:<region>:<account>:stream/<stream>"),
+        Sensitive("Whoever writes to this stream can start and stop transcription."),
+    ] = None
+    key_arn: Annotated[
+        str | None, KEY, Sensitive("Agent events are encrypted with another key, or with none.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +218,10 @@ class WebhookSettings:
         and keeps it on delete.
     """
 
-    secret_in: Literal["header", "query"] = "header"
+    secret_in: Annotated[
+        Literal["header", "query"],
+        Sensitive("Callers of the webhook are authenticated another way; logs show a query."),
+    ] = "header"
     # The characters that both RFC 7230 and API Gateway's parameter mapping allow in a header name.
     secret_name: Annotated[
         str,
@@ -192,10 +230,15 @@ class WebhookSettings:
             'a name, like "x-webhook-secret", never the secret',
             hides=lambda value: True,
         ),
+        Sensitive("Callers of the webhook are authenticated by another header or parameter."),
     ] = "x-webhook-secret"
     throttle_rate_per_second: Annotated[int, one_or_more(like=100)] = 100
     throttle_burst: Annotated[int, one_or_more(like=200)] = 200
-    allowed_cidrs: Annotated[tuple[str, ...], array(NETWORK, at_least=0)] = ()
+    allowed_cidrs: Annotated[
+        tuple[str, ...],
+        array(NETWORK, at_least=0),
+        Sensitive("These networks may call the webhook; if there is none, every network may."),
+    ] = ()
     api_gateway_log_role: Literal["adopt", "manage"] = "adopt"
 
 
@@ -226,7 +269,9 @@ class ExportSettings:
         the instance's region. Default: S3's own key.
     """
 
-    mode: Literal["off", "on"] = "off"
+    mode: Annotated[
+        Literal["off", "on"], Sensitive("With on, every night a copy of all transcripts is stored.")
+    ] = "off"
     at: Annotated[
         str,
         text(
@@ -235,10 +280,16 @@ class ExportSettings:
             "02:00",
         ),
     ] = "02:30"
-    keep_days: Annotated[int, number(1, 3650, "1 to 3650 days, like 365")] = 365
+    keep_days: Annotated[
+        int,
+        number(1, 3650, "1 to 3650 days, like 365"),
+        Sensitive("Exported transcripts are kept for another time; a shorter one deletes."),
+    ] = 365
     lookback_days: Annotated[int, number(1, 30, "1 to 30 days, like 7")] = 7
     columns: Annotated[Mapping[str, str], columns_of(_FEED_FIELDS)] = field(default_factory=dict)
-    key_arn: Annotated[str | None, KEY] = None
+    key_arn: Annotated[
+        str | None, KEY, Sensitive("Exported transcripts are encrypted with another key.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,8 +301,16 @@ class RetentionSettings:
         30.
     """
 
-    transcripts_days: Annotated[int, number(1, 3650, "1 to 3650 days, like 30")] = 30
-    logs_days: Annotated[int, choice(*_LOGS_DAYS, 2557, 2922, 3288, 3653)] = 30
+    transcripts_days: Annotated[
+        int,
+        number(1, 3650, "1 to 3650 days, like 30"),
+        Sensitive("Transcripts are kept for another time."),
+    ] = 30
+    logs_days: Annotated[
+        int,
+        choice(*_LOGS_DAYS, 2557, 2922, 3288, 3653),
+        Sensitive("Logs are kept for another time; a shorter one deletes at once what is older."),
+    ] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +322,12 @@ class AlarmSettings:
     """
 
     email: Annotated[
-        str | None, text(r"[^@\s]+@[^@\s]+\.[^@\s]+", 'an address, like "ops@example.com"')
+        str | None,
+        text(r"[^@\s]+@[^@\s]+\.[^@\s]+", 'an address, like "ops@example.com"'),
+        Sensitive("Somebody else learns of alarms, or nobody does."),
     ] = None
-    topic_arn: Annotated[str | None, arn("sns:<region>:<account>:<topic>")] = None
+    topic_arn: Annotated[
+        str | None,
+        arn("sns:<region>:<account>:<topic>"),
+        Sensitive("Somebody else learns of alarms, or nobody does."),
+    ] = None
