@@ -1,7 +1,7 @@
 """Calls of every kind: what people do in each, and the requests that ASAPP must get.
 
-Three users play this table: ``tests/sandbox/test_scenarios.py`` against the handlers, with every
-fault; ``tests/sandbox/test_scenarios_at_once.py`` through the deployed stacks; and the demo.
+Three users play this table: ``tests/sandbox/connect/test_scenarios.py`` against the handlers, with
+every fault; ``tests/sandbox/stacks/test_scenarios_at_once.py``, through the stacks; and the demo.
 """
 
 from __future__ import annotations

@@ -20,8 +20,7 @@ from connect_autotranscribe.audio.kinesis_video_read_role import KinesisVideoRea
 from connect_autotranscribe.audio.live_media_streaming import LiveMediaStreaming
 from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.stacks.access import AccessStack
-
-from .conftest import ACCOUNT, Deployed, Json, in_order, new_app, new_stack
+from tests.infra.conftest import ACCOUNT, Deployed, Json, in_order, new_app, new_stack
 
 REGIONS = {"aws": "eu-central-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 SUFFIXES = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}

@@ -28,8 +28,7 @@ from connect_autotranscribe import (
     UtteranceExport,
 )
 from connect_autotranscribe.transcripts._webhook_api import WebhookApi
-
-from .conftest import ACCOUNT, Deployed, Json, new_stack, synthesise
+from tests.infra.conftest import ACCOUNT, Deployed, Json, new_stack, synthesise
 
 REGION = "eu-central-1"
 INSTANCE = f"arn:aws:connect:{REGION}:{ACCOUNT}:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"

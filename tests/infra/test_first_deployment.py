@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from app import ENVIRONMENTS, build
-
-from .conftest import Assembly, Json, synthesise
+from tests.infra.conftest import Assembly, Json, synthesise
 
 STAYS_ALWAYS = {"AWS::ApiGateway::Account", "AWS::IAM::Role"}
 """What keeps a plain Retain: the role of API Gateway's logs, and the setting that names it."""

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from shared import log_events
-
-from .conftest import ROOT, Json, Transcription
+from tests.infra.conftest import ROOT, Json, Transcription
 
 
 @pytest.fixture(scope="module")

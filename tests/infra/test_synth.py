@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from app import ENVIRONMENTS
-
-from .conftest import ROOT, Assembly
+from tests.infra.conftest import ROOT, Assembly
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 NO_NETWORK = ["unshare", "--net", "--"]

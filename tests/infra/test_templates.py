@@ -21,8 +21,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from app import ENVIRONMENTS, build
-
-from .conftest import NAMES, ROOT, Assembly, Json, synthesise
+from tests.infra.conftest import NAMES, ROOT, Assembly, Json, synthesise
 
 MAX_ZIPPED_BYTES = 30 * 1024
 MAX_ZIPPED_BYTES_OF = {"reconcile_transcript": 50 * 1024}  # docs/decisions/0012

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-from tests.unit.test_alignment import a_call, check, delivered
+from tests.unit.reconciliation.test_alignment import a_call, check, delivered
 
 
 def test_200_calls_of_which_a_tenth_is_lost_are_what_was_said() -> None:

@@ -1,4 +1,4 @@
-"""The state machine of ``tests/unit/test_conversation.py`` with 20,000 random calls."""
+"""The state machine of ``tests/unit/calls/test_conversation.py`` with 20,000 random calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.unit.test_conversation import CallsOfAllKinds
+from tests.unit.calls.test_conversation import CallsOfAllKinds
 
 
 @pytest.mark.parametrize("number", range(1, 5))

@@ -5,24 +5,17 @@ from __future__ import annotations
 import random
 
 from reconcile_transcript.record import MOST_MESSAGES
-from shared.table import BATCH
 from tests.unit.conftest import Vendor, aws, clock, secret_name, table_name, vendor
-from tests.unit.test_reconcile_transcript import (
+from tests.unit.reconciliation.conftest import bucket, log, world
+from tests.unit.reconciliation.finished_calls import (
     HOUR_MS,
-    STATE,
     Bucket,
     Call,
     Sent,
     World,
-    bucket,
-    items,
-    log,
+    completes_by_the_export,
     messages_of,
-    now_ms,
     texts,
-    utc_day,
-    waits_for,
-    world,
 )
 
 __all__ = ["aws", "bucket", "clock", "log", "secret_name", "table_name", "vendor", "world"]
@@ -31,50 +24,8 @@ __all__ = ["aws", "bucket", "clock", "log", "secret_name", "table_name", "vendor
 def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
     world: World, vendor: Vendor, bucket: Bucket, log: Sent
 ) -> None:
-    chance = random.Random(5)  # noqa: S311
     call = Call("long", texts(2_500))
-    world.end(call, summary=(1_250, 1_250))
-    have = [at for at in range(2_500) if chance.random() >= 0.1]
-    world.post(call, have)
-    vendor.moods["long"] = items(call.items()[:MOST_MESSAGES])
-    world.run()
-    conversation = world.conversation("long")
-    assert (conversation["completeness"], waits_for(conversation)) == ("awaiting", BATCH)
-    assert abs(conversation["reconcileAt"] - now_ms()) < 60_000
-    assert world.run() == {"conversations": 0}
-
-    (lines, state), (others, others_state) = call.documented(), Call("o", texts(30)).documented()
-    day = utc_day(call.ended_ms)
-    bucket.put(day, [*others, *lines[:1_250]])
-    bucket.put(day, [*lines[1_245:], b"no JSON at all {"], name="words +15550100199.jsonl")
-    chance.shuffle(state)  # not in the other feed's order
-    bucket.put(day, [*state[:2_000], *others_state], feed=STATE)
-    bucket.put(day, state[1_900:], name="file2.jsonl", feed=STATE)
-    assert world.exported(day) == {"conversations": 1, "complete": 1}
-    conversation = world.conversation("long")
-    expected = {
-        "completeness": "complete",
-        "fromWebhook": len(have),
-        "fromSummary": 2_500,
-        "fromMessages": MOST_MESSAGES,
-        "fromExport": 2_500,
-        "recovered": 2_500 - len(have),
-        "onlyOurs": 0,
-    }
-    assert {name: conversation[name] for name in expected} == expected
-    assert "reconcile" not in conversation
-    assert world.transcript("long") == call.said
-    sources = [item["source"] for item in world.utterances("long")]
-    assert {*sources} == {"webhook", "messages", "export"}
-    assert {item["senderId"] for item in world.utterances("long")} == {
-        "id of customer",
-        "id of agent",
-    }
-    assert world.utterances("o") == []
-    (malformed,) = log.of("lines of the feed cannot be read")
-    assert (malformed["lines"], malformed["levelname"]) == (1, "ERROR")
-    assert (malformed["feed"], malformed["day"], malformed["file"]) == ("utterances", str(day), 2)
-    assert "15550100199" not in str(malformed)  # a name is ASAPP's and may say anything
+    completes_by_the_export(call, MOST_MESSAGES, world, vendor, bucket, log)
 
 
 def test_40_calls_of_which_a_tenth_was_lost_are_what_was_said(world: World, vendor: Vendor) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from sandbox.stacks.running import Sandbox
 from tests.sandbox.conftest import installed, sandbox
-from tests.sandbox.test_reconciliation import (
+from tests.sandbox.stacks.test_reconciliation import (
     Functions,
     check_calls,
     check_plan,

@@ -34,8 +34,7 @@ from shared.asapp import Asapp
 from shared.asapp_requests import AsappCredentials
 from shared.conversation_table import Conversations
 from shared.http import Origin
-
-from .held_clock import HeldClock
+from tests.unit.held_clock import HeldClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

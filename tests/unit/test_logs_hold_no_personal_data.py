@@ -36,8 +36,8 @@ from shared.feeds import STATE
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from store_transcript import handler as store_transcript
-
-from .conftest import (
+from tests.unit.calls.test_start_and_stop import FAILURES
+from tests.unit.conftest import (
     API_SECRET,
     CUSTOMER_NUMBER,
     Behaviour,
@@ -48,13 +48,12 @@ from .conftest import (
     html,
     ok,
 )
-from .held_clock import HeldClock
-from .test_authorize_webhook import FIRST, SECOND, THIRD, Secret, with_header
-from .test_export_utterances import DAY, Feed, truncated
-from .test_publish_utterance import image, partly, record
-from .test_reconcile_transcript import Bucket, Call, Table
-from .test_start_and_stop import FAILURES
-from .test_store_transcript import (
+from tests.unit.export.night import DAY, Feed, truncated
+from tests.unit.held_clock import HeldClock
+from tests.unit.reconciliation.finished_calls import Bucket, Call, Table
+from tests.unit.transcripts.test_authorize_webhook import FIRST, SECOND, THIRD, Secret, with_header
+from tests.unit.transcripts.test_publish_utterance import image, partly, record
+from tests.unit.transcripts.test_store_transcript import (
     POISON,
     AwsBehaviour,
     AwsService,

@@ -1,0 +1,282 @@
+"""Each newly stored utterance becomes one event on the bus, in order, at least once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from publish_utterance import handler as publish_utterance
+from publish_utterance.handler import entry, publish
+from shared import table
+from shared.utterance import Utterance
+from tests.unit.conftest import reset
+from tests.unit.transcripts.test_store_transcript import (
+    AwsBehaviour,
+    AwsHandler,
+    AwsService,
+    body_of,
+    client,
+    pass_on,
+    refusing,
+    running,
+    used_by_the_functions,
+)
+
+BUS = "default"
+
+
+@pytest.fixture(scope="module")
+def front(aws: str) -> Iterator[AwsService]:
+    with running(AwsService(aws)) as server:
+        yield server
+
+
+@pytest.fixture
+def service(front: AwsService) -> Iterator[AwsService]:
+    with used_by_the_functions(front):
+        yield front
+
+
+@pytest.fixture
+def events(service: AwsService) -> Any:
+    return client("events", service.url)
+
+
+@pytest.fixture
+def deployed(service: AwsService, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The function's environment variables, and its caches empty."""
+    monkeypatch.setenv("EVENT_BUS_NAME", BUS)
+    publish_utterance._events.cache_clear()
+    yield
+    publish_utterance._events.cache_clear()
+
+
+def image(body: str, stored_at_ms: int = 2) -> dict[str, Any]:
+    """The item that the table's stream has for a message."""
+    utterance = Utterance.from_message(body)
+    return table.attributes(
+        utterance.item(received_at_ms=1, stored_at_ms=stored_at_ms, expires_at_s=3)
+    )
+
+
+def numbered(*texts: str) -> list[tuple[str, dict[str, str]]]:
+    return [
+        (f"4960{at:04d}", entry(image(body_of(at, text)), BUS)) for at, text in enumerate(texts)
+    ]
+
+
+def record(number: str, item: dict[str, Any]) -> dict[str, Any]:
+    """One record of a DynamoDB stream."""
+    keys = {name: item[name] for name in ("conversationId", "item")}
+    change = {"Keys": keys, "NewImage": item, "SequenceNumber": number, "SizeBytes": 500}
+    return {
+        "eventID": f"e-{number}",
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": change | {"StreamViewType": "NEW_IMAGE"},
+    }
+
+
+def published(service: AwsService) -> list[list[dict[str, Any]]]:
+    """The details of the events, call by call."""
+    calls = service.bodies("PutEvents")
+    return [[json.loads(entry["Detail"]) for entry in call["Entries"]] for call in calls]
+
+
+def texts(service: AwsService) -> list[list[str]]:
+    return [[detail["text"] for detail in call] for call in published(service)]
+
+
+@pytest.mark.usefixtures("deployed")
+def test_one_that_was_recovered_says_when_it_was_said(service: AwsService) -> None:
+    recovered = {
+        "conversationId": "c-1",
+        "item": "utterance#messages#m-1",
+        "role": "agent",
+        "senderId": "ada",
+        "startedAt": 1_793_541_787_250,
+        "endedAt": 1_793_541_788_000,
+        "text": "Hello.",
+        "message": "{}",
+        "messageId": "m-1",
+        "source": "messages",
+        "receivedAt": 5,
+        "storedAt": 6,
+        "expiresAt": 7,
+    }
+    item = table.attributes(recovered)
+    publish_utterance.handler({"Records": [record("1", item)]}, None)
+    ((detail,),) = published(service)
+    hidden = ("item", "message", "messageId", "expiresAt")
+    expected = {name: value for name, value in recovered.items() if name not in hidden}
+    assert detail == {"id": "c-1/utterance#messages#m-1"} | expected
+
+
+@pytest.mark.usefixtures("deployed")
+def test_an_utterance_is_an_event_with_these_fields_and_no_others(service: AwsService) -> None:
+    body = body_of(7, "I need help ¿sí?", unknown="field")
+    answer = publish_utterance.handler({"Records": [record("1", image(body))]}, None)
+    assert answer == {"batchItemFailures": []}
+    ((call,),) = [sent["Entries"] for sent in service.bodies("PutEvents")]
+    detail = json.loads(call.pop("Detail"))
+    assert call == {
+        "EventBusName": "default",
+        "Source": "connect-autotranscribe",
+        "DetailType": "Utterance",
+    }
+    assert detail == {
+        "id": f"c-1/{Utterance.from_message(body).key}",
+        "conversationId": "c-1",
+        "streamId": "stream-customer",
+        "role": "customer",
+        "senderId": "TT9833237",
+        "startMs": 7000,
+        "endMs": 7900,
+        "text": "I need help ¿sí?",
+        "source": "webhook",
+        "receivedAt": 1,
+        "storedAt": 2,
+    }
+
+
+def test_what_the_table_holds_is_what_an_event_needs(aws: str, table_name: str) -> None:
+    boto3.client("dynamodb").put_item(TableName=table_name, Item=image(body_of(1)))
+    (item,) = boto3.client("dynamodb").scan(TableName=table_name)["Items"]
+    assert entry(item, BUS) == entry(image(body_of(1)), BUS)
+
+
+def test_an_event_has_the_same_id_at_every_delivery_and_no_other_event_has_it() -> None:
+    def event_id(item: dict[str, Any]) -> str:
+        made: str = json.loads(entry(item, BUS)["Detail"])["id"]
+        return made
+
+    assert event_id(image(body_of(1))) == event_id(image(body_of(1), stored_at_ms=99))
+    another_call = image(body_of(1, externalConversationId="c-2"))
+    ids = {event_id(item) for item in (image(body_of(1)), image(body_of(2)), another_call)}
+    assert len(ids) == 3
+
+
+def test_ten_events_go_in_a_call_in_the_order_of_the_stream(
+    service: AwsService, events: Any
+) -> None:
+    spoken = [f"word {at}" for at in range(25)]
+    assert publish(numbered(*spoken), events) is None
+    assert texts(service) == [spoken[:10], spoken[10:20], spoken[20:]]
+
+
+def test_no_records_are_no_call(service: AwsService, events: Any) -> None:
+    assert publish([], events) is None
+    assert service.sent == []
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600", '"'])
+def test_a_call_is_never_larger_than_event_bridge_takes(
+    letter: str, service: AwsService, events: Any
+) -> None:
+    # Our EventBridge refuses a call over 256 KB, as the real one does, counted in bytes.
+    bytes_each = {"é": 2, "\U0001f600": 4, '"': 2}.get(letter, 1)
+    spoken = [letter * (size * 1024 // bytes_each) for size in (100, 100, 100, 230, 1, 1, 200, 40)]
+    assert publish(numbered(*spoken), events) is None
+    calls = texts(service)
+    assert [text for call in calls for text in call] == spoken
+    assert [len(call) for call in calls] == [2, 1, 3, 1, 1]
+
+
+def test_a_text_that_fits_into_no_event_is_omitted_and_the_event_says_so(
+    service: AwsService, events: Any
+) -> None:
+    for huge in ("x" * 250 * 1024, "é" * 125 * 1024):
+        service.sent.clear()
+        assert publish(numbered("before", huge, "after"), events) is None
+        ((before, omitted, after),) = published(service)
+        assert (before["text"], after["text"]) == ("before", "after")
+        assert "textOmitted" not in before
+        assert omitted.pop("textOmitted") is True
+        assert omitted["text"] == ""
+        assert omitted.keys() == before.keys()
+        assert omitted["id"].startswith("c-1/utterance#stream-customer#0000001000#")
+
+
+def partly(*failed: int) -> AwsBehaviour:
+    """An EventBridge that refuses these entries of a call and takes the others."""
+
+    def behave(request: AwsHandler) -> None:
+        refusal = {"ErrorCode": "ThrottlingException", "ErrorMessage": "words of AWS"}
+        results = [
+            refusal if at in failed else {"EventId": f"id-{at}"}
+            for at in range(len(request.body["Entries"]))
+        ]
+        request.reply(200, {"FailedEntryCount": len(failed), "Entries": results})
+
+    return behave
+
+
+def test_after_a_partial_failure_the_first_that_failed_is_named(
+    service: AwsService, events: Any
+) -> None:
+    service.faults["PutEvents"] = [pass_on, partly(3, 5), pass_on]
+    records = numbered(*map(str, range(25)))
+    assert publish(records, events) == records[13][0]
+    assert len(service.sent) == 2  # what follows is not published ahead of it
+
+
+@pytest.mark.parametrize("failed", [0, 4])
+def test_the_first_and_the_last_entry_can_fail(
+    failed: int, service: AwsService, events: Any
+) -> None:
+    service.faults["PutEvents"] = [partly(failed)]
+    records = numbered(*map(str, range(5)))
+    assert publish(records, events) == records[failed][0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refusing("ThrottlingException"),
+        refusing("AccessDeniedException", 403),
+        refusing("InternalException", 500),
+        reset,
+    ],
+    ids=["throttled", "denied", "broken", "gone"],
+)
+def test_a_bus_that_refuses_a_call_gets_it_again_from_its_first_record(
+    fault: AwsBehaviour, service: AwsService, events: Any
+) -> None:
+    service.faults["PutEvents"] = [pass_on, fault]
+    records = numbered(*map(str, range(15)))
+    assert publish(records, events) == records[10][0]
+
+
+@pytest.mark.usefixtures("deployed")
+def test_lambda_is_told_where_to_begin_again(service: AwsService) -> None:
+    service.faults["PutEvents"] = [partly(1)]
+    records = [record(f"49{at}", image(body_of(at))) for at in range(3)]
+    answer = publish_utterance.handler({"Records": records}, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "491"}]}
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_record_that_is_no_utterance_is_named_and_holds_back_only_what_is_behind_it(
+    service: AwsService, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = image(body_of(1, "secret words"))
+    del broken["receivedAt"]
+    records = [
+        record("10", image(body_of(0, "before"))),
+        record("11", broken),
+        record("12", image(body_of(2, "after"))),
+    ]
+    answer = publish_utterance.handler({"Records": records}, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "11"}]}
+    assert texts(service) == [["before"]]
+    (line,) = caplog.records
+    named = {key: broken[key]["S"] for key in ("conversationId", "item")}
+    assert {key: getattr(line, key) for key in named} == named
+    assert (line.sequenceNumber, line.problem) == ("11", "KeyError")  # type: ignore[attr-defined]
+    assert "secret words" not in str(vars(line))
