@@ -9,6 +9,7 @@ from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_autotranscribe.flows.transcribed_flow import TranscribedFlow
 from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
+from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.monitoring.monitored import Monitored
 from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
@@ -28,6 +29,7 @@ __all__ = [
     "CallLifecycle",
     "FlowFunction",
     "FlowsStack",
+    "FunctionOptions",
     "KinesisVideoReadRole",
     "LiveMediaStreaming",
     "Monitored",

@@ -15,11 +15,21 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.retention import Retention
 
 _HERE = Path(__file__).parent
 _INSTALLED, _CHECKOUT = _HERE / "_lambdas", _HERE.parents[1] / "lambdas"
 LAMBDAS = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+_NETWORK_INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""With these Lambda puts a function into a VPC; it assumes the function's role to do so."""
 
 
 class Function(lambda_.Function):
@@ -33,6 +43,7 @@ class Function(lambda_.Function):
     :param timeout: The longest that an invocation may take.
     :param environment: The environment variables; never a secret.
     :param retention: How long its log is kept.
+    :param options: Its network, key, code signing, reserved concurrency and memory.
     """
 
     def __init__(
@@ -45,6 +56,7 @@ class Function(lambda_.Function):
         timeout: Duration,
         environment: Mapping[str, str],
         retention: Retention,
+        options: FunctionOptions,
     ) -> None:
         log_group = log_group_of(scope, f"{id}Logs", retention)
         role = iam.Role(
@@ -54,6 +66,12 @@ class Function(lambda_.Function):
             description=f"Runs {folder}",
         )
         log_group.grant_write(role)
+        if options.vpc:
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    sid="NetworkInterfaces", actions=list(_NETWORK_INTERFACES), resources=["*"]
+                )
+            )
         super().__init__(
             scope,
             id,
@@ -73,19 +91,27 @@ class Function(lambda_.Function):
                 ],
             ),
             handler=f"{folder}.handler.handler",
-            memory_size=512,
+            memory_size=options.memory.to_mebibytes() if options.memory else 512,
             timeout=timeout,
             environment=dict(environment),
             role=role,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
+            vpc=options.vpc,
+            vpc_subnets=options.vpc_subnets,
+            security_groups=options.security_groups,
+            environment_encryption=options.environment_key,
+            code_signing_config=options.code_signing,
+            reserved_concurrent_executions=options.reserved_concurrency.get(id),
         )
+        if options.vpc:
+            self._keep_interfaces_from_code(role)
+        reason = "X-Ray and ListStreams have no resource level; all else names resources."
+        if options.vpc:
+            reason += " Lambda makes the network interfaces of a VPC, with ids that it chooses."
         Validations.of(role).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-IAM5[Resource::*]",
-                reason="X-Ray and ListStreams have no resource level; all else names resources.",
-            )
+            Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=reason)
         )
         if (written := as_nag_writes(scope, log_group.log_group_arn)).endswith(":*"):
             Validations.of(role).acknowledge(
@@ -94,6 +120,19 @@ class Function(lambda_.Function):
                     reason="The streams of the one log group that was given.",
                 )
             )
+
+    def _keep_interfaces_from_code(self, role: iam.Role) -> None:
+        """Lambda itself needs the network interfaces. The function's code must not touch them."""
+        # A policy of its own: the role's depends on nothing, and this one names the function.
+        denied = iam.Policy(self, "NoNetworkInterfaces", roles=[role])
+        denied.add_statements(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=list(_NETWORK_INTERFACES),
+                resources=["*"],
+                conditions={"ArnEquals": {"lambda:SourceFunctionArn": self.function_arn}},
+            )
+        )
 
 
 def log_group_of(scope: Construct, id: str, retention: Retention) -> logs.ILogGroup:

@@ -19,6 +19,7 @@ from aws_cdk import aws_sqs as sqs
 
 from connect_autotranscribe import (
     CallLifecycle,
+    FunctionOptions,
     Retention,
     TranscriptApi,
     TranscriptionControl,
@@ -336,6 +337,7 @@ def test_a_queue_of_another_account_and_region_is_called_there() -> None:
         domain=None,
         base_path=None,
         retention=Retention(),
+        function_options=FunctionOptions(),
     )
     deployed = Deployed(stack)
     (method,) = deployed.all("AWS::ApiGateway::Method")

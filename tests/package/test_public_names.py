@@ -49,6 +49,7 @@ def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
     others = {
         (f"{PACKAGE}.settings.environment", "Settings"),
         (f"{PACKAGE}.settings.environment", "SettingsError"),
+        (f"{PACKAGE}.function_options", "FunctionOptions"),
         (f"{PACKAGE}.retention", "Retention"),
         (f"{PACKAGE}.monitoring.monitored", "Monitored"),
     }

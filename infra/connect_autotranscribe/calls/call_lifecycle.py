@@ -19,6 +19,7 @@ from constructs import Construct
 from connect_autotranscribe._encrypted import FailedBatches, FailedInvocations, dead_letter_queue
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _MAX_AGE = Duration.hours(1)  # older events are useless to a call
@@ -52,6 +53,8 @@ class CallLifecycle(Construct):
     :param key: Encrypts the queues that are made here. Default: SQS's own key.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
+    :param function_options: How the functions run: VPC, key of the environment, code signing,
+        reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
 
     .. code-block:: python
 
@@ -87,6 +90,7 @@ class CallLifecycle(Construct):
         contact_event_dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
+        function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
         if problems := _problems(mode, instance_arn, agent_event_stream, stream_key):
@@ -102,6 +106,7 @@ class CallLifecycle(Construct):
                 timeout=Duration.seconds(30),
                 environment=control.environment,
                 retention=retention,
+                options=function_options,
             )
             control.grant_to(made)
             return made

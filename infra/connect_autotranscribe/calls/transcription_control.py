@@ -16,6 +16,7 @@ from constructs import Construct
 
 from connect_autotranscribe._encrypted import grant_on_items, grant_secret_value
 from connect_autotranscribe._functions import Function, alias_for_connect
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
@@ -46,6 +47,8 @@ class TranscriptionControl(Construct):
         30.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
+    :param function_options: How the functions run: VPC, key of the environment, code signing,
+        reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
 
     .. code-block:: python
 
@@ -86,6 +89,7 @@ class TranscriptionControl(Construct):
         ] = "InitialContactId",
         transcript_retention_days: int = 30,
         retention: Retention = DEFAULT_RETENTION,
+        function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
         if detailed_tokens and redaction != "unredacted":
@@ -116,6 +120,7 @@ class TranscriptionControl(Construct):
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
             environment={**self.environment, "START_SELECTOR": start_selector},
             retention=retention,
+            options=function_options,
         )
         stop = Function(
             self,
@@ -125,6 +130,7 @@ class TranscriptionControl(Construct):
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
             environment=self.environment,
             retention=retention,
+            options=function_options,
         )
         for function in (start, stop):
             self.grant_to(function)

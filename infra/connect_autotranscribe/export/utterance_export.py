@@ -23,6 +23,7 @@ from connect_autotranscribe.export._utterance_queries import (
     RESULTS,
     UtteranceQueries,
 )
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _RESULTS_KEPT = Duration.days(7)
@@ -60,6 +61,8 @@ class UtteranceExport(Construct):
         Default: AWS's own keys.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
+    :param function_options: How the functions run: VPC, key of the environment, code signing,
+        reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
 
     .. code-block:: python
 
@@ -96,6 +99,7 @@ class UtteranceExport(Construct):
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
+        function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
         if keep_days <= lookback_days:
@@ -132,6 +136,7 @@ class UtteranceExport(Construct):
                 "LOOKBACK_DAYS": str(lookback_days),
             },
             retention=retention,
+            options=function_options,
         )
         self.export_utterances.configure_async_invoke(
             retry_attempts=2,

@@ -15,6 +15,7 @@ from constructs import Construct
 from connect_autotranscribe.calls.call_lifecycle import CallLifecycle
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.export.utterance_export import UtteranceExport
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.monitoring.monitored import Monitored
 from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
@@ -31,6 +32,8 @@ class TranscriptionStack(Stack):
     """Starts and stops transcription; receives, stores, completes and exports transcripts.
 
     :param settings: The environment.
+    :param function_options: How the functions run: VPC, key of the environment, code signing,
+        reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
     :param kwargs: Those of ``aws_cdk.Stack``.
 
     .. code-block:: python
@@ -43,17 +46,31 @@ class TranscriptionStack(Stack):
     utterance_export: UtteranceExport | None
     """None if its mode is off: ASAPP enables the feed for each account."""
 
-    def __init__(self, scope: Construct, id: str, *, settings: Settings, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(scope, id, **kwargs)
         asapp, days = settings.asapp, settings.retention
         self._settings = settings
+        self._function_options = function_options
         self._retention = Retention(
             log_days=days.logs_days,
             removal_policy=RemovalPolicy.DESTROY
             if settings.on_delete == "destroy"
             else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
-        self.transcript_store = TranscriptStore(self, "TranscriptStore", retention=self._retention)
+        self.transcript_store = TranscriptStore(
+            self,
+            "TranscriptStore",
+            retention=self._retention,
+            function_options=self._function_options,
+        )
         table = self.transcript_store.table
         self._credentials_secret = secretsmanager.Secret.from_secret_name_v2(
             self, "AsappCredentials", asapp.credentials_secret_name
@@ -73,6 +90,7 @@ class TranscriptionStack(Stack):
             conversation_id=asapp.conversation_id,
             transcript_retention_days=days.transcripts_days,
             retention=self._retention,
+            function_options=self._function_options,
         )
         self.call_lifecycle = self._call_lifecycle()
         self.transcript_webhook = TranscriptWebhook(
@@ -81,10 +99,15 @@ class TranscriptionStack(Stack):
             table=table,
             transcript_retention_days=days.transcripts_days,
             retention=self._retention,
+            function_options=self._function_options,
             **asdict(settings.webhook),
         )
         self.transcript_api = TranscriptApi(
-            self, "TranscriptApi", table=table, retention=self._retention
+            self,
+            "TranscriptApi",
+            table=table,
+            retention=self._retention,
+            function_options=self._function_options,
         )
         if account := self.transcript_webhook.api.rest_api.node.try_find_child("Account"):
             # The role of API Gateway's logs, which that API sets for the whole account.
@@ -100,6 +123,7 @@ class TranscriptionStack(Stack):
             export=self.utterance_export,
             transcript_retention_days=days.transcripts_days,
             retention=self._retention,
+            function_options=self._function_options,
         )
         self._monitor()
         self._outputs()
@@ -129,6 +153,7 @@ class TranscriptionStack(Stack):
             agent_event_stream=stream,
             stream_key=None if stream else key,
             retention=self._retention,
+            function_options=self._function_options,
         )
 
     def _utterance_export(self) -> UtteranceExport | None:
@@ -146,6 +171,7 @@ class TranscriptionStack(Stack):
             columns=export.columns,
             key=kms.Key.from_key_arn(self, "ExportKey", export.key_arn) if export.key_arn else None,
             retention=self._retention,
+            function_options=self._function_options,
         )
 
     def _monitor(self) -> None:

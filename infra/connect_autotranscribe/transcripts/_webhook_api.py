@@ -16,6 +16,7 @@ from constructs import Construct
 
 from connect_autotranscribe._encrypted import grant_send
 from connect_autotranscribe._functions import Function, log_group_of
+from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.transcripts._domain import url_of
 
@@ -66,6 +67,7 @@ class WebhookApi(Construct):
         domain: apigateway.IDomainName | None,
         base_path: str | None,
         retention: Retention,
+        function_options: FunctionOptions,
     ) -> None:
         super().__init__(scope, id)
         self.authorize_webhook = Function(
@@ -80,6 +82,7 @@ class WebhookApi(Construct):
                 "SECRET_NAME": secret_name,
             },
             retention=retention,
+            options=function_options,
         )
         self.authorize_webhook.add_to_role_policy(
             iam.PolicyStatement(

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, log_group_of
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_autotranscribe.transcripts._domain import url_of
 
@@ -49,6 +50,8 @@ class TranscriptApi(Construct):
     :param base_path: The path of the domain under which the API is. Default: the whole domain.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
+    :param function_options: How the functions run: VPC, key of the environment, code signing,
+        reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
 
     .. code-block:: python
 
@@ -72,6 +75,7 @@ class TranscriptApi(Construct):
         domain: apigateway.IDomainName | None = None,
         base_path: str | None = None,
         retention: Retention = DEFAULT_RETENTION,
+        function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
         self.read_transcript = Function(
@@ -82,6 +86,7 @@ class TranscriptApi(Construct):
             timeout=Duration.seconds(28),  # API Gateway waits for 29
             environment={"TRANSCRIPT_TABLE": table.table_name},
             retention=retention,
+            options=function_options,
         )
         grant_on_items(table, self.read_transcript, "dynamodb:Query")
         access_log = log_group_of(self, "AccessLog", retention)

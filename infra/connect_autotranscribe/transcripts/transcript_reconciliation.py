@@ -19,6 +19,7 @@ from connect_autotranscribe._encrypted import FailedInvocations, grant_on_items,
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export.utterance_export import UtteranceExport
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_autotranscribe.transcripts.transcript_store import RECONCILE_INDEX
 
@@ -46,6 +47,8 @@ class TranscriptReconciliation(Construct):
     :param key: Encrypts the queue that is made here. Default: SQS's own key.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
+    :param function_options: How the functions run: VPC, key of the environment, code signing,
+        reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
 
     .. code-block:: python
 
@@ -78,6 +81,7 @@ class TranscriptReconciliation(Construct):
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
+        function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
         self.dead_letters = dead_letters or dead_letters_of_schedule(
@@ -99,6 +103,7 @@ class TranscriptReconciliation(Construct):
                 "FEED_COLUMNS": json.dumps(export.columns if export else {}),
             },
             retention=retention,
+            options=function_options,
         )
         # The next minute's run is the retry. No invocation waits, so they do not pile up.
         self.reconcile_transcript.configure_async_invoke(

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue
 from connect_autotranscribe._functions import Function, shared_names
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _RETRIES = 10
@@ -41,6 +42,8 @@ class TranscriptStore(Construct):
     :param key: Encrypts the table and the queue that are made here. Default: AWS's own keys.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
+    :param function_options: How the functions run: VPC, key of the environment, code signing,
+        reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
 
     .. code-block:: python
 
@@ -72,6 +75,7 @@ class TranscriptStore(Construct):
         unpublished: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
+        function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
         self.table = table or self._table(key, retention.removal_policy)
@@ -85,6 +89,7 @@ class TranscriptStore(Construct):
             timeout=Duration.seconds(30),
             environment={"EVENT_BUS_NAME": self.event_bus.event_bus_name},
             retention=retention,
+            options=function_options,
         )
         self.event_bus.grant_put_events_to(self.publish_utterance)
         self.publish_utterance.add_event_source(

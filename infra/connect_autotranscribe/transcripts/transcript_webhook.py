@@ -17,6 +17,7 @@ from constructs import Construct
 
 from connect_autotranscribe._encrypted import dead_letter_queue, grant_on_items, grant_send
 from connect_autotranscribe._functions import Function
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_autotranscribe.transcripts._webhook_api import WebhookApi
 
@@ -55,6 +56,8 @@ class TranscriptWebhook(Construct):
     :param transcript_retention_days: Days until an utterance is deleted. Default: 30.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
+    :param function_options: How the functions run: VPC, key of the environment, code signing,
+        reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
 
     .. code-block:: python
 
@@ -92,6 +95,7 @@ class TranscriptWebhook(Construct):
         key: kms.IKey | None = None,
         transcript_retention_days: int = 30,
         retention: Retention = DEFAULT_RETENTION,
+        function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
         self.dead_letters = dead_letters or dead_letter_queue(
@@ -110,6 +114,7 @@ class TranscriptWebhook(Construct):
                 "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url,
             },
             retention=retention,
+            options=function_options,
         )
         grant_on_items(table, self.store_transcript, "dynamodb:BatchWriteItem")
         grant_send(self.dead_letters, self.store_transcript)
@@ -137,6 +142,7 @@ class TranscriptWebhook(Construct):
             domain=domain,
             base_path=base_path,
             retention=retention,
+            function_options=function_options,
         )
         self.functions = {
             "AuthorizeWebhook": self.api.authorize_webhook,
