@@ -60,6 +60,7 @@ PART_OF = {
 """What is part of another resource, by the property that names that one."""
 NOT_DRAWN = {
     "AWS::ApiGateway::Account",
+    "AWS::Events::EventBusPolicy",
     "AWS::IAM::Policy",
     "AWS::Logs::LogGroup",
     "AWS::S3::BucketPolicy",

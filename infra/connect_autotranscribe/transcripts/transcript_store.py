@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, CfnResource, Duration, RemovalPolicy, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
@@ -37,7 +37,8 @@ class TranscriptStore(Construct):
 
     :param table: An existing table with the same keys, index and change stream of new images. Its
         owner sets encryption and retention. Default: made here.
-    :param event_bus: An existing bus. Default: made here.
+    :param event_bus: An existing bus; its policy is its owner's to write. Default: made here, and
+        only ``publish_utterance`` may put events on it.
     :param unpublished: The queue for batches that could not be published. Default: made here.
     :param key: Encrypts the table and the queue that are made here. Default: AWS's own keys.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
@@ -92,6 +93,8 @@ class TranscriptStore(Construct):
             options=function_options,
         )
         self.event_bus.grant_put_events_to(self.publish_utterance)
+        if not event_bus:
+            self._refuse_other_publishers()
         self.publish_utterance.add_event_source(
             sources.DynamoEventSource(
                 self.table,
@@ -117,6 +120,30 @@ class TranscriptStore(Construct):
 
         self.functions = {"PublishUtterance": self.publish_utterance}
         self.dead_letter_queues = {"Unpublished": self.unpublished}
+
+    def _refuse_other_publishers(self) -> None:
+        """Deny ``PutEvents`` to everybody else in the account: a consumer believes what is on the
+        bus. A service that calls in its own name has no ``aws:PrincipalArn``, and is denied too."""
+        publisher = self.publish_utterance.role
+        assert publisher is not None  # noqa: S101 - it is made with one
+        sid = "OnlyThePublisher"
+        CfnResource(  # CDK's own class for it warns at every synth of a property that is not set
+            self,
+            "EventBusPolicy",
+            type="AWS::Events::EventBusPolicy",
+            properties={
+                "EventBusName": self.event_bus.event_bus_name,
+                "StatementId": sid,
+                "Statement": {
+                    "Sid": sid,
+                    "Effect": "Deny",
+                    "Principal": {"AWS": "*"},
+                    "Action": "events:PutEvents",
+                    "Resource": self.event_bus.event_bus_arn,
+                    "Condition": {"ArnNotEquals": {"aws:PrincipalArn": publisher.role_arn}},
+                },
+            },
+        )
 
     def _table(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> dynamodb.Table:
         encryption = dynamodb.TableEncryption

@@ -125,6 +125,7 @@ def test_there_is_no_other_role_and_no_other_policy(smallest: Everything) -> Non
     attached = [tuple(each["Properties"]["Roles"][0].values()) for each in of_roles]
     assert sorted(attached) == sorted((role,) for role in expected)
     assert {each["Type"] for each in policies} == {
+        "AWS::Events::EventBusPolicy",
         "AWS::IAM::Policy",
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::QueuePolicy",

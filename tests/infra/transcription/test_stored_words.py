@@ -93,9 +93,22 @@ def test_the_queues_refuse_unencrypted_requests_and_other_accounts(
     assert found == expected
 
 
-def test_the_bus_is_open_to_its_own_account_only(smallest: Everything) -> None:
-    assert len(smallest.all("AWS::Events::EventBus")) == 1
-    assert not smallest.all("AWS::Events::EventBusPolicy")
+def test_only_the_publisher_puts_events_on_the_bus(smallest: Everything) -> None:
+    """Nobody outside the account is let in, and whoever else in it may call PutEvents is denied."""
+    bus, publisher = smallest.store.event_bus, smallest.role("publish_utterance")
+    assert smallest.one("AWS::Events::EventBus")
+    assert smallest.one("AWS::Events::EventBusPolicy")["Properties"] == {
+        "EventBusName": smallest.ref(bus),
+        "StatementId": "OnlyThePublisher",
+        "Statement": {
+            "Sid": "OnlyThePublisher",
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": "events:PutEvents",
+            "Resource": smallest.arn(bus),
+            "Condition": {"ArnNotEquals": {"aws:PrincipalArn": smallest.arn(publisher)}},
+        },
+    }
 
 
 def test_the_webhooks_secret_is_made_in_the_account_and_in_no_template(
