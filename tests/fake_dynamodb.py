@@ -1,7 +1,7 @@
 """DynamoDB's JSON protocol in memory, as far as the functions use it.
 
-It takes the requests that :func:`shared.aws.call` takes and raises the errors that it raises, so
-that the tests run the real table code. It knows ``SET``, ``if_not_exists``, ``ADD`` of sets and
+It takes the requests that :func:`shared.aws.api.call` takes and raises the errors that it raises,
+so that the tests run the real table code. It knows ``SET``, ``if_not_exists``, ``ADD`` of sets and
 numbers, and conditions of equality and absence; anything else is an error here.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from shared.aws import AwsError
+from shared.aws.api import AwsError
 from shared.runtime import Deadline
 
 Item = dict[str, dict[str, Any]]

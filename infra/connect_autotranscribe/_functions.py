@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import cast
 
@@ -86,7 +86,7 @@ class Function(lambda_.Function):
                     f"!/{folder}",
                     "!/shared",
                     "/shared/*",
-                    *(f"!/shared/{name}.py" for name in shared_modules(LAMBDAS, folder)),
+                    *_of_shared(LAMBDAS, folder),
                     "__pycache__",
                 ],
             ),
@@ -162,33 +162,46 @@ def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
 def shared_names(module: str) -> ModuleType:
     """A module of ``shared/``, for the names that a function and its template both use.
 
-    :param module: Its name, for instance ``log_events``. It may import only the standard library.
+    :param module: Its name, for instance ``asapp.feeds``. It may import only the standard library.
     """
     names = ModuleType(module)
-    SourceFileLoader(module, str(LAMBDAS / "shared" / f"{module}.py")).exec_module(names)
+    file = LAMBDAS.joinpath("shared", *module.split(".")).with_suffix(".py")
+    SourceFileLoader(module, str(file)).exec_module(names)
     return names
 
 
-def shared_modules(lambdas: Path, folder: str) -> list[str]:
-    """The modules of ``shared/`` that a function imports, directly or through other modules."""
-    found: set[str] = set()
+def _of_shared(lambdas: Path, folder: str) -> list[str]:
+    """What of ``shared/`` is packed, as the lines of a ``.gitignore``: no folder whole."""
+    modules = shared_modules(lambdas, folder)
+    folders = sorted({name.parent for name in modules} - {PurePosixPath("shared")})
+    lines = [line for name in folders for line in (f"!/{name}", f"/{name}/*")]
+    return lines + [f"!/{name}" for name in modules]
+
+
+def shared_modules(lambdas: Path, folder: str) -> list[PurePosixPath]:
+    """The modules of ``shared/`` that a function imports, directly or through other modules.
+
+    :returns: Paths such as ``shared/aws/api.py``.
+    """
+    found: set[PurePosixPath] = set()
     ahead = [*(lambdas / folder).rglob("*.py")]
     while ahead:
         new = _imported_of_shared(lambdas, ahead.pop()) - found
         found |= new
-        ahead += [lambdas / "shared" / f"{name}.py" for name in new]
+        ahead += [lambdas / name for name in new]
     return sorted(found)
 
 
-def _imported_of_shared(lambdas: Path, file: Path) -> set[str]:
+def _imported_of_shared(lambdas: Path, file: Path) -> set[PurePosixPath]:
     names: list[str] = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    parts = [name.split(".") for name in names if name.startswith("shared.")]
-    return {part[1] for part in parts if (lambdas / "shared" / f"{part[1]}.py").is_file()}
+    paths = [PurePosixPath(*name.split(".")) for name in names if name.startswith("shared.")]
+    modules = {path.with_suffix(".py") for name in paths for path in (name, name.parent)}
+    return {module for module in modules if (lambdas / module).is_file()}
 
 
 def as_nag_writes(scope: Construct, value: str) -> str:

@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import Any
 
 from authorize_webhook.webhook_secret import WebhookSecret
-from shared.aws import secret_string
+from shared.aws.api import secret_string
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 
 logger = logging.getLogger(__name__)

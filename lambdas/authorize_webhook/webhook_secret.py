@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.aws import AwsError
+from shared.aws.api import AwsError
 from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class _Version:
 class WebhookSecret:
     """The current version of the secret and the previous one: both are good.
 
-    :param read: Reads a version, or None if there is none; raises :class:`shared.aws.AwsError`.
+    :param read: Reads a version, or None if there is none; raises :class:`shared.aws.api.AwsError`.
     """
 
     def __init__(self, read: Callable[[str, Deadline], str | None]) -> None:

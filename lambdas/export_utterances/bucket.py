@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from export_utterances.download import Download
 from export_utterances.retries import Failed
-from shared.botocore_errors import error_code
-from shared.feeds import DAY_MARKS
+from shared.asapp.feeds import DAY_MARKS
+from shared.aws.botocore_errors import error_code
 
 MISSING, GIVEN_UP, CHECKED = "missing", "given-up", "checked"
 """A day that must have files and is not whole; one that nobody expects any more; the last one up to

@@ -12,8 +12,8 @@ from export_utterances.file_exporter import FileExporter, Refused
 from export_utterances.progress import Progress
 from export_utterances.retries import Failed, OutOfTime
 from shared import log_events
-from shared.asapp_requests import BadCredentials
-from shared.feeds import STATE, UTTERANCES
+from shared.asapp.feeds import STATE, UTTERANCES
+from shared.asapp.requests import BadCredentials
 from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from export_utterances.download import Download
 from export_utterances.retries import SECONDS_A_READ, TRIES, Failed, OutOfTime, seconds
-from shared.asapp_requests import AsappRequests, BadCredentials, Credentials, RetryPolicy
+from shared.asapp.requests import AsappRequests, BadCredentials, Credentials, RetryPolicy
 from shared.http import Origin
 from shared.runtime import Deadline
 
@@ -34,7 +34,7 @@ class FileExporter:
     """The feeds, at one host.
 
     :param host: For instance ``https://api.asapp.com``. If that is ``http:``, a file may be, too.
-    :param credentials: As for :class:`shared.asapp.Asapp`.
+    :param credentials: As for :class:`shared.asapp.media_gateway.Asapp`.
     :param seconds_a_read: A silence that long ends a try.
     """
 

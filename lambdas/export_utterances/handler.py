@@ -27,8 +27,8 @@ from export_utterances.file_exporter import FileExporter
 from export_utterances.progress import Progress
 from export_utterances.retries import Failed
 from shared import log_events
-from shared.asapp_requests import AsappCredentials
-from shared.botocore_errors import error_code
+from shared.asapp.requests import AsappCredentials
+from shared.aws.botocore_errors import error_code
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 
 logger = logging.getLogger(__name__)

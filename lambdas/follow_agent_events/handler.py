@@ -9,15 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from shared import environment
-from shared.agent_snapshots import (
-    ContactChange,
-    NotAnAgentEvent,
-    agent_of,
-    contact_changes,
-    is_contact_record,
-)
-from shared.asapp_sync import sync
-from shared.conversation import (
+from shared.calls.asapp_sync import sync
+from shared.calls.conversation import (
     CONNECTED,
     ENDED,
     FRESH_MS,
@@ -25,6 +18,13 @@ from shared.conversation import (
     PAUSED,
     Conversation,
     Observation,
+)
+from shared.connect.agent_snapshots import (
+    ContactChange,
+    NotAnAgentEvent,
+    agent_of,
+    contact_changes,
+    is_contact_record,
 )
 from shared.runtime import Deadline, LambdaContext
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from shared import environment
-from shared.asapp_sync import sync
-from shared.conversation import FRESH_MS, OVER, Conversation, Leg, Observation, told_before
+from shared.calls.asapp_sync import sync
+from shared.calls.conversation import FRESH_MS, OVER, Conversation, Leg, Observation, told_before
 from shared.moments import moment_ms
 from shared.runtime import LambdaContext
 

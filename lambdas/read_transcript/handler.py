@@ -18,8 +18,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.botocore_errors import error_code
-from shared.transcript import TranscriptReader
+from shared.aws.botocore_errors import error_code
+from shared.transcripts.transcript import TranscriptReader
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]
     if len(json.dumps(made)) > _MOST_BYTES:
         made = _error(
             413,
-            "the transcript is over 6 MB: read the table with shared.transcript.TranscriptReader, "
+            "the transcript is over 6 MB: read the table with TranscriptReader, "
             "or query the export",
         )
     logger.info(

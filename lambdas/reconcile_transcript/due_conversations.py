@@ -11,8 +11,8 @@ from typing import Any
 from reconcile_transcript.messages import Messages
 from reconcile_transcript.reconciler import Reconciler
 from reconcile_transcript.transcripts import Transcripts
-from shared.asapp_requests import BadCredentials
-from shared.botocore_errors import error_code
+from shared.asapp.requests import BadCredentials
+from shared.aws.botocore_errors import error_code
 from shared.runtime import Deadline
 from shared.table import BATCH, PENDING
 

@@ -16,8 +16,8 @@ from reconcile_transcript.due_conversations import NotReconciled
 from reconcile_transcript.feed import Spool
 from reconcile_transcript.reconciler import Reconciler
 from reconcile_transcript.transcripts import Transcripts
-from shared.botocore_errors import error_code
-from shared.feeds import STATE, UTTERANCES
+from shared.asapp.feeds import STATE, UTTERANCES
+from shared.aws.botocore_errors import error_code
 from shared.runtime import Deadline
 from shared.table import BATCH
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from reconcile_transcript.alignment.utterances import Said
 from reconcile_transcript.record import Record, moment_ms, record, words
-from shared.feeds import COLUMNS
-from shared.utterance import storable
+from shared.asapp.feeds import COLUMNS
+from shared.transcripts.utterance import storable
 
 _ROLES = {
     **dict.fromkeys(("rep", "representative", "employee"), "agent"),

@@ -22,8 +22,8 @@ from reconcile_transcript.exported_day import ExportBucket, complete
 from reconcile_transcript.messages import POLICY, Messages
 from reconcile_transcript.reconciler import Reconciler
 from reconcile_transcript.transcripts import Transcripts
-from shared.asapp_requests import AsappCredentials, AsappRequests, BadCredentials
-from shared.botocore_errors import error_code
+from shared.asapp.requests import AsappCredentials, AsappRequests, BadCredentials
+from shared.aws.botocore_errors import error_code
 from shared.http import Origin
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 

@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 from reconcile_transcript.alignment.utterances import Said
 from reconcile_transcript.record import Record, moment_ms, record, words
 from shared import log_events
-from shared.asapp_requests import NOT_JSON, Answer, AsappRequests, RetryPolicy
+from shared.asapp.requests import NOT_JSON, Answer, AsappRequests, RetryPolicy
 from shared.runtime import Clock, Deadline
-from shared.utterance import storable
+from shared.transcripts.utterance import storable
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from reconcile_transcript.transcripts import Known, Transcripts
 from shared import log_events
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline
 from shared.table import BATCH, PENDING
-from shared.utterance import PREFIX
+from shared.transcripts.utterance import PREFIX
 
 logger = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from botocore.exceptions import ClientError
 from reconcile_transcript.alignment import Alignment, Missing
 from reconcile_transcript.alignment.utterances import Held
 from shared import table
-from shared.batch_write import ITEMS_A_CALL, batch_write
-from shared.botocore_errors import error_code
+from shared.aws.batch_write import ITEMS_A_CALL, batch_write
+from shared.aws.botocore_errors import error_code
 from shared.runtime import SYSTEM_CLOCK, Clock
 from shared.table import BATCH, RECONCILE_INDEX
-from shared.utterance import PREFIX, spoken_at, stream_starts
+from shared.transcripts.utterance import PREFIX, spoken_at, stream_starts
 
 _LEASE_MS = 15 * 60_000
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")

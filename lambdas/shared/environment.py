@@ -6,10 +6,10 @@ import json
 import os
 from functools import cache
 
-from shared.asapp import Asapp
-from shared.asapp_requests import AsappCredentials
-from shared.aws import AwsError
-from shared.conversation_table import Conversations
+from shared.asapp.media_gateway import Asapp
+from shared.asapp.requests import AsappCredentials
+from shared.aws.api import AwsError
+from shared.calls.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 

@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from shared import environment, log_events
-from shared.asapp import Asapp
-from shared.asapp_sync import Answer, sync
-from shared.connect import Contact
-from shared.conversation import (
+from shared.asapp.media_gateway import Asapp
+from shared.calls.asapp_sync import Answer, sync
+from shared.calls.conversation import (
     CONNECTED,
     ENDED,
     PAUSED,
@@ -21,14 +20,15 @@ from shared.conversation import (
     Leg,
     Observation,
 )
-from shared.conversation_table import Conversations
+from shared.calls.conversation_table import Conversations
+from shared.connect.flow_event import Contact
 from shared.runtime import Deadline, LambdaContext
 
 logger = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """:returns: The STRING_MAP of :meth:`shared.asapp_sync.Answer.for_flow`."""
+    """:returns: The STRING_MAP of :meth:`shared.calls.asapp_sync.Answer.for_flow`."""
     contact = Contact.from_event(event)
     answer = stop(
         contact,

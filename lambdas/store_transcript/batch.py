@@ -14,9 +14,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import log_events
-from shared.batch_write import ITEMS_A_CALL
-from shared.botocore_errors import error_code
-from shared.utterance import Unstorable, Utterance
+from shared.aws.batch_write import ITEMS_A_CALL
+from shared.aws.botocore_errors import error_code
+from shared.transcripts.utterance import Unstorable, Utterance
 from store_transcript.dead_letters import DeadLetters
 from store_transcript.utterance_table import UtteranceTable
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from shared import table
-from shared.batch_write import batch_write
+from shared.aws.batch_write import batch_write
 from shared.runtime import SYSTEM_CLOCK, Clock
-from shared.utterance import Utterance
+from shared.transcripts.utterance import Utterance
 
 
 class UtteranceTable:

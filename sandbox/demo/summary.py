@@ -15,7 +15,7 @@ from sandbox.asapp.double import AsappDouble, Post
 from sandbox.demo.played_call import Call
 from sandbox.stacks.deployment import Deployment
 from sandbox.stacks.running import Published
-from shared.utterance import in_order
+from shared.transcripts.utterance import in_order
 
 _WEBHOOK, _COMPLETE = "webhook", "complete"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.aws import AwsError
+from shared.aws.api import AwsError
 from shared.http import NoAnswer, Response
 from shared.runtime import Deadline
 from tests.fake_dynamodb import FakeDynamoDb

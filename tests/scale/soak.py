@@ -20,10 +20,11 @@ import pytest
 from follow_agent_events import handler as follow_agent_events
 from follow_contact_events import handler as follow_contact_events
 from follow_contact_events.handler import NotFollowed
-from shared import aws, environment
-from shared.asapp import Asapp
-from shared.asapp_requests import Credentials
-from shared.conversation_table import Conversations
+from shared import environment
+from shared.asapp.media_gateway import Asapp
+from shared.asapp.requests import Credentials
+from shared.aws import api
+from shared.calls.conversation_table import Conversations
 from shared.runtime import Deadline
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
@@ -392,7 +393,7 @@ def deployed(timeline: Timeline, asapp: FaultyAsapp, dynamodb: FaultyDynamoDb) -
         patch.setattr(environment, "asapp", lambda: client)
         patch.setattr(environment, "conversations", lambda: conversations)
         patch.setattr(environment, "deadline", deadline)
-        patch.setattr(aws, "_origin", lambda _: dynamodb)
+        patch.setattr(api, "_origin", lambda _: dynamodb)
         yield
 
 
@@ -405,7 +406,7 @@ def watched(not_noted: Callable[[str], None]) -> Iterator[None]:
             if record.levelno >= logging.ERROR:
                 not_noted(vars(record).get("conversationId", ""))
 
-    watcher, logger = Watcher(), logging.getLogger("shared.asapp_sync")
+    watcher, logger = Watcher(), logging.getLogger("shared.calls.asapp_sync")
     logger.addHandler(watcher)
     yield
     logger.removeHandler(watcher)

@@ -21,7 +21,7 @@ def test_every_talk_is_heard_and_no_hold_whatever_fails(
     seed: int, rate: float, kills: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    caplog.set_level(logging.ERROR, logger="shared.asapp_sync")  # the soak reads these
+    caplog.set_level(logging.ERROR, logger="shared.calls.asapp_sync")  # the soak reads these
     report = Soak(seed, calls=300, rate=rate, kills=kills).run()
     print(figures(seed, rate, kills, report))
     assert report.running == {}, "ASAPP still streams"

@@ -30,9 +30,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from shared import http
-from shared.asapp import Asapp
-from shared.asapp_requests import AsappCredentials
-from shared.conversation_table import Conversations
+from shared.asapp.media_gateway import Asapp
+from shared.asapp.requests import AsappCredentials
+from shared.calls.conversation_table import Conversations
 from shared.http import Origin
 from tests.unit.held_clock import HeldClock
 

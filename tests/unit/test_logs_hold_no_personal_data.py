@@ -29,10 +29,10 @@ from read_transcript import handler as read_transcript
 from reconcile_transcript import handler as reconcile_transcript
 from reconcile_transcript.due_conversations import NotReconciled
 from shared import environment
-from shared.asapp_requests import AsappCredentials, BadCredentials
-from shared.aws import AwsError
-from shared.connect import NotAContact
-from shared.feeds import STATE
+from shared.asapp.feeds import STATE
+from shared.asapp.requests import AsappCredentials, BadCredentials
+from shared.aws.api import AwsError
+from shared.connect.flow_event import NotAContact
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from store_transcript import handler as store_transcript

@@ -39,26 +39,25 @@ def roots(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imported(path)}
 
 
-def used_of_shared(path: Path) -> set[str]:
+def used_of_shared(path: Path) -> set[Path]:
     """The modules of ``shared`` that a file imports itself."""
-    names = (name.split(".") for name in imported(path))
-    found = {parts[1] for parts in names if parts[0] == "shared" and len(parts) > 1}
-    return {name for name in found if (LAMBDAS / "shared" / f"{name}.py").exists()}
+    found = {LAMBDAS.joinpath(*name.split(".")).with_suffix(".py") for name in imported(path)}
+    return found & set(modules("shared"))
 
 
-SHARED = {path.stem: used_of_shared(path) for path in modules("shared")}
+SHARED = {path: used_of_shared(path) for path in modules("shared")}
 
 
 def reached(function: str) -> set[Path]:
     """A function's files, with all of ``shared`` that they lead to."""
     files = set(modules(function))
     ahead = set().union(*(used_of_shared(path) for path in files))
-    seen: set[str] = set()
+    seen: set[Path] = set()
     while ahead:
-        name = ahead.pop()
-        seen.add(name)
-        ahead |= SHARED[name] - seen
-    return files | {LAMBDAS / "shared" / f"{name}.py" for name in seen}
+        path = ahead.pop()
+        seen.add(path)
+        ahead |= SHARED[path] - seen
+    return files | seen
 
 
 def python(code: str, *flags: str) -> str:
@@ -104,13 +103,15 @@ def test_shared_imports_the_standard_library_boto3_and_itself() -> None:
 def test_shared_has_no_circle_of_imports() -> None:
     order = list(graphlib.TopologicalSorter(SHARED).static_order())
     assert set(order) == set(SHARED)
-    assert order.index("runtime") < order.index("aws") < order.index("conversation_table")
+    names = [path.relative_to(LAMBDAS / "shared").as_posix() for path in order]
+    assert names.index("runtime.py") < names.index("aws/api.py")
+    assert names.index("aws/api.py") < names.index("calls/conversation_table.py")
 
 
 @pytest.mark.parametrize("function", SOMEBODY_WAITS)
 def test_where_somebody_waits_boto3_is_in_no_file_that_is_reached(function: str) -> None:
     files = reached(function)
-    assert LAMBDAS / "shared" / "aws.py" in files
+    assert LAMBDAS / "shared" / "aws" / "api.py" in files
     for path in files:
         assert not roots(path) & IN_THE_RUNTIME, path
 

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from connect_autotranscribe._functions import shared_names
 
-_FEEDS = shared_names("feeds")
+_FEEDS = shared_names("asapp.feeds")
 UTTERANCES, STATE = FEEDS = (f"{_FEEDS.UTTERANCES}/", f"{_FEEDS.STATE}/")
 """The folders of the bucket in which each feed has a folder ``dt=2026-11-23/`` for each day."""
 RESULTS = "athena-results/"

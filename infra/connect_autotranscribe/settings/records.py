@@ -19,7 +19,7 @@ from connect_autotranscribe.settings._rules import (
     text,
 )
 
-_FEED_FIELDS = tuple(shared_names("feeds").COLUMNS)
+_FEED_FIELDS = tuple(shared_names("asapp.feeds").COLUMNS)
 _LOGS_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192)
 
 

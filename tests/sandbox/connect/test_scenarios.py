@@ -26,7 +26,7 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-import shared.asapp_sync
+import shared.calls.asapp_sync
 import shared.runtime
 from connect_flows.flow import Flow
 from connect_flows.ready_made.disconnect import disconnect
@@ -45,7 +45,7 @@ from sandbox.connect.flow_state import LambdaFailed
 from sandbox.connect.scenarios import CALLS, Scene, flows, sequence
 from sandbox.connect.voice_call import ConnectCall, PublishedFlow
 from shared import environment
-from shared.conversation_table import Conversations
+from shared.calls.conversation_table import Conversations
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from tests.sandbox.simulated import INSTANCE, Clock
@@ -215,7 +215,7 @@ def functions() -> Iterator[Functions]:
         conversations = MortalConversations(TABLE, 86_400)
         patch.setattr(environment, "conversations", lambda: conversations)
         environment.asapp.cache_clear()
-        for module in (shared.runtime, shared.asapp_sync):
+        for module in (shared.runtime, shared.calls.asapp_sync):
             patch.setattr(module, "time", clock, raising=False)
         yield Functions(clock, asapp, table, conversations, boto3.client("dynamodb"))
         environment.asapp.cache_clear()

@@ -34,7 +34,7 @@ from sandbox.connect.scenarios import (
     grace_takes_it,
 )
 from sandbox.connect.voice_call import ConnectCall
-from shared.agent_snapshots import contact_changes
+from shared.connect.agent_snapshots import contact_changes
 from tests.sandbox.connect.test_scenarios import ready_made_flow
 from tests.sandbox.simulated import INSTANCE, Clock
 

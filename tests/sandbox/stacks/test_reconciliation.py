@@ -30,7 +30,7 @@ import export_utterances.download
 import export_utterances.file_exporter
 import export_utterances.handler
 import reconcile_transcript.handler
-import shared.asapp_sync
+import shared.calls.asapp_sync
 import shared.runtime
 import store_transcript.handler
 from export_utterances.file_exporter import FileExporter
@@ -45,9 +45,9 @@ from sandbox.demo.summary import conversation, stored, wait_for_arrival
 from sandbox.stacks.emulator import Emulator
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
-from shared import asapp_requests, environment
-from shared.asapp_requests import BadCredentials
-from shared.transcript import Transcript, TranscriptReader
+from shared import environment
+from shared.asapp.requests import BadCredentials, RetryPolicy
+from shared.transcripts.transcript import Transcript, TranscriptReader
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from tests.sandbox.connect.test_scenarios import Context, Timeline
@@ -269,7 +269,7 @@ def functions(
         }.items():
             monkeypatch.setenv(variable, value)
         for module in (
-            shared.asapp_sync,
+            shared.calls.asapp_sync,
             shared.runtime,
         ):
             monkeypatch.setattr(module, "time", clock, raising=False)
@@ -314,7 +314,7 @@ def forget() -> None:
         reconcile_transcript.handler._reconciler,
         reconcile_transcript.handler._messages,
         reconcile_transcript.handler._transcripts,
-        shared.aws._origin,
+        shared.aws.api._origin,
         store_transcript.handler._utterances,
     ):
         kept.cache_clear()
@@ -492,7 +492,7 @@ of_the_export = pytest.mark.parametrize(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is slow is given up in a second."""
-    policy = asapp_requests.RetryPolicy(tries=TRIES, seconds_a_try=QUICK_SECONDS)
+    policy = RetryPolicy(tries=TRIES, seconds_a_try=QUICK_SECONDS)
     monkeypatch.setattr(reconcile_transcript.handler, "POLICY", policy)
     for module in (export_utterances.download, export_utterances.file_exporter):
         monkeypatch.setattr(module, "TRIES", TRIES)

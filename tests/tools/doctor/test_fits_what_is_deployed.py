@@ -12,8 +12,8 @@ from aws_cdk import App
 
 from app import ENVIRONMENTS, build
 from connect_autotranscribe.settings import Settings
-from shared import asapp_requests
-from shared.asapp_requests import BadCredentials
+from shared.asapp import requests
+from shared.asapp.requests import BadCredentials
 from shared.runtime import Deadline
 from tools.doctor.aws import Aws
 from tools.doctor.checks.account import BOOTSTRAP_VERSION
@@ -94,9 +94,9 @@ def test_the_bootstrap_is_new_enough_for_every_stack(deployed: Deployed) -> None
 def test_the_functions_take_the_secret_that_is_called_well(
     value: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asapp_requests, "secret_string", lambda *_: value)
+    monkeypatch.setattr(requests, "secret_string", lambda *_: value)
     try:
-        taken = bool(asapp_requests.AsappCredentials("name")(True, Deadline(1)))
+        taken = bool(requests.AsappCredentials("name")(True, Deadline(1)))
     except BadCredentials:
         taken = False
     assert taken == (fault(value) is None)

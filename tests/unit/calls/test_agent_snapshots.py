@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.agent_snapshots import (
+from shared.connect.agent_snapshots import (
     ContactChange,
     NotAnAgentEvent,
     contact_changes,

@@ -24,10 +24,10 @@ from hypothesis.stateful import (
 
 from follow_agent_events.handler import agent_saw
 from follow_contact_events.handler import contact_over
-from shared.asapp import Asapp, Outcome
-from shared.asapp_requests import AsappCredentials
-from shared.asapp_sync import Answer, sync
-from shared.conversation import (
+from shared.asapp.media_gateway import Asapp, Outcome
+from shared.asapp.requests import AsappCredentials
+from shared.calls.asapp_sync import Answer, sync
+from shared.calls.conversation import (
     CONNECTED,
     ENDED,
     PAUSED,
@@ -42,7 +42,7 @@ from shared.conversation import (
     Told,
     steps,
 )
-from shared.conversation_table import Conversations
+from shared.calls.conversation_table import Conversations
 from shared.http import Origin
 from shared.runtime import Deadline
 from start_streaming.handler import started

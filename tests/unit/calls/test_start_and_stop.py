@@ -14,12 +14,12 @@ import boto3
 import pytest
 
 from shared import environment
-from shared.asapp import Asapp
-from shared.asapp_requests import AsappCredentials
-from shared.asapp_sync import Answer, sync
-from shared.connect import Contact, NotAContact
-from shared.conversation import Conversation, Leg
-from shared.conversation_table import Conversations
+from shared.asapp.media_gateway import Asapp
+from shared.asapp.requests import AsappCredentials
+from shared.calls.asapp_sync import Answer, sync
+from shared.calls.conversation import Conversation, Leg
+from shared.calls.conversation_table import Conversations
+from shared.connect.flow_event import Contact, NotAContact
 from shared.http import Origin
 from shared.runtime import Deadline
 from start_streaming import handler as start_streaming

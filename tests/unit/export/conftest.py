@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import shared.aws
+import shared.aws.api
 import shared.http
 from export_utterances import handler as export_utterances
 from tests.unit.conftest import (
@@ -29,7 +29,7 @@ def feed() -> Iterator[Feed]:
 
 @pytest.fixture
 def night(feed: Feed, aws: str, secret_name: str) -> Night:
-    shared.aws._origin.cache_clear()
+    shared.aws.api._origin.cache_clear()
     return Night(feed, secret_name)
 
 

@@ -21,8 +21,8 @@ from export_utterances.bucket import MISSING, Bucket
 from export_utterances.export import Export
 from export_utterances.file_exporter import FileExporter
 from export_utterances.progress import Progress
-from shared.asapp_requests import AsappCredentials
-from shared.feeds import STATE, UTTERANCES
+from shared.asapp.feeds import STATE, UTTERANCES
+from shared.asapp.requests import AsappCredentials
 from shared.runtime import Deadline
 from tests.unit.conftest import (
     Behaviour,

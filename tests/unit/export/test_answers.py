@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import shared.aws
+import shared.aws.api
 import shared.http
 from export_utterances import download as download_module
 from export_utterances.download import Download
 from export_utterances.file_exporter import FileExporter
 from export_utterances.retries import TRIES, Failed
-from shared.feeds import UTTERANCES
+from shared.asapp.feeds import UTTERANCES
 from shared.runtime import Deadline
 from tests.unit.conftest import (
     speak_tls,

@@ -9,7 +9,7 @@ import pytest
 
 from export_utterances.bucket import MISSING, Bucket
 from export_utterances.retries import TRIES
-from shared.feeds import STATE, UTTERANCES
+from shared.asapp.feeds import STATE, UTTERANCES
 from tests.unit.conftest import (
     Behaviour,
 )

@@ -12,7 +12,7 @@ import pytest
 
 from export_utterances.download import Download
 from export_utterances.handler import NotExported
-from shared.asapp_requests import BadCredentials
+from shared.asapp.requests import BadCredentials
 from shared.runtime import Deadline
 from tests.unit.conftest import (
     API_SECRET,

@@ -9,7 +9,7 @@ import pytest
 
 from export_utterances.days import days_of, last_days
 from export_utterances.handler import NotExported
-from shared.asapp_requests import BadCredentials
+from shared.asapp.requests import BadCredentials
 from tests.unit.conftest import (
     Vendor,
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import shared.aws
+import shared.aws.api
 import shared.http
 from tests.unit.conftest import (
     Vendor,

@@ -11,7 +11,7 @@ from export_utterances.bucket import CHECKED, GIVEN_UP, MISSING
 from export_utterances.days import days_to_give_up
 from export_utterances.handler import NotExported
 from export_utterances.retries import TRIES
-from shared.feeds import STATE, UTTERANCES
+from shared.asapp.feeds import STATE, UTTERANCES
 from tests.unit.conftest import (
     Vendor,
 )

@@ -6,7 +6,7 @@ import pytest
 
 from export_utterances.handler import NotExported
 from shared import log_events
-from shared.feeds import STATE, UTTERANCES
+from shared.asapp.feeds import STATE, UTTERANCES
 from tests.unit.conftest import (
     Vendor,
 )

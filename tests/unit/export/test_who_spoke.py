@@ -8,8 +8,8 @@ import pytest
 
 from export_utterances.handler import NotExported
 from export_utterances.retries import TRIES
-from shared.asapp_requests import BadCredentials
-from shared.feeds import STATE, UTTERANCES
+from shared.asapp.feeds import STATE, UTTERANCES
+from shared.asapp.requests import BadCredentials
 from tests.unit.conftest import (
     Behaviour,
     Vendor,

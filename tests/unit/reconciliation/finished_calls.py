@@ -15,7 +15,7 @@ import boto3
 from reconcile_transcript import handler as reconcile_transcript
 from shared.runtime import Deadline
 from shared.table import BATCH, PENDING, attributes, reconcile_key, values
-from shared.utterance import Utterance, in_order
+from shared.transcripts.utterance import Utterance, in_order
 from tests.unit.conftest import Behaviour, Vendor
 from tests.unit.held_clock import HeldClock
 

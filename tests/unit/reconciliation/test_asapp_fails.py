@@ -12,7 +12,7 @@ from reconcile_transcript.due_conversations import NotReconciled
 from reconcile_transcript.messages import POLICY, Messages, NoRecord
 from reconcile_transcript.record import Record
 from reconcile_transcript.transcripts import Transcripts
-from shared.asapp_requests import AsappCredentials, AsappRequests, BadCredentials
+from shared.asapp.requests import AsappCredentials, AsappRequests, BadCredentials
 from shared.http import Origin
 from shared.runtime import Deadline
 from shared.table import PENDING, attributes

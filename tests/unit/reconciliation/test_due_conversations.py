@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from reconcile_transcript.transcripts import Transcripts
-from shared.conversation import Conversation, Leg
-from shared.conversation_table import Conversations
+from shared.calls.conversation import Conversation, Leg
+from shared.calls.conversation_table import Conversations
 from shared.runtime import Deadline
 from shared.table import PENDING, reconcile_key, reconcile_keys
 from tests.unit.conftest import Vendor, VendorHandler

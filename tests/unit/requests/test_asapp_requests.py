@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.asapp import Asapp, Outcome
-from shared.asapp_requests import Answer, AsappRequests, BadCredentials, Credentials, RetryPolicy
+from shared.asapp.media_gateway import Asapp, Outcome
+from shared.asapp.requests import Answer, AsappRequests, BadCredentials, Credentials, RetryPolicy
 from shared.http import Origin
 from shared.runtime import Deadline
 from tests.unit.conftest import (
@@ -309,7 +309,7 @@ def test_a_participants_status_code_has_its_meaning_in_the_logs(
     code: int, meaning: str, vendor: Vendor, clock: HeldClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.behaviours = [participants(code)]
-    with caplog.at_level(logging.WARNING, "shared.asapp"):
+    with caplog.at_level(logging.WARNING, "shared.asapp.media_gateway"):
         assert start(vendor, clock).reason == str(code)
     (record,) = caplog.records
     assert (vars(record)["code"], vars(record)["meaning"]) == (str(code), meaning)

@@ -14,8 +14,8 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import aws as aws_calls
-from shared.aws import AwsError, call, signed_headers
+from shared.aws import api as aws_calls
+from shared.aws.api import AwsError, call, signed_headers
 from shared.runtime import Deadline
 from tests.unit.conftest import Behaviour, Vendor, VendorHandler, drip, hang, html, reset
 from tests.unit.held_clock import HeldClock

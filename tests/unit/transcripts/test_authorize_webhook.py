@@ -12,7 +12,7 @@ import pytest
 
 from authorize_webhook import handler as authorize_webhook
 from authorize_webhook.webhook_secret import CURRENT, PREVIOUS, WebhookSecret
-from shared.aws import AwsError
+from shared.aws.api import AwsError
 from shared.runtime import Clock, Deadline
 from tests.unit.conftest import Context, hang
 from tests.unit.held_clock import HeldClock

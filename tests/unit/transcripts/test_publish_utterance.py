@@ -12,7 +12,7 @@ import pytest
 from publish_utterance import handler as publish_utterance
 from publish_utterance.handler import entry, publish
 from shared import table
-from shared.utterance import Utterance
+from shared.transcripts.utterance import Utterance
 from tests.unit.conftest import reset
 from tests.unit.transcripts.test_store_transcript import (
     AwsBehaviour,

@@ -17,9 +17,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from shared import aws as aws_calls
+from shared.aws import api as aws_calls
 from shared.table import values
-from shared.utterance import Utterance
+from shared.transcripts.utterance import Utterance
 from store_transcript import handler as store_transcript
 from store_transcript.batch import Message, store
 from store_transcript.dead_letters import DeadLetters

@@ -14,8 +14,8 @@ import pytest
 from read_transcript import handler as read_transcript
 from read_transcript.handler import answer
 from shared import table
-from shared.transcript import Spoken, Transcript, TranscriptReader
-from shared.utterance import Utterance
+from shared.transcripts.transcript import Spoken, Transcript, TranscriptReader
+from shared.transcripts.utterance import Utterance
 
 BEGAN = 1_793_541_787_250
 """2026-11-01T14:03:07.250Z"""

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import table
-from shared.utterance import Unstorable, Utterance, in_order
+from shared.transcripts.utterance import Unstorable, Utterance, in_order
 
 WORDS = "my PIN is four two"
 GOOD: dict[str, Any] = {

@@ -10,7 +10,7 @@ from tools.doctor.checks.keys import customer_key
 from tools.doctor.findings import Findings, problem, warning, well
 from tools.doctor.plan import Plan
 
-_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")  # as in lambdas/shared/asapp_requests.py
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")  # as in lambdas/shared/asapp/requests.py
 _SHAPE = '{"apiId": "…", "apiSecret": "…"}'
 
 

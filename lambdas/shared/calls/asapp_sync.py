@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from shared.asapp import Asapp, Outcome
-from shared.aws import AwsError
-from shared.conversation import (
+from shared.asapp.media_gateway import Asapp, Outcome
+from shared.aws.api import AwsError
+from shared.calls.conversation import (
     FRESH_MS,
     START,
     STOP,
@@ -35,7 +35,7 @@ from shared.conversation import (
     told_to_start,
     told_to_stop,
 )
-from shared.conversation_table import Conversations, Request
+from shared.calls.conversation_table import Conversations, Request
 from shared.runtime import Deadline
 
 logger = logging.getLogger(__name__)

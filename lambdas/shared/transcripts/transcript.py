@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared import table
-from shared.utterance import in_order, spoken_at, stream_starts
+from shared.transcripts.utterance import in_order, spoken_at, stream_starts
 
 _TWINS_WITHIN_MS = 5_000
 _COUNTS = ("fromWebhook", "fromSummary", "fromMessages", "fromExport", "recovered", "onlyOurs")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared import table
-from shared.asapp import Outcome
+from shared.asapp.media_gateway import Outcome
 
 START = "start"
 STOP = "stop"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.aws import AwsError, secret_string
+from shared.aws.api import AwsError, secret_string
 from shared.http import MAX_RESPONSE_BYTES, NoAnswer, Origin, Response
 from shared.runtime import Deadline
 

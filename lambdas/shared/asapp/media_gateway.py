@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.asapp_requests import Answer, AsappRequests, BadCredentials, Credentials
+from shared.asapp.requests import Answer, AsappRequests, BadCredentials, Credentials
 from shared.http import Origin
 from shared.runtime import Deadline
 

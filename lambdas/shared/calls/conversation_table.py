@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from shared import aws, table
-from shared.asapp import Outcome
-from shared.aws import AwsError
-from shared.conversation import ENDED, START, Conversation, Leg, Told
+from shared import table
+from shared.asapp.media_gateway import Outcome
+from shared.aws import api
+from shared.aws.api import AwsError
+from shared.calls.conversation import ENDED, START, Conversation, Leg, Told
 from shared.runtime import Deadline
 
 _LONGEST_SILENCE_MS = 4 * 3_600_000
@@ -50,10 +51,10 @@ class Conversations:
     """One item a conversation. Every write of it fails if it has changed since it was read.
 
     :param retention_seconds: How long after its last change a conversation is kept.
-    :param call: Calls DynamoDB, as :func:`shared.aws.call` does.
+    :param call: Calls DynamoDB, as :func:`shared.aws.api.call` does.
     """
 
-    def __init__(self, table_name: str, retention_seconds: int, call: Call = aws.call) -> None:
+    def __init__(self, table_name: str, retention_seconds: int, call: Call = api.call) -> None:
         self._table = table_name
         self._retention = retention_seconds
         self._call = call

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.conversation import CONNECTED, ENDED, LONGEST_STREAM_MS, PAUSED
+from shared.calls.conversation import CONNECTED, ENDED, LONGEST_STREAM_MS, PAUSED
 from shared.moments import moment_ms
 
 _STATES = {
