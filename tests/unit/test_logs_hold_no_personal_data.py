@@ -372,9 +372,9 @@ def webhook(service: AwsService, aws: str, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("WEBHOOK_SECRET", secret.name)
     monkeypatch.setenv("SECRET_IN", "header")
     monkeypatch.setenv("SECRET_NAME", "X-Webhook-Secret")
-    authorize_webhook._secret.cache_clear()
+    authorize_webhook._demands.cache_clear()
     yield secret
-    authorize_webhook._secret.cache_clear()
+    authorize_webhook._demands.cache_clear()
 
 
 def test_the_authorizer_whatever_is_presented(
@@ -385,7 +385,7 @@ def test_the_authorizer_whatever_is_presented(
         ear.run(authorize_webhook.handler, with_header(value))
     ear.run(authorize_webhook.handler, with_header(WRONG) | {"headers": None})
     webhook.rotate(THIRD)
-    authorize_webhook._secret.cache_clear()
+    authorize_webhook._demands.cache_clear()
     ear.run(authorize_webhook.handler, with_header(FIRST))
     monkeypatch.setenv("SECRET_IN", "query")
     query = {"queryStringParameters": {"X-Webhook-Secret": WRONG}}
@@ -398,7 +398,7 @@ def test_the_authorizer_when_it_raises(webhook: Secret, service: AwsService, ear
     service.faults["GetSecretValue"] = [refusing("AccessDeniedException", message=EVERYTHING)]
     assert ear.run(authorize_webhook.handler, with_header(WRONG)) is AwsError
     service.faults.clear()
-    authorize_webhook._secret.cache_clear()
+    authorize_webhook._demands.cache_clear()
     nothing_called = with_header(SECOND)
     del nothing_called["methodArn"]
     assert ear.run(authorize_webhook.handler, nothing_called) is KeyError

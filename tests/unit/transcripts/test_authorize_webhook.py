@@ -61,10 +61,10 @@ def service(
     monkeypatch.setenv("WEBHOOK_SECRET", secret.name)
     monkeypatch.setenv("SECRET_IN", "header")
     monkeypatch.setenv("SECRET_NAME", HEADER)
-    authorize_webhook._secret.cache_clear()
+    authorize_webhook._demands.cache_clear()
     with used_by_the_functions(front):
         yield front
-    authorize_webhook._secret.cache_clear()
+    authorize_webhook._demands.cache_clear()
 
 
 pytestmark = pytest.mark.usefixtures("service")
@@ -138,6 +138,7 @@ def test_the_secret_at_the_other_place_does_not_count(
 ) -> None:
     assert effect(event(queryStringParameters={HEADER: FIRST}), clock) == "Deny"
     monkeypatch.setenv("SECRET_IN", "query")
+    authorize_webhook._demands.cache_clear()
     assert effect(with_header(FIRST), clock) == "Deny"
 
 
