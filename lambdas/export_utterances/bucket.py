@@ -66,15 +66,15 @@ class Bucket:
             )
 
     def days(self, mark: str) -> set[str]:
-        return set(self._list(f"{DAY_MARKS}/{mark}/"))
+        return set(self._list(f"{DAY_MARKS}{mark}/"))
 
     def mark(self, mark: str, day: str) -> None:
         with _failures():
-            self._s3.put_object(Bucket=self._name, Key=f"{DAY_MARKS}/{mark}/{day}")
+            self._s3.put_object(Bucket=self._name, Key=f"{DAY_MARKS}{mark}/{day}")
 
     def unmark(self, mark: str, day: str) -> None:
         with _failures():
-            self._s3.delete_object(Bucket=self._name, Key=f"{DAY_MARKS}/{mark}/{day}")
+            self._s3.delete_object(Bucket=self._name, Key=f"{DAY_MARKS}{mark}/{day}")
 
     def _list(self, prefix: str) -> dict[str, int]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)

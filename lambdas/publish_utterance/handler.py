@@ -26,7 +26,7 @@ DETAIL_TYPE = "Utterance"
 _ENTRIES_A_CALL = 10
 _BYTES_A_CALL = 240 * 1024
 """EventBridge takes 10 entries and 256 KB in one PutEvents, other fields included."""
-_FIELDS = ("conversationId", "role", "senderId", "text", "source", "receivedAt", "storedAt")
+_FIELDS = (table.CONVERSATION_ID, "role", "senderId", "text", "source", "receivedAt", "storedAt")
 _TIMES = ("streamId", "startMs", "endMs")
 _TIMES_IF_RECOVERED = ("startedAt", "endedAt")
 
@@ -72,7 +72,7 @@ def entry(image: Mapping[str, Any], bus: str) -> Entry:
     ``"textOmitted": true``.
     """
     item = table.values(image)
-    detail = {"id": f"{item['conversationId']}/{item['item']}"}
+    detail = {"id": f"{item[table.CONVERSATION_ID]}/{item[table.ITEM]}"}
     times = _TIMES_IF_RECOVERED if "startedAt" in item else _TIMES
     detail |= {field: item[field] for field in (*_FIELDS, *times)}
     content = json.dumps(detail, ensure_ascii=False)

@@ -23,8 +23,7 @@ from reconcile_transcript.record import Record
 from reconcile_transcript.transcripts import Known, Transcripts
 from shared import log_events
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline
-from shared.table import BATCH, PENDING
-from shared.transcripts.utterance import PREFIX
+from shared.table import BATCH, PENDING, UTTERANCE
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ class Reconciler:
 
     def _compare(self, known: Known, record: Record, day: date | None = None) -> dict[str, Any]:
         # The feed has whole seconds: what was placed by GET messages is placed better.
-        placed = f"{PREFIX}{MESSAGES}#"
+        placed = f"{UTTERANCE}{MESSAGES}#"
         settled = {held.key for held in known.held if day and held.key.startswith(placed)}
         alignment = align(record.said, known.held, settled)
         self._transcripts.write(known, alignment, EXPORT if day else MESSAGES)

@@ -16,18 +16,17 @@ from shared import table
 from shared.aws.batch_write import ITEMS_A_CALL, batch_write
 from shared.aws.botocore_errors import error_code
 from shared.runtime import SYSTEM_CLOCK, Clock
-from shared.table import BATCH, RECONCILE_INDEX
-from shared.transcripts.utterance import PREFIX, spoken_at, stream_starts
+from shared.table import BATCH, RECONCILE, RECONCILE_AT, RECONCILE_INDEX, UTTERANCE
+from shared.transcripts.utterance import spoken_at, stream_starts
 
 _LEASE_MS = 15 * 60_000
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
 """What start, stop and the events write into a conversation that was not wholly transcribed."""
 _READ = (
-    *("item", "streamId", "role", "senderId", "startMs", "endMs", "text", "source", "messageId"),
-    *("receivedAt", "startedAt", "endedAt", "transcripts", "state", "version", "changedAt"),
-    *("completeness", *_NOT_HEARD, "noTranscriptAt"),
-    *("reconcileTries", "reconciledVersion", "reportedAt", "fromMessages", "reconcile"),
-    "reconcileAt",
+    *(table.ITEM, "streamId", "role", "senderId", "startMs", "endMs", "text", "source"),
+    *("messageId", "receivedAt", "startedAt", "endedAt", "transcripts", "state", "version"),
+    *("changedAt", "completeness", *_NOT_HEARD, "noTranscriptAt", "reconcileTries"),
+    *("reconciledVersion", "reportedAt", "fromMessages", RECONCILE, RECONCILE_AT),
 )
 
 Item = Mapping[str, Any]
@@ -96,13 +95,13 @@ class Transcripts:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=RECONCILE_INDEX,
-            KeyConditionExpression="reconcile = :key AND reconcileAt <= :until",
+            KeyConditionExpression=f"{RECONCILE} = :key AND {RECONCILE_AT} <= :until",
             ExpressionAttributeValues=table.attributes({":key": key, ":until": until_ms}),
             PaginationConfig={"PageSize": 100},
         )
         for page in pages:
             for item in map(table.values, page["Items"]):
-                yield item["conversationId"], item["reconcileAt"]
+                yield item[table.CONVERSATION_ID], item[RECONCILE_AT]
 
     def claim(self, conversation_id: str, seen_at_ms: int) -> bool:
         """Lease it, unless another run has the lease, or the conversation is not as it was seen.
@@ -115,8 +114,8 @@ class Transcripts:
             conversation_id,
             {"leasedUntil": now + _LEASE_MS},
             condition=(
-                f"#reconcileAt = :seen AND {free}",
-                {"#reconcileAt": "reconcileAt", ":seen": seen_at_ms, ":now": now},
+                f"#{RECONCILE_AT} = :seen AND {free}",
+                {f"#{RECONCILE_AT}": RECONCILE_AT, ":seen": seen_at_ms, ":now": now},
             ),
         )
 
@@ -124,7 +123,7 @@ class Transcripts:
         """:returns: None for a call that nobody has started or seen."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="conversationId = :id",
+            KeyConditionExpression=f"{table.CONVERSATION_ID} = :id",
             ExpressionAttributeValues=table.attributes({":id": conversation_id}),
             ProjectionExpression=", ".join(f"#{name}" for name in _READ),
             ExpressionAttributeNames={f"#{name}": name for name in _READ},
@@ -132,7 +131,7 @@ class Transcripts:
         )
         items = [table.values(item) for page in pages for item in page["Items"]]
         for item in items:
-            if item["item"] == "conversation" and "version" in item:
+            if item[table.ITEM] == "conversation" and "version" in item:
                 return _known(conversation_id, item, items)
         return None
 
@@ -157,11 +156,11 @@ class Transcripts:
 
     def _item(self, known: Known, missing: Missing, source: str) -> dict[str, Any]:
         now, said = self._clock.now_ms(), missing.said
-        key = missing.key or f"{PREFIX}{source}#{said.id}"
+        key = missing.key or f"{UTTERANCE}{source}#{said.id}"
         return table.attributes(
             {
-                "conversationId": known.conversation_id,
-                "item": key,
+                table.CONVERSATION_ID: known.conversation_id,
+                table.ITEM: key,
                 "role": missing.role,
                 "senderId": said.sender_id or known.senders.get(missing.role, ""),
                 "startedAt": missing.start_ms,
@@ -172,7 +171,7 @@ class Transcripts:
                 "source": key.split("#")[1],
                 "receivedAt": now,
                 "storedAt": now,
-                "expiresAt": now // 1000 + self._retention,
+                table.EXPIRES_AT: now // 1000 + self._retention,
             }
         )
 
@@ -186,12 +185,12 @@ class Transcripts:
         marks: dict[str, Any] = {}
         if next_state:
             key = table.reconcile_key(next_state, known.conversation_id)
-            marks = {"reconcile": key, "reconcileAt": next_at_ms}
+            marks = {RECONCILE: key, RECONCILE_AT: next_at_ms}
         settled = self._update(
             known.conversation_id,
             {**changes, **marks, "reconciledVersion": known.version, "leasedUntil": 0},
             removed=[
-                *([] if next_state else ["reconcile", "reconcileAt"]),
+                *([] if next_state else [RECONCILE, RECONCILE_AT]),
                 *([] if "fromSummary" in changes else ["fromSummary"]),
             ],
             condition=table.equal({"version": known.version}),
@@ -237,15 +236,15 @@ class NoCapacity(Exception):
 
 
 def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> Known:
-    utterances = [item for item in items if item["item"].startswith(PREFIX)]
-    opened = [item for item in items if item["item"].startswith("stream#")]
-    waits_for_export = conversation.get("reconcile") in table.reconcile_keys(BATCH)
+    utterances = [item for item in items if item[table.ITEM].startswith(UTTERANCE)]
+    opened = [item for item in items if item[table.ITEM].startswith("stream#")]
+    waits_for_export = conversation.get(RECONCILE) in table.reconcile_keys(BATCH)
     return Known(
         conversation_id=conversation_id,
         version=conversation["version"],
         ended=conversation.get("state") == table.ENDED,
         changed_at_ms=conversation.get("changedAt", 0),
-        marked_at_ms=conversation["reconcileAt"] if waits_for_export else 0,
+        marked_at_ms=conversation[RECONCILE_AT] if waits_for_export else 0,
         unchanged=conversation.get("reconciledVersion") == conversation["version"],
         completeness=conversation.get("completeness", ""),
         tries=conversation.get("reconcileTries", 0),
@@ -263,7 +262,7 @@ def _held(utterances: Iterable[Item], began: Mapping[str, int]) -> Iterator[Held
     for item in utterances:
         start, end = spoken_at(item, began)
         yield Held(
-            key=item["item"],
+            key=item[table.ITEM],
             role=item["role"],
             start_ms=start,
             end_ms=end,

@@ -1,8 +1,6 @@
 """The table's keys and DynamoDB's way to write values.
 
-Partition key ``conversationId``, sort key ``item``: ``conversation``, ``contact``,
-``stream#<stream id>``, ``utterance#<stream id>#<start>#<digest>`` if the webhook brought it,
-``utterance#<source>#<message id>`` if it was recovered.
+The template of the table reads the names in capitals from this file.
 """
 
 from __future__ import annotations
@@ -13,12 +11,23 @@ from typing import Any
 
 Attribute = dict[str, Any]
 
+CONVERSATION_ID, ITEM = "conversationId", "item"
+"""Partition key and sort key. An item is ``conversation``, ``contact``, ``stream#<stream id>``,
+``utterance#<stream id>#<start>#<digest>`` if the webhook brought it, or
+``utterance#<source>#<message id>`` if it was recovered."""
+UTTERANCE = "utterance#"
+"""The first characters of each utterance's sort key. Only new items with it go to the event bus."""
+EXPIRES_AT = "expiresAt"
+"""When DynamoDB may delete the item, in seconds since 1970."""
+
 ENDED = "ended"
 """The ``state`` of a conversation whose call is over."""
 
 RECONCILE_INDEX = "Reconcile"
-"""Holds the conversations that reconciliation must look at, by when that is due. Its partition key
-is the attribute ``reconcile``, its sort key ``reconcileAt`` (milliseconds since 1970)."""
+"""Holds the conversations that reconciliation must look at, by when that is due."""
+RECONCILE, RECONCILE_AT = "reconcile", "reconcileAt"
+"""The index's partition key, and its sort key in milliseconds since 1970. A conversation without
+them is not in the index."""
 PENDING, BATCH = "pending", "batch"
 """What a conversation in the index waits for: a look by GET messages, or a day of the export."""
 _SHARDS = 8
@@ -43,7 +52,7 @@ def reconcile_keys(waits_for: str) -> list[str]:
 
 
 def item_key(conversation_id: str, item: str) -> dict[str, Attribute]:
-    return attributes({"conversationId": conversation_id, "item": item})
+    return attributes({CONVERSATION_ID: conversation_id, ITEM: item})
 
 
 def conversation_key(conversation_id: str) -> dict[str, Attribute]:
@@ -70,7 +79,7 @@ def values(item: Mapping[str, Attribute]) -> dict[str, Any]:
 
 
 Condition = tuple[str, Mapping[str, Any]]
-EXISTS: Condition = ("attribute_exists(conversationId)", {})
+EXISTS: Condition = (f"attribute_exists({CONVERSATION_ID})", {})
 
 
 def equal(values: Mapping[str, Any]) -> Condition:

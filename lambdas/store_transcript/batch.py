@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared import log_events
 from shared.aws.batch_write import ITEMS_A_CALL
 from shared.aws.botocore_errors import error_code
+from shared.table import CONVERSATION_ID, ITEM
 from shared.transcripts.utterance import Unstorable, Utterance
 from store_transcript.dead_letters import DeadLetters
 from store_transcript.utterance_table import UtteranceTable
@@ -103,7 +104,7 @@ def _put(
             yield from ((key, never) for key in chunk)
         else:
             for item in unwritten:
-                yield (item["conversationId"]["S"], item["item"]["S"]), ""
+                yield (item[CONVERSATION_ID]["S"], item[ITEM]["S"]), ""
 
 
 def _set_aside(rejected: Iterable[tuple[Message, str]], dead_letters: DeadLetters) -> Iterator[str]:

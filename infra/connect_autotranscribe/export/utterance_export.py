@@ -29,7 +29,7 @@ from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 _RESULTS_KEPT = Duration.days(7)
 _HOURS_BETWEEN_RUNS = 4
 _NEXT_RUN_IS_NEARER = Duration.hours(_HOURS_BETWEEN_RUNS)
-_DAYS = f"{shared_names('asapp.feeds').DAY_MARKS}/"
+_DAYS: str = shared_names("asapp.feeds").DAY_MARKS
 
 
 class UtteranceExport(Construct):

@@ -20,7 +20,8 @@ from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _RETRIES = 10
 """Tries after the first. A record that cannot be published holds up its shard until then."""
-RECONCILE_INDEX: str = shared_names("table").RECONCILE_INDEX
+_TABLE = shared_names("table")
+RECONCILE_INDEX: str = _TABLE.RECONCILE_INDEX
 
 
 class TranscriptStore(Construct):
@@ -111,7 +112,9 @@ class TranscriptStore(Construct):
                     lambda_.FilterCriteria.filter(
                         {
                             "eventName": ["INSERT"],
-                            "dynamodb": {"Keys": {"item": {"S": [{"prefix": "utterance#"}]}}},
+                            "dynamodb": {
+                                "Keys": {_TABLE.ITEM: {"S": [{"prefix": _TABLE.UTTERANCE}]}}
+                            },
                         }
                     )
                 ],
@@ -147,28 +150,27 @@ class TranscriptStore(Construct):
 
     def _table(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> dynamodb.Table:
         encryption = dynamodb.TableEncryption
+        text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
         table = dynamodb.Table(
             self,
             "Table",
-            partition_key=dynamodb.Attribute(
-                name="conversationId", type=dynamodb.AttributeType.STRING
-            ),
-            sort_key=dynamodb.Attribute(name="item", type=dynamodb.AttributeType.STRING),
+            partition_key=dynamodb.Attribute(name=_TABLE.CONVERSATION_ID, type=text),
+            sort_key=dynamodb.Attribute(name=_TABLE.ITEM, type=text),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
             encryption=encryption.CUSTOMER_MANAGED if key else encryption.AWS_MANAGED,
             encryption_key=key,
-            time_to_live_attribute="expiresAt",
+            time_to_live_attribute=_TABLE.EXPIRES_AT,
             stream=dynamodb.StreamViewType.NEW_IMAGE,
             deletion_protection=removal_policy != RemovalPolicy.DESTROY,
             removal_policy=removal_policy,
         )
         table.add_global_secondary_index(
             index_name=RECONCILE_INDEX,
-            partition_key=dynamodb.Attribute(name="reconcile", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="reconcileAt", type=dynamodb.AttributeType.NUMBER),
+            partition_key=dynamodb.Attribute(name=_TABLE.RECONCILE, type=text),
+            sort_key=dynamodb.Attribute(name=_TABLE.RECONCILE_AT, type=number),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
         return table

@@ -7,7 +7,7 @@ names; the templates, with the SQL over the bucket, read them from this file.
 UTTERANCES, STATE = "utterances", "staging_utterance_state"
 """What was said, and who said it."""
 
-DAY_MARKS = "days"
+DAY_MARKS = "days/"
 """Beside them: an empty object ``days/<mark>/2026-11-23`` for what the export knows of a day."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {

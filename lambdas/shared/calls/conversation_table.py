@@ -98,13 +98,13 @@ class Conversations:
             "unheardTalk": int(known.talk_unheard),
             "version": seen.version + 1,
             "changedAt": now,
-            "expiresAt": now // 1000 + self._retention,
+            table.EXPIRES_AT: now // 1000 + self._retention,
         }
         if any(leg.stream_arn for leg in known.legs):
             # The index by which the conversations are found whose transcript is to be reconciled.
             due = now if known.state == ENDED else now + _LONGEST_SILENCE_MS
             waits = table.reconcile_key(table.PENDING, conversation_id)
-            changes |= {"reconcile": waits, "reconcileAt": due}
+            changes |= {table.RECONCILE: waits, table.RECONCILE_AT: due}
         if known.told.start_failed != seen.told.start_failed:
             changes["lastStartFailed"] = int(known.told.start_failed)
         if attempt and claim:
@@ -158,7 +158,7 @@ class Conversations:
         streams = self._streams(conversation_id, requests, now, expires)
         contacts = {request.contact_id for request in requests if request.action == START}
         for contact_id in contacts - {conversation_id}:
-            pointer = {"legOf": conversation_id, "expiresAt": expires}
+            pointer = {"legOf": conversation_id, table.EXPIRES_AT: expires}
             streams.append(table.update(self._table, table.contact_key(contact_id), pointer))
         if not streams:
             changed = self._update(conversation_id, conversation, deadline)
@@ -225,7 +225,7 @@ class Conversations:
                 if not stream_id:
                     continue
                 changes = streams.setdefault(stream_id, {})
-                changes |= {"streamId": stream_id, "role": role, "expiresAt": expires}
+                changes |= {"streamId": stream_id, "role": role, table.EXPIRES_AT: expires}
                 if request.contact_id:
                     changes["contactId"] = request.contact_id
                 if request.audio_began_at_ms:

@@ -14,7 +14,7 @@ from shared.transcripts.utterance import in_order, spoken_at, stream_starts
 _TWINS_WITHIN_MS = 5_000
 _COUNTS = ("fromWebhook", "fromSummary", "fromMessages", "fromExport", "recovered", "onlyOurs")
 _READ = (
-    *("item", "streamId", "role", "senderId", "startMs", "endMs", "text", "source"),
+    *(table.ITEM, "streamId", "role", "senderId", "startMs", "endMs", "text", "source"),
     *("receivedAt", "storedAt", "startedAt", "endedAt", "state", "completeness", "legOf"),
     *_COUNTS,
 )
@@ -98,10 +98,10 @@ class TranscriptReader:
         :returns: None if nothing is known of it.
         """
         items = self._items(conversation_id)
-        if [item["item"] for item in items] == ["contact"]:
+        if [item[table.ITEM] for item in items] == ["contact"]:
             conversation_id = items[0]["legOf"]
             items = self._items(conversation_id)
-        conversation = next((item for item in items if item["item"] == "conversation"), {})
+        conversation = next((item for item in items if item[table.ITEM] == "conversation"), {})
         began = stream_starts(items)
         spoken = _without_twins([(item, spoken_at(item, began)) for item in in_order(items)])
         if not conversation and not spoken:
@@ -128,7 +128,7 @@ class TranscriptReader:
         """Without each ``message``, which may be many times its text."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="conversationId = :id",
+            KeyConditionExpression=f"{table.CONVERSATION_ID} = :id",
             ExpressionAttributeValues=table.attributes({":id": conversation_id}),
             ProjectionExpression=", ".join(f"#{name}" for name in _READ),
             ExpressionAttributeNames={f"#{name}": name for name in _READ},
@@ -146,18 +146,18 @@ def _without_twins(spoken: list[Timed]) -> list[Timed]:
     twins: set[str] = set()
     for came, (came_at, _) in spoken if recovered else ():
         near = [
-            (abs(at - came_at), item["item"])
+            (abs(at - came_at), item[table.ITEM])
             for item, (at, _) in recovered
             if came["source"] == "webhook"
             and item["role"] == came["role"]
             and abs(at - came_at) <= _TWINS_WITHIN_MS
             and item["storedAt"] <= came["storedAt"]
-            and item["item"] not in twins
+            and item[table.ITEM] not in twins
             and item["text"].split() == came["text"].split()
         ]
         if near:
             twins.add(min(near)[1])
-    return [timed for timed in spoken if timed[0]["item"] not in twins]
+    return [timed for timed in spoken if timed[0][table.ITEM] not in twins]
 
 
 def _utc(ms: int) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.table import CONVERSATION_ID, EXPIRES_AT, ITEM, UTTERANCE
+
 _LONGEST_ID = 256
 _LATEST_MS = 10**10 - 1
-PREFIX = "utterance#"
 
 
 class Unstorable(Exception):
@@ -76,13 +77,13 @@ class Utterance:
         The digest is there because ASAPP does not say whether a stream that is stopped and resumed
         keeps its id, nor how ``redacted_and_unredacted`` arrives.
         """
-        return f"{PREFIX}{self.stream_id}#{self.start_ms:010d}#{self.digest}"
+        return f"{UTTERANCE}{self.stream_id}#{self.start_ms:010d}#{self.digest}"
 
     def item(self, *, received_at_ms: int, stored_at_ms: int, expires_at_s: int) -> dict[str, Any]:
         """The table's item."""
         return {
-            "conversationId": self.conversation_id,
-            "item": self.key,
+            CONVERSATION_ID: self.conversation_id,
+            ITEM: self.key,
             "streamId": self.stream_id,
             "role": self.role,
             "senderId": self.sender_id,
@@ -93,7 +94,7 @@ class Utterance:
             "source": "webhook",
             "receivedAt": received_at_ms,
             "storedAt": stored_at_ms,
-            "expiresAt": expires_at_s,
+            EXPIRES_AT: expires_at_s,
         }
 
 
@@ -103,9 +104,9 @@ def in_order(items: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     :param items: All items of the conversation, as :func:`shared.table.values` gives them.
     """
     every = list(items)
-    utterances = [item for item in every if str(item["item"]).startswith(PREFIX)]
+    utterances = [item for item in every if str(item[ITEM]).startswith(UTTERANCE)]
     began = stream_starts(every)
-    return sorted(utterances, key=lambda item: (*spoken_at(item, began), str(item["item"])))
+    return sorted(utterances, key=lambda item: (*spoken_at(item, began), str(item[ITEM])))
 
 
 def spoken_at(utterance: Mapping[str, Any], began: Mapping[str, int]) -> tuple[int, int]:
@@ -132,7 +133,7 @@ def stream_starts(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     came: dict[str, int] = {}
     started: dict[str, int] = {}
     for item in items:
-        if str(item["item"]).startswith(PREFIX):
+        if str(item[ITEM]).startswith(UTTERANCE):
             if "streamId" not in item:
                 continue
             at = int(item["receivedAt"]) - int(item["endMs"])
