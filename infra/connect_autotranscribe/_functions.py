@@ -11,11 +11,13 @@ from typing import cast
 
 from aws_cdk import Acknowledgment, Duration, IgnoreMode, Stack, Validations
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from connect_autotranscribe.function_options import FunctionOptions
+from connect_autotranscribe._key_policy import let_logs_use
 from connect_autotranscribe.retention import Retention
 
 _HERE = Path(__file__).parent
@@ -44,6 +46,7 @@ class Function(lambda_.Function):
     :param environment: The environment variables; never a secret.
     :param retention: How long its log is kept.
     :param options: Its network, key, code signing, reserved concurrency and memory.
+    :param key: Encrypts its log. Default: CloudWatch's own key.
     """
 
     def __init__(
@@ -57,8 +60,9 @@ class Function(lambda_.Function):
         environment: Mapping[str, str],
         retention: Retention,
         options: FunctionOptions,
+        key: kms.IKey | None,
     ) -> None:
-        log_group = log_group_of(scope, f"{id}Logs", retention)
+        log_group = log_group_of(scope, f"{id}Logs", retention, key)
         role = iam.Role(
             scope,
             f"{id}Role",
@@ -135,11 +139,18 @@ class Function(lambda_.Function):
         )
 
 
-def log_group_of(scope: Construct, id: str, retention: Retention) -> logs.ILogGroup:
-    """The log group that was given, or a new one."""
+def log_group_of(
+    scope: Construct, id: str, retention: Retention, key: kms.IKey | None
+) -> logs.ILogGroup:
+    """The log group that was given, or a new one.
+
+    :param key: Encrypts the new one. Default: CloudWatch's own key.
+    """
     if retention.log_group:
         return retention.log_group
-    group = logs.LogGroup(scope, id, removal_policy=retention.removal_policy)
+    if key:
+        let_logs_use(key, scope)
+    group = logs.LogGroup(scope, id, encryption_key=key, removal_policy=retention.removal_policy)
     cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = retention.log_days
     return group
 

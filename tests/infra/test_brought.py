@@ -338,6 +338,7 @@ def test_a_queue_of_another_account_and_region_is_called_there() -> None:
         base_path=None,
         retention=Retention(),
         function_options=FunctionOptions(),
+        key=None,
     )
     deployed = Deployed(stack)
     (method,) = deployed.all("AWS::ApiGateway::Method")

@@ -9,7 +9,6 @@ from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, T
 from aws_cdk import aws_connect as connect
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -18,6 +17,7 @@ from constructs import Construct
 
 from connect_autotranscribe._encrypted import FailedBatches, FailedInvocations, dead_letter_queue
 from connect_autotranscribe._functions import Function
+from connect_autotranscribe._key_policy import let_events_send
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
@@ -50,7 +50,7 @@ class CallLifecycle(Construct):
     :param agent_event_dead_letters: The queue for agent events that failed. Default: made here.
     :param contact_event_dead_letters: The queue for contact events that failed. If you give one, it
         and its key must allow EventBridge to send to it. Default: made here.
-    :param key: Encrypts the queues that are made here. Default: SQS's own key.
+    :param key: Encrypts the queues and the logs that are made here. Default: AWS's own keys.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
@@ -107,6 +107,7 @@ class CallLifecycle(Construct):
                 environment=control.environment,
                 retention=retention,
                 options=function_options,
+                key=key,
             )
             control.grant_to(made)
             return made
@@ -119,8 +120,7 @@ class CallLifecycle(Construct):
             )
         )
         if key and not contact_event_dead_letters:
-            sender = iam.ServicePrincipal("events.amazonaws.com")
-            key.grant(sender, "kms:Decrypt", "kms:GenerateDataKey")
+            let_events_send(key, self)
         self.follow_agent_events = function(
             "FollowAgentEvents",
             "follow_agent_events",

@@ -9,6 +9,7 @@ from typing import Literal
 from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
@@ -45,6 +46,7 @@ class TranscriptionControl(Construct):
         that a call is one conversation across transfers.
     :param transcript_retention_days: Days until a conversation is deleted from the table. Default:
         30.
+    :param key: Encrypts the logs that are made here. Default: AWS's own key.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
@@ -88,6 +90,7 @@ class TranscriptionControl(Construct):
             "InitialContactId", "ContactId", "PreviousContactId"
         ] = "InitialContactId",
         transcript_retention_days: int = 30,
+        key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
@@ -121,6 +124,7 @@ class TranscriptionControl(Construct):
             environment={**self.environment, "START_SELECTOR": start_selector},
             retention=retention,
             options=function_options,
+            key=key,
         )
         stop = Function(
             self,
@@ -131,6 +135,7 @@ class TranscriptionControl(Construct):
             environment=self.environment,
             retention=retention,
             options=function_options,
+            key=key,
         )
         for function in (start, stop):
             self.grant_to(function)

@@ -57,8 +57,8 @@ class UtteranceExport(Construct):
         that a line has is used.
     :param bucket: An existing bucket. Its owner sets when files are deleted. Default: made here.
     :param dead_letters: The queue for runs that failed. Default: made here.
-    :param key: Encrypts the bucket and the queue that are made here, and the results of queries.
-        Default: AWS's own keys.
+    :param key: Encrypts the bucket, the queue and the log that are made here, and the results of
+        queries. Default: AWS's own keys.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
@@ -137,6 +137,7 @@ class UtteranceExport(Construct):
             },
             retention=retention,
             options=function_options,
+            key=key,
         )
         self.export_utterances.configure_async_invoke(
             retry_attempts=2,

@@ -8,10 +8,12 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from connect_autotranscribe._key_policy import let_service_use
 from connect_autotranscribe.monitoring.monitored import (
     PERIOD,
     Monitored,
@@ -33,6 +35,7 @@ class TranscriptionAlarms(Construct):
     :param topic: The topic for the alarms. Default: a new topic.
     :param email: The address that subscribes to the topic; its owner must confirm SNS's mail.
         Default: nobody.
+    :param key: Encrypts the new topic. Default: the topic is not encrypted.
 
     .. code-block:: python
 
@@ -59,9 +62,10 @@ class TranscriptionAlarms(Construct):
         metrics: TranscriptionMetrics,
         topic: sns.ITopic | None = None,
         email: str | None = None,
+        key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, id)
-        self.topic = topic or _topic(self)
+        self.topic = topic or _topic(self, key)
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
         self._action = actions.SnsAction(self.topic)
@@ -173,8 +177,17 @@ class TranscriptionAlarms(Construct):
         self._made.append(alarm)
 
 
-def _topic(scope: Construct) -> sns.Topic:
-    topic = sns.Topic(scope, "Topic", enforce_ssl=True)
+def _topic(scope: Construct, key: kms.IKey | None) -> sns.Topic:
+    topic = sns.Topic(scope, "Topic", enforce_ssl=True, master_key=key)
+    if key:
+        let_service_use(
+            key,
+            scope,
+            "alarms",
+            service="cloudwatch.amazonaws.com",
+            actions=("kms:Decrypt", "kms:GenerateDataKey"),
+            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
+        )
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             actions=["sns:Publish"],

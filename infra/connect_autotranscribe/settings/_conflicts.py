@@ -12,6 +12,8 @@ _OUR_REGION = (
     *_OUR_ACCOUNT,
     "media_streaming.key_arn",
     "lifecycle.key_arn",
+    "asapp.credentials_key_arn",
+    "encryption.key_arn",
     "export.key_arn",
     "alarms.topic_arn",
 )
@@ -86,6 +88,14 @@ def _asapp(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     host = values.get("asapp.api_host", "")
     if host.startswith("http://") and values.get("account") not in (None, _EMULATOR_ACCOUNT):
         yield "asapp.api_host", f'"{host}" is not encrypted; write "https://{host[7:]}"'
+    name = values.get("asapp.credentials_secret_name", "")
+    if values.get("asapp.credentials_key_arn") and re.search("-[A-Za-z0-9]{6}$", name):
+        # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+        yield (
+            "asapp.credentials_secret_name",
+            'ends in "-" and six characters, like the end that AWS adds to a secret\'s ARN; with '
+            "credentials_key_arn, write another name",
+        )
     redaction = values.get("asapp.redaction")
     if values.get("asapp.detailed_tokens") and redaction not in (None, "unredacted"):
         remedy = 'write false, or redaction = "unredacted"'

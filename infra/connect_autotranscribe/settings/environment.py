@@ -25,6 +25,7 @@ from connect_autotranscribe.settings.records import (
     AlarmSettings,
     AsappSettings,
     ConnectSettings,
+    EncryptionSettings,
     ExportSettings,
     LifecycleSettings,
     MediaStreamingSettings,
@@ -64,6 +65,7 @@ class Settings:
     webhook: WebhookSettings = field(default_factory=WebhookSettings)
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     tags: Annotated[

@@ -99,6 +99,9 @@ class AsappSettings:
     :param trusted_role_arns: ASAPP's roles that may read the call audio. Ask ASAPP for them.
     :param external_id: The external id that ASAPP must present to read the audio. Default: none.
     :param credentials_secret_name: The secret in Secrets Manager that holds the API credentials.
+    :param credentials_key_arn: The customer managed key that encrypts that secret, in the
+        instance's region. The functions that read the secret may decrypt with it. Default: AWS's
+        own key, which needs no grant.
     :param language: The language of the calls, as an IETF tag. Default: American English.
     :param redaction: Which text ASAPP sends. Default: only the redacted text. An ASAPP account
         without redaction rules needs "unredacted".
@@ -142,6 +145,9 @@ class AsappSettings:
         ),
         Sensitive("The functions read another secret, and send it to the API host."),
     ]
+    credentials_key_arn: Annotated[
+        str | None, KEY, Sensitive("The functions may decrypt with another key, or with none.")
+    ] = None
     language: Annotated[
         str, text("[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", 'an IETF tag, like "en-US" or "es-US"')
     ] = "en-US"
@@ -266,7 +272,7 @@ class ExportSettings:
         like {text = "utterance_text"}. Default: a list of usual names for each; the first that a
         line has is used.
     :param key_arn: The customer managed key that encrypts the files and the results of queries, in
-        the instance's region. Default: S3's own key.
+        the instance's region. Default: that of `[encryption]`, or S3's own key.
     """
 
     mode: Annotated[
@@ -289,6 +295,21 @@ class ExportSettings:
     columns: Annotated[Mapping[str, str], columns_of(_FEED_FIELDS)] = field(default_factory=dict)
     key_arn: Annotated[
         str | None, KEY, Sensitive("Exported transcripts are encrypted with another key.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncryptionSettings:
+    """With which key the stacks encrypt what they store.
+
+    :param key_arn: The customer managed key for the table, the queues, the event bus, the logs, the
+        webhook's secret, the export and a topic of ours, in the instance's region. Its policy must
+        let AWS services use it; synth prints the statements. Audio and agent events have keys of
+        their own, which Connect must be able to use. Default: AWS's own keys.
+    """
+
+    key_arn: Annotated[
+        str | None, KEY, Sensitive("What is stored is encrypted with another key.")
     ] = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -65,16 +65,16 @@ class TranscriptionStack(Stack):
             if settings.on_delete == "destroy"
             else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
+        self._key = self._imported_key("Key", settings.encryption.key_arn)
         self.transcript_store = TranscriptStore(
             self,
             "TranscriptStore",
+            key=self._key,
             retention=self._retention,
             function_options=self._function_options,
         )
         table = self.transcript_store.table
-        self._credentials_secret = secretsmanager.Secret.from_secret_name_v2(
-            self, "AsappCredentials", asapp.credentials_secret_name
-        )
+        self._credentials_secret = self._credentials()
         self.transcription_control = TranscriptionControl(
             self,
             "TranscriptionControl",
@@ -89,6 +89,7 @@ class TranscriptionStack(Stack):
             start_selector=asapp.start_selector,
             conversation_id=asapp.conversation_id,
             transcript_retention_days=days.transcripts_days,
+            key=self._key,
             retention=self._retention,
             function_options=self._function_options,
         )
@@ -98,6 +99,7 @@ class TranscriptionStack(Stack):
             "TranscriptWebhook",
             table=table,
             transcript_retention_days=days.transcripts_days,
+            key=self._key,
             retention=self._retention,
             function_options=self._function_options,
             **asdict(settings.webhook),
@@ -106,6 +108,7 @@ class TranscriptionStack(Stack):
             self,
             "TranscriptApi",
             table=table,
+            key=self._key,
             retention=self._retention,
             function_options=self._function_options,
         )
@@ -122,21 +125,36 @@ class TranscriptionStack(Stack):
             after_minutes=settings.reconciliation.after_minutes,
             export=self.utterance_export,
             transcript_retention_days=days.transcripts_days,
+            key=self._key,
             retention=self._retention,
             function_options=self._function_options,
         )
         self._monitor()
         self._outputs()
 
+    def _imported_key(self, id: str, arn: str | None) -> kms.IKey | None:
+        return kms.Key.from_key_arn(self, id, arn) if arn else None
+
+    def _credentials(self) -> secretsmanager.ISecret:
+        """ASAPP's credentials, in a secret that the customer made."""
+        asapp, secret = self._settings.asapp, secretsmanager.Secret
+        id, name = "AsappCredentials", asapp.credentials_secret_name
+        key = self._imported_key("CredentialsKey", asapp.credentials_key_arn)
+        if key is None:
+            return secret.from_secret_name_v2(self, id, name)
+        arn = self.format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return secret.from_secret_attributes(self, id, secret_partial_arn=arn, encryption_key=key)
+
     def _call_lifecycle(self) -> CallLifecycle | None:
         lifecycle = self._settings.lifecycle
         if lifecycle.mode == "off":
             return None
-        key = (
-            kms.Key.from_key_arn(self, "AgentEventKey", lifecycle.key_arn)
-            if lifecycle.key_arn
-            else None
-        )
+        key = self._imported_key("AgentEventKey", lifecycle.key_arn)
         stream = (
             kinesis.Stream.from_stream_attributes(
                 self, "AgentEvents", stream_arn=lifecycle.stream_arn, encryption_key=key
@@ -152,6 +170,7 @@ class TranscriptionStack(Stack):
             control=self.transcription_control,
             agent_event_stream=stream,
             stream_key=None if stream else key,
+            key=self._key,
             retention=self._retention,
             function_options=self._function_options,
         )
@@ -169,7 +188,7 @@ class TranscriptionStack(Stack):
             keep_days=export.keep_days,
             lookback_days=export.lookback_days,
             columns=export.columns,
-            key=kms.Key.from_key_arn(self, "ExportKey", export.key_arn) if export.key_arn else None,
+            key=self._imported_key("ExportKey", export.key_arn) or self._key,
             retention=self._retention,
             function_options=self._function_options,
         )
@@ -204,6 +223,7 @@ class TranscriptionStack(Stack):
             if alarms.topic_arn
             else None,
             email=alarms.email,
+            key=self._key,
         )
         self.dashboard = TranscriptionDashboard(
             self,

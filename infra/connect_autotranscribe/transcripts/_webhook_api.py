@@ -9,6 +9,7 @@ from typing import Literal
 from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
@@ -45,6 +46,7 @@ class WebhookApi(Construct):
 
     :param queue: The queue to which API Gateway sends each body, as it came.
     :param secret: The secret that the caller must present, in its current or previous version.
+    :param key: Encrypts the logs.
     """
 
     rest_api: apigateway.RestApi
@@ -68,6 +70,7 @@ class WebhookApi(Construct):
         base_path: str | None,
         retention: Retention,
         function_options: FunctionOptions,
+        key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, id)
         self.authorize_webhook = Function(
@@ -83,6 +86,7 @@ class WebhookApi(Construct):
             },
             retention=retention,
             options=function_options,
+            key=key,
         )
         self.authorize_webhook.add_to_role_policy(
             iam.PolicyStatement(
@@ -91,7 +95,7 @@ class WebhookApi(Construct):
         )
         if secret.encryption_key:
             secret.encryption_key.grant_decrypt(self.authorize_webhook)
-        access_log = log_group_of(self, "AccessLog", retention)
+        access_log = log_group_of(self, "AccessLog", retention, key)
         manages = api_gateway_log_role == "manage"
         self.rest_api = apigateway.RestApi(
             self,

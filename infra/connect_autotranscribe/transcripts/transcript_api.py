@@ -9,6 +9,7 @@ from aws_cdk import Acknowledgment, Duration, Names, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -48,6 +49,7 @@ class TranscriptApi(Construct):
     :param domain: A domain name of API Gateway for the API; API Gateway's own name is then
         disabled. Default: API Gateway's own name.
     :param base_path: The path of the domain under which the API is. Default: the whole domain.
+    :param key: Encrypts the logs that are made here. Default: AWS's own key.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
@@ -74,6 +76,7 @@ class TranscriptApi(Construct):
         table: dynamodb.ITable,
         domain: apigateway.IDomainName | None = None,
         base_path: str | None = None,
+        key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
@@ -87,9 +90,10 @@ class TranscriptApi(Construct):
             environment={"TRANSCRIPT_TABLE": table.table_name},
             retention=retention,
             options=function_options,
+            key=key,
         )
         grant_on_items(table, self.read_transcript, "dynamodb:Query")
-        access_log = log_group_of(self, "AccessLog", retention)
+        access_log = log_group_of(self, "AccessLog", retention, key)
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",

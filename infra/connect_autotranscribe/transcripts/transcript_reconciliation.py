@@ -44,7 +44,7 @@ class TranscriptReconciliation(Construct):
         Default: none.
     :param transcript_retention_days: Days until a stored utterance is deleted. Default: 30.
     :param dead_letters: The queue for runs that failed. Default: made here.
-    :param key: Encrypts the queue that is made here. Default: SQS's own key.
+    :param key: Encrypts the queue and the log that are made here. Default: AWS's own keys.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
@@ -104,6 +104,7 @@ class TranscriptReconciliation(Construct):
             },
             retention=retention,
             options=function_options,
+            key=key,
         )
         # The next minute's run is the retry. No invocation waits, so they do not pile up.
         self.reconcile_transcript.configure_async_invoke(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from aws_cdk import Acknowledgment, CfnResource, Duration, RemovalPolicy, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
@@ -16,6 +18,7 @@ from constructs import Construct
 from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue
 from connect_autotranscribe._functions import Function, shared_names
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
+from connect_autotranscribe._key_policy import let_bus_use, let_events_send
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _RETRIES = 10
@@ -40,8 +43,11 @@ class TranscriptStore(Construct):
         owner sets encryption and retention. Default: made here.
     :param event_bus: An existing bus; its policy is its owner's to write. Default: made here, and
         only ``publish_utterance`` may put events on it.
-    :param unpublished: The queue for batches that could not be published. Default: made here.
-    :param key: Encrypts the table and the queue that are made here. Default: AWS's own keys.
+    :param unpublished: The queue for batches that could not be published. If you give one with
+        ``key``, it and its key must allow EventBridge to send to it. Default: made here.
+    :param key: Encrypts the table, the bus, the queue and the log that are made here. If it does,
+        events that the bus cannot encrypt or decrypt go to ``unpublished``. Default: AWS's own
+        keys.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
@@ -81,8 +87,8 @@ class TranscriptStore(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.table = table or self._table(key, retention.removal_policy)
-        self.event_bus = event_bus or events.EventBus(self, "EventBus")
         self.unpublished = unpublished or self._unpublished(key, retention.removal_policy)
+        self.event_bus = event_bus or self._event_bus(key)
         self.publish_utterance = Function(
             self,
             "PublishUtterance",
@@ -92,6 +98,7 @@ class TranscriptStore(Construct):
             environment={"EVENT_BUS_NAME": self.event_bus.event_bus_name},
             retention=retention,
             options=function_options,
+            key=key,
         )
         self.event_bus.grant_put_events_to(self.publish_utterance)
         if not event_bus:
@@ -147,6 +154,23 @@ class TranscriptStore(Construct):
                 },
             },
         )
+
+    def _event_bus(self, key: kms.IKey | None) -> events.EventBus:
+        if key is None:
+            return events.EventBus(self, "EventBus")
+        bus = events.EventBus(self, "EventBus", kms_key=key, dead_letter_queue=self.unpublished)
+        name = cast(events.CfnEventBus, bus.node.default_child).name
+        let_bus_use(key, self, name)
+        let_events_send(key, self)
+        self.unpublished.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sqs:SendMessage"],
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                resources=[self.unpublished.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": bus.event_bus_arn}},
+            )
+        )
+        return bus
 
     def _table(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> dynamodb.Table:
         encryption = dynamodb.TableEncryption

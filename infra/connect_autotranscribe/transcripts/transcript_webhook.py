@@ -52,7 +52,8 @@ class TranscriptWebhook(Construct):
         visibility timeout of more than two minutes and its own dead-letter queue. Default: made
         here.
     :param dead_letters: The queue for messages that can never be stored. Default: made here.
-    :param key: Encrypts the secret and the queues that are made here. Default: AWS's own keys.
+    :param key: Encrypts the secret, the queues and the logs that are made here. Default: AWS's own
+        keys.
     :param transcript_retention_days: Days until an utterance is deleted. Default: 30.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
@@ -115,6 +116,7 @@ class TranscriptWebhook(Construct):
             },
             retention=retention,
             options=function_options,
+            key=key,
         )
         grant_on_items(table, self.store_transcript, "dynamodb:BatchWriteItem")
         grant_send(self.dead_letters, self.store_transcript)
@@ -143,6 +145,7 @@ class TranscriptWebhook(Construct):
             base_path=base_path,
             retention=retention,
             function_options=function_options,
+            key=key,
         )
         self.functions = {
             "AuthorizeWebhook": self.api.authorize_webhook,

@@ -498,6 +498,17 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
             'export.key_arn: is not used in mode "off"; remove it, or write mode = "on"',
         ),
         check(
+            {"encryption.key_arn": FAR_KEY, "asapp.credentials_key_arn": FAR_KEY},
+            f'asapp.credentials_key_arn: "{FAR_KEY}" is not in this region; write an ARN of '
+            '"us-east-1"',
+            f'encryption.key_arn: "{FAR_KEY}" is not in this region; write an ARN of "us-east-1"',
+        ),
+        check(
+            {"asapp.credentials_key_arn": KEY, "asapp.credentials_secret_name": "acme/my-secret"},
+            'asapp.credentials_secret_name: ends in "-" and six characters, like the end that AWS '
+            "adds to a secret's ARN; with credentials_key_arn, write another name",
+        ),
+        check(
             {"export.mode": "on", "export.key_arn": FAR_KEY},
             f'export.key_arn: "{FAR_KEY}" is not in this region; write an ARN of "us-east-1"',
         ),

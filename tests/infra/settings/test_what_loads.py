@@ -11,6 +11,7 @@ import pytest
 from connect_autotranscribe.settings import (
     AlarmSettings,
     ConnectSettings,
+    EncryptionSettings,
     ExportSettings,
     LifecycleSettings,
     ReconciliationSettings,
@@ -76,6 +77,7 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         mode="off", at="02:30", keep_days=365, lookback_days=7, columns={}, key_arn=None
     )
     assert settings.retention == RetentionSettings(transcripts_days=30, logs_days=30)
+    assert settings.encryption == EncryptionSettings(key_arn=None)
     assert settings.alarms == AlarmSettings(email=None, topic_arn=None)
     assert settings.media_streaming.retention_hours is None
     assert settings.media_streaming.key_arn is None
@@ -84,6 +86,7 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         "trusted_role_arns": (ROLE,),
         "external_id": None,
         "credentials_secret_name": "connect-autotranscribe/asapp",
+        "credentials_key_arn": None,
         "language": "en-US",
         "redaction": "redacted",
         "detailed_tokens": False,
@@ -122,6 +125,7 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         {"reconciliation.after_minutes": 720},
         {"export.mode": "on"},
         {"export.mode": "on", "export.key_arn": KEY},
+        {"encryption.key_arn": KEY, "asapp.credentials_key_arn": KEY},
         {"export.at": "02:00"},
         {"export.at": "23:59"},
         {"export.keep_days": 2, "export.lookback_days": 1},

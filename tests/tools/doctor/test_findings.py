@@ -591,7 +591,15 @@ def test_a_secret_under_a_key_that_our_functions_may_not_use(
     run = doctor()
     assert run.code == 0
     finding = run.finding("warning", f"{SECRET} is encrypted with {KEY}")
-    assert "kms:Decrypt" in finding and "alias/aws/secretsmanager" in finding
+    assert f'write asapp.credentials_key_arn = "{KEY}"' in finding
+
+
+def test_a_secret_under_the_key_that_the_settings_name(doctor: Doctor, account: Account) -> None:
+    account.keys[KEY] = key()
+    account.secret = {"KmsKeyId": KEY}
+    run = doctor(asapp__credentials_key_arn=KEY)
+    assert run.code == 0
+    assert f"{SECRET} is encrypted" not in run.output
 
 
 # Quotas

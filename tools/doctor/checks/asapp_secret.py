@@ -26,14 +26,12 @@ def asapp_secret(plan: Plan) -> Findings:
         restore = plan.command(f"secretsmanager restore-secret --secret-id {name}")
         yield problem(f"{name} is scheduled for deletion", restore)
         return
-    key_id = secret.get("KmsKeyId")
-    if key_id and (key := customer_key(plan, key_id)):
-        own = (
-            f"secretsmanager update-secret --secret-id {name} --kms-key-id alias/aws/secretsmanager"
-        )
+    key_id, allowed = secret.get("KmsKeyId"), plan.settings.asapp.credentials_key_arn
+    key = customer_key(plan, key_id) if key_id else None
+    if key and key != allowed:
         yield warning(
-            f"{name} is encrypted with {key}: our functions' roles may not use that key",
-            f"let the key's policy allow this account's roles kms:Decrypt, or {plan.command(own)}",
+            f"{name} is encrypted with {key}, with which our functions may not decrypt",
+            f'write asapp.credentials_key_arn = "{key}"',
         )
     answer = plan.aws.read("secretsmanager", "get_secret_value", absent=absent, SecretId=name)
     put = f"secretsmanager put-secret-value --secret-id {name} --secret-string file://asapp.json"

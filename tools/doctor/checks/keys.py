@@ -17,6 +17,8 @@ def keys(plan: Plan) -> Findings:
     named = {
         "media_streaming.key_arn": settings.media_streaming.key_arn,
         "lifecycle.key_arn": settings.lifecycle.key_arn,
+        "asapp.credentials_key_arn": settings.asapp.credentials_key_arn,
+        "encryption.key_arn": settings.encryption.key_arn,
         "export.key_arn": settings.export.key_arn,
     }
     for setting, arn in named.items():
