@@ -16,8 +16,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe._key_policy import let_logs_use
+from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.retention import Retention
 
 _HERE = Path(__file__).parent

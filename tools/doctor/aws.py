@@ -26,6 +26,8 @@ ACTIONS = {
     ("kinesis", "describe_stream_summary"): "kinesis:DescribeStreamSummary",
     ("kinesisvideo", "list_streams"): "kinesisvideo:ListStreams",
     ("kms", "describe_key"): "kms:DescribeKey",
+    ("lambda", "get_account_settings"): "lambda:GetAccountSettings",
+    ("lambda", "get_function_concurrency"): "lambda:GetFunctionConcurrency",
     ("secretsmanager", "describe_secret"): "secretsmanager:DescribeSecret",
     ("secretsmanager", "get_secret_value"): "secretsmanager:GetSecretValue",
     ("service-quotas", "get_aws_default_service_quota"): "servicequotas:GetAWSDefaultServiceQuota",

@@ -11,6 +11,7 @@ from rich.text import Text
 from tools.doctor.checks.account import alarms, api_gateway_logs, bootstrap
 from tools.doctor.checks.agent_event_stream import agent_events
 from tools.doctor.checks.asapp_secret import asapp_secret
+from tools.doctor.checks.concurrency import concurrency
 from tools.doctor.checks.identity import credentials
 from tools.doctor.checks.instance import instance
 from tools.doctor.checks.keys import keys
@@ -30,6 +31,7 @@ CHECKS: dict[str, Callable[[Plan], Findings]] = {
     "KMS keys": keys,
     "ASAPP's credentials": asapp_secret,
     "Lambda functions": lambda_functions,
+    "Lambda concurrency": concurrency,
     "video streams": video_streams,
     "CDK bootstrap": bootstrap,
     "stacks": stacks,

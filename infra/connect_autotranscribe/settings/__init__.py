@@ -8,6 +8,7 @@ from connect_autotranscribe.settings.environment import (
 from connect_autotranscribe.settings.records import (
     AlarmSettings,
     AsappSettings,
+    CapacitySettings,
     ConnectSettings,
     EncryptionSettings,
     ExportSettings,
@@ -21,6 +22,7 @@ from connect_autotranscribe.settings.records import (
 __all__ = [
     "AlarmSettings",
     "AsappSettings",
+    "CapacitySettings",
     "ConnectSettings",
     "EncryptionSettings",
     "ExportSettings",

@@ -107,6 +107,12 @@ def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[
     if values.get("webhook.secret_in") == "query" and re.search("[.$]", values.get(name, "")):
         remedy = 'write letters, digits, "_" or "-", like "token"'
         yield name, f"the value is not accepted as the name of a query parameter; {remedy}"
+    for name in ("start_streaming", "stop_streaming", "authorize_webhook"):
+        if values.get("capacity.reserve") is False and values.get(f"capacity.{name}"):
+            yield (
+                f"capacity.{name}",
+                "is not used without reserve; remove it, or write reserve = true",
+            )
     after = "reconciliation.after_minutes"
     if values.get(after) == 0 and values.get("account") not in (None, _EMULATOR_ACCOUNT):
         remedy = f"write {rules[after].remedy}"

@@ -24,6 +24,7 @@ from connect_autotranscribe.settings._rules import (
 from connect_autotranscribe.settings.records import (
     AlarmSettings,
     AsappSettings,
+    CapacitySettings,
     ConnectSettings,
     EncryptionSettings,
     ExportSettings,
@@ -62,6 +63,7 @@ class Settings:
     media_streaming: MediaStreamingSettings
     asapp: AsappSettings
     lifecycle: LifecycleSettings
+    capacity: CapacitySettings = field(default_factory=CapacitySettings)
     webhook: WebhookSettings = field(default_factory=WebhookSettings)
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     export: ExportSettings = field(default_factory=ExportSettings)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Annotated, Literal
 
 from connect_autotranscribe._functions import shared_names
@@ -177,6 +178,77 @@ class AsappSettings:
         text(r"\$[.\[].+", 'a JSONPath of Amazon Connect, like "$.Agent.UserName"'),
         Sensitive("ASAPP receives another datum of the call as the agent's id."),
     ] = "$.Agent.UserName"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacitySettings:
+    """How many calls there are at a time, and what Lambda keeps for them.
+
+    An account has one number of invocations at a time for all its functions, often 1000. AWS
+    refuses a reservation that leaves less than 100 to functions without one, and a new account may
+    have 10 in all: so a first deployment there reserves nothing. A reservation is also the most
+    that a function gets. So each default is what it needs if everything takes as long as it may.
+
+    :param expected_calls: The most calls at a time. Default: 50.
+    :param reserve: Whether Lambda keeps invocations for start, stop and the webhook's authorizer.
+        Default: no; then other functions of the account can take what these need.
+    :param start_streaming: Reserved for starts. Default: 10 or more, 7 for each 60 calls: a call
+        lasts a minute or more, and a start 7 seconds or less, the function's limit.
+    :param stop_streaming: Reserved for stops. Default: as for starts.
+    :param authorize_webhook: Reserved for the webhook's authorizer. Default: 10 or more, 1 for each
+        20 calls: ASAPP sends 8 requests a second for 50 calls, and until API Gateway has an answer
+        in its cache, those of a third of a second are asked for at once.
+    :param store_transcript: The most invocations at a time that store utterances, 2 to 1000, so
+        that a backlog leaves room for calls. Default: 5 or more, 1 for each 10 calls: three times
+        ASAPP's requests, in batches of 100, if each batch takes the function's limit of 20 seconds.
+    """
+
+    expected_calls: Annotated[
+        int, one_or_more(like=50), Sensitive("Lambda keeps and allows other numbers.")
+    ] = 50
+    reserve: Annotated[
+        bool,
+        choice(True, False),
+        Sensitive("Without a reservation, other functions can take the room of calls."),
+    ] = False
+    start_streaming: Annotated[
+        int | None,
+        one_or_more(like=10),
+        Sensitive("More starts at a time than this are refused, and those calls not transcribed."),
+    ] = None
+    stop_streaming: Annotated[
+        int | None, one_or_more(like=10), Sensitive("More stops at a time than this are refused.")
+    ] = None
+    authorize_webhook: Annotated[
+        int | None,
+        one_or_more(like=10),
+        Sensitive(
+            "If more POSTs of ASAPP than this need an answer at a time, utterances are lost."
+        ),
+    ] = None
+    store_transcript: Annotated[
+        int | None,
+        number(2, 1000, "2 to 1000, like 5"),
+        Sensitive("Utterances are stored faster or slower."),
+    ] = None
+
+    @property
+    def reserved(self) -> Mapping[str, int]:
+        """What is reserved, by the names of the functions in their constructs."""
+        if not self.reserve:
+            return {}
+        calls = self.expected_calls
+        at_a_flow = max(10, ceil(calls * 7 / 60))
+        return {
+            "StartStreaming": self.start_streaming or at_a_flow,
+            "StopStreaming": self.stop_streaming or at_a_flow,
+            "AuthorizeWebhook": self.authorize_webhook or max(10, ceil(calls / 20)),
+        }
+
+    @property
+    def consumers(self) -> int:
+        """The most invocations at a time that store utterances."""
+        return self.store_transcript or min(1000, max(5, ceil(self.expected_calls / 10)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from aws_cdk import ArnFormat, CfnOutput, RemovalPolicy, Stack
@@ -58,7 +58,9 @@ class TranscriptionStack(Stack):
         super().__init__(scope, id, **kwargs)
         asapp, days = settings.asapp, settings.retention
         self._settings = settings
-        self._function_options = function_options
+        # What the code says goes before what the file says.
+        reserved = {**settings.capacity.reserved, **function_options.reserved_concurrency}
+        self._function_options = replace(function_options, reserved_concurrency=reserved)
         self._retention = Retention(
             log_days=days.logs_days,
             removal_policy=RemovalPolicy.DESTROY
@@ -102,6 +104,7 @@ class TranscriptionStack(Stack):
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,
+            max_consumers=settings.capacity.consumers,
             **asdict(settings.webhook),
         )
         self.transcript_api = TranscriptApi(

@@ -17,8 +17,8 @@ from constructs import Construct
 
 from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue
 from connect_autotranscribe._functions import Function, shared_names
-from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe._key_policy import let_bus_use, let_events_send
+from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 
 _RETRIES = 10

@@ -43,6 +43,8 @@ class TranscriptWebhook(Construct):
     :param api_gateway_log_role: ``adopt`` (the default): this account and region already let API
         Gateway write logs. ``manage``: the stack sets that account-wide role, and keeps it on
         delete.
+    :param max_consumers: The most invocations at a time of the function that stores messages, 2 to
+        1000, so that a backlog leaves room for the account's other functions. Default: 10.
     :param domain: A domain name of API Gateway for the webhook, for instance one that asks for
         ASAPP's client certificate; API Gateway's own name is then disabled. Default: API Gateway's
         own name.
@@ -88,6 +90,7 @@ class TranscriptWebhook(Construct):
         throttle_burst: int = 200,
         allowed_cidrs: Sequence[str] = (),
         api_gateway_log_role: Literal["adopt", "manage"] = "adopt",
+        max_consumers: int = 10,
         domain: apigateway.IDomainName | None = None,
         base_path: str | None = None,
         secret: secretsmanager.ISecret | None = None,
@@ -126,6 +129,7 @@ class TranscriptWebhook(Construct):
                 batch_size=100,
                 # Batches of more than 10 need a window. A second of delay saves nine in ten calls.
                 max_batching_window=Duration.seconds(1),
+                max_concurrency=max_consumers,
                 report_batch_item_failures=True,
             )
         )

@@ -513,6 +513,16 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
             f'export.key_arn: "{FAR_KEY}" is not in this region; write an ARN of "us-east-1"',
         ),
         check(
+            {"capacity.start_streaming": 5},
+            "capacity.start_streaming: is not used without reserve; remove it, or write reserve = "
+            "true",
+        ),
+        check(
+            {"capacity.expected_calls": 0, "capacity.store_transcript": 1},
+            "capacity.expected_calls: 0 is not accepted; write 1 or more, like 50",
+            "capacity.store_transcript: 1 is not accepted; write 2 to 1000, like 5",
+        ),
+        check(
             {"export.keep_days": 7},
             "export.keep_days: would delete files that each night fetches again; "
             "write 8 or more, or fewer lookback_days",

@@ -10,6 +10,7 @@ import pytest
 
 from connect_autotranscribe.settings import (
     AlarmSettings,
+    CapacitySettings,
     ConnectSettings,
     EncryptionSettings,
     ExportSettings,
@@ -72,6 +73,7 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         api_gateway_log_role="adopt",
     )
     assert settings.lifecycle == LifecycleSettings(mode="off", stream_arn=None, key_arn=None)
+    assert settings.capacity == CapacitySettings(expected_calls=50, reserve=False)
     assert settings.reconciliation == ReconciliationSettings(after_minutes=15)
     assert settings.export == ExportSettings(
         mode="off", at="02:30", keep_days=365, lookback_days=7, columns={}, key_arn=None
@@ -96,6 +98,40 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         "customer_id_path": "$.CustomerEndpoint.Address",
         "agent_id_path": "$.Agent.UserName",
     }
+
+
+@pytest.mark.parametrize(
+    ("calls", "at_a_flow", "authorizer", "consumers"),
+    [(1, 10, 10, 5), (50, 10, 10, 5), (86, 11, 10, 9), (200, 24, 10, 20), (5000, 584, 250, 500)],
+)
+def test_what_lambda_keeps_follows_from_the_expected_calls(
+    calls: int, at_a_flow: int, authorizer: int, consumers: int
+) -> None:
+    capacity = read({"capacity.expected_calls": calls, "capacity.reserve": True}).capacity
+    assert capacity.reserved == {
+        "StartStreaming": at_a_flow,
+        "StopStreaming": at_a_flow,
+        "AuthorizeWebhook": authorizer,
+    }
+    assert capacity.consumers == consumers
+
+
+def test_no_number_of_calls_asks_for_more_consumers_than_a_mapping_may_have() -> None:
+    assert read({"capacity.expected_calls": 50_000}).capacity.consumers == 1000
+
+
+def test_a_number_that_is_given_is_the_one_that_counts() -> None:
+    capacity = read(
+        {
+            "capacity.reserve": True,
+            "capacity.start_streaming": 1,
+            "capacity.stop_streaming": 2,
+            "capacity.authorize_webhook": 3,
+            "capacity.store_transcript": 4,
+        }
+    ).capacity
+    assert list(capacity.reserved.values()) == [1, 2, 3]
+    assert capacity.consumers == 4
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ ENVIRONMENT: dict[str, Any] = {
     "asapp.external_id": "agreed-with-asapp",
     "asapp.credentials_secret_name": SECRET,
     "lifecycle.mode": "manage",
+    "capacity.reserve": True,
 }
 
 

@@ -129,6 +129,14 @@ class Account:
     default_quotas: dict[str, float] = field(
         default_factory=lambda: {"L-E3D2F503": 50.0, "L-12AB7C57": 10.0, "L-F06528A6": 10_000.0}
     )
+    concurrency: Json = field(
+        default_factory=lambda: {
+            "ConcurrentExecutions": 1000,
+            "UnreservedConcurrentExecutions": 1000,
+        }
+    )
+    reserved: dict[str, int] = field(default_factory=dict)
+    """By function."""
     video_streams: list[str] = field(default_factory=list)
     data_streams: dict[str, Json] = field(default_factory=dict)
     bootstrap: str | None = "21"
@@ -215,6 +223,13 @@ class Account:
         if code not in self.default_quotas:
             raise Refusal("NoSuchResourceException")
         return {"Quota": {"QuotaCode": code, "Value": self.default_quotas[code]}}
+
+    def _GetAccountSettings(self, _: Json) -> Json:
+        return {"AccountLimit": self.concurrency}
+
+    def _GetFunctionConcurrency(self, request: Json) -> Json:
+        reserved = self.reserved.get(request["FunctionName"])
+        return {"ReservedConcurrentExecutions": reserved} if reserved else {}
 
     def _ListStreams(self, request: Json) -> Json:
         return page(request, "StreamInfoList", [{"StreamName": x} for x in self.video_streams])

@@ -55,6 +55,9 @@ def everything(account: Account) -> Account:
     account.stacks["autotranscribe-prod-access"] = [
         resource("AWS::Connect::InstanceStorageConfig", f"{INSTANCE}|{MEDIA_ID}|MEDIA_STREAMS")
     ]
+    account.stacks["autotranscribe-prod-transcription"] = [
+        resource("AWS::Lambda::Function", "start-streaming")
+    ]
     account.data_streams[STREAM] = {"EncryptionType": "KMS", "KeyId": KEY}
     account.topics[TOPIC] = {"TopicArn": TOPIC}
     return account

@@ -1,0 +1,53 @@
+"""What a backlog, or another function of the account, cannot take from calls."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.conftest import Json, Transcription
+
+
+def reserved(made: Transcription) -> dict[str, int]:
+    """By the folder of each function that has a reservation."""
+    found = {}
+    for function in made.all("AWS::Lambda::Function"):
+        properties: Json = function["Properties"]
+        if "ReservedConcurrentExecutions" in properties:
+            name = properties["Handler"].split(".")[0]
+            found[name] = properties["ReservedConcurrentExecutions"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def reserving() -> Transcription:
+    return Transcription(capacity={"expected_calls": 200, "reserve": True})
+
+
+def test_start_stop_and_authorizer_have_room_of_their_own_and_no_other_function(
+    reserving: Transcription,
+) -> None:
+    assert reserved(reserving) == {
+        "start_streaming": 24,
+        "stop_streaming": 24,
+        "authorize_webhook": 10,
+    }
+
+
+def test_a_new_account_can_be_deployed_to_because_nothing_is_reserved_by_default() -> None:
+    made = Transcription()
+    assert reserved(made) == {}
+    assert limit_of_the_queue(made) == {"MaximumConcurrency": 5}
+
+
+def test_a_backlog_of_the_queue_cannot_take_the_accounts_room(reserving: Transcription) -> None:
+    assert limit_of_the_queue(reserving) == {"MaximumConcurrency": 20}
+
+
+def limit_of_the_queue(made: Transcription) -> Json:
+    queue = made.arn(made.made.transcript_webhook.queue)
+    (mapping,) = (
+        each["Properties"]
+        for each in made.all("AWS::Lambda::EventSourceMapping")
+        if each["Properties"]["EventSourceArn"] == queue
+    )
+    return dict(mapping["ScalingConfig"])
