@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy drift destroy named can-ask flows wheel release sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy drift destroy revoke-webhook-secret named can-ask flows wheel release sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -73,6 +73,9 @@ drift: named .venv/.installed ## Show what was changed in the account since the 
 
 destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; retained resources stay: make destroy ENV=dev
 	@$(CDK) destroy --all -c environment='$(ENV)'
+
+revoke-webhook-secret: named .venv/.installed ## Refuse a webhook secret that leaked: make revoke-webhook-secret ENV=prod; ONLY=previous keeps the current value, APPROVAL=never does not ask
+	@.venv/bin/python -m tools.revoke_webhook_secret '$(ENV)' $(if $(ONLY),--only '$(ONLY)') $(if $(APPROVAL),--approval '$(APPROVAL)')
 
 named:
 	@test -n '$(ENV)' || { echo 'Name the environment, for instance: ENV=dev'; exit 2; }

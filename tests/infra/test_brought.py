@@ -188,6 +188,7 @@ def test_where_everything_is_brought_nothing_that_keeps_state_is_made(
 ) -> None:
     types = {each["Type"] for each in brought[0].template["Resources"].values()}
     assert types & STATEFUL == set()
+    assert "AWS::Events::EventBusPolicy" not in types  # its owner's, who may have written one
     assert "AWS::Lambda::Function" in types
 
 

@@ -21,6 +21,7 @@ BY_HAND = {
     "drift",
     "release",
     "destroy",
+    "revoke-webhook-secret",
     "lock",
     "test-scale",
     "clean",
@@ -65,7 +66,9 @@ def test_ci_runs_every_target_or_there_is_a_reason_not_to() -> None:
     assert run & BY_HAND == set()
 
 
-@pytest.mark.parametrize("target", ["doctor", "deploy", "drift", "destroy"])
+@pytest.mark.parametrize(
+    "target", ["doctor", "deploy", "drift", "destroy", "revoke-webhook-secret"]
+)
 def test_what_reaches_an_account_wants_the_environments_name(target: str) -> None:
     code, said = make(target)
     assert code == 2

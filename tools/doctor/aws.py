@@ -1,4 +1,4 @@
-"""Every call to AWS: those of `ACTIONS`, or of another list, which read and change nothing."""
+"""Every call to AWS: those of `ACTIONS`, which read and change nothing, or of another list."""
 
 from __future__ import annotations
 
@@ -60,13 +60,18 @@ class Aws:
     """One account in one region, by the credentials that boto3 finds.
 
     :param actions: The calls that can be made, as in `ACTIONS`.
+    :param guide: Where the policy is that allows them.
     """
 
     def __init__(
-        self, region: str, actions: Mapping[tuple[str, str], str] = MappingProxyType(ACTIONS)
+        self,
+        region: str,
+        actions: Mapping[tuple[str, str], str] = MappingProxyType(ACTIONS),
+        guide: str = "docs/doctor.md",
     ) -> None:
         self.region = region
         self._actions = actions
+        self._guide = guide
         self._clients: dict[str, Any] = {}
 
     @property
@@ -128,7 +133,7 @@ class Aws:
                 raise CannotGoOn(problem(f"cannot be looked at: {error}", _SIGN_IN)) from None
             if error.response["Error"]["Code"] in absent:
                 return None
-            raise _refused(error, action, self.region) from None
+            raise _refused(error, action, self.region, self._guide) from None
         except ResponseParserError:  # what answers is not AWS: a proxy's page, for instance
             what = f"not seen: the answer to {action} cannot be read"
             raise NotSeen(problem(what, "see what answers: a proxy in between?")) from None
@@ -140,7 +145,7 @@ class Aws:
             raise CannotGoOn(problem(f"cannot be looked at: {error}", _SIGN_IN)) from None
 
 
-def _refused(error: ClientError, action: str, region: str) -> NotSeen:
+def _refused(error: ClientError, action: str, region: str, guide: str) -> NotSeen:
     code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     if code in _BAD_CREDENTIALS:
         remedy = f"sign in again; if that does not help, {region} is not enabled in the account"
@@ -150,7 +155,7 @@ def _refused(error: ClientError, action: str, region: str) -> NotSeen:
     if status == 403 or _DENIED.search(code):
         # What is missing may be another action, which AWS needs for this one: kms:Decrypt, say.
         named = re.search(r"to perform: ([\w-]+:\w+)", text)
-        remedy = f"allow {named[1] if named else action}; docs/doctor.md has the whole policy"
+        remedy = f"allow {named[1] if named else action}; {guide} has the whole policy"
         return NotSeen(problem(f"not seen, because {action} is denied ({text or code})", remedy))
     what = f"not seen: {action} failed with {code}: {text or 'no reason given'}"
     if status >= 500 or status == 429 or _MAY_PASS.search(code):

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     deployed = Deployed(
-        aws=Aws(settings.region, ACTIONS),
+        aws=Aws(settings.region, ACTIONS, guide="docs/promote.md"),
         environment=file.stem,
         account=settings.account,
         instance_alias=settings.connect.instance_alias,

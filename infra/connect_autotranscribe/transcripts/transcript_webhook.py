@@ -71,7 +71,8 @@ class TranscriptWebhook(Construct):
     """ASAPP posts to its ``url``."""
     secret: secretsmanager.ISecret
     """The secret that ASAPP must present. Its value is in no template. To rotate it, put a new
-    version and give it to ASAPP. Do not put another version before ASAPP uses this one."""
+    version and give it to ASAPP: the version before stays good until the next one. If it leaked,
+    also take the label ``AWSPREVIOUS`` off the version before."""
     queue: sqs.IQueue
     dead_letters: sqs.IQueue
     store_transcript: lambda_.Function

@@ -25,8 +25,11 @@ from sandbox.connect.contact import lambda_event
 from sandbox.connect.scenarios import HOLD, TAKEN, act, agent_leaves, sequence
 from sandbox.demo.played_call import AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT, START_MODULE, Call
 from sandbox.demo.summary import stored, summarise, wait_for_arrival
+from sandbox.stacks.emulator import ACCOUNT, REGION
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import BusListener, Sandbox
+from tools.doctor.aws import Aws
+from tools.revoke_webhook_secret.revocation import ACTIONS, Webhook, revoke
 
 ROOT = Path(__file__).parents[3]
 NASTY = [
@@ -334,6 +337,35 @@ def test_a_rotation_of_the_secret_loses_nothing(sandbox: Sandbox) -> None:
         body = json.dumps(message(guid, "said", start=n)).encode()
         assert post(sandbox, body, secret=secret).status_code == 200
     assert eventually(lambda: len(stored(sandbox.deployment, guid)) == 3)
+
+
+def test_a_value_that_was_revoked_is_refused(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator cannot flush the cache of the API, so the value is one that it has not seen."""
+    deployment = sandbox.deployment
+    secrets = deployment.emulator.client("secretsmanager")
+    arn = deployment.outputs["WebhookSecretArn"]
+    secrets.put_secret_value(SecretId=arn, SecretString=(leaked := f"leaked-{uuid.uuid4().hex}"))
+    for name, value in deployment.emulator.variables.items():
+        monkeypatch.setenv(name, value)
+    said: list[str] = []
+    try:
+        revoke(
+            Webhook(Aws(REGION, ACTIONS), "sandbox", ACCOUNT),
+            only_previous=False,
+            agreed=lambda: True,
+            say=said.append,
+            sleep=lambda _: time.sleep(SECONDS_BETWEEN_READINGS),
+        )
+        assert "flush" in said[-2].lower() and "API Gateway may let in" in said[-1]
+        new = secrets.get_secret_value(SecretId=arn)["SecretString"]
+        body = json.dumps(message(str(uuid.uuid4()), "said")).encode()
+        assert post(sandbox, body, secret=leaked).status_code == 403
+        assert post(sandbox, body, secret=new).status_code == 200
+    finally:
+        secrets.put_secret_value(SecretId=arn, SecretString=deployment.webhook_secret)
+        time.sleep(SECONDS_BETWEEN_READINGS)
 
 
 def test_no_log_line_holds_what_is_said_or_who_says_it(sandbox: Sandbox) -> None:

@@ -152,7 +152,7 @@ class Account:
 
     def answer(self, service: str, operation: str, request: Json) -> Json:
         self.calls.append((service, operation))
-        action = "apigateway:GET" if service == "apigateway" else _action(service, operation)
+        action = _action(service, operation)
         if action in self.denied:
             text = f"User: {CALLER} is not authorized to perform: {action} on resource: *"
             raise Refusal(_DENIALS.get(service, "AccessDeniedException"), text, 403)
@@ -268,6 +268,8 @@ _DENIALS = {"sts": "AccessDenied", "cloudformation": "AccessDenied", "sns": "Aut
 
 def _action(service: str, operation: str) -> str:
     """What IAM calls an operation; only API Gateway's are named by their HTTP method."""
+    if service == "apigateway":
+        return f"apigateway:{_model(service).operation_model(operation).http['method']}"
     return f"{service.replace('-', '')}:{operation}"
 
 
@@ -306,7 +308,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             answer = account.answer(service, operation, request)
-            if report := ParamValidator().validate(answer, shape).generate_report():
+            if shape is None:
+                assert answer == {}
+            elif report := ParamValidator().validate(answer, shape).generate_report():
                 raise AssertionError(report)
         except Refusal as refusal:
             self._refuse(protocol, refusal)
@@ -316,7 +320,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, _written(protocol, operation, shape, answer), {})
 
-    do_GET = do_POST
+    do_GET = do_DELETE = do_POST
 
     def _refuse(self, protocol: str, refusal: Refusal) -> None:
         code, message = refusal.code, escape(refusal.message)

@@ -48,6 +48,14 @@ class Secret:
     def rotate(self, value: str) -> None:
         self._client.put_secret_value(SecretId=self.name, SecretString=value)
 
+    def drop_previous(self) -> None:
+        """What ``make revoke-webhook-secret`` does after a rotation."""
+        versions = self._client.describe_secret(SecretId=self.name)["VersionIdsToStages"]
+        (previous,) = (id for id, stages in versions.items() if PREVIOUS in stages)
+        self._client.update_secret_version_stage(
+            SecretId=self.name, VersionStage=PREVIOUS, RemoveFromVersionId=previous
+        )
+
 
 @pytest.fixture
 def secret(aws: str) -> Secret:
@@ -245,6 +253,21 @@ def test_a_version_that_was_rotated_out_twice_is_refused(secret: Secret, clock: 
     assert effect(with_header(FIRST), clock) == "Deny"
     assert effect(with_header(SECOND), clock) == "Allow"
     assert effect(with_header(THIRD), clock) == "Allow"
+
+
+@pytest.mark.parametrize("known", [FIRST, SECOND])
+def test_a_version_that_was_revoked_is_refused_seconds_later(
+    secret: Secret, clock: HeldClock, known: str
+) -> None:
+    """:param known: What a running function has let in last."""
+    assert effect(with_header(FIRST), clock) == "Allow"
+    secret.rotate(SECOND)
+    clock.advance(5)
+    assert effect(with_header(known), clock) == "Allow"
+    secret.drop_previous()
+    clock.advance(5)
+    assert effect(with_header(FIRST), clock) == "Deny"
+    assert effect(with_header(SECOND), clock) == "Allow"
 
 
 def test_a_previous_version_that_was_moved_is_read_once_and_the_one_before_it_refused(
