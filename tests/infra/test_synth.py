@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from runpy import run_path
+from typing import cast
 
 import pytest
+from aws_cdk import App, Stack
 
-from app import ENVIRONMENTS
-from tests.infra.conftest import ROOT, Assembly
+from app import ENVIRONMENTS, build
+from connect_autotranscribe.settings import SettingsError
+from tests.infra.conftest import ROOT, Assembly, new_app
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 NO_NETWORK = ["unshare", "--net", "--"]
@@ -87,23 +90,16 @@ def wrong_setting(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synth]:
-    """Every run that the tests look at, by name; two at a time."""
+    """One run for an environment, by its name or file."""
     assert CDK.is_file(), "the CDK command line is not installed; run make, or npm ci"
-    given = tmp_path_factory.mktemp("environments")
-    runs = {
-        "prod": ["-c", "environment=prod"],
-        "prod again": ["-c", "environment=prod"],
-        "bare": [],
-        "unknown": ["-c", "environment=nowhere"],
-        "broken": ["-c", f"environment={broken_toml(given)}"],
-        "wrong": ["-c", f"environment={wrong_setting(given)}"],
-    }
     before = NO_NETWORK if can_unshare() else []
 
-    def run(arguments: list[str]) -> Synth:
+    @cache
+    def run(environment: str) -> Synth:
         home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("cdk.out")
+        command = [CDK, "synth", "--quiet", "--output", folder, "-c", f"environment={environment}"]
         done = subprocess.run(
-            [*before, CDK, "synth", "--quiet", "--output", folder, *arguments],
+            [*before, *command],
             cwd=ROOT,
             env=surroundings(home),
             capture_output=True,
@@ -112,68 +108,56 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synth]:
         )
         return Synth(folder, done.returncode, done.stderr.strip().splitlines())
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(runs, pool.map(run, runs.values()), strict=True)).__getitem__
+    return run
 
 
 def test_two_synths_of_production_are_byte_for_byte_the_same(
-    synth: Callable[[str], Synth],
-) -> None:
-    one, two = synth("prod"), synth("prod again")
-    assert (one.code, two.code) == (0, 0), one.errors
-    assert len(one.files) == 2 * 3
-    assert one.files == two.files
-    assert one.assets
-    assert one.assets == two.assets
-
-
-def test_the_command_line_gives_what_the_other_tests_look_at(
     synth: Callable[[str], Synth], production: Assembly
 ) -> None:
-    files = synth("prod").files
-    for name in production.templates:
-        assert json.loads(files[name]) == production.templates[name], name
+    """One by the command line, and the one that the other tests look at."""
+    by_command_line, here = synth("prod"), Synth(production.folder, 0, [])
+    assert by_command_line.code == 0, by_command_line.errors
+    assert len(here.files) == 2 * 3
+    assert by_command_line.files == here.files
+    assert here.assets
+    assert by_command_line.assets == here.assets
 
 
-def test_who_names_no_environment_gets_the_sandbox(synth: Callable[[str], Synth]) -> None:
-    bare = synth("bare")
-    assert bare.code == 0, bare.errors
-    assert {name for name in bare.files if name.endswith(".template.json")} == {
-        f"autotranscribe-sandbox-{stack}.template.json"
+def test_who_names_no_environment_gets_the_sandbox() -> None:
+    made: App = run_path(str(ROOT / "app.py"), run_name="__main__")["app"]
+    stacks = [each for each in made.node.children if Stack.is_stack(each)]
+    assert {each.node.id: cast(Stack, each).environment for each in stacks} == {
+        f"autotranscribe-sandbox-{stack}": "aws://000000000000/us-east-1"
         for stack in ("access", "transcription", "flows")
     }
-    manifest = json.loads((bare.folder / "manifest.json").read_text())
-    accounts = {each.get("environment") for each in manifest["artifacts"].values()} - {None}
-    assert accounts == {"aws://000000000000/us-east-1"}
 
 
-@pytest.mark.parametrize(
-    ("run", "message"),
-    [
-        (
-            "unknown",
-            f'{ENVIRONMENTS}: there is no environment "nowhere"; '
-            "write dev, prod, sandbox, staging, or the path of a .toml file",
-        ),
-        (
-            "broken",
-            "{given}/broken.toml: cannot be read as TOML: "
-            "Illegal character '\\n' (at line 1, column 24)",
-        ),
-        (
-            "wrong",
-            '{given}/wrong.toml: asapp.api_host: "http://api.asapp.com" is not encrypted; '
-            'write "https://api.asapp.com"',
-        ),
-    ],
-)
 def test_a_mistake_is_told_in_one_message_and_ends_the_run(
-    synth: Callable[[str], Synth], run: str, message: str
+    synth: Callable[[str], Synth], tmp_path: Path
 ) -> None:
-    done = synth(run)
+    file = wrong_setting(tmp_path)
+    done = synth(str(file))
     assert done.code != 0
     said, ending = done.errors
-    given = said.rsplit(f"/{run}.toml", 1)[0]
-    assert said == message.replace("{given}", given)
+    assert said == (
+        f'{file}: asapp.api_host: "http://api.asapp.com" is not encrypted; '
+        'write "https://api.asapp.com"'
+    )
     assert ending.endswith(": Subprocess exited with error 1")
     assert not done.files
+
+
+def test_so_is_a_file_that_is_no_toml_or_is_not_there(tmp_path: Path) -> None:
+    def said(environment: str) -> str:
+        with pytest.raises(SettingsError) as error:
+            build(new_app(), environment)
+        return str(error.value)
+
+    assert said("nowhere") == (
+        f'{ENVIRONMENTS}: there is no environment "nowhere"; '
+        "write dev, prod, sandbox, staging, or the path of a .toml file"
+    )
+    file = broken_toml(tmp_path)
+    assert said(str(file)) == (
+        f"{file}: cannot be read as TOML: Illegal character '\\n' (at line 1, column 24)"
+    )
