@@ -97,9 +97,9 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synth]:
     @cache
     def run(environment: str) -> Synth:
         home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("cdk.out")
-        command = [CDK, "synth", "--quiet", "--output", folder, "-c", f"environment={environment}"]
+        arguments = ["synth", "--quiet", "--output", folder, "-c", f"environment={environment}"]
         done = subprocess.run(
-            [*before, *command],
+            [*before, CDK, *arguments],
             cwd=ROOT,
             env=surroundings(home),
             capture_output=True,

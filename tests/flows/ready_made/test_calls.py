@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import chain, combinations, product
 from typing import Any
 
@@ -172,38 +174,59 @@ def ways_to_fail(name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     return product(WAYS, sets)
 
 
-def every_call(name: str) -> Iterator[tuple[Call, str]]:
-    for way, failing in ways_to_fail(name):
-        yield Call(way, failing), f"the function {way}, and these fail: {failing}"
+@dataclass(frozen=True)
+class Played:
+    """A call that has run a flow or a module.
+
+    :param seconds: How long the caller waited in it.
+    :param how: For the message of an assertion.
+    """
+
+    call: Call
+    failing: tuple[str, ...]
+    path: list[Step]
+    seconds: float
+    how: str
+
+
+@cache
+def every_call(name: str) -> Sequence[Played]:
+    """One for each way to fail. They take long to play, so all tests look at the same ones."""
+
+    def play(way: str, failing: tuple[str, ...]) -> Played:
+        call = Call(way, failing)
+        began = call.seconds
+        path = call.run(name)
+        how = f"the function {way}, and these fail: {failing}"
+        return Played(call, failing, path, call.seconds - began, how)
+
+    return [play(way, failing) for way, failing in ways_to_fail(name)]
 
 
 @every_ready_made
 def test_whatever_fails_the_call_goes_on_to_the_flows_own_end(name: str) -> None:
-    for way, failing in ways_to_fail(name):
-        how = f"the function {way}, and these fail: {failing}"
-        path = Call(way, failing).run(name)
-        assert (path[-1].block, path[-1].branch) == last(name, failing), how
-        assert "Disconnects" not in {step.branch for step in path[:-1]}, how
+    for each in every_call(name):
+        end = each.path[-1]
+        assert (end.block, end.branch) == last(name, each.failing), each.how
+        assert "Disconnects" not in {step.branch for step in each.path[:-1]}, each.how
 
 
 @every_ready_made
 def test_whatever_fails_the_call_waits_eight_seconds_at_most(name: str) -> None:
-    for call, how in every_call(name):
-        began = call.seconds
-        call.run(name)
-        assert call.seconds - began <= 8, how
+    for each in every_call(name):
+        assert each.seconds <= 8, each.how
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_whatever_fails_a_module_leaves_a_status_that_its_flow_can_compare(name: str) -> None:
-    for call, how in every_call(name):
-        (noted,) = (step for step in call.run(name) if step.type == "UpdateContactAttributes")
-        attributes = call.contact.attributes
+    for each in every_call(name):
+        (noted,) = (step for step in each.path if step.type == "UpdateContactAttributes")
+        attributes = each.call.contact.attributes
         if noted.branch == "NextAction":
-            assert set(attributes) == {"autotranscribe_status"}, how
-            assert attributes["autotranscribe_status"] in STATUSES, how
+            assert set(attributes) == {"autotranscribe_status"}, each.how
+            assert attributes["autotranscribe_status"] in STATUSES, each.how
         else:
-            assert attributes == {}, how
+            assert attributes == {}, each.how
 
 
 @pytest.mark.parametrize("name", STOPPING)
@@ -226,7 +249,7 @@ def test_whatever_fails_a_stop_is_asked_for_and_streaming_stops_where_it_can(nam
 
 def test_every_block_is_on_some_path() -> None:
     for name in READY_MADE:
-        seen = {step.block for call, _ in every_call(name) for step in call.run(name)}
+        seen = {step.block for each in every_call(name) for step in each.path}
         assert set(actions(name)) <= seen
 
 
@@ -266,11 +289,11 @@ def test_what_the_customer_hears_from_a_whisper_is_said_before_the_audio_streams
 
 @pytest.mark.parametrize("name", [*LOOPING, "agent transfer", "queue transfer"])
 def test_what_is_heard_from_a_stopping_flow_is_said_after_the_stop(name: str) -> None:
-    for call, how in every_call(name):
-        kinds = [step.type for step in call.run(name)]
+    for each in every_call(name):
+        kinds = [step.type for step in each.path]
         said = [at for at, kind in enumerate(kinds) if kind.startswith("MessageParticipant")]
-        assert said, how
-        assert kinds.index("InvokeLambdaFunction") < said[0], how
+        assert said, each.how
+        assert kinds.index("InvokeLambdaFunction") < said[0], each.how
 
 
 @pytest.mark.parametrize("name", TRANSFERS)
@@ -282,21 +305,20 @@ def test_whatever_fails_a_transfer_sets_every_flow_of_the_next_agent_that_can_be
         "Set the hold flow": ("CustomerHold", HOLD_FLOW),
         "Set the disconnect flow": ("CustomerRemaining", DISCONNECT_FLOW),
     }
-    for way, failing in ways_to_fail(name):
-        call = Call(way, failing)
-        kinds = [step.type for step in call.run(name)]
-        assert call.contact.hooks == dict(
-            hook for block, hook in of_block.items() if block not in failing
-        ), f"the function {way}, and these fail: {failing}"
+    for each in every_call(name):
+        kinds = [step.type for step in each.path]
+        assert each.call.contact.hooks == dict(
+            hook for block, hook in of_block.items() if block not in each.failing
+        ), each.how
         assert kinds[:4] == [HOOKS] * 3 + ["InvokeLambdaFunction"], "nobody waits for a hook"
 
 
 def test_no_function_runs_before_an_outbound_call_is_placed() -> None:
-    for call, how in every_call("outbound whisper"):
-        kinds = [step.type for step in call.run("outbound whisper")]
+    for each in every_call("outbound whisper"):
+        kinds = [step.type for step in each.path]
         for kind in ("InvokeLambdaFunction", STREAMING):
             if kind in kinds:
-                assert kinds.index("MessageParticipant") < kinds.index(kind), how
+                assert kinds.index("MessageParticipant") < kinds.index(kind), each.how
 
 
 @pytest.mark.parametrize("name", ["agent whisper", "customer whisper", "outbound whisper"])

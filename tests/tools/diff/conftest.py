@@ -21,12 +21,13 @@ from .prepared import CHANGES
 
 ROOT = Path(__file__).parents[3]
 COPIED = ("app.py", "cdk.json", "requirements.txt", "infra", "lambdas", "tools")
-BY_COMMAND_LINE_ONLY = ("nothing", "syntax_error")
+BY_COMMAND_LINE_ONLY = ("syntax_error",)
 LEFT_OUT = ("sandbox", "staging")  # two environments show what is alike, and are quicker
 TOUCHED = {
     "setting_changed": ["prod"],
     "log_retention_changed": ["prod"],
     "environment_added": ["qa"],
+    "nothing": ["dev"],
 }
 """The environments whose templates a change can alter; of the others, all."""
 PLACE = "aws://111122223333/eu-central-1"
