@@ -97,9 +97,9 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synth]:
     @cache
     def run(environment: str) -> Synth:
         home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("cdk.out")
-        arguments = ["synth", "--quiet", "--output", folder, "-c", f"environment={environment}"]
+        asked: list[str | Path] = ["--output", folder, "-c", f"environment={environment}"]
         done = subprocess.run(
-            [*before, CDK, *arguments],
+            [*before, CDK, "synth", "--quiet", *asked],
             cwd=ROOT,
             env=surroundings(home),
             capture_output=True,

@@ -60,7 +60,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 
 
 def effect(headers: dict[str, str], subject: object = None) -> str:
-    event = {
+    event: dict[str, Any] = {
         "type": "REQUEST",
         "methodArn": "arn:aws:execute-api:us-east-1:111111111111:a1b2c3/v1/POST/transcripts",
         "headers": headers,
@@ -68,7 +68,7 @@ def effect(headers: dict[str, str], subject: object = None) -> str:
         "requestContext": {"identity": {"sourceIp": "192.0.2.1"}},
     }
     if subject is not None:
-        event["requestContext"]["identity"]["clientCert"] = {"subjectDN": subject}  # type: ignore[index]
+        event["requestContext"]["identity"]["clientCert"] = {"subjectDN": subject}
     (statement,) = authorize_webhook.handler(event, Context(10))["policyDocument"]["Statement"]
     return str(statement["Effect"])
 
