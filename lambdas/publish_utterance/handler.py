@@ -2,14 +2,18 @@
 
 The stream has one record for an item that is new and none for a duplicate that landed on itself,
 so every utterance is published at least once, no matter which function stored it.
+
+Nothing of an event says who the customer is, unless ``EVENT_SENDER_ID`` is ``true``: the sender's
+id is the caller's number by default.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +21,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from publish_utterance.known_streams import KnownStreams
 from shared import table
+from shared.transcripts.utterance import is_verified, role_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +32,7 @@ DETAIL_TYPE = "Utterance"
 _ENTRIES_A_CALL = 10
 _BYTES_A_CALL = 240 * 1024
 """EventBridge takes 10 entries and 256 KB in one PutEvents, other fields included."""
-_FIELDS = (table.CONVERSATION_ID, "role", "senderId", "text", "source", "receivedAt", "storedAt")
+_FIELDS = (table.CONVERSATION_ID, "text", "source", "receivedAt", "storedAt")
 _TIMES = ("streamId", "startMs", "endMs")
 _TIMES_IF_RECOVERED = ("startedAt", "endedAt")
 
@@ -40,13 +46,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     :returns: The first record that is to be delivered again, with all that follow it.
     """
-    bus = os.environ["EVENT_BUS_NAME"]
-    numbered: list[Numbered] = []
+    images: list[tuple[str, dict[str, Any]]] = []
     unreadable = None
     for record in event["Records"]:
         change = record["dynamodb"]
         try:
-            numbered.append((change["SequenceNumber"], entry(change["NewImage"], bus)))
+            image = table.values(change["NewImage"])
+            detail(image, {}, sender_id=False)
         except (KeyError, TypeError, ValueError) as problem:
             unreadable = change["SequenceNumber"]
             logger.error(
@@ -58,26 +64,58 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 },
             )
             break  # what is before it is published, what is after it waits until it is given up
+        images.append((change["SequenceNumber"], image))
+    bus, sender_id = os.environ["EVENT_BUS_NAME"], os.environ.get("EVENT_SENDER_ID") == "true"
+    opened = _streams().of([image for _, image in images])
+    numbered = [
+        (number, entry(detail(image, opened, sender_id=sender_id), bus)) for number, image in images
+    ]
     first_left = publish(numbered, _events()) or unreadable
     return {"batchItemFailures": [{"itemIdentifier": first_left}] if first_left else []}
 
 
-def entry(image: Mapping[str, Any], bus: str) -> Entry:
-    """The event of one utterance; its detail's ``id`` is the same at every delivery.
+def detail(
+    item: Mapping[str, Any], opened: Mapping[str, Container[str]], *, sender_id: bool
+) -> dict[str, Any]:
+    """What an event says of an utterance; its ``id`` is the same at every delivery.
 
     If the webhook brought it, it has its stream and milliseconds from its start; if it was
     recovered, it has ``startedAt`` and ``endedAt``, in milliseconds since 1970.
 
+    :param opened: By conversation, the streams that ASAPP has opened, as far as the table knows.
+    :param sender_id: Whether it says who spoke by the id that ASAPP was told.
+    """
+    streams = opened.get(item[table.CONVERSATION_ID], ())
+    times = _TIMES_IF_RECOVERED if "startedAt" in item else _TIMES
+    said = {field: item[field] for field in (*_FIELDS, *times)}
+    said |= {"role": role_of(item["role"]), "verified": is_verified(item, streams)}
+    if malformed := item.get("malformed"):
+        said["malformed"] = malformed.split()
+    if sender_id:
+        said["senderId"] = item["senderId"]
+    return {"id": f"{item[table.CONVERSATION_ID]}/{_public_key(item)}"} | said
+
+
+def _public_key(item: Mapping[str, Any]) -> str:
+    """The item's key without the digest of the message: who has all of the message but the caller's
+    number could find the number that the digest fits."""
+    key: str = item[table.ITEM]
+    if "streamId" not in item:
+        return key
+    public = [item[field] for field in ("role", "startMs", "endMs", "text", "source")]
+    digest = hashlib.sha256(json.dumps(public).encode()).hexdigest()[:12]
+    return f"{key.rpartition('#')[0]}#{digest}"
+
+
+def entry(said: Mapping[str, Any], bus: str) -> Entry:
+    """The event with this detail.
+
     A text that does not fit into an event stays in the table, and the event says so with
     ``"textOmitted": true``.
     """
-    item = table.values(image)
-    detail = {"id": f"{item[table.CONVERSATION_ID]}/{item[table.ITEM]}"}
-    times = _TIMES_IF_RECOVERED if "startedAt" in item else _TIMES
-    detail |= {field: item[field] for field in (*_FIELDS, *times)}
-    content = json.dumps(detail, ensure_ascii=False)
+    content = json.dumps(said, ensure_ascii=False)
     if len(content.encode()) > _BYTES_A_CALL:
-        content = json.dumps(detail | {"text": "", "textOmitted": True}, ensure_ascii=False)
+        content = json.dumps({**said, "text": "", "textOmitted": True}, ensure_ascii=False)
     return {
         "EventBusName": bus,
         "Source": SOURCE,
@@ -122,6 +160,16 @@ def _chunks(numbered: list[Numbered]) -> Iterator[list[Numbered]]:
 
 
 @cache
-def _events() -> Any:
+def _config() -> Config:
     retries = {"mode": "standard", "total_max_attempts": 3}
-    return boto3.client("events", config=Config(connect_timeout=1, read_timeout=3, retries=retries))
+    return Config(connect_timeout=1, read_timeout=3, retries=retries)
+
+
+@cache
+def _events() -> Any:
+    return boto3.client("events", config=_config())
+
+
+@cache
+def _streams() -> KnownStreams:
+    return KnownStreams(os.environ["TRANSCRIPT_TABLE"], boto3.client("dynamodb", config=_config()))

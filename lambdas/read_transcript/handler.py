@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.botocore_errors import error_code
-from shared.transcripts.transcript import TranscriptReader
+from shared.transcripts.transcript import TooLong, TranscriptReader
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]
     except (ClientError, BotoCoreError) as problem:
         logger.error("the table cannot be read", extra={"code": error_code(problem)})
         return _error(503, "the table cannot be read now; try again")
+    except TooLong:
+        return _too_long()
     if transcript is None:
         return _error(404, "no conversation is known by this id")
     if kind == "text":
@@ -53,11 +55,7 @@ def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]
     else:
         made = _response(200, "application/json", _json(transcript.to_json()))
     if len(json.dumps(made)) > _MOST_BYTES:
-        made = _error(
-            413,
-            "the transcript is over 6 MB: read the table with TranscriptReader, "
-            "or query the export",
-        )
+        made = _too_long()
     logger.info(
         "transcript read",
         extra={
@@ -77,6 +75,13 @@ def wanted_format(event: Mapping[str, Any]) -> str:
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     first = (headers.get("accept") or "").partition(",")[0].partition(";")[0]
     return "text" if first.strip().lower() == "text/plain" else "json"
+
+
+def _too_long() -> dict[str, Any]:
+    return _error(
+        413,
+        "the transcript is over 6 MB: read the table with TranscriptReader, or query the export",
+    )
 
 
 def _error(status: int, problem: str) -> dict[str, Any]:

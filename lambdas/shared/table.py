@@ -35,6 +35,18 @@ _SHARDS = 8
 1,000 that one key of DynamoDB takes."""
 
 
+QUARANTINED = "quarantined"
+"""The ``completeness`` of a conversation whose comparison has failed again and again: nobody looks
+at it any more until somebody asks for it."""
+_QUARTER_OF_AN_HOUR_MS = 15 * 60_000
+
+
+def pause_before_late_look_ms(before: int) -> int:
+    """How long a late utterance waits until its conversation is compared again: the more have come
+    late before, the longer, so that nobody uses up ASAPP's limits by posting more of them."""
+    return _QUARTER_OF_AN_HOUR_MS * int(2 ** min(before, 7) - 1)
+
+
 def reconcile_key(waits_for: str, conversation_id: str) -> str:
     """The index's partition key of a conversation: one of :func:`reconcile_keys`.
 
@@ -76,6 +88,15 @@ def attributes(values: Mapping[str, Any]) -> dict[str, Attribute]:
 def values(item: Mapping[str, Attribute]) -> dict[str, Any]:
     """The opposite of :func:`attributes`."""
     return {name: _value(attribute) for name, attribute in item.items()}
+
+
+def is_expired(item: Mapping[str, Any], now_ms: int) -> bool:
+    """Whether an item's time is over. DynamoDB deletes it within days; until then it is read, and
+    a reader leaves it out.
+
+    :param item: As :func:`values` gives it.
+    """
+    return EXPIRES_AT in item and bool(item[EXPIRES_AT] * 1000 < now_ms)
 
 
 Condition = tuple[str, Mapping[str, Any]]

@@ -19,6 +19,7 @@ from shared.aws.botocore_errors import error_code
 from shared.table import CONVERSATION_ID, ITEM
 from shared.transcripts.utterance import Unstorable, Utterance
 from store_transcript.dead_letters import DeadLetters
+from store_transcript.late_utterances import LateUtterances
 from store_transcript.utterance_table import UtteranceTable
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,10 @@ class Message:
 
 
 def store(
-    messages: Iterable[Message], utterances: UtteranceTable, dead_letters: DeadLetters
+    messages: Iterable[Message],
+    utterances: UtteranceTable,
+    late: LateUtterances,
+    dead_letters: DeadLetters,
 ) -> list[str]:
     """Store what can be stored and set aside what never can.
 
@@ -65,8 +69,12 @@ def store(
         if key not in items:
             items[key] = utterances.item(utterance, message.received_at_ms)
 
+    unwritten = dict(_put(items, utterances))
+    stored = items.keys() - unwritten.keys()
+    unopened = late.open_again({conversation_id for conversation_id, _ in stored})
+    unwritten |= {key: "" for key in stored if key[0] in unopened}
     left: list[str] = []
-    for key, reason in _put(items, utterances):
+    for key, reason in unwritten.items():
         if reason:
             rejected.extend((message, reason) for message in senders[key])
         else:

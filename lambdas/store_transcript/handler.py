@@ -11,6 +11,7 @@ from botocore.config import Config
 
 from store_transcript.batch import Message, store
 from store_transcript.dead_letters import DeadLetters
+from store_transcript.late_utterances import LateUtterances
 from store_transcript.utterance_table import UtteranceTable
 
 _SECONDS_A_DAY = 86_400
@@ -22,15 +23,24 @@ _QUICK = Config(
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """:returns: The ids of the messages that stay in the queue, as a partial batch response."""
     messages = [Message.from_record(record) for record in event["Records"]]
-    left = store(messages, _utterances(), _dead_letters())
+    left = store(messages, _utterances(), _late(), _dead_letters())
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in left]}
+
+
+@cache
+def _dynamodb() -> Any:
+    return boto3.client("dynamodb", config=_QUICK)
 
 
 @cache
 def _utterances() -> UtteranceTable:
     days = int(os.environ["TRANSCRIPT_RETENTION_DAYS"])
-    client = boto3.client("dynamodb", config=_QUICK)
-    return UtteranceTable(client, os.environ["TRANSCRIPT_TABLE"], days * _SECONDS_A_DAY)
+    return UtteranceTable(_dynamodb(), os.environ["TRANSCRIPT_TABLE"], days * _SECONDS_A_DAY)
+
+
+@cache
+def _late() -> LateUtterances:
+    return LateUtterances(_dynamodb(), os.environ["TRANSCRIPT_TABLE"])
 
 
 @cache

@@ -18,6 +18,7 @@ from rich.text import Text
 from sandbox.connect.flow_runner import Step
 from sandbox.demo.played_call import Call
 from sandbox.demo.summary import Summary
+from shared.transcripts.printable import one_line
 
 _LONGEST_SHOWN = 100
 _ROLES = {"customer": "cyan", "agent": "magenta"}
@@ -131,11 +132,11 @@ def _block(step: Step) -> str:
 
 
 def _said(said: dict[str, Any]) -> str:
-    text = " ".join(said["text"].split())
+    text = one_line(said["text"])
     if len(text) > _LONGEST_SHOWN:
         text = f"{text[:_LONGEST_SHOWN]}… ({len(said['text']):,} characters)"
     role = said["role"]
-    return f"[{_ROLES[role]}]{role:>8}[/]  {escape(text)}"
+    return f"[{_ROLES.get(role, 'white')}]{role:>8}[/]  {escape(text)}"
 
 
 def _seconds(at: str) -> float:

@@ -115,6 +115,8 @@ class AsappSettings:
         that a call is one conversation across transfers.
     :param customer_id_path: The JSONPath of the customer's id in a flow. Default: the phone number.
     :param agent_id_path: The JSONPath of the agent's id in a flow. Default: the user name.
+    :param sender_id_in_events: Whether an event of an utterance has the customer's or agent's id,
+        by default a phone number. Default: no, because other teams may read the event bus.
     """
 
     api_host: Annotated[
@@ -178,6 +180,12 @@ class AsappSettings:
         text(r"\$[.\[].+", 'a JSONPath of Amazon Connect, like "$.Agent.UserName"'),
         Sensitive("ASAPP receives another datum of the call as the agent's id."),
     ] = "$.Agent.UserName"
+    sender_id_in_events: Annotated[
+        bool,
+        Sensitive(
+            "Who may read the event bus reads the ids of customers: phone numbers by default."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ class TranscriptionStack(Stack):
         self.transcript_store = TranscriptStore(
             self,
             "TranscriptStore",
+            sender_id_in_events=asapp.sender_id_in_events,
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,

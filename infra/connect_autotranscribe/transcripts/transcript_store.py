@@ -15,7 +15,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue
+from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue, grant_on_items
 from connect_autotranscribe._functions import Function, shared_names
 from connect_autotranscribe._key_policy import let_bus_use, let_events_send
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
@@ -43,6 +43,8 @@ class TranscriptStore(Construct):
         owner sets encryption and retention. Default: made here.
     :param event_bus: An existing bus; its policy is its owner's to write. Default: made here, and
         only ``publish_utterance`` may put events on it.
+    :param sender_id_in_events: Whether an event has ``senderId``, which is the caller's number or
+        the agent's user name. Default: no, because other teams may read the bus.
     :param unpublished: The queue for batches that could not be published. If you give one with
         ``key``, it and its key must allow EventBridge to send to it. Default: made here.
     :param key: Encrypts the table, the bus, the queue and the log that are made here. If it does,
@@ -80,6 +82,7 @@ class TranscriptStore(Construct):
         *,
         table: dynamodb.ITable | None = None,
         event_bus: events.IEventBus | None = None,
+        sender_id_in_events: bool = False,
         unpublished: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
@@ -95,11 +98,16 @@ class TranscriptStore(Construct):
             folder="publish_utterance",
             description="Puts each new utterance of the table on the event bus",
             timeout=Duration.seconds(30),
-            environment={"EVENT_BUS_NAME": self.event_bus.event_bus_name},
+            environment={
+                "EVENT_BUS_NAME": self.event_bus.event_bus_name,
+                "EVENT_SENDER_ID": "true" if sender_id_in_events else "false",
+                "TRANSCRIPT_TABLE": self.table.table_name,
+            },
             retention=retention,
             options=function_options,
             key=key,
         )
+        grant_on_items(self.table, self.publish_utterance, "dynamodb:BatchGetItem")
         self.event_bus.grant_put_events_to(self.publish_utterance)
         if not event_bus:
             self._refuse_other_publishers()

@@ -122,7 +122,13 @@ class TranscriptWebhook(Construct):
             options=function_options,
             key=key,
         )
-        grant_on_items(table, self.store_transcript, "dynamodb:BatchWriteItem")
+        grant_on_items(
+            table,
+            self.store_transcript,
+            "dynamodb:BatchGetItem",
+            "dynamodb:BatchWriteItem",
+            "dynamodb:UpdateItem",
+        )
         grant_send(self.dead_letters, self.store_transcript)
         self.store_transcript.add_event_source(
             sources.SqsEventSource(

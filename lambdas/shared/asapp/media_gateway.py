@@ -22,6 +22,9 @@ _NAMESPACE = "amazonconnect"
 _ALREADY = "409-201"
 _NO_SUCH_CALL = "400-203"
 _CERTAIN_REFUSAL = re.compile(r"(http_)?4(?!01|29)\d\d(-\d{2,3})?")
+_LONGEST_ID = 256
+_MOST_TRANSCRIPTS = 1_000_000
+"""Of one stream: that would be ten utterances a second, for a day."""
 _PARTICIPANT_OK = 1000
 _PARTICIPANT_CODE = re.compile(r"\d{1,5}")
 _PARTICIPANT_CODES = {
@@ -158,11 +161,9 @@ def _accepted(answer: Answer) -> Outcome:
         customer_stream_id=_stream_id(customer),
         agent_stream_id=_stream_id(agent),
         transcripts={
-            _stream_id(p): p["summary"]["transcripts"]
-            for p in (customer, agent)
-            if _stream_id(p)
-            and isinstance(p.get("summary"), dict)
-            and isinstance(p["summary"].get("transcripts"), int)
+            _stream_id(participant): count
+            for participant in (customer, agent)
+            if _stream_id(participant) and (count := _transcripts(participant)) is not None
         },
     )
 
@@ -173,5 +174,16 @@ def _participant(participants: Mapping[str, Any], role: str) -> dict[str, Any]:
 
 
 def _stream_id(participant: Mapping[str, Any]) -> str:
+    """``""`` also for one that no key of the table can hold."""
     value = participant.get("streamId")
-    return value if isinstance(value, str) else ""
+    is_id = isinstance(value, str) and len(value) <= _LONGEST_ID and value.isprintable()
+    return str(value) if is_id else ""
+
+
+def _transcripts(participant: Mapping[str, Any]) -> int | None:
+    """How many utterances ASAPP has made of the stream; None if it gives no such number."""
+    summary = participant.get("summary")
+    value = summary.get("transcripts") if isinstance(summary, dict) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TRANSCRIPTS else None

@@ -16,6 +16,7 @@ from shared.runtime import Deadline
 
 _LONGEST_SILENCE_MS = 4 * 3_600_000
 """A call of which nothing is seen for so long is taken to be over."""
+_SECONDS_A_DAY = 86_400
 _LEG_FIELDS = frozenset(field.name for field in fields(Leg)) - {"others"}
 _TOLD = {
     "asapp": "asapp",
@@ -65,15 +66,19 @@ class Conversations:
             "Key": table.conversation_key(conversation_id),
             "ConsistentRead": True,
         }
-        answer = self._call("dynamodb", "DynamoDB_20120810.GetItem", request, deadline)
-        item = answer.get("Item")
+        item = self._unexpired(request, deadline)
         return _from_item(item) if item else Conversation()
 
     def conversation_of(self, contact_id: str, deadline: Deadline) -> str:
         """The conversation whose leg a contact is, if that has another id; else ``""``."""
         request = {"TableName": self._table, "Key": table.contact_key(contact_id)}
+        return str(table.values(self._unexpired(request, deadline)).get("legOf", ""))
+
+    def _unexpired(self, request: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
+        """The item; empty if there is none, or its time is over."""
         answer = self._call("dynamodb", "DynamoDB_20120810.GetItem", request, deadline)
-        return str(table.values(answer.get("Item", {})).get("legOf", ""))
+        item: dict[str, Any] = answer.get("Item", {})
+        return {} if table.is_expired(table.values(item), deadline.clock.now_ms()) else item
 
     def write(
         self,
@@ -225,7 +230,8 @@ class Conversations:
                 if not stream_id:
                     continue
                 changes = streams.setdefault(stream_id, {})
-                changes |= {"streamId": stream_id, "role": role, table.EXPIRES_AT: expires}
+                kept = expires + _SECONDS_A_DAY  # it outlives each of its utterances
+                changes |= {"streamId": stream_id, "role": role, table.EXPIRES_AT: kept}
                 if request.contact_id:
                     changes["contactId"] = request.contact_id
                 if request.audio_began_at_ms:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared.table import CONVERSATION_ID, EXPIRES_AT, ITEM, UTTERANCE
 
 _LONGEST_ID = 256
-_LATEST_MS = 10**10 - 1
+_LONGEST_AUDIO_MS = 86_400_000
+"""ASAPP ends a stream after hours; a time that is later than a day is none."""
+ROLES = ("customer", "agent")
+UNKNOWN_ROLE = "unknown"
 
 
 class Unstorable(Exception):
@@ -24,11 +27,12 @@ class Unstorable(Exception):
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """:param start_ms: From the start of the stream's audio, in milliseconds.
-    :param end_ms: From there, too.
+    :param end_ms: From there, too; never before ``start_ms``.
     :param sender_id: The ``customerId`` or ``agentId`` of the start request.
-    :param role: ``customer`` or ``agent``.
+    :param role: ``customer`` or ``agent``, else ``unknown``.
     :param message: The webhook's body as it came.
     :param digest: Of the message's content. The order of its fields does not matter.
+    :param malformed: The fields whose value in ``message`` is impossible: ``role``, ``times``.
     """
 
     conversation_id: str
@@ -40,6 +44,7 @@ class Utterance:
     text: str
     message: str
     digest: str
+    malformed: tuple[str, ...] = ()
 
     @classmethod
     def from_message(cls, message: str) -> Utterance:
@@ -58,16 +63,20 @@ class Utterance:
             raise Unstorable("type is missing" if kind is None else "type is not transcript")
         sender = _object(body, "sender")
         response = _object(body, "autotranscribeResponse")
+        role, times = _words(sender, "role"), _times(response)
+        problems = {"role": role not in ROLES, "times": times is None}
+        start_ms, end_ms = times or _possible(_number(response, "start"))
         return cls(
             conversation_id=_id(body, "externalConversationId"),
             stream_id=_id(body, "streamId"),
-            role=_id(sender, "role"),
+            role=role_of(role),
             sender_id=_id(sender, "externalId"),
-            start_ms=_milliseconds(response, "start"),
-            end_ms=_milliseconds(response, "end"),
+            start_ms=start_ms,
+            end_ms=end_ms,
             text=_text(response),
             message=storable(message),
             digest=hashlib.sha256(same.encode()).hexdigest()[:12],
+            malformed=tuple(name for name, is_so in problems.items() if is_so),
         )
 
     @property
@@ -81,7 +90,8 @@ class Utterance:
 
     def item(self, *, received_at_ms: int, stored_at_ms: int, expires_at_s: int) -> dict[str, Any]:
         """The table's item."""
-        return {
+        malformed = {"malformed": " ".join(self.malformed)} if self.malformed else {}
+        return malformed | {
             CONVERSATION_ID: self.conversation_id,
             ITEM: self.key,
             "streamId": self.stream_id,
@@ -118,29 +128,66 @@ def spoken_at(utterance: Mapping[str, Any], began: Mapping[str, int]) -> tuple[i
     """
     if "startedAt" in utterance:
         return int(utterance["startedAt"]), int(utterance["endedAt"])
-    start = began[str(utterance["streamId"])]
-    return start + int(utterance["startMs"]), start + int(utterance["endMs"])
+    began_ms = began[str(utterance["streamId"])]
+    start_ms, end_ms = int(utterance["startMs"]), int(utterance["endMs"])
+    if has_impossible_times(utterance):
+        start_ms, end_ms = _possible(start_ms)
+    return began_ms + start_ms, began_ms + end_ms
 
 
 def stream_starts(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """When each stream began, in milliseconds since 1970, by its id.
 
     One whose start is not known (ASAPP answered 409-201 and gave no ids) began, as near as can be
-    told, when its first utterance came.
+    told, when its first utterance came. One with impossible times says nothing about it, unless
+    there is no other.
 
     :param items: As for :func:`in_order`.
     """
     came: dict[str, int] = {}
+    malformed: dict[str, int] = {}
     started: dict[str, int] = {}
     for item in items:
         if str(item[ITEM]).startswith(UTTERANCE):
             if "streamId" not in item:
                 continue
-            at = int(item["receivedAt"]) - int(item["endMs"])
-            came[str(item["streamId"])] = min(at, came.get(str(item["streamId"]), at))
+            known, at = came, int(item["receivedAt"]) - int(item["endMs"])
+            if has_impossible_times(item):
+                known, at = malformed, int(item["receivedAt"])
+            known[str(item["streamId"])] = min(at, known.get(str(item["streamId"]), at))
         elif "startedAt" in item:
             started[str(item["streamId"])] = int(item["startedAt"])
-    return came | started
+    return malformed | came | started
+
+
+def has_impossible_times(utterance: Mapping[str, Any]) -> bool:
+    """Also one that an older version has stored as it came."""
+    if "times" in str(utterance.get("malformed", "")).split():
+        return True
+    return not 0 <= int(utterance["startMs"]) <= int(utterance["endMs"]) <= _LONGEST_AUDIO_MS
+
+
+def is_verified(utterance: Mapping[str, Any], opened: Container[str]) -> bool:
+    """Whether ASAPP itself has vouched for an utterance, as far as the table knows.
+
+    Anyone with the webhook's secret can post one. It is ASAPP's if its stream is one that ASAPP
+    has opened for this conversation, or if ASAPP's own record has it.
+
+    :param opened: The ids of the conversation's streams.
+    """
+    if utterance["source"] != "webhook":
+        return True
+    return utterance["streamId"] in opened or "confirmedAt" in utterance
+
+
+def opened_streams(items: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The ids of the streams that ASAPP has opened, of all items of a conversation."""
+    return {str(item["streamId"]) for item in items if str(item[ITEM]).startswith("stream#")}
+
+
+def role_of(role: str) -> str:
+    """``customer``, ``agent``, else ``unknown``: a role stands before each line of a transcript."""
+    return role if role in ROLES else UNKNOWN_ROLE
 
 
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -151,22 +198,37 @@ def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _id(parent: Mapping[str, Any], name: str) -> str:
-    value = parent.get(name)
-    if not isinstance(value, str) or not value:
-        raise Unstorable(f"{name} is missing or not text")
+    value = _words(parent, name)
     if len(value) > _LONGEST_ID or storable(value) != value:
         raise Unstorable(f"{name} is over {_LONGEST_ID} characters or not valid Unicode")
     return value
 
 
-def _milliseconds(parent: Mapping[str, Any], name: str) -> int:
-    """Rounded: a fraction of a millisecond orders nothing."""
+def _words(parent: Mapping[str, Any], name: str) -> str:
+    value = parent.get(name)
+    if not isinstance(value, str) or not value:
+        raise Unstorable(f"{name} is missing or not text")
+    return value
+
+
+def _times(response: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Start and end, rounded: a fraction of a millisecond orders nothing. None if no stream of
+    audio can have them."""
+    start, end = _number(response, "start"), _number(response, "end")
+    return (round(start), round(end)) if 0 <= start <= end <= _LONGEST_AUDIO_MS else None
+
+
+def _possible(start: float) -> tuple[int, int]:
+    """The times of an utterance whose own are impossible."""
+    at = round(start) if 0 <= start <= _LONGEST_AUDIO_MS else 0
+    return at, at
+
+
+def _number(parent: Mapping[str, Any], name: str) -> float:
     value = parent.get(name)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise Unstorable(f"{name} is missing or not a number of milliseconds")
-    if not 0 <= value <= _LATEST_MS:  # NaN is not either
-        raise Unstorable(f"{name} is missing or not a number of milliseconds")
-    return round(value)
+    return value
 
 
 def _text(response: Mapping[str, Any]) -> str:

@@ -97,6 +97,7 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         "conversation_id": "InitialContactId",
         "customer_id_path": "$.CustomerEndpoint.Address",
         "agent_id_path": "$.Agent.UserName",
+        "sender_id_in_events": False,
     }
 
 

@@ -107,7 +107,11 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
             "TRANSCRIPT_RETENTION_DAYS": "30",
             "DEAD_LETTER_QUEUE_URL": smallest.ref(smallest.webhook.dead_letters),
         },
-        "publish_utterance": {"EVENT_BUS_NAME": smallest.ref(smallest.store.event_bus)},
+        "publish_utterance": {
+            "EVENT_BUS_NAME": smallest.ref(smallest.store.event_bus),
+            "EVENT_SENDER_ID": "false",
+            "TRANSCRIPT_TABLE": smallest.ref(smallest.table),
+        },
         "reconcile_transcript": {
             "ASAPP_API_HOST": "https://api.asapp.com",
             "ASAPP_CREDENTIALS_SECRET": "acme/asapp",

@@ -558,3 +558,33 @@ def test_the_table_remembers_the_conversation_and_its_streams(
         1565781909613,
         7,
     )
+
+
+@pytest.mark.parametrize(
+    "count", [True, False, -1, 1_000_001, 10**40, 7.0, 1e400, "7", None, [], {}], ids=str
+)
+def test_a_count_of_utterances_that_is_none_is_not_believed_and_ends_nothing(
+    count: object, vendor: Vendor, asapp: Asapp
+) -> None:
+    vendor.behaviours = [
+        lambda request: request.reply(200, ok(("stream-c", "stream-a"), {"transcripts": count}))  # type: ignore[dict-item]
+    ]
+    outcome = asapp.stop("c-1", Deadline(5))
+    assert (outcome.status, outcome.customer_stream_id) == ("done", "stream-c")
+    assert outcome.transcripts == {}
+
+
+def test_asapps_count_of_utterances_is_kept_up_to_a_million(vendor: Vendor, asapp: Asapp) -> None:
+    for count in (0, 1_000_000):
+        answer = ok(("stream-c", ""), {"transcripts": count})
+        vendor.behaviours = [lambda request, answer=answer: request.reply(200, answer)]  # type: ignore[misc]
+        assert asapp.stop("c-1", Deadline(5)).transcripts == {"stream-c": count}
+
+
+@pytest.mark.parametrize("stream_id", [7, None, "x" * 257, "half \ud83d", "two\nlines", "\u202e"])
+def test_a_stream_id_that_the_table_cannot_hold_is_unknown(
+    stream_id: Any, vendor: Vendor, asapp: Asapp
+) -> None:
+    vendor.behaviours = [lambda request: request.reply(200, ok((stream_id, "x" * 256)))]
+    outcome = asapp.stop("c-1", Deadline(5))
+    assert (outcome.customer_stream_id, outcome.agent_stream_id) == ("", "x" * 256)

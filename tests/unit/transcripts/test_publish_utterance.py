@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from publish_utterance import handler as publish_utterance
-from publish_utterance.handler import entry, publish
+from publish_utterance.handler import detail, entry, publish
 from shared import table
 from shared.transcripts.utterance import Utterance
 from tests.unit.conftest import reset
@@ -47,12 +47,29 @@ def events(service: AwsService) -> Any:
 
 
 @pytest.fixture
-def deployed(service: AwsService, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def deployed(
+    service: AwsService, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """The function's environment variables, and its caches empty."""
     monkeypatch.setenv("EVENT_BUS_NAME", BUS)
-    publish_utterance._events.cache_clear()
+    monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
+    for made in (publish_utterance._events, publish_utterance._streams):
+        made.cache_clear()
     yield
-    publish_utterance._events.cache_clear()
+    for made in (publish_utterance._events, publish_utterance._streams):
+        made.cache_clear()
+
+
+def opened(table_name: str, *streams: tuple[str, str]) -> None:
+    """ASAPP has opened these; the table knows."""
+    for conversation_id, stream_id in streams:
+        item = {"conversationId": conversation_id, "item": f"stream#{stream_id}"}
+        made = table.attributes(item | {"streamId": stream_id, "role": "customer"})
+        boto3.client("dynamodb").put_item(TableName=table_name, Item=made)
+
+
+def entry_of(item: dict[str, Any]) -> dict[str, str]:
+    return entry(detail(table.values(item), {}, sender_id=False), BUS)
 
 
 def image(body: str, stored_at_ms: int = 2) -> dict[str, Any]:
@@ -64,9 +81,7 @@ def image(body: str, stored_at_ms: int = 2) -> dict[str, Any]:
 
 
 def numbered(*texts: str) -> list[tuple[str, dict[str, str]]]:
-    return [
-        (f"4960{at:04d}", entry(image(body_of(at, text)), BUS)) for at, text in enumerate(texts)
-    ]
+    return [(f"4960{at:04d}", entry_of(image(body_of(at, text)))) for at, text in enumerate(texts)]
 
 
 def record(number: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -113,13 +128,16 @@ def test_one_that_was_recovered_says_when_it_was_said(service: AwsService) -> No
     item = table.attributes(recovered)
     publish_utterance.handler({"Records": [record("1", item)]}, None)
     ((detail,),) = published(service)
-    hidden = ("item", "message", "messageId", "expiresAt")
+    hidden = ("item", "message", "messageId", "expiresAt", "senderId")
     expected = {name: value for name, value in recovered.items() if name not in hidden}
-    assert detail == {"id": "c-1/utterance#messages#m-1"} | expected
+    assert detail == {"id": "c-1/utterance#messages#m-1", "verified": True} | expected
 
 
 @pytest.mark.usefixtures("deployed")
-def test_an_utterance_is_an_event_with_these_fields_and_no_others(service: AwsService) -> None:
+def test_an_utterance_is_an_event_with_these_fields_and_no_others(
+    service: AwsService, table_name: str
+) -> None:
+    opened(table_name, ("c-1", "stream-customer"))
     body = body_of(7, "I need help ¿sí?", unknown="field")
     answer = publish_utterance.handler({"Records": [record("1", image(body))]}, None)
     assert answer == {"batchItemFailures": []}
@@ -130,12 +148,12 @@ def test_an_utterance_is_an_event_with_these_fields_and_no_others(service: AwsSe
         "Source": "connect-autotranscribe",
         "DetailType": "Utterance",
     }
+    assert detail.pop("id").startswith("c-1/utterance#stream-customer#0000007000#")
     assert detail == {
-        "id": f"c-1/{Utterance.from_message(body).key}",
         "conversationId": "c-1",
         "streamId": "stream-customer",
         "role": "customer",
-        "senderId": "TT9833237",
+        "verified": True,
         "startMs": 7000,
         "endMs": 7900,
         "text": "I need help ¿sí?",
@@ -145,15 +163,98 @@ def test_an_utterance_is_an_event_with_these_fields_and_no_others(service: AwsSe
     }
 
 
+@pytest.mark.usefixtures("deployed")
+def test_nothing_of_an_event_tells_the_callers_number(service: AwsService) -> None:
+    """Nor does its id: a digest of all of the message is one of ten thousand million numbers, which
+    who knows the rest of the message can try."""
+    bodies = [
+        body_of(1, sender={"externalId": number, "role": "customer"})
+        for number in ("+15550100199", "+15550100200")
+    ]
+    for body in bodies:
+        publish_utterance.handler({"Records": [record("1", image(body))]}, None)
+    ((one,), (other,)) = published(service)
+    assert one == other
+    assert "+15550100199" not in json.dumps(one)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_setting_brings_the_senders_id_back(
+    service: AwsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENT_SENDER_ID", "true")
+    publish_utterance.handler({"Records": [record("1", image(body_of(1)))]}, None)
+    (((detail),),) = published(service)
+    assert detail["senderId"] == "TT9833237"
+
+
+@pytest.mark.usefixtures("deployed")
+def test_an_event_says_whether_asapp_had_opened_the_stream_and_each_stream_is_read_once(
+    service: AwsService, table_name: str
+) -> None:
+    opened(table_name, ("c-1", "stream-agent"), ("c-2", "stream-customer"))
+    bodies = [body_of(at, externalConversationId=f"c-{at % 2 + 1}") for at in range(100)]
+    event = {"Records": [record(f"1{at:03d}", image(body)) for at, body in enumerate(bodies)]}
+    publish_utterance.handler(event, None)
+    for (conversation_id, stream_id), verified in (
+        (("c-1", "stream-agent"), True),
+        (("c-2", "stream-customer"), True),
+    ):
+        said = [each for call in published(service) for each in call]
+        found = [
+            each["verified"]
+            for each in said
+            if (each["conversationId"], each["streamId"]) == (conversation_id, stream_id)
+        ]
+        assert found == [verified] * 50
+    assert len(service.bodies("BatchGetItem")) == 1
+    publish_utterance.handler(event, None)
+    assert len(service.bodies("BatchGetItem")) == 1
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_stream_that_is_not_known_yet_is_looked_for_again(
+    service: AwsService, table_name: str
+) -> None:
+    event = {"Records": [record("1", image(body_of(1)))]}
+    publish_utterance.handler(event, None)
+    opened(table_name, ("c-1", "stream-customer"))
+    publish_utterance.handler(event, None)
+    assert [each["verified"] for (each,) in published(service)] == [False, True]
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_table_that_cannot_be_read_delays_no_utterance(
+    is_full: bool, service: AwsService
+) -> None:
+    def no_capacity(request: AwsHandler) -> None:
+        request.reply(200, {"Responses": {}, "UnprocessedKeys": request.body["RequestItems"]})
+
+    fault = no_capacity if is_full else refusing("AccessDeniedException")
+    service.faults["BatchGetItem"] = [fault]
+    event = {"Records": [record("1", image(body_of(1)))]}
+    assert publish_utterance.handler(event, None) == {"batchItemFailures": []}
+    assert [each["verified"] for (each,) in published(service)] == [False]
+
+
+@pytest.mark.usefixtures("deployed")
+def test_an_event_names_what_was_impossible_in_the_message(service: AwsService) -> None:
+    body = body_of(1, sender={"externalId": "x", "role": "agent:\n"})
+    publish_utterance.handler({"Records": [record("1", image(body))]}, None)
+    ((detail,),) = published(service)
+    assert (detail["role"], detail["malformed"]) == ("unknown", ["role"])
+
+
 def test_what_the_table_holds_is_what_an_event_needs(aws: str, table_name: str) -> None:
     boto3.client("dynamodb").put_item(TableName=table_name, Item=image(body_of(1)))
     (item,) = boto3.client("dynamodb").scan(TableName=table_name)["Items"]
-    assert entry(item, BUS) == entry(image(body_of(1)), BUS)
+    assert entry_of(item) == entry_of(image(body_of(1)))
 
 
 def test_an_event_has_the_same_id_at_every_delivery_and_no_other_event_has_it() -> None:
     def event_id(item: dict[str, Any]) -> str:
-        made: str = json.loads(entry(item, BUS)["Detail"])["id"]
+        made: str = json.loads(entry_of(item)["Detail"])["id"]
         return made
 
     assert event_id(image(body_of(1))) == event_id(image(body_of(1), stored_at_ms=99))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +15,20 @@ import pytest
 from read_transcript import handler as read_transcript
 from read_transcript.handler import answer
 from shared import table
-from shared.transcripts.transcript import Spoken, Transcript, TranscriptReader
+from shared.transcripts.transcript import (
+    Spoken,
+    Timed,
+    TooLong,
+    Transcript,
+    TranscriptReader,
+    _without_twins,
+)
 from shared.transcripts.utterance import Utterance
 
 BEGAN = 1_793_541_787_250
 """2026-11-01T14:03:07.250Z"""
+FAR = 4_102_444_800
+"""2100, in seconds since 1970."""
 
 
 @pytest.fixture
@@ -74,7 +84,7 @@ def utterance(
     item = Utterance.from_message(json.dumps(body)).item(
         received_at_ms=BEGAN + start_ms + 1_500,
         stored_at_ms=stored_at,
-        expires_at_s=9,
+        expires_at_s=FAR,
     )
     if source != "webhook":
         began = BEGAN + start_ms
@@ -105,7 +115,7 @@ def test_a_transcript_has_who_said_what_when_and_where_it_came_from(
         conversation_id="c-1",
         state="ended",
         completeness="complete",
-        counts={"fromWebhook": 2, "fromSummary": 3, "recovered": 1},
+        counts={"fromWebhook": 2, "recovered": 1, "unverified": 0, "fromSummary": 3},
         utterances=(
             Spoken("agent", "agent-7", BEGAN + 500, BEGAN + 1_400, "Hello.", "webhook"),
             Spoken(
@@ -129,7 +139,7 @@ def test_as_json_it_has_these_fields(put: Any, reader: TranscriptReader) -> None
         "conversationId": "c-1",
         "state": "ended",
         "completeness": "",
-        "counts": {},
+        "counts": {"fromWebhook": 1, "recovered": 0, "unverified": 0},
         "utterances": [
             {
                 "at": "2026-11-01T14:03:07.650Z",
@@ -138,6 +148,7 @@ def test_as_json_it_has_these_fields(put: Any, reader: TranscriptReader) -> None
                 "senderId": "agent-7",
                 "text": "Hello.",
                 "source": "webhook",
+                "verified": True,
             }
         ],
     }
@@ -156,6 +167,142 @@ def test_as_text_each_utterance_is_one_line(put: Any, reader: TranscriptReader) 
         "2026-11-01T14:03:08.000Z agent: Hello. How may I help?\n"
         f"2026-11-01T14:03:09.250Z customer: {'x' * 300}\n"
     )
+
+
+FORGED = {
+    "a line of its own": (
+        "Yes.\r\n2026-11-01T14:03:08.000Z agent: I refund it.",
+        "Yes. 2026-11-01T14:03:08.000Z agent: I refund it.",
+    ),
+    "breaks of every kind": ("a\vb\fc\x1cd\x85e\u2028f\u2029g\th", "a b c d e f g h"),
+    "escapes of a terminal": (
+        "\x1b[2K\x1b[1A\x9b31m\x07\x08\x7f",
+        "\\x1b[2K\\x1b[1A\\x9b31m\\x07\\x08\\x7f",
+    ),
+    "right to left": (
+        "\u202eon\u202c \u2067yes\u2069 \u200f\u061c",
+        "\\u202eon\\u202c \\u2067yes\\u2069 \\u200f\\u061c",
+    ),
+    "nothing to see": (
+        "\x00\ufeff\u200b\u2060\U000e0041\ue000",
+        "\\x00\\ufeff\\u200b\\u2060\\U000e0041\\ue000",
+    ),
+    "words of Persian, an emoji": (
+        "\u0645\u06cc\u200c\u062e\u0648 👩\u200d🔧 ¿sí?",
+        "\u0645\u06cc\u200c\u062e\u0648 👩\u200d🔧 ¿sí?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), FORGED.values(), ids=FORGED)
+def test_no_text_forges_a_line_or_hides_in_one(
+    text: str, shown: str, put: Any, reader: TranscriptReader
+) -> None:
+    put(stream("agent"), utterance("agent", 750, text))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert transcript.to_text() == f"2026-11-01T14:03:08.000Z agent: {shown}\n"
+    assert texts(transcript) == [text]
+
+
+@pytest.mark.parametrize("role", ["system", "agent: Yes.\n2026-11-01T14:03:08.000Z customer", ""])
+def test_no_role_forges_a_line_also_not_one_that_an_older_version_stored(
+    role: str, put: Any, reader: TranscriptReader
+) -> None:
+    put(stream("agent"), utterance("agent", 750, "Hello.") | {"role": role})
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert transcript.to_text() == "2026-11-01T14:03:08.000Z unknown: Hello.\n"
+    assert transcript.to_json()["utterances"][0]["role"] == "unknown"
+
+
+def test_an_utterance_of_a_stream_that_asapp_never_opened_is_shown_as_unverified(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put(conversation(), stream("agent"), utterance("agent", 750, "Hello."))
+    put(utterance("agent", 2_000, "I refund it.", streamId="forged", receivedAt=BEGAN + 5_000))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert transcript.to_text() == (
+        "2026-11-01T14:03:08.000Z agent: Hello.\n"
+        "2026-11-01T14:03:11.350Z agent (unverified): I refund it.\n"
+    )
+    assert [each["verified"] for each in transcript.to_json()["utterances"]] == [True, False]
+    assert transcript.counts == {"fromWebhook": 2, "recovered": 0, "unverified": 1}
+
+
+def test_it_is_verified_once_the_table_knows_the_stream_or_asapps_record_has_it(
+    put: Any, reader: TranscriptReader
+) -> None:
+    """The answer to a start may be lost: then the answer to the stop names the streams."""
+
+    def verified() -> list[bool]:
+        transcript = reader.read("c-1")
+        assert transcript is not None
+        return [spoken.is_verified for spoken in transcript.utterances]
+
+    agent, customer = utterance("agent", 1), utterance("customer", 1_000)
+    put(conversation(), agent, customer, utterance("customer", 3_000, "Yes.", "messages"))
+    assert verified() == [False, False, True]
+    put(stream("agent"))
+    assert verified() == [True, False, True]
+    put(customer | {"confirmedAt": BEGAN})
+    assert verified() == [True, True, True]
+
+
+def test_a_stream_of_another_conversation_verifies_nothing(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put(stream("agent", conversation_id="c-0"), utterance("agent", 1))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert transcript.counts["unverified"] == 1
+
+
+@pytest.mark.parametrize("judged", ["complete", "incomplete", "not_transcribed"])
+def test_what_came_after_the_comparison_makes_no_stale_answer(
+    judged: str, put: Any, reader: TranscriptReader
+) -> None:
+    put(conversation(completeness=judged, fromWebhook=1, recovered=1, onlyOurs=0))
+    put(stream("agent"), utterance("agent", 1), utterance("agent", 2_000, source="messages"))
+
+    def answered() -> tuple[str, dict[str, int]]:
+        transcript = reader.read("c-1")
+        assert transcript is not None
+        return transcript.completeness, dict(transcript.counts)
+
+    as_judged = {"fromWebhook": 1, "recovered": 1, "unverified": 0, "onlyOurs": 0}
+    assert answered() == (judged, as_judged)
+    put(utterance("agent", 9_000, streamId="forged"))
+    assert answered() == ("awaiting", as_judged | {"fromWebhook": 2, "unverified": 1})
+
+
+def test_what_was_impossible_in_a_message_is_named(put: Any, reader: TranscriptReader) -> None:
+    put(stream("agent"), utterance("agent", 1, malformed="role times"))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert transcript.to_json()["utterances"][0]["malformed"] == ["role", "times"]
+
+
+def test_what_has_expired_is_not_served_although_it_is_still_in_the_table(
+    put: Any, reader: TranscriptReader
+) -> None:
+    past = int(time.time()) - 60
+    put(conversation(), stream("agent"), utterance("agent", 1, "kept"))
+    put(utterance("agent", 2_000, "expired", expiresAt=past))
+    put({"conversationId": "c-9", "item": "contact", "legOf": "c-1", "expiresAt": past})
+    assert texts(reader.read("c-1")) == ["kept"]
+    assert reader.read("c-9") is None
+    put(conversation(expiresAt=past), utterance("agent", 1, "kept", expiresAt=past))
+    assert reader.read("c-1") is None
+
+
+def test_a_flood_of_text_is_not_read_to_its_end(put: Any, reader: TranscriptReader) -> None:
+    for at in range(60):
+        put(utterance("agent", at, "x" * 350_000, message=""))
+    with pytest.raises(TooLong):
+        reader.read("c-1")
+    assert answer(event(), reader)["statusCode"] == 413
 
 
 def test_where_a_streams_start_is_not_known_the_arrival_tells_it(
@@ -204,7 +351,7 @@ def test_a_conversation_without_a_word_is_a_transcript(put: Any, reader: Transcr
 def test_a_later_contact_of_the_call_leads_to_its_conversation(
     put: Any, reader: TranscriptReader
 ) -> None:
-    put({"conversationId": "c-9", "item": "contact", "legOf": "c-1", "expiresAt": 9})
+    put({"conversationId": "c-9", "item": "contact", "legOf": "c-1", "expiresAt": FAR})
     assert reader.read("c-9") is None
     put(conversation(), stream("agent"), utterance("agent", 1, "ours"))
     transcript = reader.read("c-9")
@@ -213,12 +360,33 @@ def test_a_later_contact_of_the_call_leads_to_its_conversation(
     assert transcript.conversation_id == "c-1"
 
 
-def test_a_contact_that_is_a_conversation_too_is_that_one(
+def test_a_stray_utterance_under_a_later_contact_hides_no_call(
+    put: Any, reader: TranscriptReader
+) -> None:
+    put({"conversationId": "c-9", "item": "contact", "legOf": "c-1", "expiresAt": FAR})
+    put(conversation(completeness="complete", fromWebhook=1), stream("agent"))
+    put(utterance("agent", 1_000, "ours"))
+    put(utterance("agent", 1_500, "stray", conversationId="c-9", receivedAt=BEGAN + 2_400 + 2_000))
+    transcript = reader.read("c-9")
+    assert transcript is not None
+    assert (transcript.conversation_id, transcript.completeness) == ("c-1", "complete")
+    shown = [(spoken.text, spoken.is_verified) for spoken in transcript.utterances]
+    assert shown == [("ours", True), ("stray", False)]
+    assert transcript.counts == {"fromWebhook": 2, "recovered": 0, "unverified": 1}
+    assert texts(reader.read("c-1")) == ["ours"]
+
+
+def test_a_contact_that_is_a_conversation_too_is_shown_with_the_one_it_belongs_to(
     put: Any, reader: TranscriptReader
 ) -> None:
     put(conversation(), utterance("agent", 1, "ours"))
-    put({"conversationId": "c-1", "item": "contact", "legOf": "c-0", "expiresAt": 9})
+    put({"conversationId": "c-1", "item": "contact", "legOf": "c-0", "expiresAt": FAR})
     assert texts(reader.read("c-1")) == ["ours"]
+    put(conversation(conversationId="c-0", state="paused"))
+    transcript = reader.read("c-1")
+    assert texts(transcript) == ["ours"]
+    assert transcript is not None
+    assert (transcript.conversation_id, transcript.state) == ("c-0", "paused")
 
 
 TWINS: dict[str, tuple[dict[str, Any], int]] = {
@@ -277,6 +445,48 @@ def test_two_that_came_late_hide_two(put: Any, reader: TranscriptReader) -> None
     transcript = reader.read("c-1")
     assert transcript is not None
     assert [spoken.source for spoken in transcript.utterances] == ["webhook"] * 2
+
+
+def test_one_that_is_not_verified_hides_nothing(put: Any, reader: TranscriptReader) -> None:
+    put(utterance("agent", 1_000, "I see", "messages", 10))
+    put(utterance("agent", 1_000, "I see", stored_at=20, receivedAt=BEGAN + 1_900))
+    transcript = reader.read("c-1")
+    assert transcript is not None
+    assert sorted(spoken.is_verified for spoken in transcript.utterances) == [False, True]
+    put(stream("agent"))
+    assert texts(reader.read("c-1")) == ["I see"]
+
+
+def test_four_thousand_twins_of_four_thousand_are_found_without_comparing_each_with_each() -> None:
+    compared = 0
+
+    class Moment(int):
+        def __lt__(self, other: int) -> bool:
+            nonlocal compared
+            compared += 1
+            return int(self) < int(other)
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return int(self) == other
+
+        def __sub__(self, other: int) -> int:
+            nonlocal compared
+            compared += 1
+            return int(self) - int(other)
+
+        __hash__ = int.__hash__
+
+    def said(number: int, source: str, stored_at: int) -> Timed:
+        at = Moment(BEGAN + number)  # all within the five seconds of a twin
+        item = {"item": f"{source}-{number}", "source": source, "role": "agent", "text": "yes"}
+        return item | {"storedAt": stored_at, "streamId": "stream-agent"}, (at, at)
+
+    recovered = [said(number, "messages", number) for number in range(4_000)]
+    came = [said(number, "webhook", 9_000 + number) for number in range(4_000)]
+    assert _without_twins(recovered + came, {"stream-agent"}) == came
+    assert compared < 4_000 * 100  # of 16,000,000 pairs
 
 
 def test_the_webhooks_own_are_all_shown(put: Any, reader: TranscriptReader) -> None:

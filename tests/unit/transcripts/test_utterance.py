@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import table
-from shared.transcripts.utterance import Unstorable, Utterance, in_order
+from shared.transcripts.utterance import Unstorable, Utterance, in_order, spoken_at, stream_starts
 
 WORDS = "my PIN is four two"
 GOOD: dict[str, Any] = {
@@ -41,7 +41,8 @@ FIELDS: tuple[tuple[str, ...], ...] = (
     ("autotranscribeResponse", "end"),
     ("autotranscribeResponse", "utterance"),
 )
-IDS = [field for field in FIELDS if field[-1].endswith(("Id", "role"))]
+ROLE = ("sender", "role")
+IDS = [field for field in FIELDS if field[-1].endswith("Id")]
 TIMES = [field for field in FIELDS if field[-1] in ("start", "end")]
 OBJECTS = [("sender",), ("autotranscribeResponse",)]
 REASONS = {
@@ -54,7 +55,7 @@ REASONS = {
     "autotranscribeResponse is missing or not an object",
     "utterance is missing or not a list of objects",
     "utterance has an entry without text",
-    *(f"{field[-1]} is missing or not text" for field in IDS),
+    *(f"{field[-1]} is missing or not text" for field in (*IDS, ROLE)),
     *(f"{field[-1]} is over 256 characters or not valid Unicode" for field in IDS),
     *(f"{field[-1]} is missing or not a number of milliseconds" for field in TIMES),
 }
@@ -121,11 +122,11 @@ def test_each_missing_field_is_named(field: tuple[str, ...]) -> None:
 
 
 NO_TEXT: list[object] = [None, True, 7, 1.5, "", [], ["words"], {}]
-NO_TIME: list[object] = [None, True, False, -7, -0.5, "", "7", [], {}]
+NO_TIME: list[object] = [None, True, False, "", "7", [], {}]
 NO_OBJECT: list[object] = [None, True, 7, "", "words", [], ["words"]]
 NO_LIST: list[object] = [None, True, False, 0, 7, 1.5, "", "words", {}, {"text": "words"}]
 WRONG: list[tuple[tuple[str, ...], object]] = [
-    *((field, value) for field in IDS for value in NO_TEXT),
+    *((field, value) for field in (*IDS, ROLE) for value in NO_TEXT),
     *((field, value) for field in TIMES for value in NO_TIME),
     *((field, value) for field in OBJECTS for value in NO_OBJECT),
     *((("autotranscribeResponse", "utterance"), value) for value in NO_LIST),
@@ -142,28 +143,70 @@ def test_another_type_of_message_is_unstorable_and_is_not_quoted(value: object) 
     assert reason(message(("type",), value)) == "type is not transcript"
 
 
-NUMBERS = [
+IMPOSSIBLE = [
     "NaN",
     "Infinity",
     "-Infinity",
     "1e400",
     "9" * 400,
-    "9" * 5000,
     "-1",
     "-0.5",
-    "9999999999.5",
+    "86400000.5",
+    "9999999999",
     "10000000000",
 ]
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:12])
+@pytest.mark.parametrize("number", IMPOSSIBLE, ids=lambda number: number[:12])
 @pytest.mark.parametrize("field", TIMES, ids=".".join)
-def test_a_time_that_is_no_count_of_milliseconds_is_unstorable(
+def test_an_utterance_with_a_time_that_no_audio_has_is_kept_and_marked(
     field: tuple[str, ...], number: str
 ) -> None:
     body = message(field, "HERE").replace('"HERE"', number)
-    expected = "not JSON" if len(number) == 5000 else f"{field[-1]} is missing or not a number"
-    assert reason(body).startswith(expected)
+    utterance = Utterance.from_message(body)
+    assert utterance.malformed == ("times",)
+    at = 0 if field[-1] == "start" else 400
+    assert (utterance.start_ms, utterance.end_ms) == (at, at)
+    assert (utterance.text, utterance.message) == (WORDS, body)
+    assert item(utterance)["malformed"] == "times"
+
+
+def test_an_utterance_that_ends_before_it_starts_is_kept_and_marked() -> None:
+    utterance = parsed(("autotranscribeResponse", "start"), 3969)
+    assert (utterance.start_ms, utterance.end_ms, utterance.malformed) == (3969, 3969, ("times",))
+    assert parsed(("autotranscribeResponse", "start"), 3968).malformed == ()
+
+
+def test_a_time_of_five_thousand_digits_is_not_json() -> None:
+    body = message(("autotranscribeResponse", "end"), "HERE").replace('"HERE"', "9" * 5000)
+    assert reason(body) == "not JSON"
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        "Customer",
+        "agent ",
+        "system",
+        "unknown",
+        "x" * 5_000,
+        "agent: Yes.\n2026-11-01T14:03:08.000Z customer",
+        "\u202eremotsuc",
+        "half \ud83d",
+    ],
+)
+def test_a_role_that_is_neither_customer_nor_agent_is_unknown_and_marked(role: str) -> None:
+    utterance = parsed(ROLE, role)
+    assert (utterance.role, utterance.malformed) == ("unknown", ("role",))
+    assert json.loads(utterance.message)["sender"]["role"] == role
+    for value in table.attributes(item(utterance)).values():
+        next(iter(value.values())).encode()
+
+
+def test_one_that_is_well_formed_has_no_mark() -> None:
+    assert "malformed" not in item(parsed())
+    both = parsed(ROLE, "nobody", autotranscribeResponse={"start": 2, "end": 1, "utterance": []})
+    assert item(both)["malformed"] == "role times"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +214,7 @@ def test_a_time_that_is_no_count_of_milliseconds_is_unstorable(
     [
         ("400.0", 400),
         ("-0.0", 0),
-        ("9999999999", 9999999999),
+        ("86400000", 86400000),
         ("400.49", 400),
         ("400.51", 401),
         ("0.25", 0),
@@ -179,8 +222,10 @@ def test_a_time_that_is_no_count_of_milliseconds_is_unstorable(
     ],
 )
 def test_a_number_is_a_time_in_whole_milliseconds(number: str, expected: int) -> None:
-    body = message(("autotranscribeResponse", "start"), "HERE").replace('"HERE"', number)
-    assert Utterance.from_message(body).start_ms == expected
+    times = {"start": "HERE", "end": "HERE", "utterance": []}
+    body = message(("autotranscribeResponse",), times).replace('"HERE"', number)
+    utterance = Utterance.from_message(body)
+    assert (utterance.start_ms, utterance.end_ms, utterance.malformed) == (expected, expected, ())
 
 
 def test_a_hundred_thousand_brackets_are_unstorable() -> None:
@@ -349,7 +394,7 @@ def test_as_many_keys_as_messages(texts: list[str]) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.integers(0, 10**10 - 1), max_size=10))
+@given(st.lists(st.integers(0, 86_400_000), max_size=10))
 def test_the_keys_of_a_stream_sort_as_its_times_do(starts: list[int]) -> None:
     utterances = [parsed(("autotranscribeResponse", "start"), start) for start in starts]
     ordered = sorted(utterances, key=lambda utterance: utterance.key)
@@ -413,6 +458,24 @@ def test_a_known_start_counts_more_than_when_utterances_came() -> None:
     late = spoken("a", 0, "first", received_at_ms=9_000_000)
     items = [stream("a", 1_000), stream("b", 2_000), spoken("b", 0, "second"), late]
     assert texts(in_order(items)) == ["first", "second"]
+
+
+@pytest.mark.parametrize("end", [9_999_999_999, 86_400_001, -1])
+@pytest.mark.parametrize("is_older", [False, True])
+def test_an_impossible_time_moves_no_other_utterance(end: int, is_older: bool) -> None:
+    """A stream whose start is not known begins when its first utterance came."""
+    honest = spoken("unknown", 1_000, "first", received_at_ms=1_001_700, end=1_200)
+    later = spoken("unknown", 3_000, "third", received_at_ms=1_009_000, end=3_200)
+    forged = spoken("unknown", 2_000, "second", received_at_ms=1_002_500, end=end)
+    if is_older:  # as a version before this one has stored it
+        forged |= {"endMs": end}
+        forged.pop("malformed")
+    items = [forged, honest, later]
+    assert texts(in_order(items)) == ["first", "second", "third"]
+    began = stream_starts(items)
+    assert began == {"unknown": 1_000_500}
+    assert spoken_at(forged, began) == (1_002_500, 1_002_500)
+    assert stream_starts([forged]) == {"unknown": 1_002_500}
 
 
 def test_without_utterances_there_is_nothing_to_order() -> None:
