@@ -6,10 +6,10 @@ from typing import Any
 
 from aws_cdk import App, Environment
 
-from connect_autotranscribe.settings import Settings, SettingsError, environment_file
 from connect_autotranscribe.stacks.access import AccessStack
 from connect_autotranscribe.stacks.flows import FlowsStack
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
+from connect_settings import Settings, SettingsError, environment_file
 
 ENVIRONMENTS = Path(__file__).parent / "infra" / "environments"
 

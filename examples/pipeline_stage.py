@@ -28,7 +28,7 @@ SETTINGS: dict[str, Any] = {
         "stream_arn": "arn:aws:kinesis:eu-central-1:111122223333:stream/agent-events",
     },
 }
-"""What an environment file has; every key is explained at ``connect_autotranscribe.settings``."""
+"""What an environment file has; every key is explained at ``connect_settings``."""
 
 
 class Transcription(Stage):

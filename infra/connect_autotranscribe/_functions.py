@@ -1,12 +1,10 @@
-"""The common settings of the Lambda functions, and the location of their code."""
+"""The common settings of the Lambda functions, and what their packages hold."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from importlib.machinery import SourceFileLoader
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 from typing import cast
 
 from aws_cdk import Acknowledgment, Duration, IgnoreMode, Stack, Validations
@@ -19,10 +17,8 @@ from constructs import Construct
 from connect_autotranscribe._key_policy import let_logs_use
 from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.retention import Retention
+from connect_settings.shared_names import LAMBDAS
 
-_HERE = Path(__file__).parent
-_INSTALLED, _CHECKOUT = _HERE / "_lambdas", _HERE.parents[1] / "lambdas"
-LAMBDAS = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 _NETWORK_INTERFACES = (
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -168,17 +164,6 @@ def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
         source_account=Stack.of(function).account,
     )
     return alias
-
-
-def shared_names(module: str) -> ModuleType:
-    """A module of ``shared/``, for the names that a function and its template both use.
-
-    :param module: Its name, for instance ``asapp.feeds``. It may import only the standard library.
-    """
-    names = ModuleType(module)
-    file = LAMBDAS.joinpath("shared", *module.split(".")).with_suffix(".py")
-    SourceFileLoader(module, str(file)).exec_module(names)
-    return names
 
 
 def _of_shared(lambdas: Path, folder: str) -> list[str]:

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from connect_autotranscribe.settings import Settings
+from connect_settings import Settings
 from sandbox.asapp.double import AsappDouble
 from sandbox.connect.flow_state import LambdaFailed
 from sandbox.stacks.emulator import ACCOUNT, REGION, ROOT, Emulator, SandboxError

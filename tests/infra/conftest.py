@@ -19,8 +19,8 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
 from app import build
-from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
+from connect_settings import Settings
 
 ROOT = Path(__file__).parents[2]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]

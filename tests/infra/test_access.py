@@ -18,8 +18,8 @@ from iamprover.parsers.iam import parse_policy_document
 
 from connect_autotranscribe.audio.kinesis_video_read_role import KinesisVideoReadRole
 from connect_autotranscribe.audio.live_media_streaming import LiveMediaStreaming
-from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.stacks.access import AccessStack
+from connect_settings import Settings
 from tests.infra.conftest import ACCOUNT, Deployed, Json, in_order, new_app, new_stack
 
 REGIONS = {"aws": "eu-central-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}

@@ -14,7 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 
 import connect_autotranscribe
 from connect_autotranscribe import FunctionOptions, TranscriptionStack
-from connect_autotranscribe.settings import Settings
+from connect_settings import Settings
 
 from .conftest import ACCOUNT, Deployed, Json, allow, new_app, synthesise
 

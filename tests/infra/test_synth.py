@@ -15,7 +15,7 @@ import pytest
 from aws_cdk import App, Stack
 
 from app import ENVIRONMENTS, build
-from connect_autotranscribe.settings import SettingsError
+from connect_settings import SettingsError
 from tests.infra.conftest import ROOT, Assembly, new_app
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"

@@ -47,8 +47,8 @@ def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
         for name in connect_autotranscribe.__all__
     }
     others = {
-        (f"{PACKAGE}.settings.environment", "Settings"),
-        (f"{PACKAGE}.settings.environment", "SettingsError"),
+        ("connect_settings.environment", "Settings"),
+        ("connect_settings.environment", "SettingsError"),
         (f"{PACKAGE}.function_options", "FunctionOptions"),
         (f"{PACKAGE}.retention", "Retention"),
         (f"{PACKAGE}.monitoring.monitored", "Monitored"),

@@ -17,7 +17,7 @@ from tests.infra.conftest import ROOT
 
 from .conftest import Team
 
-PACKAGES = ("connect_autotranscribe", "connect_flows")
+PACKAGES = ("connect_autotranscribe", "connect_flows", "connect_settings")
 CODE = ROOT / "lambdas"
 DIST_INFO = "connect_autotranscribe-0.1.0.dist-info"
 
@@ -110,11 +110,12 @@ def test_nothing_that_it_needs_is_missing(team: Team) -> None:
     assert (done.stdout, done.returncode) == ("No broken requirements found.\n", 0)
 
 
-def test_the_flow_language_works_without_aws_cdk(team: Team) -> None:
+def test_the_flow_language_and_the_settings_work_without_aws_cdk(team: Team) -> None:
     probe = """
 import sys
 
 import connect_flows
+import connect_settings
 
 print(*({"aws_cdk", "jsii", "constructs"} & set(sys.modules)))
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from connect_autotranscribe.settings import Settings, SettingsError, environment_file
+from connect_settings import Settings, SettingsError, environment_file
 from tools.doctor.aws import Aws
 from tools.doctor.plan import Plan
 from tools.doctor.report import report

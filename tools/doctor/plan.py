@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connect_autotranscribe.settings import Settings
+from connect_settings import Settings
 from tools.doctor.aws import Aws
 
 

@@ -12,7 +12,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import stringify_annotation
 
 import connect_autotranscribe
-from connect_autotranscribe import settings
+import connect_settings
 from tools.reference.examples import constructs, parts
 
 project = "connect-autotranscribe"
@@ -28,7 +28,7 @@ autodoc_typehints_format = "fully-qualified"
 autodoc_member_order = "bysource"
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-for record in vars(settings).values():
+for record in vars(connect_settings).values():
     if is_dataclass(record):  # the type of each setting, without its rule
         record.__annotations__ = get_type_hints(record)
         record.__init__.__annotations__ = get_type_hints(record)  # type: ignore[misc]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from connect_autotranscribe.settings import Settings, SettingsError, environment_file
+from connect_settings import Settings, SettingsError, environment_file
 from tools.doctor.aws import Aws
 from tools.revoke_webhook_secret.revocation import ACTIONS, GUIDE, Webhook, revoke
 

@@ -13,7 +13,7 @@ from aws_cdk import aws_glue as glue
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from connect_autotranscribe._functions import shared_names
+from connect_settings.shared_names import shared_names
 
 _FEEDS = shared_names("asapp.feeds")
 UTTERANCES, STATE = FEEDS = (f"{_FEEDS.UTTERANCES}/", f"{_FEEDS.STATE}/")

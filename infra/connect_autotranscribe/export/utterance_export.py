@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import FailedInvocations, grant_secret_value
-from connect_autotranscribe._functions import Function, shared_names
+from connect_autotranscribe._functions import Function
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export._utterance_queries import (
     FEEDS,
@@ -25,6 +25,7 @@ from connect_autotranscribe.export._utterance_queries import (
 )
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
+from connect_settings.shared_names import shared_names
 
 _RESULTS_KEPT = Duration.days(7)
 _HOURS_BETWEEN_RUNS = 4

@@ -10,11 +10,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from connect_autotranscribe._functions import shared_names
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.export.utterance_export import UtteranceExport
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
+from connect_settings.shared_names import shared_names
 
 _EVENTS = shared_names("log_events")
 

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from connect_autotranscribe.audio.kinesis_video_read_role import KinesisVideoReadRole
 from connect_autotranscribe.audio.live_media_streaming import LiveMediaStreaming
-from connect_autotranscribe.settings import Settings
+from connect_settings import Settings
 
 
 class AccessStack(Stack):

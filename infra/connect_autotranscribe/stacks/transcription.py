@@ -21,11 +21,11 @@ from connect_autotranscribe.monitoring.transcription_alarms import Transcription
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
 from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
 from connect_autotranscribe.retention import Retention
-from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
+from connect_settings import Settings
 
 
 class TranscriptionStack(Stack):

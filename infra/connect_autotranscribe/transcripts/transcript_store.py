@@ -16,10 +16,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue, grant_on_items
-from connect_autotranscribe._functions import Function, shared_names
+from connect_autotranscribe._functions import Function
 from connect_autotranscribe._key_policy import let_bus_use, let_events_send
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
+from connect_settings.shared_names import shared_names
 
 _RETRIES = 10
 """Tries after the first. A record that cannot be published holds up its shard until then."""

@@ -21,8 +21,8 @@ from moto.events.models import EventPattern
 from connect_autotranscribe.calls.call_lifecycle import CallLifecycle
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.retention import Retention
-from connect_autotranscribe.settings import Settings
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
+from connect_settings import Settings
 from tests.infra.conftest import ACCOUNT, Deployed, Json, in_order, new_app, new_stack
 
 REGION = "eu-central-1"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connect_autotranscribe.settings import (
+from connect_settings import (
     Settings,
     SettingsError,
 )

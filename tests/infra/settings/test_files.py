@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connect_autotranscribe.settings import (
+from connect_settings import (
     Settings,
     SettingsError,
     environment_file,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from connect_autotranscribe.settings.environment import sensitivity
+from connect_settings.environment import sensitivity
 
 
 def test_every_setting_is_sensitive_or_known_to_be_harmless() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
+from aws_cdk import region_info
 
-from connect_autotranscribe.settings import (
+from connect_settings import (
     AlarmSettings,
     CapacitySettings,
     ConnectSettings,
@@ -22,6 +25,8 @@ from connect_autotranscribe.settings import (
     WebhookSettings,
     environment_file,
 )
+from connect_settings._rules import REGIONS
+from tests.infra.conftest import ROOT
 from tests.infra.settings.environments import (
     ENVIRONMENTS,
     INSTANCE,
@@ -34,6 +39,19 @@ from tests.infra.settings.environments import (
 )
 
 FIELDS = ("conversation", "id", "role", "sender", "text", "time")
+
+
+@pytest.mark.parametrize(
+    "module", ["connect_settings", "tools.doctor.__main__", "tools.drift.__main__"]
+)
+def test_reading_the_settings_loads_no_cdk_and_starts_no_node(module: str) -> None:
+    code = f"import sys, {module}; print({{'aws_cdk', 'constructs', 'jsii'}} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("set()\n", "")
+
+
+def test_the_regions_that_are_accepted_are_those_of_the_installed_cdk() -> None:
+    assert set(region_info.Fact.regions) == REGIONS
 
 
 @pytest.mark.parametrize("name", ["dev", "staging", "prod", "sandbox"])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from connect_autotranscribe.settings import Settings
+from connect_settings import Settings
 from tools.doctor.aws import Aws
 from tools.doctor.plan import Plan
 from tools.doctor.report import report

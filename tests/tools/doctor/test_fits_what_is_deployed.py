@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import App
 
 from app import ENVIRONMENTS, build
-from connect_autotranscribe.settings import Settings
+from connect_settings import Settings
 from shared.asapp import requests
 from shared.asapp.requests import BadCredentials
 from shared.runtime import Deadline

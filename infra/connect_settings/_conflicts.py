@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connect_autotranscribe.settings._rules import Rule, regions
+from connect_settings._rules import REGIONS, Rule
 
 _EMULATOR_ACCOUNT = "000000000000"  # the sandbox's; AWS gives it to nobody
 _OUR_ACCOUNT = ("connect.instance_arn", "lifecycle.stream_arn")
@@ -48,7 +48,7 @@ def _arns(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     f'in "{its}"; ask ASAPP whether it serves "{its}", and write a role from there'
                 )
             yield key, problem
-        if its_region and its_region not in regions():
+        if its_region and its_region not in REGIONS:
             remedy = f'write "{region}"' if region else "write the instance's region"
             yield key, f'"{arn}" has an unknown AWS region, "{its_region}"; {remedy}'
         elif region and its_region not in ("", region):

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from connect_autotranscribe.settings._conflicts import conflicts
-from connect_autotranscribe.settings._rules import (
+from connect_settings._conflicts import conflicts
+from connect_settings._rules import (
     ACCOUNT,
     REGION,
     TYPES,
@@ -21,7 +21,7 @@ from connect_autotranscribe.settings._rules import (
     sensitivity_of,
     table,
 )
-from connect_autotranscribe.settings.records import (
+from connect_settings.records import (
     AlarmSettings,
     AsappSettings,
     CapacitySettings,

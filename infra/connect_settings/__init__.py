@@ -1,11 +1,11 @@
-"""The settings of an environment: one TOML file, read into one frozen record."""
+"""The settings of an environment, without AWS CDK: one TOML file, read into one frozen record."""
 
-from connect_autotranscribe.settings.environment import (
+from connect_settings.environment import (
     Settings,
     SettingsError,
     environment_file,
 )
-from connect_autotranscribe.settings.records import (
+from connect_settings.records import (
     AlarmSettings,
     AsappSettings,
     CapacitySettings,

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Annotated, Literal
 
-from connect_autotranscribe._functions import shared_names
-from connect_autotranscribe.settings._rules import (
+from connect_settings._rules import (
     KEY,
     NETWORK,
     Sensitive,
@@ -19,6 +18,7 @@ from connect_autotranscribe.settings._rules import (
     one_or_more,
     text,
 )
+from connect_settings.shared_names import shared_names
 
 _FEED_FIELDS = tuple(shared_names("asapp.feeds").COLUMNS)
 _LOGS_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192)
