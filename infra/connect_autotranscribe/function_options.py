@@ -15,7 +15,9 @@ _MEMORY = range(128, 10_241)
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionOptions:
-    """How the functions of a construct run. Pass the same to each. Their logs: :class:`Retention`.
+    """How the functions of a construct run. Pass the same to each.
+
+    How long their logs are kept: :class:`~connect_autotranscribe.retention.Retention`.
 
     :param vpc: The VPC in which they run. It must lead to ASAPP's API and to the AWS APIs that the
         functions call: ``docs/deploy-to-aws.md`` lists them. Default: no VPC.
