@@ -25,7 +25,10 @@ SHARED = {
 """Fixtures that take long to make: the files that use one stay in one process."""
 FIRST = (
     *dict.fromkeys(SHARED.values()),
+    "sandbox/stacks/test_demo.py",
     "tools/diff/test_prepared_changes.py",
+    "sandbox/stacks/test_signals.py",
+    "sandbox/stacks/test_reconciliation.py",
     "package/test_reference.py",
 )
 """What takes longest, so that both processes end together."""

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, settings
 
 from sandbox.stacks.running import Sandbox
 from tests.sandbox.conftest import installed, sandbox
+from tests.sandbox.stacks.test_deployed_reconciliation import complete_by_the_batch
 from tests.sandbox.stacks.test_reconciliation import (
     Functions,
     check_calls,
     check_plan,
-    complete_by_the_batch,
     emulator,
     functions,
     inbox,

@@ -1,9 +1,8 @@
 """What the webhook loses comes back: whatever is dropped, doubled, shuffled or fails on the way, in
 the end every conversation is what was said, in order.
 
-Most run the functions in process, on a clock of their own, with ASAPP's double and the emulator's
-DynamoDB, S3 and Secrets Manager on real sockets: 200 calls take seconds. Then a long call and the
-reader go through the deployed stacks.
+The functions run in process, on a clock of their own, with ASAPP's double and the emulator's
+DynamoDB, S3 and Secrets Manager on real sockets: 200 calls take seconds.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ import json
 import logging
 import random
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -36,15 +34,11 @@ import store_transcript.handler
 from export_utterances.file_exporter import FileExporter
 from export_utterances.handler import NotExported
 from follow_contact_events import handler as follow_contact_events
-from sandbox.asapp.conversations import Role, Utterance, load_all
+from sandbox.asapp.conversations import Utterance
 from sandbox.asapp.double import AsappDouble, Delivery, Failure, Hindered, Post
-from sandbox.connect.contact import Contact, MediaStream, lambda_event
+from sandbox.connect.contact import MediaStream, lambda_event
 from sandbox.connect.contact_event_bus import ContactEvents
-from sandbox.demo.played_call import AGENT_WHISPER, DISCONNECT, Call
-from sandbox.demo.summary import conversation, stored, wait_for_arrival
 from sandbox.stacks.emulator import Emulator
-from sandbox.stacks.event_delivery import ConnectEvents, Disorder
-from sandbox.stacks.running import Sandbox
 from shared import environment
 from shared.asapp.requests import BadCredentials, RetryPolicy
 from shared.transcripts.transcript import Transcript, TranscriptReader
@@ -52,17 +46,11 @@ from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from tests.sandbox.connect.test_scenarios import Context, Timeline
 from tests.sandbox.simulated import caller
+from tests.sandbox.stacks.lost_words import DAY, MINUTE, STREAM, Manner, Played, call_of, read
 
 Json = dict[str, Any]
-MINUTE, DAY = 60.0, 86_400.0
 AFTER_MINUTES = 15
 BATCH = 100  # of the queue's messages
-STREAM = "arn:aws:kinesisvideo:us-east-1:000000000000:stream/sandbox-contact-1/1795413010416"
-TEXTS = (
-    *("Yes.", "Yes.", "No.", "Okay.", "Mhm.", "Thank you.", "One moment, please."),
-    "My number is ####, and the name on the account is Lovelace.",
-    "I can see two orders here, which of them is it about?",
-)
 
 
 class Inbox(ThreadingHTTPServer):
@@ -91,26 +79,6 @@ class _Take(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-@dataclass
-class Played:
-    """A call that is over.
-
-    :param posts: What ASAPP heard.
-    """
-
-    guid: str
-    posts: list[Post] = field(default_factory=list)
-
-    @property
-    def said(self) -> list[tuple[str, str]]:
-        ordered = sorted(self.posts, key=lambda post: (post.started_at, post.ended_at))
-        return [(post.role, post.text) for post in ordered]
-
-    @property
-    def dropped(self) -> int:
-        return sum(post.dropped for post in self.posts)
 
 
 @dataclass
@@ -173,55 +141,6 @@ class Functions:
         found = TranscriptReader(self.table, self.dynamodb).read(call.guid)
         assert found is not None
         return found
-
-
-def read(transcript: Transcript) -> list[tuple[str, str]]:
-    return [(spoken.role, spoken.text) for spoken in transcript.utterances]
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How people talk.
-
-    :param in_turns: Nobody interrupts.
-    :param distinct: No two utterances have the same words.
-    :param least_pause_ms: Between two turns.
-    """
-
-    in_turns: bool = False
-    distinct: bool = False
-    least_pause_ms: int = 30
-
-
-def talk(chance: random.Random, length: int, manner: Manner, from_ms: int = 0) -> list[Utterance]:
-    """People who say the same again and again."""
-    at_ms, said = from_ms, []
-    free = dict.fromkeys(get_args(Role), from_ms)
-    for number in range(length):
-        role: Role = chance.choice(get_args(Role))
-        text = chance.choice(TEXTS)
-        if manner.distinct or chance.random() < 0.4:
-            text = f"{text} {from_ms}/{number}"
-        start = max(at_ms, free[role]) + 1
-        end = start + int(len(text) * 60 * chance.uniform(0.8, 1.2))
-        said.append(Utterance(role, start, end, text))
-        free[role] = end + 20
-        at_ms = end if manner.in_turns else start + int((end - start) * chance.uniform(0.3, 1))
-        at_ms += chance.randint(manner.least_pause_ms, 2_500)
-    return said
-
-
-def call_of(
-    chance: random.Random, length: int, parts: int = 1, manner: Manner = Manner()
-) -> list[list[Utterance]]:
-    """What is said in a call, in each of its parts at least one utterance."""
-    made: list[list[Utterance]] = []
-    from_ms = 0
-    for at in range(min(parts, length)):
-        own = length // parts + (at < length % parts)
-        made.append(talk(chance, own, manner, from_ms))
-        from_ms = max(each.end_ms for each in made[-1]) + 1_000
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -666,117 +585,3 @@ def test_a_malformed_line_is_kept_told_and_mended_by_another_copy_of_its_file(
     functions.export(**dict.fromkeys(("from", "to"), day_of(call)))
     functions.reconcile(exported=day_of(call))
     assert_whole(functions, call)
-
-
-# Through the deployed stacks.
-
-
-def eventually(found: Callable[[], Any], seconds: float = 60) -> Any:
-    until = time.monotonic() + seconds
-    while not (value := found()) and time.monotonic() < until:
-        time.sleep(0.3)
-    return value
-
-
-def said_in(sandbox: Sandbox, guid: str) -> list[tuple[str, str]]:
-    return Played(guid, [post for post in sandbox.asapp.posts if post.guid == guid]).said
-
-
-def test_a_conversation_is_completed_by_the_batch(sandbox: Sandbox) -> None:
-    complete_by_the_batch(sandbox, 40, 0)
-
-
-PLAIN_IN_SECONDS = Manner(in_turns=True, distinct=True, least_pause_ms=1_200)
-"""The feed's documented columns tell the whole second in which an utterance ended, no more."""
-
-
-def complete_by_the_batch(sandbox: Sandbox, length: int, messages: int) -> None:
-    """:param messages: How many of the utterances GET messages gives; 0: it never answers."""
-    deployment, asapp = sandbox.deployment, sandbox.asapp
-    usual, asapp.delivery = (
-        asapp.delivery,
-        Delivery(drop=0.1, duplicate=0.1, delay_ms=(0, 30_000), seed=2),
-    )
-    usual_pace, asapp.pace = asapp.pace, 0.0
-    asapp.advance(-DAY)  # the feed of a day comes when it is over
-    try:
-        began = int(asapp.now() * 1000)
-        stream = MediaStream(STREAM, f"91343852333181{began:0>13}{0:020}", str(began))
-        instance = deployment.settings.connect.instance_arn
-        contact = Contact(str(uuid.uuid4()), instance, media_stream=stream)
-        guid = contact.contact_id
-        event = lambda_event(contact, {"customerId": "+15550100001", "agentId": "ada"})
-        start = deployment.function_arn("StartStreaming")
-        assert deployment.invoke(start, event, 30)["status"] == "started"
-        (words,) = call_of(random.Random(3), length, manner=PLAIN_IN_SECONDS)  # noqa: S311
-        posts = asapp.speak(guid, words).result(timeout=300)
-        with ConnectEvents(sandbox, Disorder()) as events:
-            events.contacts.tell(contact, "DISCONNECTED")
-        wait_for_arrival(deployment, asapp, 120)
-        assert eventually(lambda: conversation(deployment, guid).get("state") == "ended")
-    finally:
-        asapp.advance(DAY)
-        asapp.delivery, asapp.pace = usual, usual_pace
-    arrived = len(stored(deployment, guid))
-    # The API has throttled some of this rush, and ASAPP repeats none.
-    assert 0 < arrived < length
-    assert arrived == sum(any(sent.status == 200 for sent in post.sent) for post in posts)
-    deployment.emulator.client("dynamodb").update_item(
-        TableName=deployment.table_name,
-        Key={"conversationId": {"S": guid}, "item": {"S": "conversation"}},
-        UpdateExpression="SET changedAt = changedAt - :aDay",
-        ExpressionAttributeValues={":aDay": {"N": str(int(DAY * 1000))}},
-    )
-
-    usual_wait = asapp.messages_after_seconds
-    asapp.messages_after_seconds = usual_wait if messages else 30 * DAY
-    deployment.reconcile()
-    asapp.messages_after_seconds = usual_wait
-    marked = conversation(deployment, guid)
-    assert (marked["completeness"], marked["reconcile"].partition("#")[0]) == ("awaiting", "batch")
-    assert (marked.get("fromMessages", 0), marked["fromSummary"]) == (messages, length)
-    asapp.publish_feed()
-    deployment.export()
-    assert eventually(lambda: conversation(deployment, guid)["completeness"] == "complete")
-    found = conversation(deployment, guid)
-    assert "reconcile" not in found
-    assert (found["fromWebhook"], found["fromExport"]) == (arrived, length)
-    assert (found["recovered"], found["onlyOurs"]) == (length - arrived, 0)
-    sources = {"webhook", "messages", "export"} if messages else {"webhook", "export"}
-    assert {item["source"] for item in stored(deployment, guid)} == sources
-    read = deployment.transcript(guid, "application/json").json()
-    assert read["completeness"] == "complete"
-    assert [(each["role"], each["text"]) for each in read["utterances"]] == said_in(sandbox, guid)
-
-
-def test_the_transcript_that_others_read_is_what_was_said(sandbox: Sandbox) -> None:
-    deployment = sandbox.deployment
-    usual, sandbox.asapp.delivery = sandbox.asapp.delivery, Delivery(drop=0.3, seed=1)
-    call = Call(deployment, sandbox.asapp, load_all()[0], 1)
-    try:
-        call.run(AGENT_WHISPER)
-        call.speak(call.conversation.utterances)
-        call.run(DISCONNECT)
-    finally:
-        sandbox.asapp.delivery = usual
-    guid = call.contact.contact_id
-    said = said_in(sandbox, guid)
-    wait_for_arrival(deployment, sandbox.asapp, 60)
-    before = deployment.transcript(guid, "application/json").json()
-    assert (before["completeness"], len(before["utterances"]) < len(said)) == ("", True)
-    deployment.reconcile(guid)
-    after = deployment.transcript(guid, "application/json").json()
-    assert [(each["role"], each["text"]) for each in after["utterances"]] == said
-    assert (after["conversationId"], after["completeness"]) == (guid, "complete")
-    assert after["counts"]["recovered"] == len(said) - len(before["utterances"])
-    text = deployment.transcript(guid, "text/plain")
-    assert [line.split(" ", 1)[1] for line in text.text.splitlines()] == [
-        f"{role}: {' '.join(words.splitlines())}" for role, words in said
-    ]
-    assert text.headers["cache-control"] == "no-store"
-
-
-def test_nobody_reads_a_transcript_unsigned(sandbox: Sandbox) -> None:
-    refused = sandbox.deployment.transcript("any", "text/plain", signed=False)
-    assert (refused.status_code, "Token" in refused.text) == (403, True)
-    assert sandbox.deployment.transcript("any", "text/plain").status_code == 404

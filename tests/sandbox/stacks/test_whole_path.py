@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -31,7 +27,6 @@ from sandbox.stacks.running import BusListener, Sandbox
 from tools.doctor.aws import Aws
 from tools.revoke_webhook_secret.revocation import ACTIONS, Webhook, revoke
 
-ROOT = Path(__file__).parents[3]
 NASTY = [
     "&MessageBody=other&Action=DeleteQueue",
     "a=b;c=d + e%20f %41 %zz %",
@@ -93,60 +88,6 @@ def dead_letters(sandbox: Sandbox) -> dict[str, str]:
         each["Body"]: each.get("MessageAttributes", {}).get("reason", {}).get("StringValue", "")
         for each in found.get("Messages", [])
     }
-
-
-def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
-    installed: None, tmp_path: Path
-) -> None:
-    figures = tmp_path / "summary.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox.demo", "--json", figures],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "lambdas"},
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "Traceback" not in done.stderr
-    summary = json.loads(figures.read_text())
-    assert summary["calls"] >= 3
-    assert summary["utterances"] >= 60
-    assert summary["starts"] == summary["stops"] > summary["calls"]  # some calls have a hold
-    assert summary["posts"] > summary["utterances"] - summary["dropped_by_asapp"]  # some came twice
-    assert summary["recovered"] == summary["dropped_by_asapp"] >= 3
-    assert summary["conversations_complete"] == summary["calls"]
-    assert (summary["lost"], summary["duplicated"], summary["altered"]) == (0, 0, 0)
-    assert summary["unpublished"] == 0
-    assert (summary["heard_on_hold"], summary["unheard_in_talk"]) == (0, 0)
-    assert summary["unheard_on_hold"] > 10
-    assert 0 < summary["post_to_table_ms_p50"] <= summary["post_to_table_ms_p99"]
-    assert summary["post_to_table_ms_p50"] < summary["post_to_bus_ms_p50"]
-    assert summary["post_to_bus_ms_p50"] <= summary["post_to_bus_ms_p99"]
-    _shows_each_call_by_itself_and_in_order(done.stdout, summary["calls"])
-    recovered = done.stdout.partition("comparing the calls")[2].partition("Summary")[0]
-    assert len(re.findall(r"(?m)^call \d", recovered)) == summary["recovered"]
-    assert "\x1b" not in done.stdout  # nothing of a terminal in a pipe
-    assert "localhost" not in done.stdout  # nothing that is gone when somebody tries it
-
-
-def _shows_each_call_by_itself_and_in_order(output: str, calls: int) -> None:
-    shown = re.split(r"(?m)^─+ call \d: ", output.partition("comparing the calls")[0])[1:]
-    assert len(shown) == calls
-    for call in shown:
-        times = [float(each) for each in re.findall(r"(?m)^ *(\d+\.\d) s  ", call)]
-        assert len(times) > 15
-        assert times == sorted(times)
-    warm = next(call for call in shown if "ada consults grace" in call)
-    assert "Transcription agent whisper: Start media streaming" in warm
-    assert "Announce the queue (failed: nothing to say; the flow goes on)" in warm
-    held = next(call for call in shown if call.count("── agent holds") == 2)
-    before, between, after = (
-        len(re.findall(r"(?m) (customer|agent)  ", part))
-        for part in re.split("── agent (?:holds|leaves)", held)[:3]
-    )
-    assert min(before, between, after) > 0
 
 
 def test_what_is_lost_doubled_or_altered_is_seen(sandbox: Sandbox) -> None:

@@ -1,0 +1,126 @@
+"""``make sandbox`` and ``make demo`` stop all they started, whichever of them gets the signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+_INSTALLED = [".venv/.installed", "node_modules/.installed", ".sandbox/.installed"]
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+COMMANDS = {
+    "python -m sandbox": [sys.executable, "-m", "sandbox"],
+    "python -m sandbox.demo": [sys.executable, "-m", "sandbox.demo"],
+    # Make must not install anything again while tests are running.
+    "make sandbox": ["make", *(f"--old-file={file}" for file in _INSTALLED), "sandbox"],
+    "make demo": ["make", *(f"--old-file={file}" for file in _INSTALLED), "demo"],
+}
+
+
+def as_from_a_terminal() -> None:
+    """A command that runs in the background ignores signals, and so would all that it starts."""
+    for each in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
+
+
+@contextmanager
+def started(command: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command while it synthesises, with the emulator running; and a mark in the environment of
+    all its processes."""
+    mark = f"STARTED_BY={uuid.uuid4()}"
+    process = subprocess.Popen(
+        COMMANDS[command],
+        cwd=ROOT,
+        env=os.environ
+        | {"PYTHONPATH": "lambdas", "TMPDIR": str(temporary)}
+        | dict([mark.split("=")]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=as_from_a_terminal,
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "synthesising" in line:
+                break
+        yield process, mark
+    finally:
+        for pid in marked(mark):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def marked(mark: str) -> dict[int, str]:
+    """The processes with a mark in their environment: id and command line."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found[int(folder.name)] = line
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def eventually(found: Callable[[], bool], seconds: float = 60) -> bool:
+    until = time.monotonic() + seconds
+    while not found():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@linux
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        *(("python -m sandbox", number) for number in SIGNALS),
+        *(("make sandbox", number) for number in SIGNALS),
+        ("python -m sandbox.demo", signal.SIGTERM),
+        ("make demo", signal.SIGINT),
+    ],
+)
+def test_a_signal_to_that_process_alone_stops_all_and_leaves_no_file(
+    command: str, number: signal.Signals, installed: None, tmp_path: Path
+) -> None:
+    with started(command, tmp_path) as (process, mark):
+        (emulator,) = (pid for pid, line in marked(mark).items() if line.endswith("/ministack "))
+        environment = Path(f"/proc/{emulator}/environ").read_text().split("\0")
+        run = Path(dict(each.partition("=")[::2] for each in environment)["TMPDIR"]).parent
+        assert run.parent == ROOT / ".sandbox" / "runs"
+        os.kill(process.pid, number)
+        assert eventually(lambda: not marked(mark)), marked(mark)
+        process.wait()
+        rest = process.stdout.read() if process.stdout else ""
+        assert "stopped" in rest
+        assert "Traceback" not in rest
+    assert [*tmp_path.iterdir()] == []
+    assert not run.exists()
+    assert not [*(ROOT / ".sandbox").glob(f"running-{process.pid}-*")]
+
+
+@linux
+def test_the_emulator_does_not_outlive_a_program_that_is_killed(
+    installed: None, tmp_path: Path
+) -> None:
+    with started("python -m sandbox", tmp_path) as (process, mark):
+        emulators = [pid for pid, line in marked(mark).items() if "ministack" in line]
+        assert emulators
+        os.kill(process.pid, signal.SIGKILL)
+        assert eventually(lambda: not {*emulators} & {*marked(mark)})
