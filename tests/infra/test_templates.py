@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -154,27 +155,45 @@ def test_the_check_sees_what_is_accepted_carelessly(tmp_path: Path) -> None:
 # cfn-lint: what CloudFormation accepts
 
 
-def cfn_lint(*templates: Path) -> subprocess.CompletedProcess[str]:
-    command = Path(sys.executable).with_name("cfn-lint")
-    return subprocess.run([command, "--", *templates], cwd=ROOT, capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def complaints(
+    assembly_of: Callable[[str], Assembly],
+    government: Assembly,
+    production: Assembly,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[Path, list[str]]:
+    """By template, of all environments; the last template has a wrong property.
 
-
-def test_cfn_lint_has_nothing_to_say(
-    assembly_of: Callable[[str], Assembly], government: Assembly
-) -> None:
+    One run reads them all, as cfn-lint takes long to load what it knows.
+    """
     assemblies = [*map(assembly_of, NAMES), government]
     templates = [each.folder / name for each in assemblies for name in each.templates]
     assert len(templates) == 3 * len(assemblies)
-    lint = cfn_lint(*templates)
-    assert (lint.stdout, lint.returncode) == ("", 0)
-
-
-def test_cfn_lint_sees_a_wrong_property(production: Assembly, tmp_path: Path) -> None:
     (name,) = (each for each in production.templates if "transcription" in each)
+    wrong = tmp_path_factory.mktemp("wrong") / name
     text = (production.folder / name).read_text()
-    broken = tmp_path / name
-    broken.write_text(text.replace('"VisibilityTimeout"', '"VisibilityTimeOut"'))
-    assert "'VisibilityTimeOut' was unexpected" in cfn_lint(broken).stdout
+    wrong.write_text(text.replace('"VisibilityTimeout"', '"VisibilityTimeOut"'))
+    command = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run(
+        [command, "--format", "json", "--", *templates, wrong],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    found: dict[Path, list[str]] = {file: [] for file in (*templates, wrong)}
+    for each in json.loads(done.stdout):
+        found[Path(each["Filename"])].append(each["Message"])
+    return found
+
+
+def test_cfn_lint_has_nothing_to_say(complaints: dict[Path, list[str]]) -> None:
+    *ours, _ = complaints.items()
+    assert {file.name: said for file, said in ours if said} == {}
+
+
+def test_cfn_lint_sees_a_wrong_property(complaints: dict[Path, list[str]]) -> None:
+    *_, said = complaints.values()
+    assert any("'VisibilityTimeOut' was unexpected" in each for each in said)
 
 
 # What no template may hold
@@ -347,6 +366,7 @@ def test_each_function_gets_its_folder_and_nothing_else_but_what_it_imports_of_s
         assert of_shared == imported_of_shared(name)
 
 
+@cache
 def imported_of_shared(function: str) -> set[Path]:
     """What is really imported, in an interpreter of its own."""
     code = f"import sys, {function}.handler; print(*(vars(m).get('__file__') for m in "
