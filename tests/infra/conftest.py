@@ -80,14 +80,16 @@ class Assembly:
         ]
 
 
-def synthesise(folder: Path, fill: Callable[[App], object]) -> Assembly:
-    """An app as the command line would make it, checked by cdk-nag; findings do not raise.
+def synthesise(folder: Path, fill: Callable[[App], object], *, with_nag: bool = True) -> Assembly:
+    """An app as the command line would make it.
 
     :param fill: Puts the stacks into it.
+    :param with_nag: Whether cdk-nag checks it. Findings are printed, and do not raise.
     """
     by_command_line = {f"aws:cdk:enable-{what}-metadata": True for what in ("path", "asset")}
     app = App(context=CONTEXT | by_command_line, outdir=str(folder))
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    if with_nag:
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     fill(app)
     try:
         app.synth()

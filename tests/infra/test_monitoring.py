@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
 
-from shared import log_events
-from tests.infra.conftest import ROOT, Json, Transcription
+from tests.infra.conftest import Json, Transcription
+from tests.log_metrics import FILTERS
 
 
 @pytest.fixture(scope="module")
@@ -40,85 +39,11 @@ def counted(deployed: Transcription) -> list[tuple[str, str, str, str]]:
     return sorted(found)
 
 
-EXPECTED = [
-    (
-        "AsappLimitReached",
-        "reconcile_transcript",
-        '{ $.event = "asapp_limit_reached" }',
-        "1",
-    ),
-    (
-        "CallsNotTranscribed",
-        "reconcile_transcript",
-        '{ $.event = "call_not_transcribed" }',
-        "1",
-    ),
-    (
-        "CallsRefused",
-        "start_streaming",
-        '{ ($.event = "start_streaming") && '
-        '(($.status = "rejected") || ($.status = "unavailable")) }',
-        "1",
-    ),
-    (
-        "CallsRefused",
-        "stop_streaming",
-        '{ ($.event = "stop_streaming") && '
-        '(($.status = "rejected") || ($.status = "unavailable")) }',
-        "1",
-    ),
-    (
-        "CallsStarted",
-        "start_streaming",
-        '{ ($.event = "start_streaming") && ($.status = "started") }',
-        "1",
-    ),
-    (
-        "CallsStopped",
-        "stop_streaming",
-        '{ ($.event = "stop_streaming") && ($.status = "stopped") }',
-        "1",
-    ),
-    (
-        "ConversationsIncomplete",
-        "reconcile_transcript",
-        '{ $.event = "conversation_incomplete" }',
-        "1",
-    ),
-    ("ExportDaysMissing", "export_utterances", '{ $.event = "export_run" }', "$.daysMissing"),
-    (
-        "UtterancesRecovered",
-        "reconcile_transcript",
-        '{ $.event = "conversation_reconciled" }',
-        "$.recovered",
-    ),
-    (
-        "UtterancesStored",
-        "store_transcript",
-        '{ $.event = "utterances_stored" }',
-        "$.utterances",
-    ),
-]
-
-
 def test_calls_and_utterances_are_counted_by_the_event_of_a_log_line(
     smallest: Transcription, exporting: Transcription
 ) -> None:
-    assert counted(exporting) == EXPECTED
-    assert counted(smallest) == [each for each in EXPECTED if each[1] != "export_utterances"]
-
-
-NAMES = {value: name for name, value in vars(log_events).items() if name.isupper()}
-
-
-@pytest.mark.parametrize(("metric", "function", "pattern", "value"), EXPECTED)
-def test_a_function_logs_the_event_that_is_counted(
-    metric: str, function: str, pattern: str, value: str
-) -> None:
-    (event,) = re.findall(r'event = "([^"]+)"', pattern)
-    code = "".join(file.read_text() for file in (ROOT / "lambdas" / function).glob("*.py"))
-    assert f'"event": log_events.{NAMES[event]}' in code
-    assert value == "1" or f'"{value.removeprefix("$.")}":' in code
+    assert counted(exporting) == FILTERS
+    assert counted(smallest) == [each for each in FILTERS if each[1] != "export_utterances"]
 
 
 # The alarms

@@ -128,13 +128,13 @@ def link(installed: Distribution, site_packages: Path) -> None:
         place.symlink_to(Path(str(installed.locate_file(file))))
 
 
-def one_example(name: str, folder: Path) -> Assembly:
-    """An example as the checkout synthesises it, with cdk-nag."""
+def one_example(name: str, folder: Path, *, with_nag: bool = True) -> Assembly:
+    """An example as the checkout synthesises it."""
     build: Callable[[App], None] = import_module(f"examples.{name}").build
-    return synthesise(folder, build)
+    return synthesise(folder, build, with_nag=with_nag)
 
 
-def all_constructs(folder: Path) -> Assembly:
+def all_constructs(folder: Path, *, with_nag: bool = True) -> Assembly:
     """The small examples, one for each construct, in one app."""
 
     def build(app: App) -> None:
@@ -142,7 +142,7 @@ def all_constructs(folder: Path) -> Assembly:
             import_module(f"examples.constructs.{name}").build(app)
 
     with chdir(EXAMPLES / "constructs"):  # one of them reads a flow from there
-        return synthesise(folder, build)
+        return synthesise(folder, build, with_nag=with_nag)
 
 
 @pytest.fixture(scope="session")

@@ -91,9 +91,11 @@ def unnamed(names: Mapping[str, str], changelog: str) -> list[str]:
 def main() -> None:
     """Write the contract, if the changelog names all that changed."""
     with TemporaryDirectory() as scratch:
-        now = dict(of_assembly("constructs", all_constructs(Path(scratch) / "constructs")))
+        # Without cdk-nag: test_examples.py knows which of its findings only a team can accept.
+        every = all_constructs(Path(scratch) / "constructs", with_nag=False)
+        now = dict(of_assembly("constructs", every))
         for name in NAMES:
-            now |= of_assembly(name, one_example(name, Path(scratch) / name))
+            now |= of_assembly(name, one_example(name, Path(scratch) / name, with_nag=False))
     found = changes(accepted() if FILE.exists() else {}, now)
     missing = unnamed(found, CHANGELOG.read_text("utf-8"))
     if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ from shared.http import Origin
 from shared.runtime import Deadline
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
+from tests.log_metrics import counted
 from tests.unit.conftest import (
     Behaviour,
     Context,
@@ -111,6 +113,26 @@ def test_a_call_is_started_once_and_stopped_once_however_often_connect_asks(
     statuses = [start()["status"], start()["status"], stop()["status"], stop()["status"]]
     assert statuses == ["started", "already_started", "stopped", "already_stopped"]
     assert vendor.calls == ["start", "stop"]
+
+
+def test_what_the_functions_log_counts_each_start_stop_and_refusal_once(
+    vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    start(), start()
+    assert counted("start_streaming", caplog.records) == {"CallsStarted": 1}
+    caplog.clear()
+    stop(), stop()
+    assert counted("stop_streaming", caplog.records) == {"CallsStopped": 1}
+    caplog.clear()
+    vendor.behaviours = [failing(400, "400-201")]
+    start(flow_event("c-2"))
+    assert counted("start_streaming", caplog.records) == {"CallsRefused": 1}
+    vendor.behaviours = [started, failing(400, "400-201")]
+    start(flow_event("c-3"))
+    caplog.clear()
+    stop(flow_event("c-3"))
+    assert counted("stop_streaming", caplog.records) == {"CallsRefused": 1}
 
 
 def test_every_answer_is_a_flat_map_of_strings(vendor: Vendor) -> None:

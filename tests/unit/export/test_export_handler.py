@@ -10,6 +10,7 @@ import pytest
 from export_utterances.days import days_of, last_days
 from export_utterances.handler import NotExported
 from shared.asapp.requests import BadCredentials
+from tests.log_metrics import counted
 from tests.unit.conftest import (
     Vendor,
 )
@@ -81,6 +82,7 @@ def test_a_late_feed_is_counted_and_nothing_is_raised(
     caplog.set_level(logging.INFO)
     assert night.invoke()["daysMissing"] == 1
     assert figures(caplog) == [(1, 0, 0)]
+    assert counted("export_utterances", caplog.records) == {"ExportDaysMissing": 1}
     assert deployed.requests == []
 
 

@@ -172,6 +172,15 @@ def test_a_day_that_was_given_up_counts_no_more_although_somebody_tried_it_by_ha
     assert night.invoke()["daysMissing"] == 0
 
 
+def test_a_run_that_broke_off_while_it_gave_a_day_up_leaves_a_day_that_counts_no_more(
+    night: Night, deployed: Vendor
+) -> None:
+    night.invoke()
+    night.bucket.mark(GIVEN_UP, DAY)  # and not yet: unmark(MISSING, DAY)
+    night.clock.advance(4 * HOUR)
+    assert night.invoke()["daysMissing"] == 0
+
+
 def test_a_missing_day_whose_files_are_stored_is_whole_although_asapp_lists_them_no_more(
     feed: Feed, night: Night
 ) -> None:

@@ -56,6 +56,18 @@ def test_a_file_that_is_published_again_replaces_the_stored_one_and_is_announced
     assert night.invoke()["files"] == 1
 
 
+def test_a_file_whose_etag_cannot_be_stored_is_not_copied_again_every_night(
+    feed: Feed, night: Night, deployed: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 takes no such text as metadata, so nothing says that the file is another one."""
+    feed.days = {DAY: {"file1.jsonl": b"words"}}
+    monkeypatch.setattr("tests.unit.export.night.etag", lambda content: "x" * 201)
+    assert night.invoke()["files"] == 1
+    night.clock.advance(DAYS)
+    feed.days["2026-11-03"] = {"file1.jsonl": b"x"}
+    assert night.invoke()["files"] == 1
+
+
 def test_a_day_that_is_not_whole_is_not_announced_for_a_file_that_was_replaced(
     feed: Feed, night: Night, deployed: Vendor
 ) -> None:

@@ -16,6 +16,7 @@ from shared.asapp.requests import AsappCredentials, AsappRequests, BadCredential
 from shared.http import Origin
 from shared.runtime import Deadline
 from shared.table import PENDING, attributes
+from tests.log_metrics import counted
 from tests.unit.conftest import Behaviour, Vendor, VendorHandler, failing, hang, html, reset
 from tests.unit.reconciliation.finished_calls import (
     AFTER_MS,
@@ -212,6 +213,7 @@ def test_at_the_daily_limit_reconciliation_stops_until_midnight_and_says_so(
     assert world.run(300.0) == {"conversations": ANY, "stoppedUntil": f"{midnight}T00:00:00+00:00"}
     asked = len(vendor.requests)
     assert asked <= 4 * 4
+    assert counted("reconcile_transcript", log.records)["AsappLimitReached"] == 1
     (line,) = [
         vars(each) for each in log.records if vars(each).get("event") == "asapp_limit_reached"
     ]

@@ -10,6 +10,7 @@ from reconcile_transcript.alignment import Alignment, Missing
 from reconcile_transcript.alignment.utterances import Said
 from reconcile_transcript.transcripts import Transcripts
 from shared.table import PENDING
+from tests.log_metrics import counted
 from tests.unit.conftest import Vendor
 from tests.unit.reconciliation.finished_calls import (
     AFTER_MS,
@@ -210,6 +211,7 @@ def test_each_look_is_one_line_of_the_log_with_counts_and_no_words(
     assert [first[name] for name in names] == ["c-1", "complete", 6, 8, 0]
     assert (first["recovered"], second["recovered"]) == (2, 0)  # what is new: it is added up
     assert "Words" not in str([vars(record) for record in log.records])
+    assert counted("reconcile_transcript", log.records) == {"UtterancesRecovered": 2}
 
 
 def test_a_day_old_and_not_complete_it_is_an_error_once(
@@ -234,6 +236,8 @@ def test_a_day_old_and_not_complete_it_is_an_error_once(
     assert conversation["completeness"] == "incomplete"
     assert "reconcile" not in conversation
     assert len(log.of("a conversation stays incomplete")) == 1
+    metrics = counted("reconcile_transcript", log.records)
+    assert metrics == {"ConversationsIncomplete": 1, "UtterancesRecovered": 0}
 
 
 def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: World, vendor: Vendor) -> None:

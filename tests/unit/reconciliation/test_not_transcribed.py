@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.table import attributes
+from tests.log_metrics import counted
 from tests.unit.conftest import Vendor
 from tests.unit.reconciliation.finished_calls import (
     AFTER_MS,
@@ -37,6 +38,7 @@ def test_a_call_whose_start_failed_is_never_complete_and_is_told_within_minutes(
     assert world.run() == {"conversations": 1}
     assert world.conversation("c-1")["completeness"] == "not_transcribed"
     assert not_transcribed(log) == ["c-1"]
+    assert counted("reconcile_transcript", log.records)["CallsNotTranscribed"] == 1
     for age in (DAY_MS, 2 * DAY_MS, 8 * DAY_MS):
         world.change("c-1", changedAt=now_ms() - age)
         world.ask("c-1")

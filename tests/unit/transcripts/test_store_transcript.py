@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,7 @@ from store_transcript.batch import Message, store
 from store_transcript.dead_letters import DeadLetters
 from store_transcript.late_utterances import LateUtterances
 from store_transcript.utterance_table import UtteranceTable
+from tests.log_metrics import counted
 from tests.unit.conftest import Vendor, VendorHandler, reset
 from tests.unit.held_clock import HeldClock
 
@@ -304,10 +306,12 @@ def set_aside(queue_url: str) -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("deployed")
 def test_a_full_batch_costs_at_most_a_twentieth_of_a_call_an_utterance(
-    service: AwsService, table_name: str
+    service: AwsService, table_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     answer = store_transcript.handler(event(*good(100)), None)
     assert answer == {"batchItemFailures": []}
+    assert counted("store_transcript", caplog.records) == {"UtterancesStored": 100}
     assert len(service.sent) / 100 <= 0.05
     assert count(table_name) == 100
 
