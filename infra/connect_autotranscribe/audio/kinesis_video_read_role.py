@@ -20,8 +20,8 @@ class KinesisVideoReadRole(Construct):
     """Lets ASAPP read the call audio of one Connect instance, and nothing else.
 
     The role may read streams whose name begins ``<prefix>-connect-<alias>-contact-``, as Connect
-    reports the prefix of one instance; AWS does not document the names. It may list all video streams of the account, because IAM cannot
-    limit that action to some streams.
+    reports the prefix of one instance; AWS does not document the names. It may list all video
+    streams of the account, because IAM cannot limit that action to some streams.
 
     :param trusted_role_arns: The roles in ASAPP's account that may assume this one. Ask ASAPP for
         them.

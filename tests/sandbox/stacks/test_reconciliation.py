@@ -409,14 +409,15 @@ of_the_export = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is slow is given up in a second."""
-    policy = RetryPolicy(tries=TRIES, seconds_a_try=QUICK_SECONDS)
+def impatient(monkeypatch: pytest.MonkeyPatch, failure: Failure | Hindered) -> None:
+    """A server that is slow by intention is given up soon; one that the machine delays is not."""
+    seconds = QUICK_SECONDS if failure in SLOW.values() else 30.0
+    policy = RetryPolicy(tries=TRIES, seconds_a_try=seconds)
     monkeypatch.setattr(reconcile_transcript.handler, "POLICY", policy)
     for module in (export_utterances.download, export_utterances.file_exporter):
         monkeypatch.setattr(module, "TRIES", TRIES)
-    monkeypatch.setattr(export_utterances.download, "_SECONDS_A_MIB", QUICK_SECONDS)
-    exporter = partial(FileExporter, seconds_a_read=QUICK_SECONDS)
+    monkeypatch.setattr(export_utterances.download, "_SECONDS_A_MIB", seconds)
+    exporter = partial(FileExporter, seconds_a_read=seconds)
     monkeypatch.setattr(export_utterances.handler, "FileExporter", exporter)
 
 

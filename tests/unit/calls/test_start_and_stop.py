@@ -561,7 +561,7 @@ def test_however_long_an_event_may_take_a_flow_never_waits_longer_for_it(
     vendor.behaviours = [look]
     leg = Leg("c-1", agent_id="ada", stream_arn="arn")
     sync("c-1", start_streaming.started(leg), conversations, asapp, Deadline(30))
-    assert 0 < left[0] <= 4.5
+    assert left[0] <= 4.5  # less if the machine is busy
 
 
 def test_the_table_remembers_the_conversation_and_its_streams(

@@ -695,7 +695,7 @@ def test_two_texts_are_alike_if_there_is_one_that_both_can_stand_for(one: str, o
 
 
 @pytest.mark.parametrize("mark", ["####", "a"])
-def test_60_texts_of_8_kb_are_compared_with_60_others_in_under_a_second(mark: str) -> None:
+def test_60_texts_of_8_kb_are_compared_with_60_others_in_little_time(mark: str) -> None:
     def text(number: int, last: str) -> str:
         return f"{mark} {'ab ' * 1_400}{mark} {'ba ' * 1_300}{number} {last}"
 
@@ -704,7 +704,7 @@ def test_60_texts_of_8_kb_are_compared_with_60_others_in_under_a_second(mark: st
     record = [replace(each, text=text(int(each.id[8:]), "#### two")) for each in call.record()]
     began = time.process_time()
     assert len(call.reconcile(record).missing) == 60
-    assert time.process_time() - began < 1  # it takes a third of that
+    assert time.process_time() - began < 10  # a third of a second; all letters take minutes
 
 
 moments = st.lists(st.integers(0, 40), max_size=6).map(sorted)
