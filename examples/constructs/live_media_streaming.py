@@ -1,6 +1,6 @@
 """The place of an instance's call audio: found as it is, or set by the stack."""
 
-from aws_cdk import App, Environment, Stack
+from aws_cdk import App, Duration, Environment, Stack
 from constructs import Construct
 
 from connect_autotranscribe import KinesisVideoReadRole, LiveMediaStreaming
@@ -34,7 +34,7 @@ class ManagedCallAudio(Stack):
                 "arn:aws:connect:eu-central-1:111122223333:instance/"
                 "9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
             ),
-            retention_hours=24,
+            audio_retention=Duration.hours(24),
         )
 
 

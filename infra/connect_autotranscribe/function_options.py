@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws_cdk import Size, Token
+from aws_cdk import Size
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 
+from connect_autotranscribe._arguments import Argument, faults_of, raise_problems
+from connect_settings._rules import one_or_more
+
 _MEMORY = range(128, 10_241)
+_RESERVED = one_or_more(like=50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +55,20 @@ class FunctionOptions:
         problems = []
         for name in ("vpc_subnets", "security_groups"):
             if getattr(self, name) is not None and self.vpc is None:
-                problems.append(f"{name} is of a VPC; give vpc with it")
+                problems.append(f"{name}: is of a VPC; give vpc with it, or remove it")
         memory = self.memory
         if memory and not memory.is_unresolved() and memory.to_mebibytes() not in _MEMORY:
             problems.append(
-                f"memory is {memory.to_mebibytes():g} MiB; write Size.mebibytes(128) to "
-                "Size.mebibytes(10240)"
+                f"memory: {memory.to_mebibytes():g} MiB is not accepted; write Size.mebibytes(128) "
+                "to Size.mebibytes(10240)"
             )
-        for name, number in self.reserved_concurrency.items():
-            if not Token.is_unresolved(number) and number < 1:
-                problems.append(
-                    f"reserved_concurrency of {name} is {number}, so that it would never run; "
-                    "write 1 or more"
-                )
-        if problems:
-            raise ValueError("FunctionOptions: " + "; ".join(problems))
+        problems += faults_of(
+            {
+                f"reserved_concurrency of {name}": Argument(value=number, rule=_RESERVED)
+                for name, number in self.reserved_concurrency.items()
+            }
+        )
+        raise_problems("FunctionOptions", problems)
 
 
 DEFAULT_FUNCTION_OPTIONS = FunctionOptions()

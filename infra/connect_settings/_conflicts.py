@@ -26,6 +26,13 @@ def conflicts(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[
     :param rules: By dotted key.
     """
     yield from _arns(values)
+    yield from conflicts_of_choices(values, rules)
+
+
+def conflicts_of_choices(
+    values: Mapping[str, Any], rules: Mapping[str, Rule]
+) -> Iterator[tuple[str, str]]:
+    """Those that do not depend on where the stacks are. Parameters as of :func:`conflicts`."""
     yield from _media_streaming(values, rules)
     yield from _lifecycle(values, rules)
     yield from _asapp(values)
@@ -98,7 +105,7 @@ def _asapp(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     redaction = values.get("asapp.redaction")
     if values.get("asapp.detailed_tokens") and redaction not in (None, "unredacted"):
-        remedy = 'write false, or redaction = "unredacted"'
+        remedy = 'remove it, or write redaction = "unredacted"'
         yield "asapp.detailed_tokens", f"ASAPP refuses it for redacted text; {remedy}"
 
 
@@ -122,7 +129,7 @@ def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[
         yield "export.key_arn", f'is not used in mode "off"; {remedy}'
     keep, back = values.get("export.keep_days", 3650), values.get("export.lookback_days", 0)
     if keep <= back:
-        remedy = f"write {back + 1} or more, or fewer lookback_days"
+        remedy = f"write {back + 1} days or more, or look back less far"
         yield "export.keep_days", f"would delete files that each night fetches again; {remedy}"
     if values.get("alarms.email") and values.get("alarms.topic_arn"):
         yield "alarms.topic_arn", "cannot be set together with alarms.email; remove one of them"

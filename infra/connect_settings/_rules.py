@@ -66,6 +66,27 @@ def rule_of(field: Field[Any]) -> Rule:
     raise TypeError(f"{field.name} has no rule")
 
 
+def fault_of(value: Any, rule: Rule, other: str = "a date or time") -> str | None:
+    """What is wrong with a value by itself, and what to write instead.
+
+    :param other: What a value is that has no type of TOML.
+    """
+    if (found := TYPES.get(type(value), other)) != rule.type:
+        return f"is {found}, not {rule.type}; write {rule.remedy}"
+    wrong = [item for item in value if not rule.each.accepts(item)] if rule.each else []
+    if not wrong and rule.accepts(value):
+        return None
+    remedy = rule.each.remedy if rule.each and wrong else rule.remedy
+    return f"{_shown(rule, wrong or [value])} is not accepted; write {remedy}"
+
+
+def _shown(rule: Rule, wrong: list[Any]) -> str:
+    if any(rule.hides(value) for value in wrong):
+        return "the value (not shown, because it may be a secret)"
+    shown = ", ".join(json.dumps(value, default=str) for value in wrong)
+    return shown if len(shown) <= 500 else "the value"
+
+
 def text(pattern: str, remedy: str, hides: Callable[[Any], object] = _shows) -> Rule:
     fits = re.compile(pattern, re.ASCII).fullmatch
     return Rule(
@@ -131,7 +152,7 @@ def columns_of(fields: Collection[str]) -> Rule:
         texts = all(isinstance(each, str) and name.fullmatch(each) for each in columns.values())
         return texts and columns.keys() <= set(fields)
 
-    remedy = f'the feed\'s names for {", ".join(fields)}, like {{text = "utterance_text"}}'
+    remedy = f'the feed\'s names for {", ".join(fields)}, like "utterance_text" for text'
     return table(accepts, remedy)
 
 

@@ -13,10 +13,9 @@ from connect_settings._conflicts import conflicts
 from connect_settings._rules import (
     ACCOUNT,
     REGION,
-    TYPES,
-    Rule,
     Sensitive,
     are_tags,
+    fault_of,
     rule_of,
     sensitivity_of,
     table,
@@ -143,8 +142,9 @@ _FIELDS: dict[str, Field[Any]] = {
     for each in fields(record)
     if each.name not in _TABLES
 }
-_RULES = {name: table(bool, f"[{name}]") for name in _TABLES}
-_RULES |= {key: rule_of(each) for key, each in _FIELDS.items()}
+RULES = {key: rule_of(each) for key, each in _FIELDS.items()}
+"""By dotted key. The arguments of constructs have the same rules: ``_arguments``."""
+_RULES = RULES | {name: table(bool, f"[{name}]") for name in _TABLES}
 
 
 def sensitivity() -> dict[str, str | None]:
@@ -185,20 +185,7 @@ def _fault(key: str, value: Any) -> str | None:
         return f"is missing; write {rule.remedy}"
     if value is None:  # an optional setting's default
         return None
-    if (found := TYPES.get(type(value), "a date or time")) != rule.type:
-        return f"is {found}, not {rule.type}; write {rule.remedy}"
-    wrong = [item for item in value if not rule.each.accepts(item)] if rule.each else []
-    if not wrong and rule.accepts(value):
-        return None
-    remedy = rule.each.remedy if rule.each and wrong else rule.remedy
-    return f"{_shown(rule, wrong or [value])} is not accepted; write {remedy}"
-
-
-def _shown(rule: Rule, wrong: list[Any]) -> str:
-    if any(rule.hides(value) for value in wrong):
-        return "the value (not shown, because it may be a secret)"
-    shown = ", ".join(json.dumps(value, default=str) for value in wrong)
-    return shown if len(shown) <= 500 else "the value"
+    return fault_of(value, rule)
 
 
 def _without_quotes(text: str, error: str) -> str:

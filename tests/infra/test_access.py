@@ -334,7 +334,7 @@ def test_two_instances_with_one_prefix_stay_apart(alias: str) -> None:
 
 @pytest.mark.parametrize("alias", ["", "*", "acme*", "${aws:username}"])
 def test_an_alias_that_would_match_other_streams_is_refused(alias: str) -> None:
-    with pytest.raises(ValueError, match=r"instance_alias '.*' would match other streams; write "):
+    with pytest.raises(ValueError, match=r'instance_alias: ".*" is not accepted; write '):
         Access(instance_alias=alias)
 
 
@@ -396,29 +396,28 @@ def test_it_reads_exactly_the_streams_of_our_account_region_and_prefix(
     ],
 )
 def test_only_the_arn_of_one_role_is_trusted(role: str) -> None:
-    with pytest.raises(ValueError, match=r"^Stack/Access: .* is not the ARN of one role; write "):
+    with pytest.raises(ValueError, match=r"^Stack/Access: trusted_role_arns: .* is not accepted"):
         Access(trusted_role_arns=[asapp(), role])
 
 
 @pytest.mark.parametrize("prefix", ["", "*", "acme*", "acm?", "${aws:username}", "acme/", "a b"])
 def test_a_prefix_that_would_widen_the_policy_is_refused(prefix: str) -> None:
-    with pytest.raises(ValueError, match=r"stream_prefix '.*' would match other streams; write "):
+    with pytest.raises(ValueError, match=r'stream_prefix: ".*" is not accepted; write '):
         Access(stream_prefix=prefix)
 
 
 def test_every_problem_is_in_one_error() -> None:
     with pytest.raises(ValueError, match="Stack/Access") as error:
         Access(trusted_role_arns=["one", "two"], stream_prefix="*", external_id="")
-    assert [problem.split(";")[0] for problem in str(error.value).split("; ")[::2]] == [
-        "Stack/Access: 'one' is not the ARN of one role",
-        "'two' is not the ARN of one role",
-        "stream_prefix '*' would match other streams",
-        "external_id is empty",
+    assert [line.split("; write ")[0] for line in str(error.value).split("\n")] == [
+        'Stack/Access: trusted_role_arns: "one", "two" is not accepted',
+        'Stack/Access: external_id: "" is not accepted',
+        'Stack/Access: stream_prefix: "*" is not accepted',
     ]
 
 
 def test_a_role_that_nobody_may_assume_is_refused() -> None:
-    with pytest.raises(ValueError, match="trusted_role_arns is empty; write the role ARNs that"):
+    with pytest.raises(ValueError, match=r"trusted_role_arns: .* write an array of 1 or more"):
         Access(trusted_role_arns=[])
 
 
@@ -449,7 +448,7 @@ def test_managing_it_creates_one_setting_that_outlives_its_stack(key: str | None
         mode="manage",
         stream_prefix="acme",
         instance_arn=INSTANCE,
-        retention_hours=24,
+        audio_retention=Duration.hours(24),
         stream_key=kms.Key.from_key_arn(stack, "Key", key) if key else None,
     )
     (setting,) = Deployed(stack).template["Resources"].values()
@@ -473,30 +472,33 @@ def test_managing_it_creates_one_setting_that_outlives_its_stack(key: str | None
     }
 
 
+DAY = Duration.hours(24)
+HOURS = "write 1 to 87600 hours, like 24; 0 would keep audio for 5 minutes only"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         (
-            {"mode": "adopt", "retention_hours": 24},
-            "Stack/Media: with mode 'adopt', the instance keeps its own retention; "
-            "remove retention_hours, or write mode='manage'",
+            {"mode": "adopt", "audio_retention": DAY},
+            'audio_retention: cannot be set in mode "adopt"; remove it, or write mode = "manage"',
         ),
         (
-            {"mode": "manage", "retention_hours": 24},
-            "Stack/Media: mode 'manage' needs instance_arn, and retention_hours above 0",
+            {"mode": "manage", "audio_retention": DAY},
+            'instance_arn: is missing for mode "manage"; write the ARN',
         ),
         (
             {"mode": "manage", "instance_arn": INSTANCE},
-            "Stack/Media: mode 'manage' needs instance_arn, and retention_hours above 0",
+            f'audio_retention: is missing for mode "manage"; {HOURS}',
         ),
         (
-            {"mode": "manage", "instance_arn": INSTANCE, "retention_hours": 0},
-            "Stack/Media: mode 'manage' needs instance_arn, and retention_hours above 0",
+            {"mode": "manage", "instance_arn": INSTANCE, "audio_retention": Duration.hours(0)},
+            f"audio_retention: 0 hours is not accepted; {HOURS}",
         ),
     ],
 )
 def test_arguments_that_do_not_fit_the_mode_are_refused(given: Json, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(ValueError, match=f"^Stack/Media: {re.escape(message)}$"):
         LiveMediaStreaming(new_stack(), "Media", stream_prefix="acme", **given)
 
 

@@ -192,13 +192,12 @@ def test_options_that_reach_nothing_or_cannot_be_are_refused_together() -> None:
             memory=Size.mebibytes(64),
             reserved_concurrency={"StartStreaming": 0},
         )
-    assert str(raised.value).removeprefix("FunctionOptions: ").split("; ") == [
-        "vpc_subnets is of a VPC",
-        "give vpc with it",
-        "security_groups is of a VPC",
-        "give vpc with it",
-        "memory is 64 MiB",
-        "write Size.mebibytes(128) to Size.mebibytes(10240)",
-        "reserved_concurrency of StartStreaming is 0, so that it would never run",
-        "write 1 or more",
+    assert str(raised.value).split("\n") == [
+        f"FunctionOptions: {problem}"
+        for problem in (
+            "vpc_subnets: is of a VPC; give vpc with it, or remove it",
+            "security_groups: is of a VPC; give vpc with it, or remove it",
+            "memory: 64 MiB is not accepted; write Size.mebibytes(128) to Size.mebibytes(10240)",
+            "reserved_concurrency of StartStreaming: 0 is not accepted; write 1 or more, like 50",
+        )
     ]

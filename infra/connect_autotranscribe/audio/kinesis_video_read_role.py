@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from aws_cdk import Acknowledgment, ArnFormat, Duration, Stack, Token, Validations
@@ -10,10 +9,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._functions import as_nag_writes
+from connect_settings._rules import number
 
-_PREFIX = re.compile("[A-Za-z0-9_.-]+")
-"""The characters of a stream's name. Others, ``*``, ``?`` and ``${``, would widen the policy."""
+_SESSION = number(60, 720, "Duration.hours(1) to Duration.hours(12)")
 
 
 class KinesisVideoReadRole(Construct):
@@ -63,33 +63,18 @@ class KinesisVideoReadRole(Construct):
         max_session_duration: Duration | None = None,
     ) -> None:
         super().__init__(scope, id)
-        problems = [
-            f"{arn!r} is not the ARN of one role; write what ASAPP gives, like "
-            "arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role"
-            for arn in trusted_role_arns
-            if not Token.is_unresolved(arn) and (":role/" not in arn or "*" in arn)
-        ]
-        if not trusted_role_arns:
-            problems.append("trusted_role_arns is empty; write the role ARNs that ASAPP gives")
-        if not Token.is_unresolved(stream_prefix) and not _PREFIX.fullmatch(stream_prefix):
-            problems.append(
-                f"stream_prefix {stream_prefix!r} would match other streams; "
-                "write the instance's prefix, only of letters, digits, '_', '.' and '-'"
-            )
-        if not (
-            instance_alias is None
-            or Token.is_unresolved(instance_alias)
-            or _PREFIX.fullmatch(instance_alias)
-        ):
-            problems.append(
-                f"instance_alias {instance_alias!r} would match other streams; "
-                "write the name in https://<name>.my.connect.aws"
-            )
-        if external_id == "":
-            problems.append("external_id is empty; write the one agreed with ASAPP, or remove it")
-        if problems:
-            raise ValueError(f"{self.node.path}: " + "; ".join(problems))
-
+        check_arguments(
+            self,
+            {
+                **like("asapp", trusted_role_arns=trusted_role_arns),
+                **like("connect", optional=True, instance_alias=instance_alias),
+                **like("asapp", optional=True, external_id=external_id),
+                "stream_prefix": Argument(value=stream_prefix, rule="media_streaming.prefix"),
+                "max_session_duration": Argument(
+                    value=max_session_duration, rule=_SESSION, optional=True, unit="minutes"
+                ),
+            },
+        )
         trusted = iam.CompositePrincipal(*(iam.ArnPrincipal(arn) for arn in trusted_role_arns))
         condition = {"StringEquals": {"sts:ExternalId": external_id}}
         self.role = iam.Role(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_connect as connect
 from aws_cdk import aws_kms as kms
 from constructs import Construct
+
+from connect_autotranscribe._arguments import Argument, check_arguments, like
 
 
 class LiveMediaStreaming(Construct):
@@ -20,7 +22,7 @@ class LiveMediaStreaming(Construct):
     :param mode: ``adopt`` or ``manage``.
     :param stream_prefix: The prefix of the streams' names: the existing one, or the one to set.
     :param instance_arn: The Connect instance, whole ARN. For ``manage`` only.
-    :param retention_hours: How many hours the audio stays readable, 1 or more. For ``manage`` only.
+    :param audio_retention: How long the audio stays readable, in whole hours. For ``manage`` only.
     :param stream_key: The key that encrypts the audio. Default: AWS's own key for Kinesis Video.
 
     .. code-block:: python
@@ -39,23 +41,29 @@ class LiveMediaStreaming(Construct):
         mode: Literal["adopt", "manage"],
         stream_prefix: str,
         instance_arn: str | None = None,
-        retention_hours: int | None = None,
+        audio_retention: Duration | None = None,
         stream_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, id)
         self.stream_prefix = stream_prefix
         self.stream_key = stream_key
-        if mode == "adopt":
-            if retention_hours is not None:
-                raise ValueError(
-                    f"{self.node.path}: with mode 'adopt', the instance keeps its own retention; "
-                    "remove retention_hours, or write mode='manage'"
-                )
+        problems = []
+        if mode == "manage" and instance_arn is None:
+            problems.append('instance_arn: is missing for mode "manage"; write the ARN')
+        check_arguments(
+            self,
+            {
+                **like("media_streaming", mode=mode),
+                **like("connect", optional=True, instance_arn=instance_arn),
+                "stream_prefix": Argument(value=stream_prefix, rule="media_streaming.prefix"),
+                "audio_retention": Argument(
+                    value=audio_retention, rule="media_streaming.retention_hours", optional=True
+                ),
+            },
+            problems,
+        )
+        if instance_arn is None or audio_retention is None or mode == "adopt":
             return
-        if instance_arn is None or not retention_hours:
-            raise ValueError(
-                f"{self.node.path}: mode 'manage' needs instance_arn, and retention_hours above 0"
-            )
         configuration = connect.CfnInstanceStorageConfig(
             self,
             "MediaStreams",
@@ -64,7 +72,7 @@ class LiveMediaStreaming(Construct):
             storage_type="KINESIS_VIDEO_STREAM",
             kinesis_video_stream_config=connect.CfnInstanceStorageConfig.KinesisVideoStreamConfigProperty(
                 prefix=stream_prefix,
-                retention_period_hours=retention_hours,
+                retention_period_hours=audio_retention.to_hours(),
                 encryption_config=connect.CfnInstanceStorageConfig.EncryptionConfigProperty(
                     encryption_type="KMS",
                     key_id=stream_key.key_arn if stream_key else "alias/aws/kinesisvideo",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Token, Validations
+from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_connect as connect
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -15,6 +15,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._arguments import MODE, Argument, check_arguments, like
 from connect_autotranscribe._encrypted import FailedBatches, FailedInvocations, dead_letter_queue
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._key_policy import let_events_send
@@ -93,8 +94,14 @@ class CallLifecycle(Construct):
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
-        if problems := _problems(mode, instance_arn, agent_event_stream, stream_key):
-            raise ValueError(f"{self.node.path}: " + "; ".join(problems))
+        check_arguments(
+            self,
+            {
+                **like("connect", instance_arn=instance_arn),
+                "mode": Argument(value=mode, rule=MODE),
+            },
+            _problems(mode, agent_event_stream, stream_key),
+        )
         self.agent_event_stream = agent_event_stream or self._managed(instance_arn, stream_key)
 
         def function(id: str, folder: str, description: str) -> Function:
@@ -252,25 +259,16 @@ class CallLifecycle(Construct):
         return queue
 
 
-def _problems(
-    mode: str,
-    instance_arn: str,
-    stream: kinesis.IStream | None,
-    key: kms.IKey | None,
-) -> list[str]:
-    """Every conflict of the arguments. An unresolved token passes."""
-    problems = []
-    if not Token.is_unresolved(instance_arn) and ":instance/" not in instance_arn:
-        problems.append(f"instance_arn is {instance_arn!r}: give the ARN, not the id or the alias")
+def _problems(mode: str, stream: kinesis.IStream | None, key: kms.IKey | None) -> Iterator[str]:
     if mode == "adopt" and stream is None:
-        problems.append("mode 'adopt' needs agent_event_stream; give it, or write mode='manage'")
+        yield 'agent_event_stream: is missing for mode "adopt"; give it, or write mode = "manage"'
     if mode == "manage" and stream is not None:
-        problems.append(
-            "mode 'manage' creates the stream; remove agent_event_stream, or write mode='adopt'"
+        yield (
+            'agent_event_stream: mode "manage" creates the stream; remove it, or write '
+            'mode = "adopt"'
         )
     if mode == "adopt" and key is not None:
-        problems.append(
-            "stream_key is for mode 'manage'; give the stream its encryption_key, with "
+        yield (
+            'stream_key: is for mode "manage"; give the stream its encryption_key, with '
             "Stream.from_stream_attributes"
         )
-    return problems

@@ -15,10 +15,11 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import grant_on_items, grant_secret_value
 from connect_autotranscribe._functions import Function, alias_for_connect
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
-from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
 
 _SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
 
@@ -44,8 +45,8 @@ class TranscriptionControl(Construct):
         at the moment of the request.
     :param conversation_id: Which contact id is the conversation's id. Default: the initial one, so
         that a call is one conversation across transfers.
-    :param transcript_retention_days: Days until a conversation is deleted from the table. Default:
-        30.
+    :param transcript_retention: The time until a conversation is deleted from the table, in whole
+        days. Default: 30 days.
     :param key: Encrypts the logs that are made here. Default: AWS's own key.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
@@ -89,17 +90,31 @@ class TranscriptionControl(Construct):
         conversation_id: Literal[
             "InitialContactId", "ContactId", "PreviousContactId"
         ] = "InitialContactId",
-        transcript_retention_days: int = 30,
+        transcript_retention: Duration | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
-        if detailed_tokens and redaction != "unredacted":
-            raise ValueError(
-                f"{self.node.path}: ASAPP refuses detailed_tokens with redaction={redaction!r}; "
-                "write redaction='unredacted', or leave detailed_tokens out"
-            )
+        check_arguments(
+            self,
+            {
+                **like("connect", instance_arn=instance_arn),
+                **like(
+                    "asapp",
+                    api_host=api_host,
+                    language=language,
+                    redaction=redaction,
+                    detailed_tokens=detailed_tokens,
+                    audio_recording_allowed=audio_recording_allowed,
+                    start_selector=start_selector,
+                    conversation_id=conversation_id,
+                ),
+                "transcript_retention": Argument(
+                    value=transcript_retention, rule="retention.transcripts_days", optional=True
+                ),
+            },
+        )
         params = {
             "language": language,
             "detailedToken": detailed_tokens,
@@ -111,7 +126,7 @@ class TranscriptionControl(Construct):
             "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
             "AUTOTRANSCRIBE_PARAMS": json.dumps(params),
             "TRANSCRIPT_TABLE": table.table_name,
-            "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
+            "TRANSCRIPT_RETENTION_DAYS": str(days_of(transcript_retention)),
             "CONVERSATION_ID_SOURCE": conversation_id,
         }
         self._table, self._credentials_secret = table, credentials_secret

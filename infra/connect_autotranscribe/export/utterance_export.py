@@ -14,12 +14,12 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import FailedInvocations, grant_secret_value
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export._utterance_queries import (
     FEEDS,
-    FIELDS,
     RESULTS,
     UtteranceQueries,
 )
@@ -51,8 +51,9 @@ class UtteranceExport(Construct):
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
     :param at: The time of day in UTC, ``HH:MM``, of the first run; ASAPP updates the feed at 02:00.
         Runs follow every four hours until midnight, for missing days. Default: 02:30.
-    :param keep_days: Days until a file is deleted; more than ``lookback_days``. Default: 365.
-    :param lookback_days: How many past days each night's run checks for late files. Default: 7.
+    :param keep: The time until a file is deleted, in whole days; more than ``lookback``. Default:
+        365 days.
+    :param lookback: How many past days each night's run checks for late files. Default: 7 days.
     :param columns: The feed's names for ``conversation``, ``id``, ``role``, ``sender``, ``text`` or
         ``time``, if they are not the usual ones. Default: a list of usual names for each; the first
         that a line has is used.
@@ -93,8 +94,8 @@ class UtteranceExport(Construct):
         credentials_secret: secretsmanager.ISecret,
         api_host: str,
         at: str = "02:30",
-        keep_days: int = 365,
-        lookback_days: int = 7,
+        keep: Duration | None = None,
+        lookback: Duration | None = None,
         columns: Mapping[str, str] | None = None,
         bucket: s3.IBucket | None = None,
         dead_letters: sqs.IQueue | None = None,
@@ -103,18 +104,19 @@ class UtteranceExport(Construct):
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
-        if keep_days <= lookback_days:
-            raise ValueError(
-                f"{self.node.path}: keep_days={keep_days} would delete files that lookback_days="
-                f"{lookback_days} fetches again every night; write keep_days={lookback_days + 1} "
-                "or more"
-            )
+        keep, lookback = keep or Duration.days(365), lookback or Duration.days(7)
+        check_arguments(
+            self,
+            {
+                **like("asapp", api_host=api_host),
+                **like("export", at=at),
+                **like("export", optional=True, columns=columns),
+                "keep": Argument(value=keep, rule="export.keep_days"),
+                "lookback": Argument(value=lookback, rule="export.lookback_days"),
+            },
+        )
         self.columns = dict(columns or {})
-        if wrong := [field for field in self.columns if field not in FIELDS]:
-            raise ValueError(
-                f"{self.node.path}: columns has {', '.join(wrong)}; write {', '.join(FIELDS)}"
-            )
-        self.bucket = bucket or self._bucket(keep_days, key, retention.removal_policy)
+        self.bucket = bucket or self._bucket(keep, key, retention.removal_policy)
         self.queries = UtteranceQueries(
             self,
             "Queries",
@@ -134,7 +136,7 @@ class UtteranceExport(Construct):
                 "ASAPP_API_HOST": api_host,
                 "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
                 "EXPORT_BUCKET": self.bucket.bucket_name,
-                "LOOKBACK_DAYS": str(lookback_days),
+                "LOOKBACK_DAYS": str(lookback.to_days()),
             },
             retention=retention,
             options=function_options,
@@ -211,7 +213,7 @@ class UtteranceExport(Construct):
                 Validations.of(function.role).acknowledge(Acknowledgment(id=finding, reason=reason))
 
     def _bucket(
-        self, keep_days: int, key: kms.IKey | None, removal_policy: RemovalPolicy
+        self, keep: Duration, key: kms.IKey | None, removal_policy: RemovalPolicy
     ) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
@@ -224,10 +226,7 @@ class UtteranceExport(Construct):
             enforce_ssl=True,
             minimum_tls_version=1.2,
             lifecycle_rules=[
-                *(
-                    s3.LifecycleRule(prefix=prefix, expiration=Duration.days(keep_days))
-                    for prefix in FEEDS
-                ),
+                *(s3.LifecycleRule(prefix=prefix, expiration=keep) for prefix in FEEDS),
                 s3.LifecycleRule(prefix=RESULTS, expiration=_RESULTS_KEPT),
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from aws_cdk import Token
 from aws_cdk import aws_connect as connect
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-MAX_INSTANCE_ARN_CHARACTERS = 100
+from connect_autotranscribe._arguments import check_arguments, like
+
 MAX_FUNCTION_ARN_CHARACTERS = 140
 
 
@@ -30,7 +33,9 @@ class FlowFunction(Construct):
         self, scope: Construct, id: str, *, instance_arn: str, function: lambda_.IFunction
     ) -> None:
         super().__init__(scope, id)
-        _check(instance_arn, function.function_arn)
+        check_arguments(
+            self, like("connect", instance_arn=instance_arn), _too_long(function.function_arn)
+        )
         self.instance_arn = instance_arn
         #: The ARN for the Lambda blocks of flows.
         self.arn = function.function_arn
@@ -43,17 +48,10 @@ class FlowFunction(Construct):
         )
 
 
-def _check(instance_arn: str, function_arn: str) -> None:
-    """Raise for an ARN that Connect would refuse. An unresolved token passes."""
-    problems = [
-        f"{name} has {len(arn)} characters, and Connect takes at most {limit}: {advice}"
-        for name, arn, limit, advice in (
-            ("instance_arn", instance_arn, MAX_INSTANCE_ARN_CHARACTERS, "give the ARN alone"),
-            ("the function's ARN", function_arn, MAX_FUNCTION_ARN_CHARACTERS, "shorten its name"),
+def _too_long(function_arn: str) -> Iterator[str]:
+    """What Connect would refuse of a function's ARN. An unresolved token passes."""
+    if not Token.is_unresolved(function_arn) and len(function_arn) > MAX_FUNCTION_ARN_CHARACTERS:
+        yield (
+            f"function: its ARN has {len(function_arn)} characters, and Connect takes at most "
+            f"{MAX_FUNCTION_ARN_CHARACTERS}; write one with a shorter name"
         )
-        if not Token.is_unresolved(arn) and len(arn) > limit
-    ]
-    if not Token.is_unresolved(instance_arn) and ":instance/" not in instance_arn:
-        problems.append(f"instance_arn is {instance_arn!r}: give the ARN, not the id or the alias")
-    if problems:
-        raise ValueError("; ".join(problems))

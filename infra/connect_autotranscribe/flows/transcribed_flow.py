@@ -11,6 +11,7 @@ from aws_cdk import Annotations, Token
 from aws_cdk import aws_connect as connect
 from constructs import Construct
 
+from connect_autotranscribe._arguments import YES_OR_NO, Argument, check_arguments, like
 from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_flows.blocks import InvokeLambdaFunction
 from connect_flows.flow import described, listed, to_json, wrong_names
@@ -99,8 +100,15 @@ class TranscribedFlow(Construct):
             *_wrong_functions(instance_arn, functions),
             *_wrong_endings(stop_before),
         ]
-        if problems:
-            raise ValueError(f"the flow {name!r}: {listed(problems)}")
+        check_arguments(
+            self,
+            {
+                **like("connect", instance_arn=instance_arn),
+                "both_directions": Argument(value=both_directions, rule=YES_OR_NO),
+            },
+            [f"the flow {name!r}: {listed(problems)}"] if problems else [],
+        )
+        flow_name = f"{self.node.path}: the flow {name!r}"
         try:
             flow = parse(_text(content))
             start, stop = None, None
@@ -125,16 +133,16 @@ class TranscribedFlow(Construct):
                 margin=MARGIN_FOR_TOKENS,
             )
         except RecursionError:
-            raise ValueError(f"the flow {name!r}: it is nested too deep to be a flow") from None
+            raise ValueError(f"{flow_name}: it is nested too deep to be a flow") from None
         except NotAFlow as problem:
             raise ValueError(
-                f"the flow {name!r}: {problem}; content is what the flow designer exports"
+                f"{flow_name}: {problem}; content is what the flow designer exports"
             ) from None
         except CannotWeave as problem:
             reasons = [listed(problem.args), *filter(None, [problem.remedy])]
-            raise ValueError(f"the flow {name!r}: {'; '.join(reasons)}") from None
+            raise ValueError(f"{flow_name}: {'; '.join(reasons)}") from None
         except ValueError as problem:
-            raise ValueError(f"the flow {name!r}: {problem}") from None
+            raise ValueError(f"{flow_name}: {problem}") from None
         #: The inserted blocks, and the block before which each of them is.
         self.insertions = woven.insertions
         self.resource = connect.CfnContactFlow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_connect as connect
 from constructs import Construct
 
+from connect_autotranscribe._arguments import check_arguments, like
 from connect_flows.flow import Flow, described
 
 
@@ -34,6 +35,7 @@ class TranscriptionFlow(Construct):
 
     def __init__(self, scope: Construct, id: str, *, instance_arn: str, flow: Flow) -> None:
         super().__init__(scope, id)
+        check_arguments(self, like("connect", instance_arn=instance_arn))
         self.resource = connect.CfnContactFlow(
             self,
             "Flow",

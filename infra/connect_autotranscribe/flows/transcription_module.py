@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_connect as connect
 from constructs import Construct
 
+from connect_autotranscribe._arguments import check_arguments, like
 from connect_flows.flow import FlowModule, described
 
 
@@ -30,6 +31,7 @@ class TranscriptionModule(Construct):
 
     def __init__(self, scope: Construct, id: str, *, instance_arn: str, module: FlowModule) -> None:
         super().__init__(scope, id)
+        check_arguments(self, like("connect", instance_arn=instance_arn))
         self.resource = connect.CfnContactFlowModule(
             self,
             "Module",

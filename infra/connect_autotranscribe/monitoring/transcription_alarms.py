@@ -13,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from connect_autotranscribe._arguments import check_arguments, like
 from connect_autotranscribe._key_policy import let_service_use
 from connect_autotranscribe.monitoring.monitored import (
     PERIOD,
@@ -65,6 +66,7 @@ class TranscriptionAlarms(Construct):
         key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, id)
+        check_arguments(self, like("alarms", optional=True, email=email))
         self.topic = topic or _topic(self, key)
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
@@ -33,7 +33,9 @@ class AccessStack(Stack):
             mode=media.mode,
             stream_prefix=media.prefix,
             instance_arn=settings.connect.instance_arn,
-            retention_hours=media.retention_hours,
+            audio_retention=Duration.hours(media.retention_hours)
+            if media.retention_hours
+            else None,
             stream_key=kms.Key.from_key_arn(self, "StreamKey", media.key_arn)
             if media.key_arn
             else None,

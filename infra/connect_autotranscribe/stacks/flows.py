@@ -10,6 +10,7 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from connect_autotranscribe._arguments import YES_OR_NO, Argument, check_arguments, like
 from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
@@ -109,11 +110,24 @@ class FlowsStack(Stack):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
+        problems = []
         if hold_prompts is not None and not stop_at_hold:
-            raise ValueError(
-                f"{self.node.path}: hold_prompts is for the hold flow, which exists only with "
-                "stop_at_hold=True; write that, or remove hold_prompts"
+            problems.append(
+                "hold_prompts: is for the hold flow, which exists only with stop_at_hold=True; "
+                "write that, or remove hold_prompts"
             )
+        check_arguments(
+            self,
+            {
+                **like("connect", instance_arn=instance_arn),
+                **like("asapp", customer_id_path=customer_id_path, agent_id_path=agent_id_path),
+                "name_prefix": Argument(
+                    value=name_prefix, rule="connect.flow_name_prefix", optional=True
+                ),
+                "stop_at_hold": Argument(value=stop_at_hold, rule=YES_OR_NO),
+            },
+            problems,
+        )
         self._instance_arn = instance_arn
         self._name_prefix = f"{name_prefix} " if name_prefix else ""
         self._made: list[Construct] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from aws_cdk import ArnFormat, CfnOutput, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -62,7 +62,7 @@ class TranscriptionStack(Stack):
         reserved = {**settings.capacity.reserved, **function_options.reserved_concurrency}
         self._function_options = replace(function_options, reserved_concurrency=reserved)
         self._retention = Retention(
-            log_days=days.logs_days,
+            logs=Duration.days(days.logs_days),
             removal_policy=RemovalPolicy.DESTROY
             if settings.on_delete == "destroy"
             else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
@@ -91,7 +91,7 @@ class TranscriptionStack(Stack):
             audio_recording_allowed=asapp.audio_recording_allowed,
             start_selector=asapp.start_selector,
             conversation_id=asapp.conversation_id,
-            transcript_retention_days=days.transcripts_days,
+            transcript_retention=Duration.days(days.transcripts_days),
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,
@@ -101,7 +101,7 @@ class TranscriptionStack(Stack):
             self,
             "TranscriptWebhook",
             table=table,
-            transcript_retention_days=days.transcripts_days,
+            transcript_retention=Duration.days(days.transcripts_days),
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,
@@ -126,9 +126,9 @@ class TranscriptionStack(Stack):
             table=table,
             credentials_secret=self._credentials_secret,
             api_host=asapp.api_host,
-            after_minutes=settings.reconciliation.after_minutes,
+            after=Duration.minutes(settings.reconciliation.after_minutes),
             export=self.utterance_export,
-            transcript_retention_days=days.transcripts_days,
+            transcript_retention=Duration.days(days.transcripts_days),
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,
@@ -189,8 +189,8 @@ class TranscriptionStack(Stack):
             credentials_secret=self._credentials_secret,
             api_host=self._settings.asapp.api_host,
             at=export.at,
-            keep_days=export.keep_days,
-            lookback_days=export.lookback_days,
+            keep=Duration.days(export.keep_days),
+            lookback=Duration.days(export.lookback_days),
             columns=export.columns,
             key=self._imported_key("ExportKey", export.key_arn) or self._key,
             retention=self._retention,

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
+
+
+def lacks_domain(domain: apigateway.IDomainName | None, base_path: str | None) -> Iterator[str]:
+    """What is wrong with a base path that is of no domain."""
+    if base_path is not None and domain is None:
+        yield "base_path: is of a domain; give domain with it, or remove it"
 
 
 def url_of(
@@ -19,8 +27,6 @@ def url_of(
     :param base_path: The path of the domain under which the API is. Default: the whole domain.
     """
     if domain is None:
-        if base_path:
-            raise ValueError(f"{scope.node.path}: base_path is of a domain; give domain with it")
         return rest_api.url_for_path(f"/{path}")
     apigateway.BasePathMapping(
         scope,

@@ -14,11 +14,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._arguments import BASE_PATH, Argument, check_arguments
 from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, log_group_of
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
-from connect_autotranscribe.transcripts._domain import url_of
+from connect_autotranscribe.transcripts._domain import lacks_domain, url_of
 
 _REQUESTS_A_SECOND = 20
 _ACCESS_LOG = {
@@ -81,6 +82,11 @@ class TranscriptApi(Construct):
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
+        check_arguments(
+            self,
+            {"base_path": Argument(value=base_path, rule=BASE_PATH, optional=True)},
+            lacks_domain(domain, base_path),
+        )
         self.read_transcript = Function(
             self,
             "ReadTranscript",

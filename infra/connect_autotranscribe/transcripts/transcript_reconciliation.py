@@ -15,12 +15,13 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import FailedInvocations, grant_on_items, grant_secret_value
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export.utterance_export import UtteranceExport
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
-from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
 from connect_autotranscribe.transcripts.transcript_store import RECONCILE_INDEX
 
 
@@ -38,11 +39,12 @@ class TranscriptReconciliation(Construct):
     :param table: The table of :class:`TranscriptStore`.
     :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
-    :param after_minutes: Minutes between a call's end and the comparison; late webhook messages
-        arrive meanwhile. Default: 15.
+    :param after: The time between a call's end and the comparison, in whole minutes; late webhook
+        messages arrive meanwhile. Default: 15 minutes.
     :param export: ASAPP's own files, for calls of which its API does not return all messages.
         Default: none.
-    :param transcript_retention_days: Days until a stored utterance is deleted. Default: 30.
+    :param transcript_retention: The time until a stored utterance is deleted, in whole days.
+        Default: 30 days.
     :param dead_letters: The queue for runs that failed. Default: made here.
     :param key: Encrypts the queue and the log that are made here. Default: AWS's own keys.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
@@ -75,15 +77,25 @@ class TranscriptReconciliation(Construct):
         table: dynamodb.ITable,
         credentials_secret: secretsmanager.ISecret,
         api_host: str,
-        after_minutes: int = 15,
+        after: Duration | None = None,
         export: UtteranceExport | None = None,
-        transcript_retention_days: int = 30,
+        transcript_retention: Duration | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
+        check_arguments(
+            self,
+            {
+                **like("asapp", api_host=api_host),
+                "after": Argument(value=after, rule="reconciliation.after_minutes", optional=True),
+                "transcript_retention": Argument(
+                    value=transcript_retention, rule="retention.transcripts_days", optional=True
+                ),
+            },
+        )
         self.dead_letters = dead_letters or dead_letters_of_schedule(
             self, key, retention.removal_policy
         )
@@ -95,10 +107,10 @@ class TranscriptReconciliation(Construct):
             timeout=Duration.minutes(10),
             environment={
                 "TRANSCRIPT_TABLE": table.table_name,
-                "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
+                "TRANSCRIPT_RETENTION_DAYS": str(days_of(transcript_retention)),
                 "ASAPP_API_HOST": api_host,
                 "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
-                "RECONCILE_AFTER_MINUTES": str(after_minutes),
+                "RECONCILE_AFTER_MINUTES": str(after.to_minutes() if after else 15),
                 "EXPORT_BUCKET": export.bucket.bucket_name if export else "",
                 "FEED_COLUMNS": json.dumps(export.columns if export else {}),
             },

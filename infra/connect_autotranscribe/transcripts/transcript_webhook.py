@@ -15,10 +15,12 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._arguments import BASE_PATH, Argument, check_arguments, like
 from connect_autotranscribe._encrypted import dead_letter_queue, grant_on_items, grant_send
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
-from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
+from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
+from connect_autotranscribe.transcripts._domain import lacks_domain
 from connect_autotranscribe.transcripts._webhook_api import WebhookApi
 
 _CONSUMER_TIMEOUT = Duration.seconds(20)
@@ -56,7 +58,8 @@ class TranscriptWebhook(Construct):
     :param dead_letters: The queue for messages that can never be stored. Default: made here.
     :param key: Encrypts the secret, the queues and the logs that are made here. Default: AWS's own
         keys.
-    :param transcript_retention_days: Days until an utterance is deleted. Default: 30.
+    :param transcript_retention: The time until an utterance is deleted, in whole days. Default: 30
+        days.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
@@ -98,11 +101,30 @@ class TranscriptWebhook(Construct):
         queue: sqs.IQueue | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
-        transcript_retention_days: int = 30,
+        transcript_retention: Duration | None = None,
         retention: Retention = DEFAULT_RETENTION,
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
+        check_arguments(
+            self,
+            {
+                **like(
+                    "webhook",
+                    secret_in=secret_in,
+                    secret_name=secret_name,
+                    throttle_rate_per_second=throttle_rate_per_second,
+                    throttle_burst=throttle_burst,
+                    allowed_cidrs=allowed_cidrs,
+                    api_gateway_log_role=api_gateway_log_role,
+                ),
+                "base_path": Argument(value=base_path, rule=BASE_PATH, optional=True),
+                "transcript_retention": Argument(
+                    value=transcript_retention, rule="retention.transcripts_days", optional=True
+                ),
+            },
+            lacks_domain(domain, base_path),
+        )
         self.dead_letters = dead_letters or dead_letter_queue(
             self, "DeadLetters", key=key, removal_policy=retention.removal_policy
         )
@@ -115,7 +137,7 @@ class TranscriptWebhook(Construct):
             timeout=_CONSUMER_TIMEOUT,
             environment={
                 "TRANSCRIPT_TABLE": table.table_name,
-                "TRANSCRIPT_RETENTION_DAYS": str(transcript_retention_days),
+                "TRANSCRIPT_RETENTION_DAYS": str(days_of(transcript_retention)),
                 "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url,
             },
             retention=retention,

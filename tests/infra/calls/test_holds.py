@@ -73,7 +73,7 @@ def test_by_default_no_flow_stops_at_a_hold() -> None:
 
 def test_prompts_for_a_hold_flow_that_is_not_made_are_refused() -> None:
     message = (
-        "Flows: hold_prompts is for the hold flow, which exists only with stop_at_hold=True; "
+        "Flows: hold_prompts: is for the hold flow, which exists only with stop_at_hold=True; "
         "write that, or remove hold_prompts"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -519,25 +519,23 @@ def a_key(stack: Any) -> kms.IKey:
     [
         (
             {"mode": "adopt"},
-            "mode 'adopt' needs agent_event_stream; give it, or write mode='manage'",
+            'agent_event_stream: is missing for mode "adopt"; give it, or write mode = "manage"',
         ),
         (
             {"agent_event_stream": a_stream},
-            "mode 'manage' creates the stream; remove agent_event_stream, or write mode='adopt'",
+            'agent_event_stream: mode "manage" creates the stream; remove it, or write '
+            'mode = "adopt"',
         ),
         (
             {"mode": "adopt", "agent_event_stream": a_stream, "stream_key": a_key},
-            "stream_key is for mode 'manage'; give the stream its encryption_key, with "
+            'stream_key: is for mode "manage"; give the stream its encryption_key, with '
             "Stream.from_stream_attributes",
         ),
         (
-            {"instance_arn": INSTANCE_ID},
-            f"instance_arn is '{INSTANCE_ID}': give the ARN, not the id or the alias",
-        ),
-        (
             {"mode": "adopt", "instance_arn": INSTANCE_ID},
-            f"instance_arn is '{INSTANCE_ID}': give the ARN, not the id or the alias; "
-            "mode 'adopt' needs agent_event_stream; give it, or write mode='manage'",
+            f'instance_arn: "{INSTANCE_ID}" is not accepted; write '
+            '"arn:<partition>:connect:<region>:<account>:instance/<uuid>"\nStack/CallLifecycle: '
+            'agent_event_stream: is missing for mode "adopt"; give it, or write mode = "manage"',
         ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",

@@ -548,14 +548,14 @@ MISTAKES: dict[str, tuple[str, Any, dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_names_the_flow_the_block_and_what_to_do(mistake: str) -> None:
     type, content, arguments, words = MISTAKES[mistake]
-    with pytest.raises(ValueError, match=r"^the flow 'Billing': ") as error:
+    with pytest.raises(ValueError, match=r"^Stack/Billing: the flow 'Billing': ") as error:
         Woven(type, content, **arguments)
     assert [word for word in words if word not in str(error.value)] == [], error.value
     assert error.value.__cause__ is None
 
 
 def test_all_wrong_arguments_are_in_one_error() -> None:
-    with pytest.raises(ValueError, match=r"^the flow 'n{128}': ") as error:
+    with pytest.raises(ValueError, match=r"^Stack/Billing: the flow 'n{128}': ") as error:
         Woven("AGENT", AGENT_WHISPER, stop=True, name="n" * 128, stop_before=["never"])
     for words in ("the name has 128", "'AGENT' is not a flow type", "stop_before is ['never']"):
         assert words in str(error.value)

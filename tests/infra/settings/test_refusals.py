@@ -36,7 +36,7 @@ A_TIME = (
 )
 COLUMNS = (
     "write the feed's names for conversation, id, role, sender, text, time, "
-    'like {text = "utterance_text"}'
+    'like "utterance_text" for text'
 )
 A_TOPIC = 'write "arn:<partition>:sns:<region>:<account>:<topic>"'
 HIDDEN = "the value (not shown, because it may be a secret)"
@@ -525,7 +525,7 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         check(
             {"export.keep_days": 7},
             "export.keep_days: would delete files that each night fetches again; "
-            "write 8 or more, or fewer lookback_days",
+            "write 8 days or more, or look back less far",
         ),
         check(
             {"asapp.api_host": "http://api.asapp.com"},
@@ -535,12 +535,12 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
         check(
             {"asapp.detailed_tokens": True},
             "asapp.detailed_tokens: ASAPP refuses it for redacted text; "
-            'write false, or redaction = "unredacted"',
+            'remove it, or write redaction = "unredacted"',
         ),
         check(
             {"asapp.detailed_tokens": True, "asapp.redaction": "redacted_and_unredacted"},
             "asapp.detailed_tokens: ASAPP refuses it for redacted text; "
-            'write false, or redaction = "unredacted"',
+            'remove it, or write redaction = "unredacted"',
         ),
         check(
             {"webhook.secret_in": "query", "webhook.secret_name": "x.secret"},

@@ -155,8 +155,8 @@ def test_every_choice_of_an_environment_reaches_its_function(other: Everything) 
 def test_tokens_with_redacted_text_are_refused_as_asapp_would() -> None:
     stack = new_stack()
     message = (
-        "Stack/Control: ASAPP refuses detailed_tokens with redaction='redacted'; "
-        "write redaction='unredacted', or leave detailed_tokens out"
+        "Stack/Control: detailed_tokens: ASAPP refuses it for redacted text; "
+        'remove it, or write redaction = "unredacted"'
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         TranscriptionControl(

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from aws_cdk import Duration
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -266,15 +267,16 @@ def refused(**given: Any) -> str:
 
 
 def test_files_are_not_deleted_while_they_are_still_fetched() -> None:
-    assert refused(keep_days=7, lookback_days=7) == (
-        "keep_days=7 would delete files that lookback_days=7 fetches again every night; "
-        "write keep_days=8 or more"
+    assert refused(keep=Duration.days(7), lookback=Duration.days(7)) == (
+        "keep: would delete files that each night fetches again; "
+        "write 8 days or more, or look back less far"
     )
 
 
 def test_a_field_that_is_none_is_answered_with_those_that_are() -> None:
     assert refused(columns={"words": "text"}) == (
-        "columns has words; write conversation, id, role, sender, text, time"
+        'columns: {"words": "text"} is not accepted; write the feed\'s names for conversation, id, '
+        'role, sender, text, time, like "utterance_text" for text'
     )
 
 
