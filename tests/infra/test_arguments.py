@@ -234,6 +234,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
             '"203.0.113.0/24"; [] allows every address',
         ),
         "api_gateway_log_role": ("off", '"off" is not accepted; write "adopt" or "manage"'),
+        "max_consumers": (1, "1 is not accepted; write 2 to 1000, like 5"),
         "base_path": ("/asapp/", f'"/asapp/" is not accepted; {A_PATH}'),
         "transcript_retention": (Duration.days(3651), f"3651 days is not accepted; {DAYS}"),
     },

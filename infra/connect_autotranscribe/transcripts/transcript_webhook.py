@@ -118,6 +118,7 @@ class TranscriptWebhook(Construct):
                     allowed_cidrs=allowed_cidrs,
                     api_gateway_log_role=api_gateway_log_role,
                 ),
+                "max_consumers": Argument(value=max_consumers, rule="capacity.store_transcript"),
                 "base_path": Argument(value=base_path, rule=BASE_PATH, optional=True),
                 "transcript_retention": Argument(
                     value=transcript_retention, rule="retention.transcripts_days", optional=True
