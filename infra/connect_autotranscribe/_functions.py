@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -171,6 +172,32 @@ def _of_shared(lambdas: Path, folder: str) -> list[str]:
     folders = sorted({name.parent for name in modules} - {PurePosixPath("shared")})
     lines = [line for name in folders for line in (f"!/{name}", f"/{name}/*")]
     return lines + [f"!/{name}" for name in modules]
+
+
+def shared_modules(lambdas: Path, folder: str) -> list[PurePosixPath]:
+    """The modules of ``shared/`` that a function imports, directly or through other modules.
+
+    :returns: Paths such as ``shared/aws/api.py``.
+    """
+    found: set[PurePosixPath] = set()
+    ahead = [*(lambdas / folder).rglob("*.py")]
+    while ahead:
+        new = _imported_of_shared(lambdas, ahead.pop()) - found
+        found |= new
+        ahead += [lambdas / name for name in new]
+    return sorted(found)
+
+
+def _imported_of_shared(lambdas: Path, file: Path) -> set[PurePosixPath]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    paths = [PurePosixPath(*name.split(".")) for name in names if name.startswith("shared.")]
+    modules = {path.with_suffix(".py") for name in paths for path in (name, name.parent)}
+    return {module for module in modules if (lambdas / module).is_file()}
 
 
 def as_nag_writes(scope: Construct, value: str) -> str:
