@@ -32,6 +32,7 @@ from connect_autotranscribe import (
     TranscriptionFlow,
     TranscriptionModule,
     TranscriptReconciliation,
+    TranscriptStore,
     TranscriptWebhook,
     UtteranceExport,
 )
@@ -112,6 +113,7 @@ def put(stack: Stack, construct: type, id: str = "Ours", **own: Any) -> Any:
         },
         TranscriptionControl: {"instance_arn": INSTANCE, "api_host": HOST},
         CallLifecycle: {"mode": "adopt", "instance_arn": INSTANCE, "agent_event_stream": stream},
+        TranscriptStore: {},
         TranscriptWebhook: {},
         TranscriptApi: {},
         TranscriptReconciliation: {"api_host": HOST},
@@ -215,6 +217,9 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
     CallLifecycle: {
         "mode": ("off", '"off" is not accepted; write "adopt" or "manage"'),
         "instance_arn": ("acme", f'"acme" is not accepted; {AN_INSTANCE}'),
+    },
+    TranscriptStore: {
+        "sender_id_in_events": ("yes", "is a string, not a boolean; write true or false"),
     },
     TranscriptWebhook: {
         "secret_in": ("body", '"body" is not accepted; write "header" or "query"'),

@@ -15,6 +15,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from connect_autotranscribe._arguments import check_arguments, like
 from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue, grant_on_items
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._key_policy import let_bus_use, let_events_send
@@ -90,6 +91,7 @@ class TranscriptStore(Construct):
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
+        check_arguments(self, like("asapp", sender_id_in_events=sender_id_in_events))
         self.table = table or self._table(key, retention.removal_policy)
         self.unpublished = unpublished or self._unpublished(key, retention.removal_policy)
         self.event_bus = event_bus or self._event_bus(key)
