@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy drift destroy revoke-webhook-secret named can-ask flows wheel release sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback drift destroy revoke-webhook-secret named can-ask flows wheel release sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -66,7 +66,11 @@ diff: .venv/.installed ## Show what this tree would change in each environment, 
 deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod; with APPROVAL=never CDK does not ask, with DOCTOR=off make doctor does not run first
 	@test '$(DOCTOR)' = off || .venv/bin/python -m tools.doctor '$(ENV)' || \
 		{ echo 'Nothing was deployed. DOCTOR=off deploys in spite of these findings.'; exit 1; }
-	@$(CDK) deploy --all -c environment='$(ENV)' $(if $(APPROVAL),--require-approval '$(APPROVAL)')
+	@triggers=$$(.venv/bin/python -m tools.rollback '$(ENV)' --triggers) && \
+		$(CDK) deploy --all -c environment='$(ENV)' $(if $(APPROVAL),--require-approval '$(APPROVAL)') $$triggers
+
+rollback: named .venv/.installed ## Go back at once to the functions' versions before the last deployment: make rollback ENV=prod; UNDO=1 takes it back
+	@.venv/bin/python -m tools.rollback '$(ENV)' $(if $(UNDO),--undo)
 
 drift: named .venv/.installed ## Show what was changed in the account since the deployment, read-only: make drift ENV=prod
 	@.venv/bin/python -m tools.drift '$(ENV)'
@@ -108,8 +112,9 @@ lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hash
 	@$(LOCK) --group emulator --output-file sandbox/requirements.txt >/dev/null
 	@$(LOCK) --group release --output-file tools/release/requirements.txt >/dev/null
 
-contract: .venv/.installed ## Accept changed construct ids and outputs, after you have added them to CHANGELOG.md
+contract: .venv/.installed ## Accept changed construct ids, outputs and permissions, after you have added them to CHANGELOG.md
 	@.venv/bin/python -m tests.package.contract
+	@.venv/bin/python -m tests.infra.policies
 
 benchmark: .venv/.installed ## Measure what has a budget, and compare with boto3 and an empty app; QUICK=1 only checks that it runs
 	@.venv/bin/python -m tools.benchmark $(if $(QUICK),--quick)

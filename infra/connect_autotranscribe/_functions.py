@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from aws_cdk import Acknowledgment, Duration, IgnoreMode, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, IgnoreMode, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -98,6 +98,10 @@ class Function(lambda_.Function):
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
+            # Old versions stay, so that an alias can go back; not what a failed deployment made.
+            current_version_options=lambda_.VersionOptions(
+                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+            ),
             vpc=options.vpc,
             vpc_subnets=options.vpc_subnets,
             security_groups=options.security_groups,
@@ -151,12 +155,17 @@ def log_group_of(
     return group
 
 
+def live_alias(function: Function) -> lambda_.Alias:
+    """An alias of the published version, which can move gradually, and go back."""
+    return lambda_.Alias(function, "Live", alias_name="live", version=function.current_version)
+
+
 def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
     """An alias of the published version, which the flows of one Connect instance may invoke.
 
     :param instance_arn: The only instance that may invoke it.
     """
-    alias = lambda_.Alias(function, "Live", alias_name="live", version=function.current_version)
+    alias = live_alias(function)
     alias.add_permission(
         "Connect",
         principal=iam.ServicePrincipal("connect.amazonaws.com"),

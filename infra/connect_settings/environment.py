@@ -25,6 +25,7 @@ from connect_settings.records import (
     AsappSettings,
     CapacitySettings,
     ConnectSettings,
+    DeploymentSettings,
     EncryptionSettings,
     ExportSettings,
     LifecycleSettings,
@@ -66,6 +67,7 @@ class Settings:
     webhook: WebhookSettings = field(default_factory=WebhookSettings)
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    deployment: DeploymentSettings = field(default_factory=DeploymentSettings)
     encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)

@@ -379,6 +379,21 @@ class ExportSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentSettings:
+    """How a new version of the functions replaces the old one.
+
+    :param gradual: Whether start, stop, the webhook's authorizer and its consumer take over a tenth
+        of the traffic for five minutes, and go back if an invocation fails. Default: no, at once.
+    """
+
+    gradual: Annotated[
+        bool,
+        choice(True, False),
+        Sensitive("Without it, a new version takes all calls at once."),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptionSettings:
     """With which key the stacks encrypt what they store.
 

@@ -340,6 +340,7 @@ def test_a_queue_of_another_account_and_region_is_called_there() -> None:
         retention=Retention(),
         function_options=FunctionOptions(),
         key=None,
+        with_aliases=False,
     )
     deployed = Deployed(stack)
     (method,) = deployed.all("AWS::ApiGateway::Method")

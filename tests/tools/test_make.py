@@ -18,6 +18,7 @@ BY_HAND = {
     "sandbox",
     "doctor",
     "deploy",
+    "rollback",
     "drift",
     "release",
     "destroy",
@@ -67,7 +68,7 @@ def test_ci_runs_every_target_or_there_is_a_reason_not_to() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["doctor", "deploy", "drift", "destroy", "revoke-webhook-secret"]
+    "target", ["doctor", "deploy", "rollback", "drift", "destroy", "revoke-webhook-secret"]
 )
 def test_what_reaches_an_account_wants_the_environments_name(target: str) -> None:
     code, said = make(target)
@@ -114,6 +115,7 @@ def asked(folder: Path) -> list[str]:
 
 
 DOCTOR = "python -m tools.doctor prod"
+TRIGGERS = "python -m tools.rollback prod --triggers"
 DEPLOY = "cdk deploy --all -c environment=prod"
 
 
@@ -130,7 +132,7 @@ def test_a_deployment_that_may_ask_and_cannot_says_so_first(
 
 def test_a_deployment_without_a_terminal_that_asks_nothing(programs: Path) -> None:
     assert make("deploy", "ENV=prod", "APPROVAL=never", folder=programs)[0] == 0
-    assert asked(programs) == [DOCTOR, f"{DEPLOY} --require-approval never"]
+    assert asked(programs) == [DOCTOR, TRIGGERS, f"{DEPLOY} --require-approval never"]
 
 
 def test_a_deployment_on_a_terminal_asks_as_cdk_does(programs: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_deployment_on_a_terminal_asks_as_cdk_does(programs: Path) -> None:
     finally:
         os.close(ours)
         os.close(its)
-    assert asked(programs) == [DOCTOR, DEPLOY]
+    assert asked(programs) == [DOCTOR, TRIGGERS, DEPLOY]
 
 
 def test_nothing_is_deployed_where_the_doctor_finds_a_problem(programs: Path) -> None:
@@ -153,7 +155,15 @@ def test_nothing_is_deployed_where_the_doctor_finds_a_problem(programs: Path) ->
 def test_the_doctor_can_be_left_out(programs: Path) -> None:
     code, _ = make("deploy", "ENV=prod", "APPROVAL=never", "DOCTOR=off", folder=programs)
     assert code == 0
-    assert asked(programs) == [f"{DEPLOY} --require-approval never"]
+    assert asked(programs) == [TRIGGERS, f"{DEPLOY} --require-approval never"]
+
+
+def test_nothing_is_deployed_without_knowing_what_takes_it_back(programs: Path) -> None:
+    code, _ = make(
+        "deploy", "ENV=prod", "APPROVAL=never", "DOCTOR=off", folder=programs, python_code="1"
+    )
+    assert code == 2
+    assert asked(programs) == [TRIGGERS]
 
 
 def test_clean_removes_what_make_wrote_and_nothing_else(tmp_path: Path) -> None:

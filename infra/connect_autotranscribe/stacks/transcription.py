@@ -12,6 +12,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from connect_autotranscribe._gradual import GradualDeployment
 from connect_autotranscribe.calls.call_lifecycle import CallLifecycle
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.export.utterance_export import UtteranceExport
@@ -43,6 +44,8 @@ class TranscriptionStack(Stack):
 
     call_lifecycle: CallLifecycle | None
     """None if its mode is off: only flows start and stop."""
+    gradual_deployment: GradualDeployment | None
+    """None if a new version takes over at once."""
     utterance_export: UtteranceExport | None
     """None if its mode is off: ASAPP enables the feed for each account."""
 
@@ -106,6 +109,7 @@ class TranscriptionStack(Stack):
             retention=self._retention,
             function_options=self._function_options,
             max_consumers=settings.capacity.consumers,
+            with_aliases=settings.deployment.gradual,
             **asdict(settings.webhook),
         )
         self.transcript_api = TranscriptApi(
@@ -134,6 +138,7 @@ class TranscriptionStack(Stack):
             function_options=self._function_options,
         )
         self._monitor()
+        self.gradual_deployment = self._gradual_deployment()
         self._outputs()
 
     def _imported_key(self, id: str, arn: str | None) -> kms.IKey | None:
@@ -196,6 +201,17 @@ class TranscriptionStack(Stack):
             retention=self._retention,
             function_options=self._function_options,
         )
+
+    def _gradual_deployment(self) -> GradualDeployment | None:
+        if not self._settings.deployment.gradual:
+            return None
+        control = self.transcription_control
+        aliases = {
+            "StartStreaming": control.start_streaming,
+            "StopStreaming": control.stop_streaming,
+            **self.transcript_webhook.aliases,
+        }
+        return GradualDeployment(self, "GradualDeployment", aliases=aliases)
 
     def _monitor(self) -> None:
         constructs: list[Monitored | None] = [
@@ -267,5 +283,8 @@ class TranscriptionStack(Stack):
                 "ExportDatabase": (queries.database_name, "The database for queries"),
                 "ExportQuery": (queries.example, "An example of a query"),
             }
+        if gradual := self.gradual_deployment:
+            arns = ",".join(each.alarm_arn for each in gradual.alarms)
+            outputs["RollbackAlarmArns"] = (arns, "If one rings, a deployment goes back")
         for id, (value, description) in outputs.items():
             CfnOutput(self, id, value=value, description=description)

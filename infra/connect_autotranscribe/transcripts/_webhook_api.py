@@ -16,7 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._encrypted import grant_send
-from connect_autotranscribe._functions import Function, log_group_of
+from connect_autotranscribe._functions import Function, live_alias, log_group_of
 from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.transcripts._domain import url_of
@@ -52,6 +52,8 @@ class WebhookApi(Construct):
     rest_api: apigateway.RestApi
     url: str
     authorize_webhook: lambda_.Function
+    authorizer_alias: lambda_.Alias | None
+    """What API Gateway invokes with ``with_aliases``."""
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class WebhookApi(Construct):
         retention: Retention,
         function_options: FunctionOptions,
         key: kms.IKey | None,
+        with_aliases: bool,
     ) -> None:
         super().__init__(scope, id)
         self.authorize_webhook = Function(
@@ -95,6 +98,7 @@ class WebhookApi(Construct):
         )
         if secret.encryption_key:
             secret.encryption_key.grant_decrypt(self.authorize_webhook)
+        self.authorizer_alias = live_alias(self.authorize_webhook) if with_aliases else None
         access_log = log_group_of(self, "AccessLog", retention, key)
         manages = api_gateway_log_role == "manage"
         self.rest_api = apigateway.RestApi(
@@ -131,7 +135,7 @@ class WebhookApi(Construct):
             authorizer=apigateway.RequestAuthorizer(
                 self,
                 "Authorizer",
-                handler=self.authorize_webhook,
+                handler=self.authorizer_alias or self.authorize_webhook,
                 identity_sources=[identity],
                 results_cache_ttl=Duration.minutes(5),
             ),

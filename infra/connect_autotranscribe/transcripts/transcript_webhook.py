@@ -17,7 +17,7 @@ from constructs import Construct
 
 from connect_autotranscribe._arguments import BASE_PATH, Argument, check_arguments, like
 from connect_autotranscribe._encrypted import dead_letter_queue, grant_on_items, grant_send
-from connect_autotranscribe._functions import Function
+from connect_autotranscribe._functions import Function, live_alias
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
 from connect_autotranscribe.transcripts._domain import lacks_domain
@@ -47,6 +47,8 @@ class TranscriptWebhook(Construct):
         delete.
     :param max_consumers: The most invocations at a time of the function that stores messages, 2 to
         1000, so that a backlog leaves room for the account's other functions. Default: 10.
+    :param with_aliases: Whether API Gateway and the queue invoke aliases of published versions, in
+        ``aliases``, so that a new version can take over gradually. Default: no.
     :param domain: A domain name of API Gateway for the webhook, for instance one that asks for
         ASAPP's client certificate; API Gateway's own name is then disabled. Default: API Gateway's
         own name.
@@ -80,6 +82,8 @@ class TranscriptWebhook(Construct):
     dead_letters: sqs.IQueue
     store_transcript: lambda_.Function
     functions: Mapping[str, lambda_.IFunction]
+    aliases: Mapping[str, lambda_.Alias]
+    """By the names of ``functions``; empty without ``with_aliases``."""
     dead_letter_queues: Mapping[str, sqs.IQueue]
 
     def __init__(
@@ -95,6 +99,7 @@ class TranscriptWebhook(Construct):
         allowed_cidrs: Sequence[str] = (),
         api_gateway_log_role: Literal["adopt", "manage"] = "adopt",
         max_consumers: int = 10,
+        with_aliases: bool = False,
         domain: apigateway.IDomainName | None = None,
         base_path: str | None = None,
         secret: secretsmanager.ISecret | None = None,
@@ -153,7 +158,8 @@ class TranscriptWebhook(Construct):
             "dynamodb:UpdateItem",
         )
         grant_send(self.dead_letters, self.store_transcript)
-        self.store_transcript.add_event_source(
+        consumer_alias = live_alias(self.store_transcript) if with_aliases else None
+        (consumer_alias or self.store_transcript).add_event_source(
             sources.SqsEventSource(
                 self.queue,
                 batch_size=100,
@@ -180,11 +186,14 @@ class TranscriptWebhook(Construct):
             retention=retention,
             function_options=function_options,
             key=key,
+            with_aliases=with_aliases,
         )
         self.functions = {
             "AuthorizeWebhook": self.api.authorize_webhook,
             "StoreTranscript": self.store_transcript,
         }
+        found = {"AuthorizeWebhook": self.api.authorizer_alias, "StoreTranscript": consumer_alias}
+        self.aliases = {name: alias for name, alias in found.items() if alias}
         self.dead_letter_queues = {"DeadLetters": self.dead_letters}
 
     def _queue(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> sqs.Queue:

@@ -15,6 +15,7 @@ from connect_settings import (
     AlarmSettings,
     CapacitySettings,
     ConnectSettings,
+    DeploymentSettings,
     EncryptionSettings,
     ExportSettings,
     LifecycleSettings,
@@ -97,6 +98,7 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         mode="off", at="02:30", keep_days=365, lookback_days=7, columns={}, key_arn=None
     )
     assert settings.retention == RetentionSettings(transcripts_days=30, logs_days=30)
+    assert settings.deployment == DeploymentSettings(gradual=False)
     assert settings.encryption == EncryptionSettings(key_arn=None)
     assert settings.alarms == AlarmSettings(email=None, topic_arn=None)
     assert settings.media_streaming.retention_hours is None

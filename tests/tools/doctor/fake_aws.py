@@ -320,7 +320,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, _written(protocol, operation, shape, answer), {})
 
-    do_GET = do_DELETE = do_POST
+    do_GET = do_DELETE = do_PUT = do_POST
 
     def _refuse(self, protocol: str, refusal: Refusal) -> None:
         code, message = refusal.code, escape(refusal.message)
