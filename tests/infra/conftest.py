@@ -24,6 +24,7 @@ from connect_settings import Settings
 
 ROOT = Path(__file__).parents[2]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+FULL = Path(__file__).with_name("permissions") / "full.toml"
 NAMES = ("dev", "staging", "prod", "sandbox")
 ACCOUNT = "111122223333"
 
@@ -109,6 +110,12 @@ def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ass
         return synthesise(tmp_path_factory.mktemp(name), lambda app: build(app, name))
 
     return of
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """With every option on: full.toml."""
+    return synthesise(tmp_path_factory.mktemp("full"), lambda app: build(app, str(FULL)))
 
 
 @pytest.fixture(scope="session", params=NAMES)

@@ -1,0 +1,110 @@
+"""Everything that is allowed, in every environment and with every option on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import cfnlint
+import pytest
+
+from connect_settings import Settings
+from tests.infra.conftest import FULL, Assembly
+
+from .policies import ENVIRONMENTS, FILE, as_text, in_templates, wildcards
+
+WITHOUT_RESOURCE = "The action has no resource level."
+REASONS = {
+    r"\*": WITHOUT_RESOURCE,
+    r"<.*>:\*": "Versions of one function, which Lambda numbers.",
+    r"arn:aws:kinesisvideo:.*-contact-\*/\*": "Streams that Connect makes, as it names them.",
+    r"arn:aws:secretsmanager:.*-\?{6}": "The end of a secret's ARN, which AWS makes up.",
+    r"<UtteranceExportBucket\.Arn>/(utterances|staging_utterance_state|[a-z-]+)/\*": (
+        "Files that ASAPP names, under one prefix."
+    ),
+    r"<UtteranceExportBucket\.Arn>/\*": "In the bucket's own policy, which refuses HTTP.",
+    r"arn:aws:execute-api:.*|execute-api:/\*": "In an API's own policy or permission.",
+    r"s3:\*|sqs:\*|sns:\*": "Refused, not allowed: without TLS.",
+}
+"""Why each wildcard is there. One that matches none of these fails."""
+_WITHOUT_RESOURCE_LEVEL = {
+    "dynamodb:ListStreams",
+    "kinesisvideo:ListStreams",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+
+
+@pytest.fixture(scope="module")
+def assemblies(assembly_of: Callable[[str], Assembly], full: Assembly) -> dict[str, Assembly]:
+    return {name: full if name == "full" else assembly_of(name) for name in ENVIRONMENTS}
+
+
+def test_full_has_every_option_but_those_that_exclude_another() -> None:
+    data = tomllib.loads(FULL.read_text("utf-8"))
+    given = {
+        f"{table}.{key}" for table, keys in data.items() if isinstance(keys, dict) for key in keys
+    }
+    settings = dataclasses.asdict(Settings.load(FULL))
+    there = {
+        f"{table}.{key}"
+        for table, keys in settings.items()
+        if isinstance(keys, dict)
+        for key in keys
+    }
+    assert there - given == {"lifecycle.stream_arn", "alarms.topic_arn"}
+
+
+def test_everything_that_is_allowed_is_what_is_committed(assemblies: dict[str, Assembly]) -> None:
+    """If this is meant: `make contract`, and read the difference in policies.txt."""
+    assert as_text(assemblies).splitlines() == FILE.read_text("utf-8").splitlines()
+
+
+def test_one_more_action_is_a_difference(full: Assembly, tmp_path: Path) -> None:
+    for template in full.folder.glob("*.template.json"):
+        text = template.read_text("utf-8")
+        more = text.replace('"dynamodb:GetItem"', '"dynamodb:GetItem","dynamodb:Scan"')
+        (tmp_path / template.name).write_text(more)
+    broadened = dataclasses.replace(full, folder=tmp_path)
+    committed = FILE.read_text("utf-8")
+    new = [said for _, _, said in in_templates(broadened) if said not in committed]
+    assert new
+    assert all("dynamodb:Scan" in said for said in new)
+
+
+@cache
+def actions_of(service: str) -> frozenset[str]:
+    """The service's own list, from the data of cfn-lint."""
+    file = Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json"
+    return frozenset(json.loads(file.read_text("utf-8"))[service]["Actions"])
+
+
+def test_every_action_is_one_of_its_service(assemblies: dict[str, Assembly]) -> None:
+    checked = set()
+    for assembly in assemblies.values():
+        for resource, statement, _ in in_templates(assembly):
+            for action in statement.actions:
+                service, _, name = action.partition(":")
+                pattern = re.compile(name.lower().replace("*", ".*"))
+                assert any(map(pattern.fullmatch, actions_of(service))), (resource, action)
+                checked.add(action)
+    assert len(checked) > 30
+
+
+def test_every_wildcard_has_its_reason(assemblies: dict[str, Assembly]) -> None:
+    found: Counter[str] = Counter()
+    for assembly in assemblies.values():
+        for _, statement, said in in_templates(assembly):
+            for text in wildcards(statement):
+                reasons = [each for each in REASONS if re.fullmatch(each, text)]
+                assert reasons, said
+                found[reasons[0]] += 1
+                if text == "*":
+                    assert set(statement.actions) <= _WITHOUT_RESOURCE_LEVEL, said
+    assert set(found) == set(REASONS)
