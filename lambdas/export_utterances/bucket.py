@@ -1,4 +1,4 @@
-"""The files in S3, and what is known of days."""
+"""The exported files in S3, and the marks of days."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from shared.asapp.feeds import DAY_MARKS
 from shared.aws.botocore_errors import error_code
 
 MISSING, GIVEN_UP, CHECKED = "missing", "given-up", "checked"
-"""A day that must have files and is not whole; one that nobody expects any more; the last one up to
-which a run looked at everything."""
+"""The marks of a day: its files must come and are not all there; nobody expects its files any more;
+the last day whose first run looked at everything."""
 
 _BYTES_A_PART = 8 * 1024 * 1024
 """S3 takes 10,000 parts: a file may have 80 GB."""
@@ -42,7 +42,7 @@ class Bucket:
         self._transfer.max_in_memory_upload_chunks = 2
 
     def files(self, feed: str, day: str) -> dict[str, int]:
-        """By name, the size in bytes."""
+        """The sizes in bytes, by file name."""
         return self._list(f"{feed}/dt={day}/")
 
     def source_etag(self, feed: str, day: str, name: str) -> str:
@@ -52,7 +52,7 @@ class Bucket:
         return str(found["Metadata"].get("source-etag", ""))
 
     def put(self, feed: str, day: str, name: str, download: Download) -> None:
-        """Store it while it is downloaded; what does not reach its end leaves no object.
+        """Store the file while it is downloaded. A download that breaks off leaves no object.
 
         S3 itself compares the size: it completes an upload in parts only at ``MpuObjectSize``.
         """

@@ -18,7 +18,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class Changed(Exception):
-    """The server has another file by now: read it from its beginning."""
+    """The file has changed on the server: read it again from its beginning."""
 
 
 class _Broken(Exception):
@@ -26,14 +26,15 @@ class _Broken(Exception):
 
 
 class Download:
-    """A file-like object to read once, to its end, without holding more than was asked for.
+    """A file-like object that can be read once. It holds no more in memory than was asked for.
 
     A try that breaks is resumed with a Range request; a URL that has expired is asked for again.
 
     :param fresh_url: Gives a URL of the file.
-    :param seconds_a_read: A silence that long ends a try.
+    :param seconds_a_read: How long a read may be silent before the try ends.
     :ivar size: In bytes, as the server says; None if it says so only at the end.
-    :ivar etag: The server's, ``""`` for none, or for a weak one: that says nothing of the bytes.
+    :ivar etag: The server's; ``""`` if there is none, or a weak one, which says nothing of the
+        bytes.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Download:
         self._response: urllib3.BaseHTTPResponse | None = None
 
     def read(self, amount: int = -1) -> bytes:
-        """That many bytes, or all; fewer only at the end.
+        """Read so many bytes, or all that are left; fewer only at the end.
 
         :raises Failed: if the server does not give them.
         :raises Changed: if the file is another one by now.
@@ -68,7 +69,7 @@ class Download:
         return bytes(content)
 
     def open(self) -> None:
-        """Ask until the server begins to answer; then ``size`` and ``etag`` are known, if ever."""
+        """Request the file until the server begins to answer, and note ``size`` and ``etag``."""
         while self._response is None:
             self._attempt(self._ask)
 
@@ -95,7 +96,7 @@ class Download:
         return b""
 
     def _ask(self) -> bytes:
-        """Request what is still to come."""
+        """Request the rest of the file."""
         self._url = self._url or self._fresh_url()
         headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}
         if self._offset and self.etag:
@@ -120,7 +121,7 @@ class Download:
         return b""
 
     def _check(self, response: urllib3.BaseHTTPResponse) -> None:
-        """That this is the file, and the place in it, that was asked for."""
+        """Check that the answer is the same file, at the place that was asked for."""
         size = response.length_remaining
         if response.status == 206:
             place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))

@@ -27,7 +27,7 @@ _LONGEST_NAME_BYTES = 255
 
 
 class Export:
-    """If a file or a day fails, goes on with the others."""
+    """Copies files. If a file or a day fails, it goes on with the others."""
 
     def __init__(
         self,
@@ -48,9 +48,9 @@ class Export:
     def run(self, days: Sequence[str], *, announce_all: bool = False) -> None:
         """Copy what is missing of these days.
 
-        A day is marked as missing before its files are copied and until it is announced, so that a
-        run that is killed is made up for. Who spoke comes after every day's words, in the time that
-        is left: they are good without.
+        A day is marked as missing before its files are copied, and until it is announced: if a run
+        is killed, the next one repeats it. The feed that says who spoke comes last, in the time
+        that is left, because the words are useful without it.
 
         :param announce_all: Announce also a day to which nothing was added.
         :raises BadCredentials: if ASAPP does not take them; what is there by then is announced.
@@ -80,8 +80,8 @@ class Export:
             raise refused
 
     def replace_republished(self) -> None:
-        """Store again what ASAPP published again under the same name, of what :meth:`run` found
-        stored."""
+        """Replace stored files that ASAPP has published again under the same name. :meth:`run` has
+        noted them."""
         replaced: set[str] = set()
         try:
             for (feed, day), files in self._stored.items():
@@ -137,10 +137,10 @@ class Export:
         return False
 
     def _copy_state(self, day: str) -> str:
-        """Copy who spoke.
+        """Copy the feed that says who spoke.
 
-        :returns: Why there is nothing, ``""`` if there is something. It is no failure: the feed of
-            utterances may be the only one that is enabled.
+        :returns: Why the day has no such files; ``""`` if it has some. This is no failure: perhaps
+            only the feed of utterances is enabled.
         """
         absent = "no files"
         self._state_failed.add(day)
@@ -171,12 +171,13 @@ class Export:
             except OutOfTime:
                 progress.files_left += 1
             except Failed as problem:
-                # By its number: a name is the vendor's, and may say anything.
+                # By number: a name comes from the vendor, and may hold anything.
                 progress.failed(feed, day, f"missing file {number} of {len(names)}: {problem}")
         return progress.files - before == len(names)
 
     def _copy(self, feed: str, day: str, name: str, stored_size: int | None = None) -> int | None:
-        """:param stored_size: Of what is stored under this name, in bytes; None if nothing is.
+        """:param stored_size: The size in bytes of the stored file of this name; None if there is
+        none.
         :returns: The file's size in bytes, None if the same file is stored.
         """
         if not _FILE_NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME_BYTES:

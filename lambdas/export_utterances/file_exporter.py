@@ -23,7 +23,7 @@ _URL = re.compile(r"[\x21-\x7e]+")
 
 
 class Refused(Failed):
-    """ASAPP does not give it, and would not if it were asked again."""
+    """ASAPP refuses, and would refuse again."""
 
 
 class _NotFound(Refused):
@@ -50,7 +50,7 @@ class FileExporter:
         self._seconds_a_read = seconds_a_read
 
     def files(self, feed: str, day: str, deadline: Deadline) -> list[str] | None:
-        """The names of a day's files; none if the feed has not come yet.
+        """The names of a day's files; empty if the feed has not come yet.
 
         ASAPP does not say which field holds them: it is the one list of strings in the answer. It
         does say that a file of another interval has another name.
@@ -76,7 +76,7 @@ class FileExporter:
         return Download(fresh_url, deadline, self._seconds_a_read)
 
     def _url(self, feed: str, day: str, name: str, deadline: Deadline) -> str:
-        """Where a file can be fetched for a while; as good as a secret."""
+        """A URL that is valid for a while. It is as good as a secret."""
         body = {"date": f"dt={day}", "fileName": name}
         answer = self._post("getfeedfile", feed, body, deadline)
         url = answer.get("url")

@@ -1,9 +1,8 @@
-"""Export what was said and who said it: two feeds of ASAPP's File Exporter go into S3, byte for
-byte.
+"""Copy two feeds of ASAPP's File Exporter into S3, byte for byte: what was said, and who said it.
 
-The first run of a day looks at the last days and at those that are missing, and at what is stored
-of them already; the runs after it, hours apart, only at what is missing. A day is missing until it
-is whole, or until somebody gives it up.
+The first run of a day checks the last days and the missing ones, also for files that changed. Later
+runs, hours apart, check only the missing days. A day is missing until all its files are stored, or
+until somebody gives it up.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 logger = logging.getLogger(__name__)
 
 _SECONDS_TO_END = 20
-"""Kept of the invocation's time to let go of what is under way."""
+"""At the end of the invocation, for stopping what is under way."""
 
 
 class NotExported(Exception):
-    """Something is still missing; says what, and the next run goes on with it."""
+    """Something is missing, and the message says what. The next run tries again."""
 
 
 def handler(
@@ -75,7 +74,7 @@ def handler(
 
 
 def announce_to(function_name: str) -> Announce:
-    """:param function_name: Is invoked and not waited for; ``""`` for nobody."""
+    """:param function_name: Is invoked and not waited for; ``""`` for none."""
 
     def announce(day: str) -> None:
         if not function_name:

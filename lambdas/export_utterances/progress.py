@@ -1,4 +1,4 @@
-"""How far a run has come, and what it could not do."""
+"""The progress of a run, and its problems."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Progress:
 
     @property
     def told(self) -> str:
-        """What another run may fetch, in a few words; ``""`` for nothing."""
+        """What a later run may fetch, in a few words; ``""`` if nothing is missing."""
         problems = list(self.problems)
         if self.files_left or self.not_listed:
             left = f"{self.files_left} files left and {len(self.not_listed)} days not listed yet"

@@ -1,4 +1,4 @@
-"""How long a server is waited for, and how often it is asked."""
+"""Pauses, tries and time limits of the downloads."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import random
 from shared.runtime import Deadline
 
 TRIES = 6
-"""In a row without success."""
+"""Tries in a row without success."""
 SECONDS_A_READ = 10.0
 _FIRST_PAUSE_SECONDS = 1.0
 
 
 class Failed(Exception):
-    """This run cannot have it; says why, in no words of the server's."""
+    """This run cannot get it. The message says why, without the server's words."""
 
 
 class OutOfTime(Exception):
@@ -26,7 +26,7 @@ def pause(failures: int, deadline: Deadline) -> None:
 
 
 def seconds(deadline: Deadline, most: float = SECONDS_A_READ) -> float:
-    """The time limit of what comes next.
+    """The time limit of the next step.
 
     :raises OutOfTime: if there is no time for it.
     """

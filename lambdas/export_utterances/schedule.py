@@ -1,4 +1,4 @@
-"""What a run by the clock looks at, and for how long a day is expected."""
+"""The days that a scheduled run checks, and how long a day counts as missing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def run(
     bucket: Bucket,
     progress: Progress,
 ) -> None:
-    """The first run of a day expects yesterday's files, and looks at the last days and at those
-    that are missing. Later runs look only at those that are missing, unless the first had problems.
+    """The first run of a day expects yesterday's files, and checks the last days and the missing
+    ones. Later runs check only the missing ones, unless the first had problems.
 
     :param lookback: The last days.
     :param checked: The days with the mark ``CHECKED``; ``given_up``: with ``GIVEN_UP``.
@@ -45,7 +45,7 @@ def run(
 
 
 def give_up(days: Collection[str], bucket: Bucket, progress: Progress) -> None:
-    """No longer expect the days of these that are missing.
+    """Stop expecting those of these days that are missing.
 
     :raises ValueError: if none of them is.
     """

@@ -1,8 +1,8 @@
 """File Exporter's feeds of utterances, a JSON object a line: what was said, and who said it.
 
-ASAPP documents their columns in part, and accounts differ: each field is looked for under several
-names. The documented ones of ``utterances`` do not say who spoke: ``staging_utterance_state`` does,
-under the same message id. If that is missing too, or the time is, the words alone are compared.
+ASAPP documents some of the columns, and accounts differ: so each field has several possible names.
+The documented columns of ``utterances`` do not say who spoke; ``staging_utterance_state`` does, by
+message id. If the speaker or the time is not known, only the words are compared.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ _ROLES = {
     **dict.fromkeys(("consumer", "caller", "user"), "customer"),
     **dict.fromkeys(("unknown", "unspecified"), ""),
 }
-"""What else ASAPP may call them than ``SENDER_AGENT`` and ``SENDER_CUSTOMER``."""
+"""Other words for ``SENDER_AGENT`` and ``SENDER_CUSTOMER``."""
 
 
 class Feed:
-    """:param columns: By field of ``COLUMNS``, its names, the first that is there counts."""
+    """:param columns: For each field of ``COLUMNS``, its possible names. The first that a line
+    has counts.
+    """
 
     def __init__(self, columns: Mapping[str, tuple[str, ...]]) -> None:
         self._columns = columns
@@ -36,7 +38,8 @@ class Feed:
         self._conversation = re.compile(rf'"(?:{names})"\s*:\s*"([^"\\]+)"'.encode())
 
     def conversation_of(self, line: bytes) -> str:
-        """Found without parsing; ``""`` if there is none, or none without escapes."""
+        """The conversation's id, found without parsing; ``""`` if there is none, or if it has
+        escapes."""
         found = self._conversation.search(line)
         return found[1].decode(errors="replace") if found else ""
 
@@ -56,7 +59,7 @@ class Feed:
         )
 
     def role(self, row: Mapping[str, Any]) -> str:
-        """``customer`` or ``agent``, ``""`` if it does not say."""
+        """``customer`` or ``agent``; ``""`` if the line does not say who spoke."""
         role = self.words(row, "role").lower().removeprefix("sender_")
         return _ROLES.get(role, role)
 
@@ -78,7 +81,7 @@ def parsed(line: bytes) -> Mapping[str, Any] | None:
 
 
 class Spool:
-    """The wanted conversations' lines on disk, so that memory stays small; equal lines once.
+    """The lines of the wanted conversations, without duplicates, on disk to save memory.
 
     :param columns: By field of ``COLUMNS``, what ``utterances`` calls it in this account, if
         that is known; the state feed may call it so too.
@@ -98,10 +101,9 @@ class Spool:
         self._lines.execute("CREATE INDEX of_message ON said (message)")
 
     def add(self, lines: Iterable[bytes]) -> list[int]:
-        """Keep what was said in what is wanted, and any line that cannot be read but names a
-        conversation.
+        """Keep the utterances of the wanted conversations, and each unreadable line that names one.
 
-        :returns: The numbers of such lines, from 1. Of conversations that nobody wants, none.
+        :returns: The numbers of the unreadable lines, from 1.
         """
         malformed: list[int] = []
         self._lines.execute("BEGIN")
@@ -122,7 +124,7 @@ class Spool:
         return malformed
 
     def add_state(self, lines: Iterable[bytes]) -> list[int]:
-        """Note who said what has been added.
+        """Add the speakers of the utterances that were added.
 
         :returns: As :meth:`add`.
         """
@@ -140,7 +142,7 @@ class Spool:
         return malformed
 
     def conversations(self) -> list[str]:
-        """Those of which there is a line."""
+        """The conversations that have a line."""
         found = self._lines.execute("SELECT DISTINCT conversation FROM said ORDER BY 1")
         return [conversation_id for (conversation_id,) in found]
 

@@ -21,7 +21,7 @@ from shared.transcripts.utterance import spoken_at, stream_starts
 
 _LEASE_MS = 15 * 60_000
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
-"""What start, stop and the events write into a conversation that was not wholly transcribed."""
+"""Start, stop and the events set these in a conversation of which a part was not transcribed."""
 _READ = (
     *(table.ITEM, "streamId", "role", "senderId", "startMs", "endMs", "text", "source"),
     *("messageId", "receivedAt", "startedAt", "endedAt", "transcripts", "state", "version"),
@@ -37,13 +37,12 @@ class Known:
     """What the table has of a conversation.
 
     :param changed_at_ms: When the call was last observed; most often this is its end.
-    :param marked_at_ms: Since when it waits for the export, 0 if it does not.
-    :param unchanged: Whether the call is as it was when it was reconciled last.
-    :param summary: How many utterances ASAPP says it has made, None if it has not said so of
-        every stream.
-    :param senders: By role, the id that ASAPP was told.
-    :param was_heard: Whether ASAPP heard all talks of the call, as far as is known: no start
-        failed for good, a hold was resumed, and there is at least a stream or an utterance.
+    :param marked_at_ms: When it began to wait for the export; 0 if it does not wait.
+    :param unchanged: Whether the call has not changed since the last reconciliation.
+    :param summary: ASAPP's own count of utterances; None if it is not known for every stream.
+    :param senders: By role, the id that we gave ASAPP at the start.
+    :param was_heard: Whether, as far as we know, the whole call was transcribed: no start failed
+        for good, every hold was resumed, and there is at least one stream or utterance.
     :param no_transcript: Whether it was reported as a call without transcript.
     """
 
@@ -104,9 +103,9 @@ class Transcripts:
                 yield item[table.CONVERSATION_ID], item[RECONCILE_AT]
 
     def claim(self, conversation_id: str, seen_at_ms: int) -> bool:
-        """Lease it, unless another run has the lease, or the conversation is not as it was seen.
+        """Take the lease, unless another run has it or the conversation has changed since.
 
-        :param seen_at_ms: Its time in the index.
+        :param seen_at_ms: Its time in the index, as it was read.
         """
         now = self._clock.now_ms()
         free = "(attribute_not_exists(#leasedUntil) OR #leasedUntil < :now)"
@@ -136,7 +135,7 @@ class Transcripts:
         return None
 
     def write(self, known: Known, alignment: Alignment, source: str) -> None:
-        """Add what is missing, and take out the twins.
+        """Add what is missing, and delete the twins.
 
         :param source: ``messages`` or ``export``.
         :raises NoCapacity: if the table has not taken all of it.
@@ -179,8 +178,8 @@ class Transcripts:
         """Write down the result.
 
         :param next_state: ``PENDING``, ``BATCH``, or ``""``: it is finished.
-        :returns: False if the call has gone on meanwhile: nothing is written, and the conversation
-            comes up again.
+        :returns: False if the call has changed meanwhile. Then nothing is written, and a later run
+            looks again.
         """
         marks: dict[str, Any] = {}
         if next_state:
@@ -232,7 +231,7 @@ class Transcripts:
 
 
 class NoCapacity(Exception):
-    """The table took some writes and, for too long, not the others."""
+    """The table refused some of the writes for too long."""
 
 
 def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> Known:
@@ -273,7 +272,7 @@ def _held(utterances: Iterable[Item], began: Mapping[str, int]) -> Iterator[Held
 
 
 def _summary(utterances: Iterable[Item], opened: Iterable[Item]) -> int | None:
-    """ASAPP's count, if it has told it of every stream."""
+    """ASAPP's count of utterances, if it is known for every stream."""
     counts = {item["streamId"]: item["transcripts"] for item in opened if "transcripts" in item}
     ours = {item["streamId"] for item in opened if "source" not in item}
     ours |= {item["streamId"] for item in utterances if "messageId" not in item}

@@ -130,7 +130,7 @@ class UtteranceExport(Construct):
             self,
             "ExportUtterances",
             folder="export_utterances",
-            description="Fetches ASAPP's files of utterances into the bucket",
+            description="Copies ASAPP's files of utterances into the bucket",
             timeout=Duration.minutes(15),
             environment={
                 "ASAPP_API_HOST": api_host,
@@ -162,7 +162,7 @@ class UtteranceExport(Construct):
             "EveryNight",
             function=self.export_utterances,
             times=scheduler.ScheduleExpression.cron(hour=",".join(map(str, hours)), minute=minute),
-            description="Fetches ASAPP's files of utterances every night, and later what was late",
+            description="Every four hours from night on: copies ASAPP's files of utterances",
             dead_letters=self.dead_letters,
             max_age=_NEXT_RUN_IS_NEARER,
         )

@@ -144,7 +144,7 @@ class TranscriptionAlarms(Construct):
             runs.create_alarm(
                 self,
                 "ExportSilent",
-                alarm_description="The export has not run for 26 hours, or never yet",
+                alarm_description="The export has not run for 26 hours, or has never run",
                 threshold=1,
                 comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
                 evaluation_periods=26,

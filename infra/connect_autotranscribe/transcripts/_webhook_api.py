@@ -80,7 +80,7 @@ class WebhookApi(Construct):
             self,
             "AuthorizeWebhook",
             folder="authorize_webhook",
-            description="Lets ASAPP's webhook in by its secret",
+            description="Checks what ASAPP's webhook presents, such as its secret",
             timeout=Duration.seconds(10),
             environment={
                 "WEBHOOK_SECRET": secret.secret_arn,

@@ -91,7 +91,7 @@ class TranscriptApi(Construct):
             self,
             "ReadTranscript",
             folder="read_transcript",
-            description="Gives a call's transcript, woven from its streams",
+            description="Returns the transcript of a call, in order",
             timeout=Duration.seconds(28),  # API Gateway waits for 29
             environment={"TRANSCRIPT_TABLE": table.table_name},
             retention=retention,

@@ -103,7 +103,7 @@ class TranscriptReconciliation(Construct):
             self,
             "ReconcileTranscript",
             folder="reconcile_transcript",
-            description="Holds each finished call against ASAPP's transcript of it",
+            description="Adds what finished calls lack of ASAPP's transcripts",
             timeout=Duration.minutes(10),
             environment={
                 "TRANSCRIPT_TABLE": table.table_name,
@@ -143,7 +143,7 @@ class TranscriptReconciliation(Construct):
             "EveryMinute",
             function=self.reconcile_transcript,
             times=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
-            description="Looks every minute for calls to hold against ASAPP's transcript",
+            description="Every minute: compares finished calls with ASAPP's transcripts",
             dead_letters=self.dead_letters,
             max_age=Duration.minutes(1),
         )

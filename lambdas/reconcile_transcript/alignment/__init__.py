@@ -1,7 +1,7 @@
 """Which utterances of ASAPP's record we lack, and when they were said. Pure functions.
 
-The webhook gives an utterance its stream and milliseconds, and no id. ASAPP's record gives it an id
-and a moment of ASAPP's clock, and does not say whether of its start or its end. So the two are
+The webhook tells the stream and the milliseconds of an utterance, but no id. ASAPP's record tells
+an id and a time on ASAPP's clock, but not whether that is the start or the end. So the two are
 aligned, as a score is aligned with a recording::
 
     ASAPP's record   ──Hello──────Yes──────My PIN is ####──────Yes────────Bye──▶  ASAPP's clock

@@ -16,14 +16,14 @@ from reconcile_transcript.alignment.redaction import alike, pattern
 from reconcile_transcript.alignment.utterances import Held, Said, roles_are_told
 
 _WINDOW_MS = 2_000
-"""Votes that are further apart do not support one another."""
+"""Votes that are further apart than this do not support one another."""
 _WEIGHT_OF_EXPECTED = 0.9
 """One vote of words that were said only once outweighs what is expected."""
 _OPENINGS_DIFFER_MS = 15_000
 """One clock of ours stamps every opening: only the time from it to the first audio differs."""
 _LEAST_TOLERANCE_MS = 3_000
 _VOTES_OF_A_TEXT = 20
-"""What is said again and again has at most so many times so many votes."""
+"""Words that are repeated often have at most this number squared of votes."""
 
 Vote = tuple[float, float]
 """An offset in milliseconds, and its weight."""
@@ -59,7 +59,7 @@ def plain(text: str) -> str:
 
 
 def estimate(said: Sequence[Said], ours: Sequence[Held]) -> ClockOffset:
-    """Of starts and ends, that is meant on which the votes agree better."""
+    """Take ASAPP's moments as starts, then as ends; keep the reading with more support."""
     pairs = _equal_words(said, ours) or _alike_words(said, ours)
     best, agreed = ClockOffset(False, {}, 0.0, _OPENINGS_DIFFER_MS), 0.0
     for is_of_ends in (False, True):
@@ -78,7 +78,8 @@ def estimate(said: Sequence[Said], ours: Sequence[Held]) -> ClockOffset:
                 sure = (each for each, weight in near if weight == 1)
                 residuals += [abs(each - by_opening[opened_ms]) for each in sure]
         if agreement > agreed:
-            # A record with imprecise moments: as far apart as sure pairs are, others may be.
+            # If the record's moments are imprecise, sure pairs show by how much: allow the others
+            # as much.
             tolerance = max(residuals, default=_OPENINGS_DIFFER_MS)
             tolerance = max(tolerance, _LEAST_TOLERANCE_MS)
             best, agreed = ClockOffset(is_of_ends, by_opening, offset, tolerance), agreement
@@ -115,10 +116,10 @@ def _alike_words(said: Sequence[Said], ours: Sequence[Held]) -> list[tuple[Held,
 
 
 def _vote(votes: Iterable[Vote], expected: float) -> Vote:
-    """The offset with the most support, of equals the one nearest to what is expected.
+    """The offset with the most support. On a tie, the one nearest to the expected offset.
 
-    A vote supports an offset by its weight, less the further it is away, not at all beyond the
-    window. What is expected votes, too.
+    A vote supports the offsets within the window around it: by its weight at its own offset, and
+    less with distance. The expected offset has a vote, too.
 
     :returns: The support, and the offset.
     """

@@ -15,16 +15,16 @@ from reconcile_transcript.alignment.redaction import alike, pattern
 from reconcile_transcript.alignment.utterances import Held, Said, roles_are_told
 
 _FEWEST_OF_A_RUN = 3
-"""So many utterances, at least, must agree on another offset."""
+"""At least this many utterances must agree on another offset."""
 _PAIR, _SKIP_ONE, _SKIP_OTHER = range(3)
 
 
 def match(offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held]) -> dict[int, Held]:
     """Ours, by the index of ``said``.
 
-    ASAPP does not say whether a stream survives a hold. One that does counts its audio, and so it
-    has another offset after each hold: what is left is matched by an offset of its own as long as
-    several utterances agree on one.
+    ASAPP does not say whether a stream survives a hold. If it does, its milliseconds count audio,
+    not time, so its offset changes at each hold. So the utterances that are not matched yet get an
+    offset of their own, as long as several of them agree on one.
 
     :param offset: As :func:`estimate` gives it for all of them.
     """
@@ -98,15 +98,17 @@ def _alike_words(
 def nearest_pairs(
     one: Sequence[float], other: Sequence[float], tolerance: float
 ) -> list[tuple[int, int]]:
-    """Pair moments in order: as many as can be within the tolerance, and of those the nearest.
+    """Pair moments in order of time: as many pairs within the tolerance as possible, the nearest
+    first.
 
     Takes time in proportion to the moments that are within the tolerance of one another.
 
     :param one: In order of time, as is ``other``.
     :returns: Their indexes.
     """
-    a_pair = tolerance * (len(one) + 1)  # is worth more than any nearness
-    values = [0.0]  # values[n]: of the best pairs of `one`, so far, with the first n of `other`
+    a_pair = tolerance * (len(one) + 1)  # one more pair is worth more than any nearness
+    # values[n]: the best value of pairing `one`, up to here, with the first n of `other`
+    values = [0.0]
     rows: list[tuple[int, bytearray]] = []
     for moment in one:
         first = bisect_left(other, moment - tolerance)

@@ -1,7 +1,7 @@
-"""Step 3: when, on our clock, an utterance was said that only ASAPP has.
+"""Step 3: the time, on our clock, of an utterance that only ASAPP has.
 
-What both have are the anchors. Between two of them, time goes on as on ASAPP's clock: the nearer
-anchor says by how much the clocks differ. An utterance never leaves its place among its neighbours
+The utterances that both have are the anchors. Each shows by how much the clocks differ; between
+two of them, the nearer one counts. An utterance never leaves its place among its neighbours
 in ASAPP's record.
 """
 
@@ -14,7 +14,7 @@ from reconcile_transcript.alignment.clock_offset import ClockOffset
 from reconcile_transcript.alignment.utterances import UNKNOWN, Held, Said
 
 _MS_A_CHARACTER = 60.0
-"""How fast people speak, if nothing of the call shows it: some 150 words a minute."""
+"""The speed of speech if the call has no example of it: about 150 words a minute."""
 
 Span = tuple[int, int]
 """Start and end, in milliseconds since 1970 on our clock."""
@@ -23,9 +23,9 @@ Span = tuple[int, int]
 def place(
     said: Sequence[Said], anchors: Mapping[int, Held], offset: ClockOffset
 ) -> dict[int, Span]:
-    """When each was said that is no anchor.
+    """The times of the utterances that are no anchors.
 
-    It follows from the anchors alone: done again, the result is the same.
+    Only the anchors decide it, so a second run gives the same result.
 
     :param anchors: By index of ``said``.
     """
@@ -84,7 +84,7 @@ def _difference(each: Said, before: Anchor, after: Anchor, offset: ClockOffset) 
 def _by_start(
     start: int, length: float, spans: Sequence[Span], after: Anchor, own_after: Anchor
 ) -> Span:
-    """It begins after what stands before it in the record, and before the next anchor."""
+    """Move the start after the previous utterance of the record, and before the next anchor."""
     if spans:
         start = max(start, spans[-1][0] + 1)
     if after:
@@ -96,10 +96,10 @@ def _by_start(
 
 
 def _by_end(end: int, length: float, spans: Sequence[Span], after: Anchor, own_end: int) -> Span:
-    """It ends after what stands before it in the record, and before the next anchor.
+    """Move the end after the previous utterance of the record, and before the next anchor.
 
-    It begins when its speaker had ended, and when the other one had: if that leaves it less than
-    half its length, the other one spoke meanwhile.
+    It begins after its speaker's previous utterance. It also begins after the other speaker's,
+    unless that leaves it less than half its length: then both spoke at once.
     """
     if spans:
         end = max(end, spans[-1][1])

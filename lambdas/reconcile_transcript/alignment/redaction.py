@@ -24,12 +24,12 @@ def pattern(text: str) -> Pattern:
 
 
 def alike(one: Pattern, other: Pattern) -> bool:
-    """Whether there is a text that both can stand for. Takes time in proportion to their length."""
+    """Whether one text exists that fits both. Takes time in proportion to their length."""
     if len(one) == 1:
         return _stands_for(other, one[0])
     if len(other) == 1:
         return _stands_for(one, other[0])
-    # Both have marks. They match everything that the other has between its first and last piece.
+    # Both have marks: only the first and the last piece of each can contradict the other.
     begins = one[0].startswith(other[0]) or other[0].startswith(one[0])
     return begins and (one[-1].endswith(other[-1]) or other[-1].endswith(one[-1]))
 

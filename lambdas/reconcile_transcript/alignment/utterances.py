@@ -47,5 +47,5 @@ class Held:
 
 
 def roles_are_told(said: Sequence[Said]) -> bool:
-    """Whether the record says of every utterance who spoke: if not, words alone are compared."""
+    """Whether the record names the speaker of every utterance. If not, only words are compared."""
     return all(each.role for each in said)
