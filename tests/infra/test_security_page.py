@@ -11,22 +11,14 @@ from typing import Any
 
 import pytest
 
-from app import ENVIRONMENTS, build
+from app import ENVIRONMENTS
 from connect_settings import Settings, environment_file
 from tools.policies import listed, statements
 
-from .conftest import ROOT, Assembly, Json, synthesise
+from .conftest import FULL, ROOT, Assembly, Json
 
 PAGE = ROOT / "docs" / "security.md"
 READS = "secretsmanager:GetSecretValue"
-MORE = (
-    ('mode = "adopt"              # the instance already', 'mode = "manage"  # '),
-    ('mode = "off"                # "on"', 'mode = "on"  # "on"'),
-    ("# retention_hours", "retention_hours"),
-    ("allowed_cidrs = []", 'allowed_cidrs = ["203.0.113.0/24"]'),
-    ('api_gateway_log_role = "adopt"', 'api_gateway_log_role = "manage"'),
-)
-"""What prod.toml leaves out, and what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +36,11 @@ class Named:
 
 
 @pytest.fixture(scope="module")
-def templates(
-    assembly_of: Callable[[str], Assembly], tmp_path_factory: pytest.TempPathFactory
-) -> Named:
-    """dev, prod, and prod with what it leaves out."""
-    text = (ENVIRONMENTS / "prod.toml").read_text()
-    for before, after in MORE:
-        assert before in text, before
-        text = text.replace(before, after)
-    everything = tmp_path_factory.mktemp("settings") / "everything.toml"
-    everything.write_text(text)
-    folder = tmp_path_factory.mktemp("everything")
-    all_on = synthesise(folder, lambda app: build(app, str(everything)))
+def templates(assembly_of: Callable[[str], Assembly], full: Assembly) -> Named:
+    """Those of dev and prod, and with every option on."""
     found = [
         *(named(assembly_of(name), name) for name in ("dev", "prod")),
-        named(all_on, str(everything)),
+        named(full, str(FULL)),
     ]
     return Named(
         *(
