@@ -51,7 +51,7 @@ check: lint ## Lint and check the types, without running tests
 lint: .venv/.installed
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
-	@.venv/bin/zizmor --offline --quiet --no-progress --min-severity medium .github/workflows
+	@.venv/bin/zizmor --offline --quiet --no-progress --persona auditor .github/workflows
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod

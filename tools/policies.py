@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
@@ -34,6 +34,7 @@ class Statement:
     :param resources: Empty if it is about the resource that has the policy.
     :param conditions: Operator, key and values; a Lambda permission has no operators.
     :param negated: Which of ``Principal``, ``Action`` and ``Resource`` mean all but those.
+    :param kinds: Of each principal: ``AWS``, ``Service``, ``Federated`` or ``CanonicalUser``.
     """
 
     denied: bool
@@ -43,6 +44,7 @@ class Statement:
     resources: list[Any]
     conditions: list[tuple[str, str, list[Any]]]
     negated: frozenset[str] = frozenset()
+    kinds: list[str] = field(default_factory=list)
 
 
 def statements(type: str, properties: Json, text: Text) -> Iterator[Statement]:
@@ -59,6 +61,7 @@ def statements(type: str, properties: Json, text: Text) -> Iterator[Statement]:
             actions=[properties["Action"]],
             resources=[properties["FunctionName"]],
             conditions=[("", key, [value]) for key, value in given],
+            kinds=["Service" if ".amazonaws.com" in text(properties["Principal"]) else "AWS"],
         )
     holders = [each for key in _HOLDERS for each in listed(properties.get(key))]
     inline = (each.get("PolicyDocument") for each in properties.get("Policies", []))
@@ -71,7 +74,7 @@ def policy_in(value: Any, text: Text) -> Json | None:
     """The policy that a property is, if it is one: some are JSON as text."""
     if isinstance(value, dict) and "Fn::Join" in value:
         value = text(value)
-    if isinstance(value, str) and '"Statement"' in value:
+    if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
         except ValueError:
@@ -91,11 +94,12 @@ def _read(statement: Json, holders: list[Any], *, is_identity: bool) -> Statemen
         return listed(statement.get(f"Not{key}", statement.get(key)))
 
     resources = either("Resource")
+    principals = _principals(statement.get("NotPrincipal", statement.get("Principal")))
     if resources == ["*"] and not is_identity and "NotResource" not in statement:
         resources = []  # in its own policy "*" is the thing itself
     return Statement(
         denied=statement.get("Effect") == "Deny",
-        principals=_principals(statement.get("NotPrincipal", statement.get("Principal"))),
+        principals=[who for _, who in principals],
         holders=holders,
         actions=either("Action"),
         resources=resources,
@@ -107,11 +111,12 @@ def _read(statement: Json, holders: list[Any], *, is_identity: bool) -> Statemen
         negated=frozenset(
             key for key in ("Principal", "Action", "Resource") if f"Not{key}" in statement
         ),
+        kinds=[kind for kind, _ in principals],
     )
 
 
-def _principals(named: Any) -> list[Any]:
+def _principals(named: Any) -> list[tuple[str, Any]]:
     """Of all kinds: services, accounts, federated ones."""
     if isinstance(named, dict) and not {"Ref", "Fn::GetAtt", "Fn::Join"} & set(named):
-        return [each for kind in named.values() for each in listed(kind)]
-    return listed(named)
+        return [(kind, each) for kind, several in named.items() for each in listed(several)]
+    return [("AWS", each) for each in listed(named)]

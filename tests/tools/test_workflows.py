@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from tools.diff.changes import sources
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS: dict[str, Any] = {
@@ -38,6 +42,85 @@ def scripts(job: Job) -> list[str]:
     return [step.get("run") or step["uses"] for step in job.get("steps", [])]
 
 
+def test_zizmor_finds_nothing_at_its_strictest_and_one_finding_is_ignored() -> None:
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("zizmor"),
+            *("--offline", "--no-progress", "--persona", "auditor", "--format", "plain"),
+            ROOT / ".github" / "workflows",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    ignored = {
+        (file.name, rule)
+        for file in (ROOT / ".github" / "workflows").glob("*.yml")
+        for rule in re.findall(r"zizmor: ignore\[(.*?)\]", file.read_text("utf-8"))
+    }
+    assert ignored == {("report.yml", "dangerous-triggers")}
+
+
+REPORT = [JOBS["report: compare"], JOBS["report: comment"]]
+
+
+def test_the_code_of_a_pull_request_runs_where_there_is_nothing_to_take() -> None:
+    """Its own event: for a fork's commits GitHub gives it no secret, and a token that reads."""
+    for name in ("pull-request", "templates"):
+        assert WORKFLOWS[name].get(True, WORKFLOWS[name].get("on")).keys() == {"pull_request"}
+        for job in WORKFLOWS[name]["jobs"].values():
+            assert job["permissions"] == {"contents": "read"}
+            assert "environment" not in job
+    assert "secrets." not in (ROOT / ".github" / "workflows" / "templates.yml").read_text("utf-8")
+
+
+def test_the_report_runs_nothing_of_the_pull_request() -> None:
+    text = (ROOT / ".github" / "workflows" / "report.yml").read_text("utf-8")
+    assert WORKFLOWS["report"].get(True, WORKFLOWS["report"].get("on")).keys() == {
+        "pull_request_target"
+    }
+    checkouts = [
+        step.get("with", {})
+        for job in REPORT
+        for step in job["steps"]
+        if "actions/checkout@" in step.get("uses", "")
+    ]
+    assert [each["persist-credentials"] for each in checkouts] == [False, False]
+    assert not any("ref" in each or "repository" in each for each in checkouts)
+    assert re.findall(r"git [^\n]*(?:checkout|switch|reset|worktree|merge|pull )", text) == []
+    assert "cache" not in re.sub("package-manager-cache: false", "", text)
+    given = set(re.findall(r"github\.event\.([a-z_.]+)", text))
+    assert given == {"pull_request.number", "pull_request.head.sha"}, "neither is anybody's text"
+    assert not any("${{" in step.get("run", "") for job in REPORT for step in job["steps"])
+
+
+def test_the_job_that_may_write_has_no_packages_and_reads_no_template() -> None:
+    compare, comment = REPORT
+    assert compare["permissions"] == {"actions": "read", "contents": "read"}
+    assert comment["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert [each for each in scripts(comment) if INSTALLS.search(each)] == []
+    assert scripts(comment)[-1] == "python3 -m tools.pull_request comment report/report.md"
+    assert comment["if"] == "always()", "a failure overwrites what was said before"
+
+
+def test_owners_are_asked_for_what_no_report_can_vouch_for() -> None:
+    lines = (ROOT / ".github" / "CODEOWNERS").read_text("utf-8").splitlines()
+    owned = {line.split()[0] for line in lines if line and not line.startswith("#")}
+    watched = {
+        f"/{each.rstrip('*')}" if each[0] != "*" and not each.startswith("requirements") else each
+        for each in (*sources.REVIEW, *sources.MAKERS)
+    }
+    same = {
+        "*/requirements*.txt": "requirements*.txt",
+        "*conftest.py": "conftest.py",
+        "*sitecustomize.py": "sitecustomize.py",
+        "*usercustomize.py": "usercustomize.py",
+        "*pip.conf": "pip.conf",
+        "/.npmrc": ".npmrc",
+    }
+    assert {same.get(each, each) for each in watched} | {"/infra/"} == owned
+
+
 def test_what_each_workflow_may_do_beside_reading() -> None:
     more = {
         f"{name} {permission}"
@@ -52,7 +135,7 @@ def test_what_each_workflow_may_do_beside_reading() -> None:
         "deploy-environment: doctor id-token",
         "deploy-environment: deploy id-token",
         "drift: drift id-token",
-        "pull-request: comment pull-requests",
+        "report: comment pull-requests",
         "release: attest attestations",
         "release: attest id-token",
         "release: publish id-token",
@@ -112,7 +195,11 @@ def test_the_deploying_job_refuses_and_verifies_before_it_assumes_its_role() -> 
 
 def test_whoever_approves_sees_what_changes_against_what_is_deployed() -> None:
     changes = scripts(JOBS["deploy-environment: changes"])
-    assert any('--base "$DEPLOYED"' in each for each in changes)
+    (verified,) = [number for number, each in enumerate(changes) if ".ci/digest" in each]
+    assert changes[verified] == 'test "$(.ci/digest templates)" = "$DIGEST"'
+    assert '--base "$DEPLOYED" --head HEAD --templates templates' in changes[verified + 1], (
+        "the very templates that are deployed"
+    )
     assert not any("HEAD~1" in each for name in JOBS for each in scripts(JOBS[name]))
 
 

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools.diff.report import diff, exit_code
+from tools.diff.report import diff, diff_of_templates, exit_code
 from tools.diff.revisions import Failure
+from tools.diff.values import code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +29,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="what to exit with 1 for: any change (the default), or only if something is or may "
         "be replaced, or if a resource that holds data is removed",
     )
+    parser.add_argument(
+        "--templates",
+        type=Path,
+        help="what the other revision has synthesised already, a folder or a ZIP archive: its code "
+        "is then not run. Default: the working tree is synthesised",
+    )
+    parser.add_argument("--head", default="HEAD", help="with --templates: the commit of them")
     given = parser.parse_args(arguments)
     try:
-        with TemporaryDirectory() as folder:
-            report = diff(given.base, given.environment, Path(folder))
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            if given.templates is None:
+                report = diff(given.base, given.environment, folder)
+            else:
+                report = diff_of_templates(
+                    given.base,
+                    given.environment,
+                    folder,
+                    head_name=given.head,
+                    templates=given.templates,
+                )
     except Failure as problem:
-        print(f"## This cannot be compared with `{given.base}`\n\n{problem}")
+        print(f"## This could not be compared with {code(given.base)}\n\n{problem}")
         return 2
     print(report.markdown())
     return exit_code(report, given.fail_on)

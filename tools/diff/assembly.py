@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -138,7 +139,7 @@ class Environment:
         found = {tuple(each.place.split("/")[-2:]) for each in self.stacks.values()}
         return [
             pattern
-            for account, region in sorted(found)
+            for account, region in (map(re.escape, each) for each in sorted(found))
             for pattern in (
                 (re.compile(f"(?<=:){region}:{account}(?=:)"), "${region}:${account}"),
                 (re.compile(f"(?<=:):{account}(?=:)"), ":${account}"),
@@ -158,7 +159,7 @@ def read(folder: Path, settings: Path) -> Environment:
     }
     short = {name: re.sub(f"^.*?{re.escape(folder.name)}-", "", name) for name in described}
     templates: dict[str, Json] = {
-        name: json.loads((folder / each["properties"]["templateFile"]).read_text(encoding="utf-8"))
+        name: json.loads((folder / _file(each)).read_text(encoding="utf-8"))
         for name, each in described.items()
     }
     exports: dict[str, Any] = {}
@@ -180,7 +181,8 @@ def read(folder: Path, settings: Path) -> Environment:
             for output in template["Outputs"].values()
             if "Export" in output
         }
-    resources, stacks = [], {}
+    resources: list[Resource] = []
+    stacks: dict[str, Stack] = {}
     for name, template in templates.items():
         template = _imported(template, exports)
         resources += [
@@ -204,6 +206,13 @@ def read(folder: Path, settings: Path) -> Environment:
             | {"Tags": properties.get("tags", {})}
             | {"TerminationProtection": properties.get("terminationProtection", False)},
         )
+    names = Counter((each.type, each.name) for each in resources)
+    resources = [
+        each
+        if names[each.type, each.name] == 1
+        else replace(each, name=f"{each.name} ({each.id})")  # a name is nobody's disguise
+        for each in resources
+    ]
     return Environment(
         folder=folder,
         settings=_flat(tomllib.loads(settings.read_text(encoding="utf-8"))),
@@ -212,6 +221,14 @@ def read(folder: Path, settings: Path) -> Environment:
         exports=exports,
         imports=imports,
     )
+
+
+def _file(artifact: Json) -> str:
+    """The template's name in its folder, and no other path."""
+    name: str = artifact["properties"]["templateFile"]
+    if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name) is None:
+        raise ValueError("a template is not in its folder")
+    return name
 
 
 def references(value: Any) -> set[str]:

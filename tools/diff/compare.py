@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from math import inf
+from typing import Any, Literal, TypeGuard
 
 from tools.diff.assembly import Environment, Json, Resource, Stack, references
 from tools.diff.changes.flows import FLOWS, flow_changes
 from tools.diff.changes.functions import changed_files
 from tools.diff.changes.pairing import pairs, shape
-from tools.diff.changes.permissions import SAID_HERE, SAYS_IT_ALL, changes, of_environment, rows
+from tools.diff.changes.permissions import (
+    SAID_HERE,
+    SAYS_IT_ALL,
+    changes,
+    covers_any,
+    is_open,
+    of_environment,
+    rows,
+)
 from tools.diff.changes.replacement import (
     ROUTINE,
     Reasons,
@@ -22,6 +31,7 @@ from tools.diff.changes.replacement import (
     stays_when_removed,
     stays_when_replaced,
     trusts,
+    way_back,
 )
 from tools.diff.changes.settings import setting_changes
 from tools.diff.findings import (
@@ -44,10 +54,15 @@ _RETENTIONS = frozenset(
         "RetentionPeriodHours",
     }
 )
+_TEMPLATES = frozenset({"AWS::CloudFormation::Stack", "AWS::CloudFormation::StackSet"})
+"""Types with a template of their own, which nobody reads here."""
 
 
-def compare(base: Environment, head: Environment) -> list[Finding]:
-    return list(_Comparison(base, head).findings())
+def compare(
+    base: Environment, head: Environment, sensitivity: Mapping[str, str | None]
+) -> list[Finding]:
+    """:param sensitivity: What a change means of each setting that the base knows, or None."""
+    return list(_Comparison(base, head).findings(sensitivity))
 
 
 class _Comparison:
@@ -82,14 +97,12 @@ class _Comparison:
         self.addresses = _addresses(self.base)
         self.followers = _followers(head)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, sensitivity: Mapping[str, str | None]) -> Iterator[Finding]:
         yield from self.stacks()
-        yield from setting_changes(self.base.settings, self.head.settings)
+        yield from setting_changes(self.base.settings, self.head.settings, sensitivity)
         yield from self.refused()
-        for each in changes(*self.permissions):
-            yield each
-            if each.change == "added" and _is_outside(each.permission):
-                yield Danger(each.stack, _may_now(each.permission))
+        yield from self.permitted()
+        yield from self.unread()
         paired = {new.id for _, new in self.pairs}
         for old in self.base.resources.values():
             if old.id not in paired and old.stack in self.same_stacks:
@@ -104,8 +117,41 @@ class _Comparison:
                 yield from self.replacement(old, new)
                 if new.id not in self.only_ids_differ:
                     changed += self.change(old, new)
-        yield from changed
-        yield from _shorter(changed)
+        shorter = [each for each in changed if _is_shorter(each)]
+        yield from (each for each in changed if each not in shorter)
+        yield from _shorter(shorter)
+
+    def permitted(self) -> Iterator[Finding]:
+        """Who may do more, and who less."""
+        forbidden = {each for each in self.permissions[1] if each.may == "may not"}
+        for each in changes(*self.permissions):
+            yield each
+            row, is_added = each.permission, each.change == "added"
+            if row.may == "may" and is_added and row.outside:
+                yield Danger(each.stack, _sentence(row, "may now"))
+            if row.may == "may not" and not is_added and not covers_any(forbidden, row):
+                yield Danger(each.stack, _sentence(row, "is no longer forbidden to"))
+
+    def unread(self) -> Iterator[Danger]:
+        """What a template does not show: others decide or change it at the deployment."""
+        for name in self.head.stacks:
+            old = self.base.stacks[name].rest if name in self.base.stacks else {}
+            if (macro := self.head.stacks[name].rest.get("Transform")) != old.get("Transform"):
+                yield Danger(
+                    name,
+                    f"{code(str(macro))} **may rewrite the template** at the deployment: what is "
+                    "compared here is not what is deployed.",
+                    0,
+                )
+        for new in self.head.resources.values():
+            if new.id in self.base.resources and self.base.resources[new.id].body == new.body:
+                continue
+            name = f"{code(new.name)} ({short(new.type)})"
+            if new.type in _TEMPLATES:
+                yield Danger(new.stack, f"{name} has **a template that is not compared**.", 0)
+            elif is_open(new.body):
+                text = f"{name} is **decided at the deployment** in part, by `Fn::If` or "
+                yield Danger(new.stack, f"{text}`Fn::Transform`: read what it may become.", 0)
 
     def stacks(self) -> Iterator[Finding]:
         """What is said of the stacks themselves."""
@@ -168,7 +214,7 @@ class _Comparison:
         is_other = new is not None and new.id in self.other_ids
         stays = stays_when_removed(old)
         name = self.old_names.get(old.id, old.name)
-        text = f"{code(name)} ({short(old.type)}) "
+        text, outcome = f"{code(name)} ({short(old.type)}) ", ""
         if new is None:
             text += "is **removed**."
         elif is_other and name != new.name:
@@ -180,19 +226,20 @@ class _Comparison:
             stays = stays_when_replaced(old, new)
             text += f"is {'perhaps ' if is_perhaps else ''}**replaced**: {why}."
         if held:
-            text += f" {'It' if new is None else 'The old one'} "
-            text += "stays in the account, outside the stack, " if stays else "**is deleted** "
-            text += f"with its {held}."
+            outcome = "It" if new is None else "The old one"
+            outcome += " stays in the account, outside the stack, " if stays else " **is deleted** "
+            outcome += f"with its {held}. {way_back(old, stays=stays)}"
         if trusted:
             until = ", until the new ARN is given out" if new else ""
             text += f" Access ends for {', '.join(map(code, trusted))}{until}."
         for output, description in addresses:
             text += f" The output {code(output)} {'changes' if new else 'goes'}"
-            text += f" ({description})." if description else "."
+            text += f" ({code(description)})." if description else "."
         if new is not None and (count := len(self.followers[new.id])):
             text += f" {count} other resource{'s name' if count > 1 else ' names'} it and follow"
             text += "." if count > 1 else "s."
-        yield Danger(old.stack, text, int(bool(held and stays and not trusted)), True)
+        rank = int(bool(held and stays and not trusted))
+        yield Danger(old.stack, text, rank, True, outcome)
 
     def change(self, old: Resource, new: Resource) -> Iterator[Finding]:
         """How a resource that keeps its id changes."""
@@ -270,16 +317,18 @@ def _followers(environment: Environment) -> Mapping[str, set[str]]:
     return found
 
 
-def _shorter(found: list[Finding]) -> Iterator[Danger]:
-    """Retention that goes down deletes at once what is older."""
+def _is_shorter(each: Finding) -> TypeGuard[PropertyChange]:
+    """Whether a retention goes down, which deletes at once what is older."""
+    if not isinstance(each, PropertyChange) or each.property.split(".")[-1] not in _RETENTIONS:
+        return False
+    old, new = (float(text) if text and text.isdecimal() else inf for text in (each.old, each.new))
+    return new < old
+
+
+def _shorter(found: list[PropertyChange]) -> Iterator[Danger]:
     where: dict[tuple[str, str, str | None, str | None], list[str]] = defaultdict(list)
     for each in found:
-        if isinstance(each, PropertyChange) and each.property.rpartition(".")[2] in _RETENTIONS:
-            old, new = (
-                float(x) if x and x.isdigit() else float("inf") for x in (each.old, each.new)
-            )
-            if new < old:
-                where[each.stack, each.property, each.old, each.new].append(each.name)
+        where[each.stack, each.property, each.old, each.new].append(each.name)
     for (stack, property, before, after), names in where.items():
         text = f"{code(property)} {both(before, after)} **keeps less**: what is older is deleted, "
         yield Danger(stack, f"{text}in {', '.join(map(code, names))}.", 0)
@@ -289,14 +338,7 @@ def _deployed(stacks: list[Stack]) -> str:
     return ", ".join(f"{code(each.deployed_as)} in {code(each.place)}" for each in stacks)
 
 
-def _is_outside(permission: Permission) -> bool:
-    """Whether it lets in somebody from outside the stacks."""
-    who = permission.who
-    is_account = who == "anybody" or ":iam:" in who or who.isdigit()
-    return permission.may == "may" and is_account
-
-
-def _may_now(permission: Permission) -> str:
+def _sentence(permission: Permission, may: str) -> str:
     condition = f", if {code(permission.condition)}" if permission.condition else ""
     who, action, on = map(code, (permission.who, permission.action, permission.on))
-    return f"{who} **may now** {action} on {on}{condition}."
+    return f"{who} **{may}** {action} on {on}{condition}."

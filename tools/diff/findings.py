@@ -13,12 +13,14 @@ class Danger:
     :param stack: None if it is about the environment.
     :param rank: 0 if something is deleted or the deploy is refused, else 1.
     :param is_replacement: Whether something gives way to another, or goes with what it holds.
+    :param outcome: What becomes of the data, which can differ between environments.
     """
 
     stack: str | None
     text: str
     rank: int = 1
     is_replacement: bool = False
+    outcome: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -27,6 +29,7 @@ class Permission:
 
     :param may: "may" or "may not".
     :param condition: Empty if there is none.
+    :param outside: Whether who is neither an AWS service nor made by the stacks.
     """
 
     stack: str
@@ -35,6 +38,7 @@ class Permission:
     action: str
     on: str
     condition: str
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,14 @@ class PropertyChange:
 @dataclass(frozen=True)
 class SettingChange:
     """:param old: None if the file did not have it.
-    :param new: None if the file does not have it."""
+    :param new: None if the file does not have it.
+    :param means: What the change means, if the setting is sensitive.
+    """
 
     key: str
     old: str | None
     new: str | None
+    means: str | None = None
 
 
 Finding = (

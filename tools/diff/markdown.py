@@ -17,21 +17,28 @@ from tools.diff.findings import (
     ResourceChange,
     SettingChange,
 )
-from tools.diff.values import both, code, short, side_by_side
+from tools.diff.values import WHOLE, both, code, short, side_by_side
 
 LONGEST = 65_536
 """Characters that GitHub takes in one comment."""
+
+RESERVED = 1_024
+"""Of them, for what the comment has around the report: its mark, the commit and a link."""
 
 _CUT = "\n\n**Cut here**, as a comment holds no more: `make diff ENV=…` shows one environment."
 
 
 @dataclass(frozen=True)
 class Report:
-    """:param base: What the base is called, in Markdown.
+    """Names of environments and stacks are somebody's text as everything else is.
+
+    :param base: What the base is called, in Markdown.
     :param head: What the other revision is called, in Markdown.
     :param stacks: Of each environment that both revisions have, in the order of deployment.
     :param findings: Of each of these environments.
     :param dangers: What is about an environment as a whole, or all of them.
+    :param sources: What is to be known of the files that make and judge the templates.
+    :param warning: Why the templates may not be what they seem; empty if nothing says so.
     :param notes: What the reader must know of how this was made.
     """
 
@@ -40,6 +47,8 @@ class Report:
     stacks: Mapping[str, Sequence[str]]
     findings: Mapping[str, Sequence[Finding]]
     dangers: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    warning: str = ""
     notes: Sequence[str] = ()
 
     @property
@@ -57,28 +66,30 @@ class Report:
         )
 
     def markdown(self) -> str:
-        parts = ["\n".join(self._headline()), *self._look_first(), *self._settings()]
+        parts = ["\n".join(self._headline()), self.warning]
+        parts += [*self._look_first(), *self._settings()]
         for (stack, names), found in self._by_stack().items():
-            parts.append(f"### {stack}: {', '.join(names)}")
+            parts.append(f"### {code(stack)}: {_listed(names)}")
             parts += _sections(found)
         parts += [*self._unchanged(), *(f"_{note}_" for note in self.notes)]
         text = "\n\n".join(part for part in parts if part)
-        if len(text) > LONGEST:
-            kept = text[: LONGEST - len(_CUT)].rpartition("\n")[0]
+        longest = LONGEST - RESERVED
+        if len(text) > longest:
+            kept = text[: longest - len(_CUT)].rpartition("\n")[0]
             text = kept + _CUT
         return text
 
     def _headline(self) -> Iterator[str]:
         yield f"## What a deploy would change: {self.base} → {self.head}\n"
-        every = self._everywhere()
-        dangers = len(self.dangers) + sum(isinstance(each, Danger) for each in every)
+        dangers = len(list(self._first()))
+        said = ", ".join(_counted(self._everywhere()))
         if not self.has_changes:
-            yield f"**Nothing changes** ({', '.join(self.stacks)})."
-            return
-        said = ", ".join(_counted(every))
+            said = f"Nothing changes in what is deployed ({_listed(self.stacks)})."
         if dangers:
             things = "1 thing" if dangers == 1 else f"{dangers} things"
             yield f"**⚠️ {things} to look at first.** {said}"
+        elif not self.has_changes:
+            yield f"**Nothing changes** ({_listed(self.stacks)})."
         else:
             yield f"**Nothing that holds data is replaced or removed.** {said}"
 
@@ -91,20 +102,37 @@ class Report:
         return found
 
     def _look_first(self) -> Iterator[str]:
-        found = {x: names for x, names in self._everywhere().items() if isinstance(x, Danger)}
-        lines = [f"- {text}" for text in self.dangers]
-        for each in sorted(found, key=lambda each: each.rank):
-            where = ", ".join(found[each])
-            lines.append(f"- {each.text} — {f'{each.stack}: ' if each.stack else ''}{where}")
+        lines = [f"- {text}" for text in self._first()]
         if lines:
             yield "### ⚠️ Look here first"
             yield "\n".join(lines)
 
+    def _first(self) -> Iterator[str]:
+        """What is to be looked at first: the files, what is deleted, the settings, the rest."""
+        yield from self.sources
+        yield from self.dangers
+        found: dict[tuple[int, str | None, str], dict[str, list[str]]] = {}
+        for each, names in self._everywhere().items():
+            if isinstance(each, Danger):
+                key = each.stack, each.text
+                known = next((it for it in found if it[1:] == key), (each.rank, *key))
+                outcomes = found.pop(known, {})
+                outcomes.setdefault(each.outcome, []).extend(names)
+                found[min(known[0], each.rank), *key] = outcomes
+        ranks = sorted(found, key=lambda each: each[0])
+        yield from (_danger(*each[1:], found[each]) for each in ranks if not each[0])
+        for each, names in self._everywhere().items():
+            if isinstance(each, SettingChange) and each.means:
+                change = both(each.old, each.new, WHOLE)
+                yield f"{code(each.key)} {change}: {each.means} — {_listed(names)}"
+        yield from (_danger(*each[1:], found[each]) for each in ranks if each[0])
+
     def _settings(self) -> Iterator[str]:
+        """Those that are not said already."""
         rows = [
-            (", ".join(names), code(each.key), *side_by_side(each.old, each.new))
+            (_listed(names), code(each.key), *side_by_side(each.old, each.new, WHOLE))
             for each, names in self._everywhere().items()
-            if isinstance(each, SettingChange)
+            if isinstance(each, SettingChange) and not each.means
         ]
         if rows:
             yield "### Settings"
@@ -133,8 +161,23 @@ class Report:
                 if (name, stack) not in changed and (name, None) not in changed:
                     where[stack].append(name)
         if self.has_changes and where:
-            said = "; ".join(f"{stack} ({', '.join(names)})" for stack, names in where.items())
+            said = "; ".join(f"{code(stack)} ({_listed(names)})" for stack, names in where.items())
             yield f"Unchanged: {said}."
+
+
+def _danger(stack: str | None, text: str, outcomes: Mapping[str, Sequence[str]]) -> str:
+    """One bullet; a line below it for each outcome, if environments differ."""
+    place = f"{code(stack)}: " if stack else ""
+    if len(outcomes) == 1:
+        ((outcome, names),) = outcomes.items()
+        return f"{text}{f' {outcome}' if outcome else ''} — {place}{_listed(names)}"
+    every = dict.fromkeys(name for some in outcomes.values() for name in some)
+    lines = [f"  - {_listed(some)}: {outcome}" for outcome, some in outcomes.items()]
+    return "\n".join((f"{text} — {place}{_listed(every)}", *lines))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(code, names))
 
 
 def _sections(found: Sequence[Any]) -> Iterator[str]:
@@ -211,13 +254,14 @@ def _properties(found: Sequence[Any]) -> Iterator[str]:
 
 def _named(names: Sequence[str], type: str) -> str:
     if not type:
-        return ", ".join(names)
+        return ", ".join(names)  # the stack, the outputs: our words
     kind = f"{len(names)} {short(type)}" if len(names) > 1 else short(type)
     return f"{', '.join(map(code, names))} ({kind})"
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
+    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in rows]
+    lines = [heading, ["---"] * len(heading), *escaped]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

@@ -9,6 +9,7 @@ failed there, beginning at app.py.
 import json
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 
 
@@ -22,10 +23,22 @@ def write_assemblies(out: str, names: list[str]) -> None:
     # As the command line has it; except that a template is compared, whatever its merits.
     context |= {f"aws:cdk:enable-{what}-metadata": True for what in ("path", "asset")}
     context["@aws-cdk/core:validateAgainstDefaultRules"] = False
+    described = Path(out, "settings.json")
+    described.parent.mkdir(parents=True, exist_ok=True)
+    described.write_text(json.dumps(_sensitivity()), encoding="utf-8")
     for name in names:
         app = App(context=context, outdir=str(Path(out, Path(name).stem)))
         build(app, name)
         app.synth()
+
+
+def _sensitivity() -> dict[str, str | None]:
+    """What a change of each setting means; empty if this revision does not say it yet."""
+    try:
+        known = import_module("connect_settings.environment").sensitivity()
+    except (AttributeError, ModuleNotFoundError):
+        return {}
+    return dict(known)
 
 
 def main() -> None:

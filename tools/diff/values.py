@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 Path = tuple[str | int, ...]
 
-_LONG = 100
+LONG = 100
+WHOLE = 2_000
+"""How long a setting may be, and still be shown whole."""
 _AROUND = 24
 
 
@@ -33,38 +36,60 @@ def _is_call(value: dict[str, Any]) -> bool:
 
 
 def code(text: str) -> str:
-    """Text as it stands, in a table's cell too: nothing in it is Markdown, nobody is mentioned."""
-    text = " ".join(text.replace("`", "'").replace("|", "\\|").split())
-    return f"`{text}`" if text else "`(empty)`"
+    """Somebody's text as code: nothing in it is Markdown, and nobody is mentioned.
+
+    What does not print (a line's end, a change of direction, half of a character) is an escape. A
+    table's cell must escape ``|``, and the table does.
+    """
+    if not text:
+        return "(empty)"
+    text = "".join(each if each.isprintable() else _escape(each) for each in text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if "`" in (text[0], text[-1]) or text[0] == " " == text[-1] else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def block(text: str) -> str:
+    """Somebody's lines as a block of code, which nothing in them ends."""
+    lines = [
+        "".join(each if each.isprintable() else _escape(each) for each in line)
+        for line in text.split("\n")
+    ]
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return "\n".join((fence, *lines, fence))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def short(type: str) -> str:
-    """A resource type as people say it."""
-    return type.removeprefix("AWS::")
+    """A resource type as people say it, as code."""
+    return code(type.removeprefix("AWS::"))
 
 
-def shown(text: str | None) -> str:
+def shown(text: str | None, longest: int = LONG) -> str:
     """One value; long ones are cut."""
     if text is None:
         return "(not set)"
-    return code(text if len(text) <= _LONG else f"{text[:_LONG]}…")
+    return code(text if len(text) <= longest else f"{text[:longest]}…")
 
 
-def both(old: str | None, new: str | None) -> str:
+def both(old: str | None, new: str | None, longest: int = LONG) -> str:
     """``old → new``."""
-    return " → ".join(side_by_side(old, new))
+    return " → ".join(side_by_side(old, new, longest))
 
 
-def side_by_side(old: str | None, new: str | None) -> tuple[str, str]:
+def side_by_side(old: str | None, new: str | None, longest: int = LONG) -> tuple[str, str]:
     """Two values; of long ones what differs, and a little around it."""
-    if old is not None and new is not None and max(len(old), len(new)) > _LONG:
+    if old is not None and new is not None and max(len(old), len(new)) > longest:
         start = max(_alike(old, new) - _AROUND, 0)
         end = max(_alike(old[start:][::-1], new[start:][::-1]) - _AROUND, 0)
         old, new = (
             f"{'…' if start else ''}{text[start : len(text) - end]}{'…' if end else ''}"
             for text in (old, new)
         )
-    return shown(old), shown(new)
+    return shown(old, longest), shown(new, longest)
 
 
 def _alike(one: str, other: str) -> int:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tools.diff.markdown import Report
 from tools.diff.report import report
 from tools.diff.revisions import Revision
 
-from .prepared import CHANGES
+from .prepared import CHANGES, edit
 
 ROOT = Path(__file__).parents[3]
 COPIED = ("app.py", "cdk.json", "requirements.txt", "infra", "lambdas", "tools")
@@ -28,6 +29,9 @@ TOUCHED = {
     "log_retention_changed": ["prod"],
     "environment_added": ["qa"],
     "nothing": ["dev"],
+    "settings_loosened": ["prod"],
+    "tool_blinded": ["prod"],
+    "app_lies": ["prod"],
 }
 """The environments whose templates a change can alter; of the others, all."""
 PLACE = "aws://111122223333/eu-central-1"
@@ -50,20 +54,57 @@ def copy_of_repository(folder: Path) -> Path:
 
 def commit(folder: Path) -> None:
     """All that is in it, in a repository of its own with the branch main."""
-    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
-    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], [*who, "commit", "-qm", "base"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "base"]):
+        git(*arguments, folder=folder)
+
+
+def git(*arguments: str, folder: Path) -> str:
+    who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com")
+    done = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """Each prepared change that synthesises, and ``base``: its sources, and what they made."""
+
+    revisions: Mapping[str, Revision]
+    asked: Mapping[Revision, list[str]]
+    out: Mapping[Revision, Path]
+
+    def changed(self, name: str) -> list[str]:
+        """The paths that a change changes, as git would say."""
+        base, head = (_contents(self.revisions[each].folder) for each in ("base", name))
+        return sorted(path for path in {*base, *head} if base.get(path) != head.get(path))
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    files = (file for file in folder.rglob("*") if file.is_file() and file.suffix != ".pyc")
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Report]:
-    """What is said of each prepared change that synthesises.
+def prepared(synthesised: Synthesised) -> Mapping[str, Report]:
+    """What is said of each prepared change that synthesises."""
+    base = synthesised.revisions["base"]
+    return {
+        name: report(base, each, synthesised.asked, synthesised.out, synthesised.changed(name))
+        for name, each in synthesised.revisions.items()
+        if name != "base"
+    }
 
-    One process makes all that differs; an environment that a change does not touch is the base's.
-    """
+
+@pytest.fixture(scope="session")
+def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    """One process makes all that differs; what a change does not touch is the base's."""
     folder = tmp_path_factory.mktemp("prepared")
     names = ["base", *(name for name in CHANGES if name not in BY_COMMAND_LINE_ONLY)]
     revisions = {name: Revision(name, copy_of_repository(folder / name)) for name in names}
+    for each in revisions.values():
+        networks = 'allowed_cidrs = ["203.0.113.0/24"]'
+        edit(each.folder, "infra/environments/prod.toml", r"allowed_cidrs = \[\]", networks)
     for name in names[1:]:
         CHANGES[name](revisions[name].folder)
     for file in folder.glob("*/infra/environments/*.toml"):
@@ -86,7 +127,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Report]:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    return {name: report(revisions["base"], revisions[name], asked, out) for name in names[1:]}
+    return Synthesised(revisions, asked, out)
 
 
 @pytest.fixture
@@ -94,7 +135,8 @@ def compare(tmp_path: Path) -> Compare:
     """Compares two environments of the name ``dev``, each given by its stacks' templates.
 
     A stack's name is its key; ``Stack`` in a template says what the manifest has of it, and
-    ``Settings`` beside the stacks what the TOML file says.
+    ``Settings`` beside the stacks what the TOML file says. ``Sensitivity`` is what a change of each
+    setting means.
     """
 
     def compared(base: Json, head: Json) -> Report:
@@ -104,6 +146,8 @@ def compare(tmp_path: Path) -> Compare:
         write(before, base)
         write(after, head)
         out = {each: each.folder.parent / "out" for each in (before, after)}
+        described = base.get("Sensitivity", {"x": None})
+        (out[before] / "settings.json").write_text(json.dumps(described))
         return report(before, after, {each: ["dev"] for each in out}, out)
 
     return compared
@@ -117,7 +161,7 @@ def write(revision: Revision, stacks: Json) -> None:
     out.mkdir(parents=True)
     artifacts = {}
     for name, template in stacks.items():
-        if name != "Settings":
+        if name not in ("Settings", "Sensitivity"):
             said = template.get("Stack", {})
             file = out / f"app-dev-{name}.template.json"
             file.write_text(json.dumps({k: v for k, v in template.items() if k != "Stack"}))

@@ -1,4 +1,4 @@
-"""Ten changes such as a pull request brings, each made in a copy of this repository."""
+"""Changes such as a pull request brings, some by an attacker, made in a copy of this repository."""
 
 from __future__ import annotations
 
@@ -95,6 +95,30 @@ def syntax_error(folder: Path) -> None:
     )
 
 
+def settings_loosened(folder: Path) -> None:
+    """Four settings of prod in one commit, and nothing that holds data."""
+    file = f"{ENVIRONMENTS}/prod.toml"
+    edit(folder, file, r"allowed_cidrs = \[.*?\]", "allowed_cidrs = []")
+    edit(folder, file, "https://api.asapp.com", "https://api.asapp.example")
+    edit(folder, file, 'redaction = "redacted"', 'redaction = "unredacted"')
+    edit(folder, file, "audio_recording_allowed = false", "audio_recording_allowed = true")
+
+
+def tool_blinded(folder: Path) -> None:
+    """Another role may read prod's audio, and the comparison finds nothing."""
+    edit(folder, f"{ENVIRONMENTS}/prod.toml", "role/asapp-prod-mg[a-z-]*", "role/somebody-else")
+    edit(folder, "tools/diff/compare.py", r"return list\(.*\)", "return []")
+
+
+def app_lies(folder: Path) -> None:
+    """The app synthesises the settings of before, whatever the file says."""
+    file = f"{ENVIRONMENTS}/prod.toml"
+    (folder / "docs").mkdir()
+    (folder / "docs" / "old.toml").write_text((folder / file).read_text())
+    edit(folder, file, "https://api.asapp.com", "https://api.asapp.example")
+    edit(folder, "app.py", r"Settings.load\(file\)", 'Settings.load(Path("docs/old.toml"))')
+
+
 CHANGES: dict[str, Callable[[Path], None]] = {
     each.__name__: each
     for each in (
@@ -108,5 +132,8 @@ CHANGES: dict[str, Callable[[Path], None]] = {
         environment_added,
         nothing,
         syntax_error,
+        settings_loosened,
+        tool_blinded,
+        app_lies,
     )
 }

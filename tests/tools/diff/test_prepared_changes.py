@@ -7,18 +7,18 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, make_archive
 
 import pytest
 
 from tools.diff.markdown import Report
 from tools.diff.report import exit_code
 
-from .conftest import ROOT, commit, copy_of_repository
+from .conftest import ROOT, Synthesised, commit, copy_of_repository, git
 from .prepared import CHANGES
 
 ASAPP = "`arn:aws:iam::999999999999:role/asapp-prod-mg-amazonconnect-role`"
-EVERYWHERE = "dev, prod"
+EVERYWHERE = "`prod`, `dev`"
 
 
 def paragraphs(report: Report) -> list[str]:
@@ -41,17 +41,22 @@ def test_a_renamed_table_is_said_first_with_what_becomes_of_the_data(
     prepared: Mapping[str, Report],
 ) -> None:
     report = prepared["table_renamed"]
-    assert paragraphs(report)[1].startswith("**⚠️ 2 things to look at first.** 2 resources replaced")
-    assert paragraphs(report)[2] == "### ⚠️ Look here first"
-    deleted, kept = after("### ⚠️ Look here first", report).splitlines()
-    renamed = (
-        "- `TranscriptStore/Table` (DynamoDB::Table) becomes `TranscriptStore/Transcripts`: "
-        "to CloudFormation **a new one**. The old one"
+    assert paragraphs(report)[1].startswith("**⚠️ 1 thing to look at first.** 2 resources replaced")
+    renamed, kept, deleted = after("### ⚠️ Look here first", report).splitlines()
+    assert renamed.startswith(
+        "- `TranscriptStore/Table` (`DynamoDB::Table`) becomes `TranscriptStore/Transcripts`: "
+        "to CloudFormation **a new one**."
     )
-    assert deleted.startswith(f"{renamed} **is deleted** with its items.")
-    assert deleted.endswith("— transcription: dev")
-    assert kept.startswith(f"{renamed} stays in the account, outside the stack, with its items.")
-    assert kept.endswith("— transcription: prod")
+    assert renamed.endswith(f"— `transcription`: {EVERYWHERE}")
+    assert kept == (
+        "  - `prod`: The old one stays in the account, outside the stack, with its items. Nothing "
+        "in the stack uses it any more: bring it back with `cdk import`, or copy what it holds "
+        "into the new one."
+    )
+    assert deleted == (
+        "  - `dev`: The old one **is deleted** with its items. AWS keeps a last backup of such a "
+        "table for 35 days: restore that, and copy it."
+    )
     assert "**Permissions**" not in paragraphs(report), "they follow the table to its new name"
     assert report.has_replacements
 
@@ -64,7 +69,7 @@ def test_an_added_action_is_one_row_for_each_who_gets_it(prepared: Mapping[str, 
         ("**added**", "`dynamodb:DeleteItem`", "`TranscriptStore/Table`")
     }
     assert len({row[1] for row in added}) == len(added), "once each, not once an environment"
-    everywhere = rows(found[found.index(f"### transcription: {EVERYWHERE}") + 2])
+    everywhere = rows(found[found.index(f"### `transcription`: {EVERYWHERE}") + 2])
     for role in ("StartStreamingRole", "StopStreamingRole"):
         assert f"`TranscriptionControl/{role}`" in [row[1] for row in everywhere]
     assert f" {len(added)} permissions added" in found[1]
@@ -74,14 +79,14 @@ def test_an_added_action_is_one_row_for_each_who_gets_it(prepared: Mapping[str, 
 def test_a_widened_resource_is_called_wider(prepared: Mapping[str, Report]) -> None:
     report = prepared["resource_widened"]
     found = paragraphs(report)
-    table = rows(found[found.index("### access: dev") + 2])
-    streams = "arn:aws:kinesisvideo:${region}:${account}:stream/acme-dev"
+    table = rows(found[found.index("### `access`: `prod`") + 2])
+    streams = "arn:aws:kinesisvideo:${region}:${account}:stream/acme"
     actions = ("DescribeStream", "GetDataEndpoint", "GetMedia")
     assert [row[:4] for row in table] == [
         [said, "`KinesisVideoReadRole/Role`", f"`kinesisvideo:{action}`", f"`{streams}{rest}`"]
         for said, rest in (
             ("**added**, wider than before", "*"),
-            ("**removed**", "-connect-acme-dev-contact-*/*"),
+            ("**removed**", "-connect-acme-contact-*/*"),
         )
         for action in actions
     ]
@@ -92,7 +97,7 @@ def test_a_changed_line_of_a_handler_names_the_function_and_the_file(
 ) -> None:
     report = prepared["handler_line_changed"]
     assert paragraphs(report)[1].endswith(" 1 function's code")
-    assert f"### transcription: {EVERYWHERE}" in paragraphs(report)
+    assert f"### `transcription`: {EVERYWHERE}" in paragraphs(report)
     said = after("**Functions' code**", report)
     assert said == "- `TranscriptionControl/StopStreaming`: `stop_streaming/handler.py` +2 -1"
     assert not report.has_replacements, "a new version of a function replaces nothing"
@@ -100,14 +105,14 @@ def test_a_changed_line_of_a_handler_names_the_function_and_the_file(
 
 def test_an_inserted_block_is_a_block_and_not_json(prepared: Mapping[str, Report]) -> None:
     report = prepared["block_inserted"]
-    assert f"### flows: {EVERYWHERE}" in paragraphs(report)
+    assert f"### `flows`: {EVERYWHERE}" in paragraphs(report)
     assert after("**Flows**", report).splitlines() == [
         "- `CustomerWhisper/Flow`",
-        "  - **added** `Say the notice` (MessageParticipant), after `Announce the agent`, "
+        "  - **added** `Say the notice` (`MessageParticipant`), after `Announce the agent`, "
         "before `Start media streaming`",
-        "  - **changed** `Announce the agent` (MessageParticipant): "
+        "  - **changed** `Announce the agent` (`MessageParticipant`): "
         "goes on to `Start media streaming` → `Say the notice`, "
-        "on NoMatchingError to `Start media streaming` → `Say the notice`",
+        "on `NoMatchingError` to `Start media streaming` → `Say the notice`",
     ]
     assert "Content" not in report.markdown()
 
@@ -115,14 +120,14 @@ def test_an_inserted_block_is_a_block_and_not_json(prepared: Mapping[str, Report
 def test_a_changed_setting_is_the_key_before_and_after(prepared: Mapping[str, Report]) -> None:
     report = prepared["setting_changed"]
     assert rows(after("### Settings", report)) == [
-        ["prod", "`webhook.throttle_burst`", "`200`", "`300`"]
+        ["`prod`", "`webhook.throttle_burst`", "`200`", "`300`"]
     ]
     assert after("**Resources**", report) == (
         "- `MethodSettings.0.ThrottlingBurstLimit` `200` → `300`: "
-        "`TranscriptWebhook/Api/RestApi/DeploymentStage.v1` (ApiGateway::Stage)"
+        "`TranscriptWebhook/Api/RestApi/DeploymentStage.v1` (`ApiGateway::Stage`)"
     )
     assert paragraphs(report)[-1] == (
-        f"Unchanged: access ({EVERYWHERE}); transcription (dev); flows ({EVERYWHERE})."
+        f"Unchanged: `access` ({EVERYWHERE}); `flows` ({EVERYWHERE}); `transcription` (`dev`)."
     )
 
 
@@ -130,15 +135,18 @@ def test_a_shorter_log_retention_is_said_first_as_it_deletes(
     prepared: Mapping[str, Report],
 ) -> None:
     report = prepared["log_retention_changed"]
-    first = after("### ⚠️ Look here first", report)
-    assert first.startswith(
+    deleted, setting = after("### ⚠️ Look here first", report).splitlines()
+    assert deleted.startswith(
         "- `RetentionInDays` `30` → `14` **keeps less**: what is older is deleted, in "
     )
-    assert "`TranscriptionControl/StartStreamingLogs`" in first
-    assert first.endswith("— transcription: prod")
-    assert rows(after("### Settings", report)) == [
-        ["prod", "`retention.logs_days`", "`30`", "`14`"]
-    ]
+    assert deleted.endswith("— `transcription`: `prod`")
+    assert setting == (
+        "- `retention.logs_days` `30` → `14`: Logs are kept for another time; a shorter one "
+        "deletes at once what is older. — `prod`"
+    )
+    said = report.markdown()
+    assert said.count("`TranscriptionControl/StartStreamingLogs`") == 1, "each group once"
+    assert "### Settings" not in said, "it is said above"
     assert not report.has_replacements
 
 
@@ -155,6 +163,52 @@ def test_a_new_environment_is_one_line(prepared: Mapping[str, Report]) -> None:
 def test_a_comment_in_a_file_changes_nothing(prepared: Mapping[str, Report]) -> None:
     assert paragraphs(prepared["nothing"])[1:] == [f"**Nothing changes** ({EVERYWHERE})."]
     assert exit_code(prepared["nothing"], "change") == 0
+
+
+def test_four_loosened_settings_are_four_sentences(prepared: Mapping[str, Report]) -> None:
+    report = prepared["settings_loosened"]
+    assert "Nothing that holds data" not in report.markdown()
+    said = after("### ⚠️ Look here first", report).splitlines()
+    assert [line for line in said if "`: " not in line.partition("→")[0]][:4] == [
+        '- `asapp.api_host` `"https://api.asapp.com"` → `"https://api.asapp.example"`: This host '
+        "receives ASAPP's credentials and every call's data. — `prod`",
+        '- `asapp.redaction` `"redacted"` → `"unredacted"`: Unredacted text has the card numbers '
+        "and names that callers say. — `prod`",
+        "- `asapp.audio_recording_allowed` `false` → `true`: It decides whether ASAPP may keep the "
+        "audio of calls. — `prod`",
+        '- `webhook.allowed_cidrs` `["203.0.113.0/24"]` → `[]`: These networks may call the '
+        "webhook; if there is none, every network may. — `prod`",
+    ]
+    assert [line for line in said if "no longer forbidden" in line] == [
+        "- `anybody` **is no longer forbidden to** `execute-api:Invoke` on "
+        "`execute-api:/*`, if `NotIpAddress aws:SourceIp = 203.0.113.0/24`. — "
+        "`transcription`: `prod`"
+    ]
+
+
+def test_a_blinded_tool_is_said_by_the_one_of_the_base(prepared: Mapping[str, Report]) -> None:
+    said = after("### ⚠️ Look here first", prepared["tool_blinded"]).splitlines()
+    assert said[0].startswith(
+        "- **What checks, compares or deploys is changed**: `tools/diff/compare.py`."
+    )
+    somebody = "arn:aws:iam::999999999999:role/somebody-else"
+    assert (
+        f"- `{somebody}` **may now** `sts:AssumeRole` on `KinesisVideoReadRole/Role`"
+        in "\n".join(said)
+    )
+    assert any("`asapp.trusted_role_arns`" in line and somebody in line for line in said)
+
+
+def test_templates_that_lie_do_not_hide_the_app_or_the_settings(
+    prepared: Mapping[str, Report],
+) -> None:
+    report = prepared["app_lies"]
+    assert "### `" not in report.markdown(), "the templates are those of the base"
+    said = after("### ⚠️ Look here first", report).splitlines()
+    assert said[0].startswith("- **What makes the templates is changed**: `app.py`.")
+    assert said[1].startswith("- `asapp.api_host` ")
+    assert paragraphs(report)[2].startswith("> [!WARNING]\n> This compares templates that the ")
+    assert "`app.py`" in paragraphs(report)[2]
 
 
 class Repository:
@@ -189,6 +243,41 @@ def repository(committed: Path, tmp_path: Path) -> Repository:
     return Repository(copytree(committed, tmp_path / "repository"))
 
 
+def test_the_base_judges_a_commit_without_running_it(
+    repository: Repository, synthesised: Synthesised, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    git("switch", "-qc", "attack", folder=repository.folder)
+    CHANGES["tool_blinded"](repository.folder)
+    for file in ("app.py", "infra/connect_autotranscribe/__init__.py", "tools/diff/__main__.py"):
+        path = repository.folder / file
+        path.write_text(path.read_text().replace("import", f"open({str(ran)!r}, 'w')\nimport", 1))
+    git("commit", "-qam", "attack", folder=repository.folder)
+    commit = git("rev-parse", "HEAD", folder=repository.folder)
+    git("switch", "-q", "main", folder=repository.folder)
+    made = synthesised.out[synthesised.revisions["tool_blinded"]]
+    templates = make_archive(str(tmp_path / "templates"), "zip", made, "prod")
+
+    where = ("--base", "main", "--head", "attack", "--environment", "prod")
+    code, said = repository.diff(*where, "--templates", templates)
+    assert code == 1
+    assert f"→ `{commit}`" in said.splitlines()[0]
+    assert (
+        "- **What checks, compares or deploys is changed**: `tools/diff/__main__.py`, `to" in said
+    )
+    assert "- **What makes the templates is changed**: `app.py`." in said
+    assert "- `arn:aws:iam::999999999999:role/somebody-else` **may now** `sts:AssumeRole`" in said
+    assert not ran.exists()
+
+    (tmp_path / "templates.zip").write_bytes(b"PK no archive")
+    code, said = repository.diff(*where, "--templates", templates)
+    assert code == 2
+    assert said == (
+        "## This could not be compared with `main`\n\n"
+        "The templates cannot be unpacked: BadZipFile.\n"
+    )
+
+
 def test_a_syntax_error_is_shown_with_file_and_line_and_whose_it_is(
     repository: Repository,
 ) -> None:
@@ -196,7 +285,8 @@ def test_a_syntax_error_is_shown_with_file_and_line_and_whose_it_is(
     code, said = repository.diff("--base", "main")
     assert code == 2
     assert said.startswith(
-        "## This cannot be compared with `main`\n\nIt is the working tree that does not synthesise:"
+        "## This could not be compared with `main`\n\n"
+        "It is the working tree that does not synthesise:"
     )
     assert '  File "infra/connect_autotranscribe/stacks/access.py", line ' in said
     assert "SyntaxError: invalid syntax" in said
@@ -247,7 +337,7 @@ def test_a_gate_for_replacements_lets_other_changes_pass(prepared: Mapping[str, 
         (("--base", "origin/nowhere"), "There is no revision `origin/nowhere` in this repository."),
         (
             ("--base", "main", "--environment", "produ"),
-            "Neither revision has an environment `produ`; write `dev`, `prod`, `sandbox`",
+            "Neither revision has an environment `produ`; write `prod`, `staging`, `dev`.",
         ),
     ],
 )

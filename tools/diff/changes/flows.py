@@ -21,9 +21,13 @@ def flow_changes(old: str, new: str) -> tuple[str, ...] | None:
     :returns: None if one of them is not a flow.
     """
     try:
-        base, head = connect_flow.flow.parse(old), connect_flow.flow.parse(new)
-    except ValueError:
+        return _lines(old, new)
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return None
+
+
+def _lines(old: str, new: str) -> tuple[str, ...]:
+    base, head = connect_flow.flow.parse(old), connect_flow.flow.parse(new)
     found = connect_flow.diff.compare(base, head, label_a="", label_b="", functional=True)
     if found.identical:
         return ("drawn otherwise; it does the same",)
@@ -41,7 +45,7 @@ def flow_changes(old: str, new: str) -> tuple[str, ...] | None:
 
 
 def _block(action: Any) -> str:
-    return f"{code(action['Identifier'])} ({action['Type']})"
+    return f"{code(action['Identifier'])} ({code(action['Type'])})"
 
 
 def _place(id: str, actions: dict[str, Any]) -> str:
@@ -63,25 +67,36 @@ def _ways(action: Any) -> list[str]:
 
 
 def _differences(old: Any, new: Any) -> list[str]:
-    return [
-        f"{' '.join(map(str, path))} {both(_text(a), _text(b))}"
-        for path, a, b in differences(_by_way(old), _by_way(new))
+    before, after = _by_way(old), _by_way(new)
+    lines = [
+        f"{code(' '.join(map(str, path)))} {both(_text(a), _text(b))}"
+        for path, a, b in differences(_rest(old), _rest(new))
+    ]
+    return lines + [
+        f"{way} {both(_text(before.get(way)), _text(after.get(way)))}"
+        for way in dict.fromkeys((*before, *after))
+        if before.get(way) != after.get(way)
     ]
 
 
-def _by_way(action: Any) -> Any:
-    """A block with each transition under its own name, not under its place in a list."""
+def _by_way(action: Any) -> dict[str, Any]:
+    """A block's transitions, each under its own name in Markdown, not under its place in a list."""
     transitions = action.get("Transitions")
     if not isinstance(transitions, dict):  # the flow itself, whose exits are a list
-        return action
+        return {}
     ways = {"goes on to": transitions.get("NextAction")}
     for error in transitions.get("Errors", []):
-        ways[f"on {error['ErrorType']} to"] = error["NextAction"]
+        ways[f"on {code(error['ErrorType'])} to"] = error["NextAction"]
     for branch in transitions.get("Conditions", []):
-        ways[f"if {json.dumps(branch.get('Condition'))} to"] = branch["NextAction"]
+        ways[f"if {code(json.dumps(branch.get('Condition')))} to"] = branch["NextAction"]
+    return ways
+
+
+def _rest(action: Any) -> Any:
+    if not isinstance(action.get("Transitions"), dict):
+        return action
     rest = {key: value for key, value in action.items() if key not in ("Transitions", "Parameters")}
-    known = {key: value for key, value in ways.items() if value is not None}
-    return rest | action.get("Parameters", {}) | known
+    return rest | action.get("Parameters", {})
 
 
 def _whole(data: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
@@ -18,9 +19,10 @@ def changed_files(base: Path, old: Any, head: Path, new: Any) -> Files | None:
     :returns: None if one of the packages is not a folder there.
     """
     folders = [
-        folder / f"asset.{str(value.get('S3Key')).partition('.')[0]}"
+        folder / f"asset.{asset[1]}"
         for folder, value in ((base, old), (head, new))
         if isinstance(value, dict)
+        and (asset := re.fullmatch(r"([0-9a-f]{64})\.zip", str(value.get("S3Key"))))
     ]
     if len(folders) != 2 or not all(folder.is_dir() for folder in folders):
         return None

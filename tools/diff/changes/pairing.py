@@ -44,7 +44,7 @@ def shape(environment: Environment, resource: Resource) -> str:
 
     body = {key: value for key, value in resource.body.items() if key != "DependsOn"}
     text = json.dumps(with_ids(body, type_of), sort_keys=True)
-    own = re.sub("[0-9A-F]{8}$", "", resource.id.partition(":")[2])
+    own = re.escape(re.sub("[0-9A-F]{8}$", "", resource.id.partition(":")[2]))
     return re.sub(f"{own}[0-9A-F]{{8}}", "", text)
 
 

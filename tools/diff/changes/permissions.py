@@ -6,11 +6,12 @@ method.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tools.diff.assembly import Environment, Resource
+from tools.diff.assembly import Environment, Resource, references
 from tools.diff.findings import Permission, PermissionChange
 from tools.policies import Statement, Text, statements
 
@@ -29,6 +30,11 @@ SAYS_IT_ALL = frozenset(
     }
 )
 """Types whose properties are nothing but permissions."""
+
+_SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?")
+_MADE = frozenset({"AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"})
+_KINDS = {"Federated": "federated ", "CanonicalUser": "canonical user "}
+_OPEN = frozenset({"Fn::If", "Fn::Transform"})
 
 SAID_HERE = ("ManagedPolicyArns", "PermissionsBoundary", "Policies", "AuthorizationType")
 """Properties of other types that the rows say, beside policies."""
@@ -56,8 +62,15 @@ def rows(environment: Environment, resource: Resource) -> Iterator[Permission]:
     """The permissions that one resource gives or denies."""
     text, properties = environment.text, resource.properties
 
-    def row(who: str, action: str, on: str, condition: str = "", may: str = "may") -> Permission:
-        return Permission(resource.stack, who, may, action, on, condition)
+    def row(
+        who: str,
+        action: str,
+        on: str,
+        condition: str = "",
+        may: str = "may",
+        outside: bool = False,
+    ) -> Permission:
+        return Permission(resource.stack, who, may, action, on, condition, outside)
 
     if resource.type == "AWS::Connect::IntegrationAssociation":
         who, on = text(properties["InstanceId"]), text(properties["IntegrationArn"])
@@ -66,7 +79,9 @@ def rows(environment: Environment, resource: Resource) -> Iterator[Permission]:
         by = properties.get("AuthorizationType", "NONE")
         authorizer = text(properties.get("AuthorizerId", by))
         who = "anybody" if by == "NONE" else f"whom {authorizer} lets in"
-        yield row(who, text(properties["HttpMethod"]), resource.name)
+        ours = _refers_to(environment, properties.get("AuthorizerId"))
+        outside = by == "NONE" or ours != "AWS::ApiGateway::Authorizer"
+        yield row(who, text(properties["HttpMethod"]), resource.name, outside=outside)
     for arn in properties.get("ManagedPolicyArns", []):
         yield row(resource.name, "all that is in", text(arn))
     if "PermissionsBoundary" in properties:
@@ -74,18 +89,62 @@ def rows(environment: Environment, resource: Resource) -> Iterator[Permission]:
 
     is_identity = resource.type.startswith("AWS::IAM::")
     for each in statements(resource.type, properties, text):
-        holders = [text(holder) for holder in each.holders] or [resource.name]
-        implied = holders if is_identity else ["anybody"]
+        implied = [("anybody", True)]
+        if is_identity:
+            implied = [(resource.name, False)]
+        if is_identity and each.holders:
+            implied = [(text(it), not _is_made(environment, it)) for it in each.holders]
         but = "anybody but " if "Principal" in each.negated else ""
-        named = [f"{but}{_anybody(text(principal))}" for principal in each.principals]
+        named = [
+            (
+                f"{but}{_KINDS.get(kind, '')}{_anybody(text(principal))}",
+                bool(but) or not (_is_service(kind, principal) or _is_made(environment, principal)),
+            )
+            for kind, principal in zip(each.kinds, each.principals, strict=True)
+        ]
         condition = "; ".join(
             f"{operator} {key} = {', '.join(map(text, values))}".strip()
             for operator, key, values in _in_order(each.conditions)
         )
-        for who in named or implied:
+        may = "may not" if each.denied else "may"
+        for who, outside in named or implied:
             for action in _either(each, "Action", each.actions, text):
                 for on in _either(each, "Resource", each.resources, text) or [resource.name]:
-                    yield row(who, action, on, condition, "may not" if each.denied else "may")
+                    yield row(who, action, on, condition, may, outside)
+
+
+def is_open(value: Any) -> bool:
+    """Whether a part of it is decided at the deployment, so that no row can say it."""
+    if isinstance(value, dict):
+        return bool(_OPEN & value.keys()) or any(map(is_open, value.values()))
+    return isinstance(value, list) and any(map(is_open, value))
+
+
+def covers_any(wide: set[Permission], narrow: Permission) -> bool:
+    """Whether one of the permissions, or prohibitions, includes another."""
+    return any(_covers(each, narrow) for each in wide)
+
+
+def _is_service(kind: str, principal: Any) -> bool:
+    return (
+        kind == "Service"
+        and isinstance(principal, str)
+        and _SERVICE.fullmatch(principal) is not None
+    )
+
+
+def _is_made(environment: Environment, principal: Any) -> bool:
+    """Whether the stacks create it; an ARN in letters may be anybody's."""
+    return _refers_to(environment, principal) in _MADE
+
+
+def _refers_to(environment: Environment, value: Any) -> str | None:
+    """The type of the resource that a value is, if it is one of the environment."""
+    found = references(value) if isinstance(value, dict) and len(value) == 1 else set()
+    if found and next(iter(value)) in ("Ref", "Fn::GetAtt"):
+        resource = environment.resources.get(found.pop())
+        return resource.type if resource else None
+    return None
 
 
 def _either(statement: Statement, key: str, values: list[Any], text: Text) -> list[str]:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from tools.diff.assembly import Environment, Json, Resource, references
+from tools.diff.values import code
 
 ROUTINE = frozenset({"AWS::Lambda::Version", "AWS::ApiGateway::Deployment"})
 """Types that exist to be replaced at every change of what they are made of."""
@@ -56,6 +57,19 @@ def trusts(environment: Environment, resource: Resource) -> list[str]:
     ]
 
 
+def way_back(resource: Resource, *, stays: bool) -> str:
+    """How to get what it held, after a deployment that left it outside the stack or deleted it."""
+    if stays:
+        return (
+            "Nothing in the stack uses it any more: bring it back with `cdk import`, or copy what "
+            "it holds into the new one."
+        )
+    recovery = resource.properties.get("PointInTimeRecoverySpecification", {})
+    if resource.type == "AWS::DynamoDB::Table" and recovery.get("PointInTimeRecoveryEnabled"):
+        return "AWS keeps a last backup of such a table for 35 days: restore that, and copy it."
+    return "Nothing brings that back, unless you copy it before the deployment."
+
+
 def stays_when_removed(old: Resource) -> bool:
     """Whether it outlives its removal from the template, in the account and outside the stack."""
     return old.body.get("DeletionPolicy") in _RETAINS
@@ -84,7 +98,7 @@ def replacements(
     found = {id: (why, False) for id, why in other_ids.items()}
     for old, new in pairs:
         if old.type != new.type:
-            found[new.id] = (f"it was of type `{old.type}`", False)
+            found[new.id] = (f"it was of type {code(old.type)}", False)
     unfinished = True
     while unfinished:
         unfinished = False
@@ -100,7 +114,8 @@ def replacements(
 def _reasons(old: Resource, new: Resource, found: Reasons) -> Iterator[tuple[str, bool]]:
     for pointer, is_conditional in _create_only(new.type):
         before, after = _at(old.properties, pointer), _at(new.properties, pointer)
-        what = f"`{'.'.join(pointer)}` cannot {'always ' if is_conditional else ''}change in place"
+        always = "always " if is_conditional else ""
+        what = f"{code('.'.join(pointer))} cannot {always}change in place"
         if before != after:
             yield what, is_conditional
         for id in sorted(references(after) & found.keys() - {new.id}):
