@@ -14,7 +14,7 @@ class Unresolved(Exception):
 
 @dataclass(frozen=True)
 class Values:
-    """What the references of one stack stand for.
+    """The values of one stack's references.
 
     :param physical_ids: By logical id.
     :param exports: By the exports' names.

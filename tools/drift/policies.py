@@ -1,4 +1,4 @@
-"""The policies of our roles against the deployed templates, which CloudFormation does not do."""
+"""Compares the policies of our roles with the deployed templates; CloudFormation does not."""
 
 from __future__ import annotations
 

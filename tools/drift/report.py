@@ -1,4 +1,4 @@
-"""What drifted, what could not be told, and what nobody looked at."""
+"""What drifted, what could not be compared, and what was not compared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.drift.policies import compare_policies
 from tools.drift.stacks import Deployed, Drifts, detect
 
 COMPARED_HERE = "AWS::IAM::Policy"
-"""What CloudFormation does not look at, and `compare_policies` does."""
+"""What `compare_policies` compares, because CloudFormation does not."""
 
 
 def report(deployed: Deployed, say: Callable[[str], None]) -> int:

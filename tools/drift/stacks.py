@@ -34,7 +34,7 @@ docs/promote.md."""
 _TIME_LIMIT_SECONDS = 900
 _BETWEEN_SECONDS = 5
 _SHOWN = 300
-"""Characters of a value; the console shows the rest."""
+"""Characters that are shown of a value; the console shows the rest."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Deployed:
     sleep: Callable[[float], None] = time.sleep
 
     def stacks(self) -> list[Stack]:
-        """Those of this environment. prod's are not those of prod-eu.
+        """The stacks of this environment. Those of prod-eu are not those of prod.
 
         :raises NotSeen: If AWS does not tell.
         """

@@ -110,6 +110,7 @@ def test_everything_denied(doctor: Doctor, everything: Account) -> None:
 _BEHIND_OTHERS = {
     "cloudformation:ListStackResources",
     "kinesis:DescribeStreamSummary",
+    "lambda:GetFunctionConcurrency",
     "secretsmanager:GetSecretValue",
     "servicequotas:GetAWSDefaultServiceQuota",
 }

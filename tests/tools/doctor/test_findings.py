@@ -188,7 +188,7 @@ def test_another_prefix_is_told_without_what_connect_adds(
     account.storage["MEDIA_STREAMS"] = [media("acme-emea")]
     run = doctor(connect__instance_alias=alias)
     assert run.code == 1
-    finding = run.finding('its prefix is "acme-emea", not "acme": ASAPP could read none')
+    finding = run.finding('its prefix is "acme-emea", not "acme": ASAPP cannot read')
     assert finding.endswith('write media_streaming.prefix = "acme-emea"')
 
 
@@ -439,7 +439,7 @@ def test_a_stream_with_awss_key_is_a_warning(doctor: Doctor, account: Account, k
     account.data_streams[STREAM] = {"EncryptionType": "KMS", "KeyId": key_id}
     run = doctor(**ADOPTS_EVENTS)
     assert run.code == 0
-    finding = run.finding("warning", "it may be that Connect would publish nothing")
+    finding = run.finding("warning", "perhaps Connect would publish nothing")
     assert "IncomingRecords" in finding and "stop-stream-encryption" in finding
 
 

@@ -52,7 +52,7 @@ def alarms(plan: Plan) -> Findings:
         )
     elif answer["Attributes"].get("KmsMasterKeyId", "").endswith("alias/aws/sns"):
         yield warning(
-            f"{arn} is encrypted with the key of AWS: CloudWatch cannot use it, alarms are lost",
+            f"{arn} is encrypted with AWS's own key, which CloudWatch cannot use: alarms are lost",
             "encrypt it with a key of yours whose policy allows cloudwatch.amazonaws.com",
         )
     else:

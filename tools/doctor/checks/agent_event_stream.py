@@ -1,4 +1,4 @@
-"""Agent events: what tells of holds, resumes and transfers."""
+"""Agent events, which report holds, resumes and transfers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def agent_events(plan: Plan) -> Findings:
     lifecycle = plan.settings.lifecycle
     if lifecycle.mode == "off":
         yield warning(
-            'are not followed: lifecycle.mode is "off". Only flows start and stop, so what is said '
+            'are not used: lifecycle.mode is "off". Only flows start and stop, so what is said '
             "during a hold is transcribed, and a flow of yours that stops at a hold ends the "
             "transcript there",
             'write lifecycle.mode = "manage", or "adopt" if the instance already publishes them',
@@ -68,9 +68,9 @@ def _encrypted(plan: Plan, arn: str, key_id: str) -> Findings:
     if key is None:
         stop = f"kinesis stop-stream-encryption --stream-arn {arn} --encryption-type KMS"
         yield warning(
-            f"{arn} is encrypted with the key of AWS: it may be that {_SILENCE}",
-            "see that IncomingRecords of the stream is over 0 while agents are logged in; if not: "
-            + plan.command(f"{stop} --key-id {key_id}"),
+            f"{arn} is encrypted with the key of AWS: perhaps {_SILENCE}",
+            "check that IncomingRecords of the stream is over 0 while agents are logged in; "
+            "if not: " + plan.command(f"{stop} --key-id {key_id}"),
         )
         return
     if key != given:

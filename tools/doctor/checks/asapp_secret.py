@@ -45,7 +45,7 @@ def asapp_secret(plan: Plan) -> Findings:
 
 
 def fault(value: str | None) -> str | None:
-    """What is wrong with the secret, without a word of it."""
+    """What is wrong with the secret. The text holds no part of its value."""
     if value is None:
         return "is binary, not a string"
     try:

@@ -12,7 +12,7 @@ _AWS_OWN = re.compile("(^|alias/)aws/")
 
 
 def keys(plan: Plan) -> Findings:
-    """Those that the settings name. Whether Connect has a grant on them, AWS tells nobody else."""
+    """The keys that the settings name. Only Connect can see whether it has a grant on them."""
     settings = plan.settings
     named = {
         "media_streaming.key_arn": settings.media_streaming.key_arn,

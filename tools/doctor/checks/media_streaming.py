@@ -1,4 +1,4 @@
-"""Live media streaming: the audio's way to ASAPP."""
+"""Live media streaming, from which ASAPP reads the audio."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def live_media_streaming(plan: Plan) -> Findings:
     key = customer_key(plan, video["EncryptionConfig"]["KeyId"])
     wrong = []
     if prefix != media.prefix:
-        what = f'its prefix is "{prefix}", not "{media.prefix}": ASAPP could read none of its audio'
+        what = f'its prefix is "{prefix}", not "{media.prefix}": ASAPP cannot read its audio'
         wrong.append((what, f'write media_streaming.prefix = "{prefix}"'))
     if not hours:
-        what = "its retention is 0 hours: after minutes ASAPP can read nothing any more"
+        what = "its retention is 0 hours: after some minutes ASAPP can read nothing"
         wrong.append((what, f"keep audio for a day: {_update(plan, found)}"))
     elif hours != (media.retention_hours or hours):
         wrong.append((f"its retention is {hours} hours, not {media.retention_hours}", ""))
@@ -73,7 +73,7 @@ def own_prefix(reported: str, alias: str) -> str:
 
 
 def _update(plan: Plan, found: dict[str, Any]) -> str:
-    """The command that sets what is ours to set; what is the instance's stays as it is."""
+    """The command that changes only our part of the instance's setting."""
     media, video = plan.settings.media_streaming, found["KinesisVideoStreamConfig"]
     prefix = own_prefix(video["Prefix"], plan.settings.connect.instance_alias)
     encryption = video["EncryptionConfig"]

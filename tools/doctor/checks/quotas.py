@@ -1,4 +1,4 @@
-"""How many there may be, against how many there will be."""
+"""The account's and the instance's quotas, against what calls need."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def video_streams(plan: Plan) -> Findings:
 
 
 def _limit(plan: Plan, quota: Quota) -> Generator[Finding, None, int]:
-    """What applies here; where AWS does not tell, that is a finding, and the default counts."""
+    """The quota of this account. If AWS does not tell it, that is a finding; the default counts."""
     request = {"ServiceCode": quota.service, "QuotaCode": quota.code}
     absent = ("NoSuchResourceException", "IllegalArgumentException")
     applied = request | _context(plan, quota)
@@ -96,7 +96,7 @@ def _limit(plan: Plan, quota: Quota) -> Generator[Finding, None, int]:
 
 
 def _context(plan: Plan, quota: Quota) -> dict[str, str]:
-    """Those of Connect are an instance's, not an account's."""
+    """Connect's quotas are those of an instance, not of an account."""
     instance_arn = plan.settings.connect.instance_arn
     return {"ContextId": instance_arn} if quota.service == "connect" else {}
 

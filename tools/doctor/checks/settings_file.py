@@ -1,4 +1,4 @@
-"""The environment's file itself: what synth lets through and a person should look at."""
+"""The environment's file: what synth accepts and a person should check."""
 
 from __future__ import annotations
 

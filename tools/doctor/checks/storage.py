@@ -1,4 +1,4 @@
-"""Where an instance puts what it makes: one configuration for each kind, or none."""
+"""The storage configurations of an instance: at most one of each kind."""
 
 from __future__ import annotations
 
