@@ -305,7 +305,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
         "email": ("ops", '"ops" is not accepted; write an address, like "ops@example.com"'),
     },
 }
-ELSEWHERE = {
+ELSEWHERE: Mapping[type, set[str]] = {
     TranscribedFlow: {
         "name",
         "type",
@@ -374,7 +374,7 @@ def plain_arguments() -> Iterator[tuple[type, str]]:
     for name in connect_autotranscribe.__all__:
         construct = getattr(connect_autotranscribe, name)
         if isinstance(construct, type) and issubclass(construct, Construct):
-            for argument, hint in get_type_hints(construct.__init__).items():  # type: ignore[misc]
+            for argument, hint in get_type_hints(construct.__init__).items():
                 if argument not in ("id", "return") and is_plain(hint):
                     yield construct, argument
 

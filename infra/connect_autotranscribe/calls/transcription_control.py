@@ -162,6 +162,13 @@ class TranscriptionControl(Construct):
         }
         self.dead_letter_queues = {}
 
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Grant starting and stopping by the aliases that flows invoke, for instance in a test."""
+        aliases = [self.start_streaming.function_arn, self.stop_streaming.function_arn]
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["lambda:InvokeFunction"], resource_arns=aliases
+        )
+
     def grant_to(self, grantee: iam.IGrantable) -> None:
         """Grant reading ASAPP's credentials, and reading and updating the table's items, to a
         function that has ``environment``."""

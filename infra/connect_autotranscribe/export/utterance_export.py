@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Token, Validations
 from aws_cdk import aws_iam as iam
@@ -174,6 +175,68 @@ class UtteranceExport(Construct):
         self._grant_files(function, "s3:GetObject")
         if self.bucket.encryption_key:
             self.bucket.encryption_key.grant(function, "kms:Decrypt")
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Grant fetching days, and giving them up, by an invocation."""
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["lambda:InvokeFunction"],
+            resource_arns=[self.export_utterances.function_arn],
+        )
+
+    def grant_query(self, grantee: iam.IGrantable) -> None:
+        """Grant an analyst SQL over all files, in the work group and within its limits."""
+        stack = Stack.of(self)
+        queries = self.queries
+
+        def arn(service: str, resource: str, name: str | None = None) -> str:
+            return stack.format_arn(service=service, resource=resource, resource_name=name)
+
+        def allow(actions: list[str], resources: list[str], **conditions: Any) -> None:
+            iam.Grant.add_to_principal(
+                grantee=grantee,
+                actions=actions,
+                resource_arns=resources,
+                conditions=conditions or None,
+            )
+
+        allow(
+            [
+                "athena:GetQueryExecution",
+                "athena:GetQueryResults",
+                "athena:GetWorkGroup",
+                "athena:StartQueryExecution",
+                "athena:StopQueryExecution",
+            ],
+            [arn("athena", "workgroup", queries.work_group_name)],
+        )
+        allow(
+            ["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable", "glue:GetTables"],
+            [
+                arn("glue", "catalog"),
+                arn("glue", "database", queries.database_name),
+                arn("glue", "table", f"{queries.database_name}/*"),
+            ],
+        )
+        feeds = [f"{each}*" for each in FEEDS]
+        allow(["s3:GetObject"], [self.bucket.arn_for_objects(each) for each in feeds])
+        allow(
+            [
+                "s3:AbortMultipartUpload",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            [self.bucket.arn_for_objects(f"{RESULTS}*")],
+        )
+        allow(["s3:GetBucketLocation"], [self.bucket.bucket_arn])
+        allow(
+            ["s3:ListBucket"],
+            [self.bucket.bucket_arn],
+            StringLike={"s3:prefix": [*feeds, f"{RESULTS}*"]},
+        )
+        if self.bucket.encryption_key:
+            self.bucket.encryption_key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
     def announce_to(self, function: lambda_.IFunction) -> None:
         """Invoke a function with ``{"exported": "2026-11-23"}`` when all files of that day are in

@@ -151,6 +151,14 @@ class TranscriptReconciliation(Construct):
         self.functions = {"ReconcileTranscript": self.reconcile_transcript}
         self.dead_letter_queues = {"ReconciliationDeadLetters": self.dead_letters}
 
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Grant comparing a conversation now, by an invocation with its id."""
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["lambda:InvokeFunction"],
+            resource_arns=[self.reconcile_transcript.function_arn],
+        )
+
     def _for_export(self) -> lambda_.Alias:
         """An alias for a day of the export: unlike a minute's run, its invocations are retried."""
         alias = lambda_.Alias(

@@ -183,6 +183,10 @@ class TranscriptStore(Construct):
         )
         return bus
 
+    def grant_read(self, grantee: iam.IGrantable) -> None:
+        """Grant reading conversations and utterances from the table, nothing else."""
+        grant_on_items(self.table, grantee, "dynamodb:GetItem", "dynamodb:Query")
+
     def _table(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> dynamodb.Table:
         encryption = dynamodb.TableEncryption
         text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER

@@ -1,0 +1,136 @@
+"""What a role may do that a construct has granted something: everything is compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from connect_autotranscribe import (
+    TranscriptionControl,
+    TranscriptReconciliation,
+    TranscriptStore,
+    UtteranceExport,
+)
+
+from .conftest import ACCOUNT, Deployed, Json, allow, in_order, new_stack
+
+REGION = "eu-central-1"
+INSTANCE = f"arn:aws:connect:{REGION}:{ACCOUNT}:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
+TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/theirs"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
+HERE = f":{REGION}:{ACCOUNT}:"
+
+
+def role(stack: Stack) -> iam.Role:
+    return iam.Role(stack, "Role", assumed_by=iam.AccountRootPrincipal())
+
+
+def asapp(stack: Stack) -> dict[str, Any]:
+    secret = secretsmanager.Secret.from_secret_name_v2(stack, "Asapp", "asapp")
+    return {"credentials_secret": secret, "api_host": "https://api.asapp.com"}
+
+
+def table(stack: Stack) -> dynamodb.ITable:
+    return dynamodb.Table.from_table_attributes(
+        stack, "Table", table_arn=TABLE, table_stream_arn=f"{TABLE}/stream/1"
+    )
+
+
+def may(stack: Stack, role: iam.Role) -> list[Json]:
+    return Deployed(stack).permissions(role)
+
+
+def here(service: str, resource: str) -> str:
+    return f"arn:aws:{service}{HERE}{resource}"
+
+
+def test_a_reader_of_the_store_reads_items_and_no_index() -> None:
+    stack = new_stack()
+    reader = role(stack)
+    TranscriptStore(stack, "Store", table=table(stack)).grant_read(reader)
+    assert may(stack, reader) == [allow(["dynamodb:GetItem", "dynamodb:Query"], TABLE)]
+
+
+def test_who_may_start_and_stop_invokes_the_two_aliases() -> None:
+    stack = new_stack()
+    caller = role(stack)
+    control = TranscriptionControl(
+        stack, "Control", instance_arn=INSTANCE, table=table(stack), **asapp(stack)
+    )
+    control.grant_invoke(caller)
+    aliases = [control.start_streaming, control.stop_streaming]
+    resources = [stack.resolve(each.function_arn) for each in aliases]
+    assert may(stack, caller) == [allow("lambda:InvokeFunction", resources)]
+
+
+def test_who_may_reconcile_or_export_invokes_that_function_and_none_of_its_versions() -> None:
+    stack = new_stack()
+    caller = role(stack)
+    export = UtteranceExport(stack, "Export", **asapp(stack))
+    reconciliation = TranscriptReconciliation(
+        stack,
+        "Reconciliation",
+        table=table(stack),
+        credentials_secret=secretsmanager.Secret.from_secret_name_v2(stack, "Again", "asapp"),
+        api_host="https://api.asapp.com",
+    )
+    export.grant_invoke(caller)
+    reconciliation.grant_invoke(caller)
+    functions = (export.export_utterances, reconciliation.reconcile_transcript)
+    resources = [stack.resolve(each.function_arn) for each in functions]
+    assert may(stack, caller) == [allow("lambda:InvokeFunction", resources)]
+
+
+def test_an_analyst_queries_in_the_work_group_and_writes_only_results() -> None:
+    stack = new_stack()
+    analyst = role(stack)
+    bucket = s3.Bucket.from_bucket_attributes(
+        stack,
+        "Bucket",
+        bucket_arn="arn:aws:s3:::theirs",
+        encryption_key=kms.Key.from_key_arn(stack, "Key", KEY),
+    )
+    export = UtteranceExport(stack, "Export", bucket=bucket, **asapp(stack))
+    export.grant_query(analyst)
+    feeds = ["utterances/*", "staging_utterance_state/*"]
+    assert may(stack, analyst) == in_order(
+        [
+            allow(
+                [
+                    "athena:GetQueryExecution",
+                    "athena:GetQueryResults",
+                    "athena:GetWorkGroup",
+                    "athena:StartQueryExecution",
+                    "athena:StopQueryExecution",
+                ],
+                here("athena", "workgroup/Stack"),
+            ),
+            allow(
+                ["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable", "glue:GetTables"],
+                [here("glue", each) for each in ("catalog", "database/stack", "table/stack/*")],
+            ),
+            allow("s3:GetObject", [f"arn:aws:s3:::theirs/{each}" for each in sorted(feeds)]),
+            allow(
+                [
+                    "s3:AbortMultipartUpload",
+                    "s3:GetObject",
+                    "s3:ListMultipartUploadParts",
+                    "s3:PutObject",
+                ],
+                "arn:aws:s3:::theirs/athena-results/*",
+            ),
+            allow("s3:GetBucketLocation", "arn:aws:s3:::theirs"),
+            allow(
+                "s3:ListBucket",
+                "arn:aws:s3:::theirs",
+                StringLike={"s3:prefix": [*feeds, "athena-results/*"]},
+            ),
+            allow(["kms:Decrypt", "kms:GenerateDataKey"], KEY),
+        ]
+    )
