@@ -184,7 +184,14 @@ def _refuse(file: Path, *problems: object) -> int:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print(line, file=sys.stderr)
+        print("".join(map(_shown, line)), file=sys.stderr)
+
+
+def _shown(character: str) -> str:
+    """A flow's names may hold anything: a line break of theirs would make a line of ours."""
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
 
 
 if __name__ == "__main__":

@@ -169,11 +169,16 @@ def _checked(data: Mapping[str, Any], source: str) -> dict[str, Any]:
         given |= {key: value for key, value in found.items() if value is not None}
     faults = {key: _fault(key, value) for key, value in given.items()}
     right = {key: value for key, value in given.items() if not faults[key]}
-    problems = [f"{key}: {fault}" for key, fault in faults.items() if fault]
+    problems = [f"{_named(key)}: {fault}" for key, fault in faults.items() if fault]
     problems += [f"{key}: {conflict}" for key, conflict in conflicts(right, _RULES)]
     if problems:
         raise SettingsError("\n".join(f"{source}: {problem}" for problem in problems))
     return {key: tuple(value) if isinstance(value, list) else value for key, value in right.items()}
+
+
+def _named(key: str) -> str:
+    """A key of the file, which may hold anything, on one line."""
+    return key if key.isprintable() else json.dumps(key)
 
 
 def _fault(key: str, value: Any) -> str | None:

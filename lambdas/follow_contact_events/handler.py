@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/connect/latest/adminguide/contact-events.htm
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from shared.runtime import LambdaContext
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_ID = 256
+
 
 class NotFollowed(Exception):
     """ASAPP or the table did not answer in time; Lambda tries the event again."""
@@ -27,15 +30,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """:raises NotFollowed: if the same event must come again."""
     # One of Connect's samples writes every field with a capital.
     detail = {key[:1].lower() + key[1:]: value for key, value in event["detail"].items()}
-    contact_id = detail.get("contactId")
-    ours = detail.get("eventType") == "DISCONNECTED" and isinstance(contact_id, str)
+    contact_id = _id(detail, "contactId")
+    ours = detail.get("eventType") == "DISCONNECTED"
     if not contact_id or not ours or str(detail.get("channel", "")).upper() != "VOICE":
         return
     deadline = environment.deadline(context)
     conversation_id = environment.conversation_of(
-        str(contact_id),
-        str(detail.get("initialContactId") or ""),
-        str(detail.get("previousContactId") or ""),
+        contact_id,
+        _id(detail, "initialContactId"),
+        _id(detail, "previousContactId"),
         deadline,
     )
     if conversation_id is None:
@@ -44,7 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     at_ms = moment_ms(detail.get("disconnectTimestamp")) or moment_ms(event.get("time")) or now_ms
     answer = sync(
         conversation_id,
-        contact_over(str(contact_id), at_ms),
+        contact_over(contact_id, at_ms),
         environment.conversations(),
         environment.asapp(),
         deadline,
@@ -57,6 +60,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
     if not answer.is_clear:
         raise NotFollowed(answer.reason)
+
+
+def _id(detail: Mapping[str, Any], name: str) -> str:
+    """``""`` also for one that no key of the table can hold."""
+    value = detail.get(name)
+    return value if isinstance(value, str) and len(value) <= _LONGEST_ID else ""
 
 
 def contact_over(contact_id: str, at_ms: int) -> Observation:

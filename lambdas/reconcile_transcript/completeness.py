@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from reconcile_transcript.alignment import Alignment
+from reconcile_transcript.alignment.utterances import Held
 from reconcile_transcript.record import Record
 from reconcile_transcript.transcripts import Known
 from shared.table import BATCH, PENDING
@@ -31,12 +32,24 @@ class Finding:
     alignment: Alignment = field(default_factory=Alignment)
 
     def held_by(self, known: Known) -> int:
-        """How many utterances are ours now."""
-        return len(known.held) + len(self.alignment.missing) - len(self.alignment.twins)
+        """How many utterances are ours now, of those that ASAPP vouches for."""
+        posted = len(self.unverified(known))
+        added = len(self.alignment.missing) - len(self.alignment.twins)
+        return len(known.held) - posted + added
+
+    def unverified(self, known: Known) -> list[Held]:
+        """Those that neither a stream of ASAPP's nor its record has."""
+        only_ours = set(self.alignment.only_ours)
+        return [
+            held
+            for held in known.held
+            if not held.is_verified and (not self.record or held.key in only_ours)
+        ]
 
     def has_no_word(self, known: Known) -> bool:
         """Neither ASAPP nor the table has one, and ASAPP does not say that nothing was said."""
-        nothing = self.record is not None and not self.record.count and not known.held
+        held = any(held.is_verified for held in known.held)
+        nothing = self.record is not None and not self.record.count and not held
         return nothing and known.summary != 0
 
 
@@ -107,5 +120,7 @@ def _whole(known: Known, finding: Finding, record: Record, age: int) -> bool:
         enough = record.count >= known.from_messages and finding.day >= ended
         return enough and (not more_is_ours or finding.day > ended)
     if record.at_limit:
-        return known.summary is not None and not finding.alignment.missing  # by ASAPP's own count
+        # By ASAPP's own count, if it is of every stream.
+        is_counted = known.summary is not None and not finding.unverified(known)
+        return is_counted and not finding.alignment.missing
     return not more_is_ours or age >= DAY_MS

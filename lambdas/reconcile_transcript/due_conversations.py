@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from reconcile_transcript.messages import Messages
 from reconcile_transcript.reconciler import Reconciler
 from reconcile_transcript.transcripts import Transcripts
@@ -76,7 +78,8 @@ def _side_by_side(
     deadline: Deadline,
     may_go_on: Callable[[], bool],
 ) -> int:
-    """Claim each and work on it, until there are no more or time is over.
+    """Claim each and work on it, until there are no more or time is over. What has begun before and
+    did not end comes last and alone: it may end the process.
 
     :param may_go_on: Asked after each.
     :returns: How many were done.
@@ -85,6 +88,20 @@ def _side_by_side(
     done: list[str] = []
     failed: list[Exception] = []
     ended: list[BadCredentials] = []
+    suspects: list[str] = []
+
+    def do(conversation_id: str) -> None:
+        try:
+            if work(conversation_id):
+                done.append(conversation_id)
+        except BadCredentials as problem:
+            ended.append(problem)
+        except Exception as problem:
+            failed.append(problem)
+            logger.error(
+                "a conversation could not be reconciled",
+                extra={"conversationId": conversation_id, "problem": error_code(problem)},
+            )
 
     def worker() -> None:
         while deadline.remaining() and not ended:
@@ -93,16 +110,14 @@ def _side_by_side(
             if not conversation_id:
                 return
             try:
-                if transcripts.claim(conversation_id, at_ms) and work(conversation_id):
-                    done.append(conversation_id)
-            except BadCredentials as problem:
-                ended.append(problem)
-            except Exception as problem:
+                lease = transcripts.claim(conversation_id, at_ms)
+            except (ClientError, BotoCoreError) as problem:
                 failed.append(problem)
-                logger.error(
-                    "a conversation could not be reconciled",
-                    extra={"conversationId": conversation_id, "problem": error_code(problem)},
-                )
+                lease = None
+            if lease and lease.unfinished:
+                suspects.append(conversation_id)
+            elif lease:
+                do(conversation_id)
             if not may_go_on():
                 return
 
@@ -112,6 +127,11 @@ def _side_by_side(
         raise ended[0]
     for each in workers:
         each.result()  # the index may have failed
+    for conversation_id in suspects:
+        if deadline.remaining() and may_go_on() and not ended:
+            do(conversation_id)
+    if ended:
+        raise ended[0]
     if failed:
         raise NotReconciled(f"{len(failed)} conversations: {error_code(failed[0])}")
     return len(done)

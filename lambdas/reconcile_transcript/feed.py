@@ -17,7 +17,7 @@ from typing import Any
 from reconcile_transcript.alignment.utterances import Said
 from reconcile_transcript.record import Record, moment_ms, record, words
 from shared.asapp.feeds import COLUMNS
-from shared.transcripts.utterance import storable
+from shared.transcripts.utterance import role_of, storable
 
 _ROLES = {
     **dict.fromkeys(("rep", "representative", "employee"), "agent"),
@@ -59,9 +59,10 @@ class Feed:
         )
 
     def role(self, row: Mapping[str, Any]) -> str:
-        """``customer`` or ``agent``; ``""`` if the line does not say who spoke."""
+        """``customer``, ``agent``, ``unknown``; ``""`` if the line does not say who spoke."""
         role = self.words(row, "role").lower().removeprefix("sender_")
-        return _ROLES.get(role, role)
+        role = _ROLES.get(role, role)
+        return role and role_of(role)
 
     def words(self, row: Mapping[str, Any], field: str) -> str:
         return words(self.value(row, field))

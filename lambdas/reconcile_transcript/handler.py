@@ -44,7 +44,7 @@ def answer(event: dict[str, Any], time_left: Deadline) -> dict[str, Any]:
     transcripts, reconciler = _transcripts(deadline.clock), _reconciler(deadline.clock)
     try:
         if conversation_id := event.get("conversationId"):
-            done = reconciler.look(str(conversation_id), deadline)
+            done = reconciler.look(str(conversation_id), deadline, by_hand=True)
             return done or {"conversationId": str(conversation_id), "completeness": "unknown"}
         if day := event.get("exported"):
             columns = json.loads(os.environ.get("FEED_COLUMNS") or "{}")

@@ -19,7 +19,7 @@ from reconcile_transcript.record import Record, moment_ms, record, words
 from shared import log_events
 from shared.asapp.requests import NOT_JSON, Answer, AsappRequests, RetryPolicy
 from shared.runtime import Clock, Deadline
-from shared.transcripts.utterance import storable
+from shared.transcripts.utterance import role_of, storable
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def _said(item: object) -> Said | None:
         return None
     return Said(
         id=words(item.get("messageId")),
-        role=storable(role),
+        role=role_of(role),
         sender_id=words(sender.get("externalId")),
         text=storable(text),
         at_ms=moment,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from reconcile_transcript.alignment import align
+from reconcile_transcript.alignment.budget import until
 from reconcile_transcript.completeness import (
     AWAITING,
     COMPLETE,
@@ -20,14 +25,18 @@ from reconcile_transcript.completeness import (
 )
 from reconcile_transcript.messages import Messages, NoRecord
 from reconcile_transcript.record import Record
-from reconcile_transcript.transcripts import Known, Transcripts
+from reconcile_transcript.transcripts import Known, NoCapacity, Transcripts
 from shared import log_events
+from shared.asapp.requests import BadCredentials
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline
-from shared.table import BATCH, PENDING, UTTERANCE
+from shared.table import BATCH, PENDING, QUARANTINED, UTTERANCE
 
 logger = logging.getLogger(__name__)
 
 MESSAGES, EXPORT = "messages", "export"
+_MOST_UNFINISHED = 3
+_SECONDS_TO_COMPARE = 20.0
+"""A call of three hours takes a few hundred milliseconds."""
 
 
 class Reconciler:
@@ -50,15 +59,30 @@ class Reconciler:
         self._after_ms = after_ms
         self._clock = clock
 
-    def look(self, conversation_id: str, deadline: Deadline) -> dict[str, Any] | None:
+    def look(
+        self, conversation_id: str, deadline: Deadline, *, by_hand: bool = False
+    ) -> dict[str, Any] | None:
         """Compare a conversation with ASAPP's GET messages.
 
+        :param by_hand: Somebody asks for it: also if it is in quarantine, or ASAPP should have
+            forgotten it.
         :returns: What is logged of it; None for one that is not in the table.
         :raises BadCredentials: if the credentials cannot be read.
+        :raises TooMuchWork: if it cannot be compared in time.
         """
+        return self._counted(
+            conversation_id, lambda: self._look(conversation_id, deadline, by_hand), by_hand
+        )
+
+    def _look(
+        self, conversation_id: str, deadline: Deadline, by_hand: bool
+    ) -> dict[str, Any] | None:
         known = self._transcripts.read(conversation_id)
         if known is None:
             return None
+        age = self._clock.now_ms() - known.changed_at_ms
+        if known.completeness and age >= WEEK_MS + DAY_MS and not by_hand:
+            return self._settle(known, Finding(None))  # ASAPP has forgotten it
         try:
             record = self._messages.of(conversation_id, deadline)
         except NoRecord as problem:
@@ -70,9 +94,39 @@ class Reconciler:
         return self._compare(known, record)
 
     def complete(self, conversation_id: str, record: Record, day: date) -> dict[str, Any] | None:
-        """Compare a conversation with the export, which has it up to ``day``."""
-        known = self._transcripts.read(conversation_id)
-        return self._compare(known, record, day) if known else None
+        """Compare a conversation with the export, which has it up to ``day``.
+
+        :raises TooMuchWork: if it cannot be compared in time.
+        """
+
+        def compare() -> dict[str, Any] | None:
+            known = self._transcripts.read(conversation_id)
+            return self._compare(known, record, day) if known else None
+
+        return self._counted(conversation_id, compare)
+
+    def _counted(
+        self,
+        conversation_id: str,
+        compare: Callable[[], dict[str, Any] | None],
+        by_hand: bool = False,
+    ) -> dict[str, Any] | None:
+        """Count the try first: the work may end the process, and must not do so for ever."""
+        unfinished = self._transcripts.begin(conversation_id)
+        if unfinished >= _MOST_UNFINISHED and not by_hand:
+            self._transcripts.quarantine(conversation_id)
+            done = {"conversationId": conversation_id, "completeness": QUARANTINED}
+            logger.error(
+                "a conversation cannot be compared; nobody looks at it until it is asked for",
+                extra=done | {"event": log_events.CONVERSATION_INCOMPLETE},
+            )
+            return done
+        try:
+            return compare()
+        except (ClientError, BotoCoreError, NoCapacity, BadCredentials):
+            with suppress(ClientError, BotoCoreError):
+                self._transcripts.uncount(conversation_id)
+            raise
 
     def give_up(self, conversation_id: str) -> None:
         """The export has not completed it in time: say so and wait on, or end the second time."""
@@ -87,9 +141,14 @@ class Reconciler:
         # The feed has whole seconds: what was placed by GET messages is placed better.
         placed = f"{UTTERANCE}{MESSAGES}#"
         settled = {held.key for held in known.held if day and held.key.startswith(placed)}
-        alignment = align(record.said, known.held, settled)
+        check = until(Deadline(_SECONDS_TO_COMPARE, self._clock))
+        alignment = align(record.said, known.held, settled, check)
         self._transcripts.write(known, alignment, EXPORT if day else MESSAGES)
-        return self._settle(known, Finding(record, day, alignment))
+        finding = Finding(record, day, alignment)
+        still = {held.key for held in finding.unverified(known)}
+        posted = [held.key for held in known.held if not held.is_verified]
+        self._transcripts.confirm(known, (key for key in posted if key not in still))
+        return self._settle(known, finding)
 
     def _settle(self, known: Known, finding: Finding) -> dict[str, Any]:
         verdict = judge(known, finding, self._clock.now_ms(), has_export=self._has_export)
@@ -102,6 +161,7 @@ class Reconciler:
             "completeness": verdict.completeness,
             "fromWebhook": len(known.held) - known.recovered,
             "recovered": recovered,
+            "unverified": len(finding.unverified(known)),
             "reconcileTries": (known.tries if known.unchanged else 0) + 1,
             "reconciledAt": now,
         }

@@ -16,6 +16,7 @@ from shared.transcripts.utterance import storable
 MOST_MESSAGES = 1000
 """ASAPP gives no more of them, and no second page."""
 _LONGEST_ID_BYTES = 256
+_YEAR_2100_MS = 4_102_444_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,14 @@ def words(value: Any) -> str:
 
 
 def moment_ms(value: Any) -> int:
-    """ISO 8601, or seconds or milliseconds since 1970, in milliseconds; 0 for none."""
+    """ISO 8601, or seconds or milliseconds since 1970, in milliseconds; 0 for none, or for one that
+    no call can have."""
     try:
         if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
-            return moments.moment_ms(value)
-        number = float(value)
-        return int(number if number > 10**11 else number * 1000)
+            moment = moments.moment_ms(value)
+        else:
+            number = float(value)
+            moment = int(number if number > 10**11 else number * 1000)
     except (TypeError, ValueError, OverflowError):
         return 0
+    return moment if 0 < moment < _YEAR_2100_MS else 0

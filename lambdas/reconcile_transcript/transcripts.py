@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -11,21 +11,40 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from reconcile_transcript.alignment import Alignment, Missing
+from reconcile_transcript.alignment.budget import TooMuchWork
 from reconcile_transcript.alignment.utterances import Held
 from shared import table
 from shared.aws.batch_write import ITEMS_A_CALL, batch_write
 from shared.aws.botocore_errors import error_code
 from shared.runtime import SYSTEM_CLOCK, Clock
 from shared.table import BATCH, RECONCILE, RECONCILE_AT, RECONCILE_INDEX, UTTERANCE
-from shared.transcripts.utterance import spoken_at, stream_starts
+from shared.transcripts.utterance import (
+    is_verified,
+    opened_streams,
+    role_of,
+    spoken_at,
+    stream_starts,
+)
 
 _LEASE_MS = 15 * 60_000
+_MOST_BYTES = 32 * 1024 * 1024
+"""Of a conversation's text: more does not fit into memory with all that is made of it."""
+_BYTES_OF_AN_ITEM = 1_000
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
 """Start, stop and the events set these in a conversation of which a part was not transcribed."""
 _READ = (
     *(table.ITEM, "streamId", "role", "senderId", "startMs", "endMs", "text", "source"),
     *("messageId", "receivedAt", "startedAt", "endedAt", "transcripts", "state", "version"),
-    *("changedAt", "completeness", *_NOT_HEARD, "noTranscriptAt", "reconcileTries"),
+    *(
+        "changedAt",
+        "completeness",
+        *_NOT_HEARD,
+        "confirmedAt",
+        "late",
+        table.EXPIRES_AT,
+        "noTranscriptAt",
+        "reconcileTries",
+    ),
     *("reconciledVersion", "reportedAt", "fromMessages", RECONCILE, RECONCILE_AT),
 )
 
@@ -44,6 +63,7 @@ class Known:
     :param was_heard: Whether, as far as we know, the whole call was transcribed: no start failed
         for good, every hold was resumed, and there is at least one stream or utterance.
     :param no_transcript: Whether it was reported as a call without transcript.
+    :param late: How often an utterance came after the comparison, or meanwhile.
     """
 
     conversation_id: str
@@ -61,14 +81,24 @@ class Known:
     senders: Mapping[str, str]
     was_heard: bool = True
     no_transcript: bool = False
+    late: int = 0
 
     @property
     def recovered(self) -> int:
         return sum(1 for held in self.held if held.message_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """:param unfinished: How many tries of a comparison have begun and did not end."""
+
+    unfinished: int
+
+
 class Transcripts:
-    """:param dynamodb: A boto3 DynamoDB client."""
+    """:param dynamodb: A boto3 DynamoDB client.
+    :param most_bytes: Of a conversation's text; more does not fit into memory.
+    """
 
     def __init__(
         self,
@@ -76,11 +106,13 @@ class Transcripts:
         table_name: str,
         retention_seconds: int,
         clock: Clock = SYSTEM_CLOCK,
+        most_bytes: int = _MOST_BYTES,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table_name
         self._retention = retention_seconds
         self._clock = clock
+        self._most_bytes = most_bytes
 
     def marked(self, state: str, until_ms: int) -> Iterator[tuple[str, int]]:
         """The conversations in the index with their times, the earliest first.
@@ -102,14 +134,14 @@ class Transcripts:
             for item in map(table.values, page["Items"]):
                 yield item[table.CONVERSATION_ID], item[RECONCILE_AT]
 
-    def claim(self, conversation_id: str, seen_at_ms: int) -> bool:
+    def claim(self, conversation_id: str, seen_at_ms: int) -> Lease | None:
         """Take the lease, unless another run has it or the conversation has changed since.
 
         :param seen_at_ms: Its time in the index, as it was read.
         """
         now = self._clock.now_ms()
         free = "(attribute_not_exists(#leasedUntil) OR #leasedUntil < :now)"
-        return self._update(
+        before = self._update(
             conversation_id,
             {"leasedUntil": now + _LEASE_MS},
             condition=(
@@ -117,6 +149,39 @@ class Transcripts:
                 {f"#{RECONCILE_AT}": RECONCILE_AT, ":seen": seen_at_ms, ":now": now},
             ),
         )
+        return None if before is None else Lease(before.get("unfinished", 0))
+
+    def begin(self, conversation_id: str) -> int:
+        """Count a try before its work, which may end the process.
+
+        :returns: How many before it did not end.
+        """
+        before = self._update(conversation_id, {}, {"unfinished": 1}, condition=table.EXISTS)
+        return before.get("unfinished", 0) if before else 0
+
+    def uncount(self, conversation_id: str) -> None:
+        """A try has failed for a reason that is not the conversation's."""
+        self._update(conversation_id, {}, {"unfinished": -1}, condition=table.EXISTS)
+
+    def quarantine(self, conversation_id: str) -> None:
+        """Take it out of the index: nobody looks at it until somebody asks for it."""
+        self._update(
+            conversation_id,
+            {"completeness": table.QUARANTINED, "leasedUntil": 0},
+            removed=(RECONCILE, RECONCILE_AT),
+            condition=table.EXISTS,
+        )
+
+    def confirm(self, known: Known, keys: Iterable[str]) -> None:
+        """ASAPP's own record has these utterances, whose streams the table does not know."""
+        for key in keys:
+            request = table.update(
+                self._table,
+                table.item_key(known.conversation_id, key),
+                {"confirmedAt": self._clock.now_ms()},
+                condition=table.EXISTS,
+            )
+            self._send(request)
 
     def read(self, conversation_id: str) -> Known | None:
         """:returns: None for a call that nobody has started or seen."""
@@ -128,7 +193,15 @@ class Transcripts:
             ExpressionAttributeNames={f"#{name}": name for name in _READ},
             ConsistentRead=True,
         )
-        items = [table.values(item) for page in pages for item in page["Items"]]
+        now, size = self._clock.now_ms(), 0
+        items: list[Item] = []
+        for page in pages:
+            for each in map(table.values, page["Items"]):
+                if not table.is_expired(each, now):
+                    items.append(each)
+                    size += _BYTES_OF_AN_ITEM + len(each.get("text", ""))
+            if size > self._most_bytes:
+                raise TooMuchWork("too much text")
         for item in items:
             if item[table.ITEM] == "conversation" and "version" in item:
                 return _known(conversation_id, item, items)
@@ -185,18 +258,35 @@ class Transcripts:
         if next_state:
             key = table.reconcile_key(next_state, known.conversation_id)
             marks = {RECONCILE: key, RECONCILE_AT: next_at_ms}
+        written = {**changes, "reconciledVersion": known.version, "leasedUntil": 0, "unfinished": 0}
+        no_summary = [] if "fromSummary" in changes else ["fromSummary"]
+        version, seen = table.equal({"version": known.version})
+        none_late = "#late = :late" if known.late else "attribute_not_exists(#late)"
+        late = {"#late": "late"} | ({":late": known.late} if known.late else {})
         settled = self._update(
             known.conversation_id,
-            {**changes, **marks, "reconciledVersion": known.version, "leasedUntil": 0},
-            removed=[
-                *([] if next_state else [RECONCILE, RECONCILE_AT]),
-                *([] if "fromSummary" in changes else ["fromSummary"]),
-            ],
-            condition=table.equal({"version": known.version}),
+            written | marks,
+            removed=[*([] if next_state else [RECONCILE, RECONCILE_AT]), *no_summary],
+            condition=(f"{version} AND {none_late}", {**seen, **late}),
         )
-        if not settled:
-            self.release(known.conversation_id)
-        return settled
+        if settled is None:
+            # An utterance came after the table was read: the result is of what was read.
+            pause = table.pause_before_late_look_ms(known.late + 1)
+            again = {
+                RECONCILE: table.reconcile_key(table.PENDING, known.conversation_id),
+                RECONCILE_AT: self._clock.now_ms() + pause,
+            }
+            settled = self._update(
+                known.conversation_id,
+                written | again,
+                removed=no_summary,
+                condition=(version, seen),
+            )
+        if settled is None:
+            self._update(
+                known.conversation_id, {"leasedUntil": 0, "unfinished": 0}, condition=table.EXISTS
+            )
+        return settled is not None
 
     def release(self, conversation_id: str) -> None:
         """Give a lease back early."""
@@ -206,22 +296,27 @@ class Transcripts:
         self,
         conversation_id: str,
         changes: Item,
+        additions: Item | None = None,
         *,
         removed: Sequence[str] = (),
         condition: table.Condition,
-    ) -> bool:
+    ) -> Item | None:
+        """:returns: The item as it was before; None if the condition failed."""
         key = table.conversation_key(conversation_id)
-        request = table.update(self._table, key, changes, condition=condition)
+        request = table.update(self._table, key, changes, additions, condition=condition)
         if removed:
             request["UpdateExpression"] += " REMOVE " + ", ".join(f"#{name}" for name in removed)
             request["ExpressionAttributeNames"] |= {f"#{name}": name for name in removed}
+        return self._send(request)
+
+    def _send(self, request: Mapping[str, Any]) -> Item | None:
         try:
-            self._dynamodb.update_item(**request)
+            answer = self._dynamodb.update_item(**request, ReturnValues="ALL_OLD")
         except ClientError as problem:
             if error_code(problem) != "ConditionalCheckFailedException":
                 raise
-            return False
-        return True
+            return None
+        return table.values(answer.get("Attributes", {}))
 
     def _batch(self, writes: Sequence[dict[str, Any]]) -> None:
         for at in range(0, len(writes), ITEMS_A_CALL):
@@ -249,31 +344,40 @@ def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> K
         tries=conversation.get("reconcileTries", 0),
         reported="reportedAt" in conversation,
         from_messages=conversation.get("fromMessages", 0),
-        summary=_summary(utterances, opened),
-        held=tuple(_held(utterances, stream_starts(items))),
-        senders={item["role"]: item["senderId"] for item in utterances if item.get("senderId")},
+        summary=_summary(opened),
+        held=tuple(_held(utterances, stream_starts(items), opened_streams(items))),
+        senders=_senders(utterances, opened_streams(items)),
         was_heard=bool(opened or utterances) and not any(map(conversation.get, _NOT_HEARD)),
         no_transcript="noTranscriptAt" in conversation,
+        late=conversation.get("late", 0),
     )
 
 
-def _held(utterances: Iterable[Item], began: Mapping[str, int]) -> Iterator[Held]:
+def _senders(utterances: Sequence[Item], opened: Container[str]) -> dict[str, str]:
+    """What ASAPP vouches for counts more."""
+    ordered = sorted(utterances, key=lambda item: is_verified(item, opened))
+    return {item["role"]: item["senderId"] for item in ordered if item.get("senderId")}
+
+
+def _held(
+    utterances: Iterable[Item], began: Mapping[str, int], opened: Container[str]
+) -> Iterator[Held]:
     for item in utterances:
         start, end = spoken_at(item, began)
         yield Held(
             key=item[table.ITEM],
-            role=item["role"],
+            role=role_of(item["role"]),
             start_ms=start,
             end_ms=end,
             text=item["text"],
             opened_ms=0 if "messageId" in item else began[item["streamId"]],
             message_id=item.get("messageId", ""),
+            is_verified=is_verified(item, opened),
         )
 
 
-def _summary(utterances: Iterable[Item], opened: Iterable[Item]) -> int | None:
-    """ASAPP's count of utterances, if it is known for every stream."""
-    counts = {item["streamId"]: item["transcripts"] for item in opened if "transcripts" in item}
-    ours = {item["streamId"] for item in opened if "source" not in item}
-    ours |= {item["streamId"] for item in utterances if "messageId" not in item}
-    return sum(counts.values()) if counts and set(counts) == ours else None
+def _summary(opened: Iterable[Item]) -> int | None:
+    """ASAPP's count, if it has told it of every stream that it has opened."""
+    streams = [item for item in opened if "source" not in item]
+    counts = [item["transcripts"] for item in streams if "transcripts" in item]
+    return sum(counts) if counts and len(counts) == len(streams) else None

@@ -130,7 +130,11 @@ def update(
     request: dict[str, Any] = {
         "TableName": table_name,
         "Key": dict(key),
-        "UpdateExpression": f"SET {', '.join(sets)}" + (f" ADD {', '.join(adds)}" if adds else ""),
+        "UpdateExpression": " ".join(
+            f"{action} {', '.join(parts)}"
+            for action, parts in (("SET", sets), ("ADD", adds))
+            if parts
+        ),
     }
     if condition:
         request["ConditionExpression"], used = condition

@@ -28,6 +28,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from reconcile_transcript.alignment.budget import Check, unlimited
 from reconcile_transcript.alignment.clock_offset import estimate
 from reconcile_transcript.alignment.matching import match, match_by
 from reconcile_transcript.alignment.placement import place
@@ -65,10 +66,16 @@ class Alignment:
     only_ours: list[str] = field(default_factory=list)
 
 
-def align(record: Iterable[Said], ours: Sequence[Held], settled: Collection[str] = ()) -> Alignment:
+def align(
+    record: Iterable[Said],
+    ours: Sequence[Held],
+    settled: Collection[str] = (),
+    check: Check = unlimited,
+) -> Alignment:
     """:param record: With distinct ids.
     :param settled: Keys of recovered utterances that stay as they are: another record, with a
         better clock, gave them their time.
+    :param check: Ends what takes too long.
     """
     said = sorted(record, key=lambda each: each.at_ms)
     ids = {each.id for each in said}
@@ -76,8 +83,8 @@ def align(record: Iterable[Said], ours: Sequence[Held], settled: Collection[str]
     webhook = [held for held in ours if not held.message_id]
     elsewhere = [held for held in ours if held.message_id and held.message_id not in ids]
     offset = estimate(said, webhook or elsewhere)
-    by_webhook = match(offset, said, webhook)
-    by_words = match_by(estimate(said, elsewhere), said, elsewhere)
+    by_webhook = match(offset, said, webhook, check)
+    by_words = match_by(estimate(said, elsewhere), said, elsewhere, check)
 
     alignment = Alignment()
     anchors: dict[int, Held] = {}
@@ -92,9 +99,9 @@ def align(record: Iterable[Said], ours: Sequence[Held], settled: Collection[str]
             recovered[at] = found[0]
         elif found:
             anchors[at] = found[0]
-    matched |= _said_twice(webhook, matched)
+    matched |= _said_twice(webhook, matched, check)
     alignment.only_ours = [held.key for held in ours if held.key not in matched]
-    for at, (start, end) in place(said, anchors, offset).items():
+    for at, (start, end) in place(said, anchors, offset, check).items():
         role, before = said[at].role or UNKNOWN, recovered.get(at)
         if before is None:
             alignment.missing.append(Missing(said[at], role, start, end))
@@ -103,18 +110,19 @@ def align(record: Iterable[Said], ours: Sequence[Held], settled: Collection[str]
     return alignment
 
 
-def _said_twice(webhook: Sequence[Held], matched: set[str]) -> set[str]:
+def _said_twice(webhook: Sequence[Held], matched: set[str], check: Check) -> set[str]:
     """Keys of what came both redacted and unredacted, if the record has one of the two."""
     by_time = defaultdict(list)
     for held in webhook:
         by_time[held.opened_ms, held.role, held.start_ms, held.end_ms].append(held)
-    return {
-        held.key
-        for same in by_time.values()
-        if len(same) > 1
-        for held in same
-        if any(
-            other.key in matched and alike(pattern(other.text), pattern(held.text))
-            for other in same
-        )
-    }
+    found: set[str] = set()
+    for same in by_time.values():
+        if len(same) == 1:
+            continue
+        known = {pattern(held.text) for held in same if held.key in matched}
+        for held in same:
+            check()
+            its = pattern(held.text)
+            if any(alike(other, its) for other in known):
+                found.add(held.key)
+    return found

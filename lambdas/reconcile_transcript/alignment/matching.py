@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 
+from reconcile_transcript.alignment.budget import Check, unlimited
 from reconcile_transcript.alignment.clock_offset import ClockOffset, estimate, plain
 from reconcile_transcript.alignment.redaction import alike, pattern
 from reconcile_transcript.alignment.utterances import Held, Said, roles_are_told
@@ -19,7 +20,9 @@ _FEWEST_OF_A_RUN = 3
 _PAIR, _SKIP_ONE, _SKIP_OTHER = range(3)
 
 
-def match(offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held]) -> dict[int, Held]:
+def match(
+    offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held], check: Check = unlimited
+) -> dict[int, Held]:
     """Ours, by the index of ``said``.
 
     ASAPP does not say whether a stream survives a hold. If it does, its milliseconds count audio,
@@ -28,7 +31,7 @@ def match(offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held]) -> di
 
     :param offset: As :func:`estimate` gives it for all of them.
     """
-    matched = match_by(offset, said, ours)
+    matched = match_by(offset, said, ours, check)
     while True:
         left = [at for at in range(len(said)) if at not in matched]
         taken = {held.key for held in matched.values()}
@@ -36,21 +39,23 @@ def match(offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held]) -> di
         if min(len(left), len(rest)) < _FEWEST_OF_A_RUN:
             return matched
         part = [said[at] for at in left]
-        more = match_by(estimate(part, rest), part, rest)
+        more = match_by(estimate(part, rest), part, rest, check)
         if len(more) < _FEWEST_OF_A_RUN:
             return matched
         matched |= {left[at]: held for at, held in more.items()}
 
 
-def match_by(offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held]) -> dict[int, Held]:
+def match_by(
+    offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held], check: Check = unlimited
+) -> dict[int, Held]:
     """As :func:`match`, by one clock offset."""
     ordered = sorted(ours, key=offset.moment)
-    matched = _equal_words(offset, said, ordered)
-    return matched | _alike_words(offset, said, ordered, matched)
+    matched = _equal_words(offset, said, ordered, check)
+    return matched | _alike_words(offset, said, ordered, matched, check)
 
 
 def _equal_words(
-    offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held]
+    offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held], check: Check
 ) -> dict[int, Held]:
     told = roles_are_told(said)
     groups: dict[tuple[str, str], tuple[list[int], list[Held]]] = defaultdict(lambda: ([], []))
@@ -64,13 +69,18 @@ def _equal_words(
             [said[at].at_ms for at in indexes],
             [offset.moment(held) for held in same],
             offset.tolerance_ms,
+            check,
         )
         matched |= {indexes[one]: same[other] for one, other in pairs}
     return matched
 
 
 def _alike_words(
-    offset: ClockOffset, said: Sequence[Said], ours: Sequence[Held], matched: dict[int, Held]
+    offset: ClockOffset,
+    said: Sequence[Said],
+    ours: Sequence[Held],
+    matched: dict[int, Held],
+    check: Check,
 ) -> dict[int, Held]:
     taken = {held.key for held in matched.values()}
     left = [held for held in ours if held.key not in taken]
@@ -78,6 +88,7 @@ def _alike_words(
     patterns = [pattern(held.text) for held in left]
     near = []
     for at, each in enumerate(said):
+        check()
         if at in matched or not left:
             continue
         its = pattern(each.text)
@@ -89,14 +100,16 @@ def _alike_words(
             if each.role in ("", left[own].role) and alike(patterns[own], its)
         ]
     found: dict[int, int] = {}
+    used: set[int] = set()
     for _, at, own in sorted(near):
-        if at not in found and own not in found.values():
+        if at not in found and own not in used:
             found[at] = own
+            used.add(own)
     return {at: left[own] for at, own in found.items()}
 
 
 def nearest_pairs(
-    one: Sequence[float], other: Sequence[float], tolerance: float
+    one: Sequence[float], other: Sequence[float], tolerance: float, check: Check = unlimited
 ) -> list[tuple[int, int]]:
     """Pair moments in order of time: as many pairs within the tolerance as possible, the nearest
     first.
@@ -111,6 +124,7 @@ def nearest_pairs(
     values = [0.0]
     rows: list[tuple[int, bytearray]] = []
     for moment in one:
+        check()
         first = bisect_left(other, moment - tolerance)
         last = bisect_right(other, moment + tolerance)
         values += values[-1:] * (last + 1 - len(values))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from reconcile_transcript.alignment.budget import Check, unlimited
 from reconcile_transcript.alignment.clock_offset import ClockOffset
 from reconcile_transcript.alignment.utterances import UNKNOWN, Held, Said
 
@@ -21,7 +22,10 @@ Span = tuple[int, int]
 
 
 def place(
-    said: Sequence[Said], anchors: Mapping[int, Held], offset: ClockOffset
+    said: Sequence[Said],
+    anchors: Mapping[int, Held],
+    offset: ClockOffset,
+    check: Check = unlimited,
 ) -> dict[int, Span]:
     """The times of the utterances that are no anchors.
 
@@ -39,6 +43,7 @@ def place(
     own_end: dict[str, int] = {}
     before: tuple[Said, Held] | None = None
     for at, each in enumerate(said):
+        check()
         if anchor := anchors.get(at):
             span, role = (anchor.start_ms, anchor.end_ms), anchor.role
             before = each, anchor

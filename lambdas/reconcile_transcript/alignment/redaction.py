@@ -14,17 +14,25 @@ _REDACTED = re.compile(
 _MARK = "\0"
 _BETWEEN_LETTERS = re.compile(rf"[^\w{_MARK}]+|_+")
 
+_LONGEST_TEXT = 2_000
+"""Nobody says more without a pause. A longer text is no pattern, so it is alike to none."""
+
 Pattern = tuple[str, ...]
-"""The letters and digits of a text between its marks: one piece if it has no mark."""
+"""The letters and digits of a text between its marks: one piece if it has no mark, none if the text
+is too long."""
 
 
 def pattern(text: str) -> Pattern:
+    if len(text) > _LONGEST_TEXT:
+        return ()
     marked = _REDACTED.sub(_MARK, text).casefold()
     return tuple(_BETWEEN_LETTERS.sub("", marked).split(_MARK))
 
 
 def alike(one: Pattern, other: Pattern) -> bool:
     """Whether one text exists that fits both. Takes time in proportion to their length."""
+    if not one or not other:
+        return False
     if len(one) == 1:
         return _stands_for(other, one[0])
     if len(other) == 1:

@@ -25,6 +25,10 @@ _STATES = {
 """``INCOMING``, ``PENDING`` and ``CONNECTING`` say nothing yet; ``PAUSED`` is for tasks."""
 
 
+_LONGEST_ID = 256
+"""No key of the table holds a longer one for certain."""
+
+
 class NotAnAgentEvent(ValueError):
     """The record is no agent event. The message says which field is wrong."""
 
@@ -95,7 +99,8 @@ def _contacts(snapshot: object) -> dict[str, Mapping[str, Any]]:
         contact["ContactId"]: contact
         for contact in (contacts if isinstance(contacts, list) else ())
         if isinstance(contact, Mapping)
-        and _text(contact, "ContactId")
+        and 0 < len(_text(contact, "ContactId")) <= _LONGEST_ID
+        and len(_text(contact, "InitialContactId")) <= _LONGEST_ID
         and _text(contact, "Channel").upper() == "VOICE"
     }
 

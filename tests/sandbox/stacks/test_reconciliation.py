@@ -234,6 +234,8 @@ def forget() -> None:
         reconcile_transcript.handler._messages,
         reconcile_transcript.handler._transcripts,
         shared.aws.api._origin,
+        store_transcript.handler._dynamodb,
+        store_transcript.handler._late,
         store_transcript.handler._utterances,
     ):
         kept.cache_clear()
@@ -268,6 +270,7 @@ def check_calls(functions: Functions, count: int) -> list[Played]:
             "fromMessages": len(call.posts),
             "recovered": call.dropped,
             "onlyOurs": 0,
+            "unverified": 0,
         }
         arrived = [post.text for post in sorted(call.posts, key=first_sent) if post.sent]
         assert arrived != [text for _, text in call.said if text in arrived]

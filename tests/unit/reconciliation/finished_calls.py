@@ -20,6 +20,7 @@ from tests.unit.conftest import Behaviour, Vendor
 from tests.unit.held_clock import HeldClock
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+FAR_S = 4_102_444_800
 AFTER_MS = 15 * 60_000
 ROLES = ("agent", "customer")
 STATE = "staging_utterance_state"
@@ -153,7 +154,7 @@ class Table:
             received = call.began_ms + at * call.step_ms + 2_000
             utterance = Utterance.from_message(call.message(at))
             found[utterance.key] = utterance.item(
-                received_at_ms=received, stored_at_ms=received, expires_at_s=1
+                received_at_ms=received, stored_at_ms=received, expires_at_s=FAR_S
             )
         writes = [{"PutRequest": {"Item": attributes(item)}} for item in found.values()]
         for first in range(0, len(writes), 25):

@@ -138,7 +138,7 @@ SENDERS = {
     "SENDER_REP": "agent",
     "SENDER_UNKNOWN": "unknown",
     "": "unknown",
-    "SENDER_SYSTEM": "system",
+    "SENDER_SYSTEM": "unknown",
 }
 
 
