@@ -381,6 +381,7 @@ def trusting(*, key: str = "Principal", effect: str = "Allow", **principal: obje
         (trusting(Federated="accounts.google.com"), "federated accounts.google.com"),
         (trusting(CanonicalUser="79a59df900b949e5"), "canonical user 79a59df900b949e5"),
         (trusting(Service="evil.example"), "evil.example"),
+        (trusting(key="NotPrincipal", Service="lambda.amazonaws.com"), "anybody but lambda.amaz"),
         (trusting(key="NotPrincipal", AWS="arn:aws:iam::111122223333:root"), "anybody but arn:aws"),
     ],
 )
