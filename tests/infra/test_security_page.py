@@ -13,9 +13,8 @@ import pytest
 
 from app import ENVIRONMENTS
 from connect_settings import Settings, environment_file
+from tests.infra.conftest import FULL, ROOT, Assembly, Json
 from tools.policies import listed, statements
-
-from .conftest import FULL, ROOT, Assembly, Json
 
 PAGE = ROOT / "docs" / "security.md"
 READS = "secretsmanager:GetSecretValue"

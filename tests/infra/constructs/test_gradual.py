@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from .conftest import ACCOUNT, Json, Transcription, allow, in_order
+from tests.infra.conftest import ACCOUNT, Json, Transcription, allow, in_order
 
 NAMES = ("AuthorizeWebhook", "StartStreaming", "StopStreaming", "StoreTranscript")
 

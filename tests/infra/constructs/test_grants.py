@@ -17,8 +17,7 @@ from connect_autotranscribe import (
     TranscriptStore,
     UtteranceExport,
 )
-
-from .conftest import ACCOUNT, Deployed, Json, allow, in_order, new_stack
+from tests.infra.conftest import ACCOUNT, Deployed, Json, allow, in_order, new_stack
 
 REGION = "eu-central-1"
 INSTANCE = f"arn:aws:connect:{REGION}:{ACCOUNT}:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"

@@ -14,9 +14,8 @@ from aws_cdk.assertions import Template
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from connect_autotranscribe import TranscriptStore
+from tests.infra.conftest import ACCOUNT, CONTEXT, Json, Transcription, allow
 from tools.policies import listed
-
-from .conftest import ACCOUNT, CONTEXT, Json, Transcription, allow
 
 REGION = "eu-central-1"
 KEY, CREDENTIALS_KEY, EXPORT_KEY, STREAM_KEY = (

@@ -15,8 +15,7 @@ from aws_cdk import aws_lambda as lambda_
 import connect_autotranscribe
 from connect_autotranscribe import FunctionOptions, TranscriptionStack
 from connect_settings import Settings
-
-from .conftest import ACCOUNT, Deployed, Json, allow, new_app, synthesise
+from tests.infra.conftest import ACCOUNT, Deployed, Json, allow, new_app, synthesise
 
 REGION = "eu-central-1"
 ENV = Environment(account=ACCOUNT, region=REGION)

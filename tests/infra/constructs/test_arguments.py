@@ -40,8 +40,7 @@ from connect_autotranscribe._arguments import Argument
 from connect_flows.ready_made.disconnect import disconnect
 from connect_flows.ready_made.modules import stop_module
 from connect_settings.environment import RULES, Settings, SettingsError
-
-from .conftest import ACCOUNT, new_app, new_stack
+from tests.infra.conftest import ACCOUNT, new_app, new_stack
 
 REGION = "eu-central-1"
 INSTANCE = f"arn:aws:connect:{REGION}:{ACCOUNT}:instance/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
