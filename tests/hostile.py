@@ -114,7 +114,7 @@ WEBHOOK = {
         "utterance": [{"text": "I need help"}, {"text": "with #### please"}],
     },
 }
-CONTACTS = [
+CONTACTS: list[dict[str, Any]] = [
     {
         "ContactId": "c-1",
         "InitialContactId": "c-1",
@@ -131,7 +131,7 @@ AGENT_EVENT = {
     "PreviousAgentSnapshot": {"Contacts": [CONTACTS[0] | {"State": "CONNECTED_ONHOLD"}]},
     "CurrentAgentSnapshot": {"Contacts": CONTACTS},
 }
-CONTACT_EVENT = {
+CONTACT_EVENT: dict[str, Any] = {
     "source": "aws.connect",
     "time": "2026-11-01T14:03:09Z",
     "detail": {

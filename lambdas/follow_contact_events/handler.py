@@ -65,7 +65,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 def _id(detail: Mapping[str, Any], name: str) -> str:
     """``""`` also for one that no key of the table can hold."""
     value = detail.get(name)
-    return value if isinstance(value, str) and len(value) <= _LONGEST_ID else ""
+    is_id = isinstance(value, str) and len(value) <= _LONGEST_ID and value.isprintable()
+    return str(value) if is_id else ""
 
 
 def contact_over(contact_id: str, at_ms: int) -> Observation:

@@ -26,7 +26,7 @@ _STATES = {
 
 
 _LONGEST_ID = 256
-"""No key of the table holds a longer one for certain."""
+"""A key of the table may not hold a longer one, nor half a surrogate pair."""
 
 
 class NotAnAgentEvent(ValueError):
@@ -99,10 +99,14 @@ def _contacts(snapshot: object) -> dict[str, Mapping[str, Any]]:
         contact["ContactId"]: contact
         for contact in (contacts if isinstance(contacts, list) else ())
         if isinstance(contact, Mapping)
-        and 0 < len(_text(contact, "ContactId")) <= _LONGEST_ID
-        and len(_text(contact, "InitialContactId")) <= _LONGEST_ID
+        and _text(contact, "ContactId")
+        and all(_is_id(_text(contact, name)) for name in ("ContactId", "InitialContactId"))
         and _text(contact, "Channel").upper() == "VOICE"
     }
+
+
+def _is_id(text: str) -> bool:
+    return len(text) <= _LONGEST_ID and text.isprintable()
 
 
 def _state(contacts: Mapping[str, Mapping[str, Any]], contact_id: str) -> str | None:
