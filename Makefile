@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback drift destroy revoke-webhook-secret named can-ask flows wheel release sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback drift stop-all resume-all destroy revoke-webhook-secret named can-ask flows wheel release sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -74,6 +74,12 @@ rollback: named .venv/.installed ## Go back at once to the functions' versions b
 
 drift: named .venv/.installed ## Show what was changed in the account since the deployment, read-only: make drift ENV=prod
 	@.venv/bin/python -m tools.drift '$(ENV)'
+
+stop-all: named .venv/.installed ## Stop all transcription of an environment at once: make stop-all ENV=prod; with YES=1 it does not ask
+	@.venv/bin/python -m tools.switch stop '$(ENV)' $(if $(YES),--yes)
+
+resume-all: named .venv/.installed ## Let calls start transcription again: make resume-all ENV=prod; with YES=1 it does not ask
+	@.venv/bin/python -m tools.switch resume '$(ENV)' $(if $(YES),--yes)
 
 destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; retained resources stay: make destroy ENV=dev
 	@$(CDK) destroy --all -c environment='$(ENV)'

@@ -40,6 +40,7 @@ def build(app: App, name: str) -> None:
         agent_id_path=settings.asapp.agent_id_path,
         name_prefix=settings.connect.flow_name_prefix,
         stop_at_hold=settings.lifecycle.mode != "off",
+        alarm_topic=transcription.alarms.topic,
         **common,
     )
 

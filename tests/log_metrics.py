@@ -13,6 +13,7 @@ from typing import Any
 
 FILTERS = [
     ("AsappLimitReached", "reconcile_transcript", '{ $.event = "asapp_limit_reached" }', "1"),
+    ("CallsInProgress", "reconcile_transcript", '{ $.event = "calls_in_progress" }', "$.calls"),
     ("CallsNotTranscribed", "reconcile_transcript", '{ $.event = "call_not_transcribed" }', "1"),
     (
         "CallsRefused",
@@ -47,6 +48,20 @@ FILTERS = [
         "1",
     ),
     ("ExportDaysMissing", "export_utterances", '{ $.event = "export_run" }', "$.daysMissing"),
+    ("RequestsThrottled", "the webhook's requests", '{ $.status = "429" }', "1"),
+    (
+        "RestartsRefused",
+        "follow_agent_events",
+        '{ ($.event = "agent_event") && ($.state = "connected") && '
+        '(($.status = "rejected") || ($.status = "unavailable")) }',
+        "1",
+    ),
+    (
+        "TranscriptionStopped",
+        "reconcile_transcript",
+        '{ $.event = "calls_in_progress" }',
+        "$.stopped",
+    ),
     (
         "UtterancesRecovered",
         "reconcile_transcript",
@@ -56,6 +71,8 @@ FILTERS = [
     ("UtterancesStored", "store_transcript", '{ $.event = "utterances_stored" }', "$.utterances"),
 ]
 """Metric, function, pattern and value."""
+EACH_MINUTE = ("CallsInProgress", "TranscriptionStopped")
+"""What each run says anew, and nobody adds up."""
 
 _NO_EXTRA = vars(logging.makeLogRecord({})).keys() | {"message", "asctime", "taskName"}
 
@@ -67,6 +84,8 @@ def counted(function: str, records: Iterable[logging.LogRecord]) -> dict[str, fl
     for metric, its_function, pattern, value in FILTERS:
         for line in lines:
             worth = 1 if value == "1" else line.get(value.removeprefix("$."))
+            if metric in EACH_MINUTE:
+                continue
             if its_function == function and _matches(pattern, line):
                 assert isinstance(worth, int), f"CloudWatch counts no {value} of {line}"
                 found[metric] = found.get(metric, 0) + worth

@@ -10,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 
@@ -46,6 +47,13 @@ def grant_secret_value(secret: secretsmanager.ISecret, grantee: iam.IGrantable) 
     )
     if secret.encryption_key:
         secret.encryption_key.grant_decrypt(grantee)
+
+
+def grant_read_switch(switch: ssm.IStringParameter, grantee: iam.IGrantable) -> None:
+    """Grant reading the parameter's value. ``grant_read`` also lets read its history and tags."""
+    iam.Grant.add_to_principal(
+        grantee=grantee, actions=["ssm:GetParameter"], resource_arns=[switch.parameter_arn]
+    )
 
 
 @jsii.implements(lambda_.IEventSourceDlq)

@@ -97,6 +97,9 @@ class Function(lambda_.Function):
             role=role,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
+            # The metrics are counted in lines of level INFO: no default may take them away.
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
+            system_log_level_v2=lambda_.SystemLogLevel.INFO,
             tracing=lambda_.Tracing.ACTIVE,
             # Old versions stay, so that an alias can go back; not what a failed deployment made.
             current_version_options=lambda_.VersionOptions(

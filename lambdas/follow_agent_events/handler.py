@@ -8,7 +8,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from shared import environment
+from shared import environment, log_events
 from shared.calls.asapp_sync import sync
 from shared.calls.conversation import (
     CONNECTED,
@@ -26,7 +26,7 @@ from shared.connect.agent_snapshots import (
     contact_changes,
     is_contact_record,
 )
-from shared.runtime import Deadline, LambdaContext
+from shared.runtime import Deadline, LambdaContext, trace_id
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,13 @@ def follow(change: ContactChange, deadline: Deadline) -> bool:
         "agent event: %s, %s",
         change.state,
         answer.status,
-        extra={"contactId": change.contact_id, **answer.for_flow()},
+        extra={
+            "event": log_events.AGENT_EVENT,
+            "contactId": change.contact_id,
+            "state": change.state,
+            "traceId": trace_id(),
+            **answer.for_flow(),
+        },
     )
     return answer.is_clear
 

@@ -15,7 +15,7 @@ from shared import environment
 from shared.calls.asapp_sync import sync
 from shared.calls.conversation import FRESH_MS, OVER, Conversation, Leg, Observation, told_before
 from shared.moments import moment_ms
-from shared.runtime import LambdaContext
+from shared.runtime import LambdaContext, trace_id
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     logger.info(
         "contact event: disconnected, %s",
         answer.status,
-        extra={"contactId": contact_id, **answer.for_flow()},
+        extra={"contactId": contact_id, "traceId": trace_id(), **answer.for_flow()},
     )
     if not answer.is_clear:
         raise NotFollowed(answer.reason)

@@ -68,7 +68,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     bus, sender_id = os.environ["EVENT_BUS_NAME"], os.environ.get("EVENT_SENDER_ID") == "true"
     opened = _streams().of([image for _, image in images])
     numbered = [
-        (number, entry(detail(image, opened, sender_id=sender_id), bus)) for number, image in images
+        (number, entry(detail(image, opened, sender_id=sender_id), bus, image.get("trace", "")))
+        for number, image in images
     ]
     first_left = publish(numbered, _events()) or unreadable
     return {"batchItemFailures": [{"itemIdentifier": first_left}] if first_left else []}
@@ -107,21 +108,24 @@ def _public_key(item: Mapping[str, Any]) -> str:
     return f"{key.rpartition('#')[0]}#{digest}"
 
 
-def entry(said: Mapping[str, Any], bus: str) -> Entry:
+def entry(said: Mapping[str, Any], bus: str, trace: str = "") -> Entry:
     """The event with this detail.
 
     A text that does not fit into an event stays in the table, and the event says so with
     ``"textOmitted": true``.
+
+    :param trace: The X-Ray trace header of the webhook's request, ``""`` for none.
     """
     content = json.dumps(said, ensure_ascii=False)
     if len(content.encode()) > _BYTES_A_CALL:
         content = json.dumps({**said, "text": "", "textOmitted": True}, ensure_ascii=False)
-    return {
+    made = {
         "EventBusName": bus,
         "Source": SOURCE,
         "DetailType": DETAIL_TYPE,
         "Detail": content,
     }
+    return made | ({"TraceHeader": trace} if trace else {})
 
 
 def publish(numbered: list[Numbered], events: Any) -> str | None:

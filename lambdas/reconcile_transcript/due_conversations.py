@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,7 +17,7 @@ from reconcile_transcript.transcripts import Transcripts
 from shared.asapp.requests import BadCredentials
 from shared.aws.botocore_errors import error_code
 from shared.runtime import Deadline
-from shared.table import BATCH, PENDING
+from shared.table import BATCH, IN_PROGRESS, LONGEST_SILENCE_MS, PENDING
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,9 @@ def look_at_due(
     overdue = transcripts.marked(BATCH, clock.now_ms() - export_ms)
     done = _side_by_side(give_up, overdue, transcripts, deadline, lambda: True)
     if messages.stopped_until(clock) is None:
-        pending = transcripts.marked(PENDING, clock.now_ms() - after_ms)
+        due_ms = clock.now_ms() - after_ms
+        silent = transcripts.marked(IN_PROGRESS, due_ms - LONGEST_SILENCE_MS)
+        pending = chain(transcripts.marked(PENDING, due_ms), silent)
         done += _side_by_side(look, pending, transcripts, deadline, ask_on)
     if messages.refusal:
         raise BadCredentials(f"ASAPP does not take them: {messages.refusal}")

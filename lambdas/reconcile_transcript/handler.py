@@ -8,6 +8,7 @@ is in the bucket.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from datetime import date
 from functools import cache
@@ -22,13 +23,19 @@ from reconcile_transcript.exported_day import ExportBucket, complete
 from reconcile_transcript.messages import POLICY, Messages
 from reconcile_transcript.reconciler import Reconciler
 from reconcile_transcript.transcripts import Transcripts
+from shared import log_events
 from shared.asapp.requests import AsappCredentials, AsappRequests, BadCredentials
 from shared.aws.botocore_errors import error_code
+from shared.calls.switch import Switch
 from shared.http import Origin
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 
 _SECONDS_TO_WRITE = 10.0
 _A_MINUTE_MS, _A_DAY_MS = 60_000, 86_400_000
+_HALF_AN_HOUR_MS = 30 * _A_MINUTE_MS
+"""A call whose end nobody saw counts for so long, not for hours."""
+
+logger = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -51,6 +58,7 @@ def answer(event: dict[str, Any], time_left: Deadline) -> dict[str, Any]:
             bucket = ExportBucket(boto3.client("s3"), os.environ["EXPORT_BUCKET"])
             exported = date.fromisoformat(day)
             return complete(exported, bucket, columns, transcripts, reconciler, deadline)
+        report_calls(transcripts, deadline)
         return look_at_due(
             transcripts,
             reconciler,
@@ -66,6 +74,26 @@ def answer(event: dict[str, Any], time_left: Deadline) -> dict[str, Any]:
     except (ClientError, BotoCoreError) as problem:
         # Without the words of AWS, which may repeat what it was sent.
         raise NotReconciled(error_code(problem)) from None
+
+
+def report_calls(transcripts: Transcripts, deadline: Deadline) -> None:
+    """Log what the alarms on silence need: is there a call, and is transcription on?"""
+    since_ms = deadline.clock.now_ms() - _HALF_AN_HOUR_MS
+    switch = _switch()
+    logger.info(
+        "calls in progress",
+        extra={
+            "event": log_events.CALLS_IN_PROGRESS,
+            "calls": transcripts.in_progress(since_ms),
+            "stopped": int(switch is not None and switch.is_off(deadline)),
+        },
+    )
+
+
+@cache
+def _switch() -> Switch | None:
+    parameter = os.environ.get("TRANSCRIPTION_SWITCH")
+    return Switch(parameter) if parameter else None
 
 
 def _after_ms() -> int:

@@ -17,7 +17,7 @@ from shared import table
 from shared.aws.batch_write import ITEMS_A_CALL, batch_write
 from shared.aws.botocore_errors import error_code
 from shared.runtime import SYSTEM_CLOCK, Clock
-from shared.table import BATCH, RECONCILE, RECONCILE_AT, RECONCILE_INDEX, UTTERANCE
+from shared.table import BATCH, IN_PROGRESS, RECONCILE, RECONCILE_AT, RECONCILE_INDEX, UTTERANCE
 from shared.transcripts.utterance import (
     is_verified,
     opened_streams,
@@ -117,7 +117,7 @@ class Transcripts:
     def marked(self, state: str, until_ms: int) -> Iterator[tuple[str, int]]:
         """The conversations in the index with their times, the earliest first.
 
-        :param state: ``PENDING`` or ``BATCH``.
+        :param state: ``IN_PROGRESS``, ``PENDING`` or ``BATCH``.
         """
         every = (self._marked(key, until_ms) for key in table.reconcile_keys(state))
         return heapq.merge(*every, key=itemgetter(1))
@@ -133,6 +133,21 @@ class Transcripts:
         for page in pages:
             for item in map(table.values, page["Items"]):
                 yield item[table.CONVERSATION_ID], item[RECONCILE_AT]
+
+    def in_progress(self, since_ms: int) -> int:
+        """How many calls have changed since then and are not known to be over."""
+        pages = self._dynamodb.get_paginator("query")
+        return sum(
+            page["Count"]
+            for key in table.reconcile_keys(IN_PROGRESS)
+            for page in pages.paginate(
+                TableName=self._table,
+                IndexName=RECONCILE_INDEX,
+                Select="COUNT",
+                KeyConditionExpression=f"{RECONCILE} = :key AND {RECONCILE_AT} >= :since",
+                ExpressionAttributeValues=table.attributes({":key": key, ":since": since_ms}),
+            )
+        )
 
     def claim(self, conversation_id: str, seen_at_ms: int) -> Lease | None:
         """Take the lease, unless another run has it or the conversation has changed since.

@@ -10,6 +10,7 @@ from shared.asapp.media_gateway import Asapp
 from shared.asapp.requests import AsappCredentials
 from shared.aws.api import AwsError
 from shared.calls.conversation_table import Conversations
+from shared.calls.switch import Switch
 from shared.http import Origin
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 
@@ -32,6 +33,7 @@ def asapp() -> Asapp:
         Origin(os.environ["ASAPP_API_HOST"]),
         AsappCredentials(os.environ["ASAPP_CREDENTIALS_SECRET"]),
         json.loads(os.environ.get("AUTOTRANSCRIBE_PARAMS", "{}")),
+        Switch(os.environ["TRANSCRIPTION_SWITCH"]).is_off,
     )
 
 

@@ -6,6 +6,8 @@ or compared. The metric filters read the names from this file: the words of a me
 
 START_STREAMING = "start_streaming"  # with `status`
 STOP_STREAMING = "stop_streaming"  # with `status`
+AGENT_EVENT = "agent_event"  # with `state` and `status`
+CALLS_IN_PROGRESS = "calls_in_progress"  # with `calls` and `stopped`, once a minute
 UTTERANCES_STORED = "utterances_stored"  # with `utterances`
 CONVERSATION_RECONCILED = "conversation_reconciled"  # with `recovered`
 CONVERSATION_INCOMPLETE = "conversation_incomplete"

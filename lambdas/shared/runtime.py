@@ -1,4 +1,4 @@
-"""The invocation that we run in: its context, its time, and the clock that tells the time.
+"""The invocation that we run in: its context, its trace, its time, and the clock that tells it.
 
 All waits, retries and time limits use the clock of a :class:`Deadline`. A test gives the deadline a
 clock of its own, which goes on only when the test says so.
@@ -6,6 +6,8 @@ clock of its own, which goes on only when the test says so.
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
@@ -17,6 +19,34 @@ class LambdaContext(Protocol):
     """The part of Lambda's context that the handlers use."""
 
     def get_remaining_time_in_millis(self) -> int: ...
+
+
+_TRACE = re.compile(
+    r"Root=(1-([0-9a-f]{8})-([0-9a-f]{24}))(?:;Parent=([0-9a-f]{16}))?(?:;Sampled=([01]))?"
+)
+
+
+def trace_header(text: str) -> str:
+    """The part of an X-Ray trace header that every AWS service takes, ``""`` if there is none."""
+    found = _TRACE.search(text)
+    return found[0] if found else ""
+
+
+def trace_id() -> str:
+    """The X-Ray trace of this invocation, ``""`` if it is not traced."""
+    found = _TRACE.search(os.environ.get("_X_AMZN_TRACE_ID", ""))
+    return found[1] if found else ""
+
+
+def traceparent() -> str:
+    """The same trace as OpenTelemetry writes it, ``""`` if this invocation is not traced.
+
+    Source: https://www.w3.org/TR/trace-context/
+    """
+    found = _TRACE.search(os.environ.get("_X_AMZN_TRACE_ID", ""))
+    if not found or not found[4]:
+        return ""
+    return f"00-{found[2]}{found[3]}-{found[4]}-0{found[5] or 0}"
 
 
 class Clock:

@@ -28,8 +28,11 @@ RECONCILE_INDEX = "Reconcile"
 RECONCILE, RECONCILE_AT = "reconcile", "reconcileAt"
 """The index's partition key, and its sort key in milliseconds since 1970. A conversation without
 them is not in the index."""
-PENDING, BATCH = "pending", "batch"
-"""What a conversation in the index waits for: a look by GET messages, or a day of the export."""
+LONGEST_SILENCE_MS = 4 * 3_600_000
+"""A call of which nothing is seen for so long is taken to be over."""
+IN_PROGRESS, PENDING, BATCH = "in progress", "pending", "batch"
+"""What a conversation in the index waits for: its end, a look by GET messages, or a day of the
+export. While it waits for its end, its time is that of its last change."""
 _SHARDS = 8
 """60 new calls a second change their places some eight times each, at two write units: 960 of the
 1,000 that one key of DynamoDB takes."""
@@ -50,7 +53,7 @@ def pause_before_late_look_ms(before: int) -> int:
 def reconcile_key(waits_for: str, conversation_id: str) -> str:
     """The index's partition key of a conversation: one of :func:`reconcile_keys`.
 
-    :param waits_for: ``PENDING`` or ``BATCH``.
+    :param waits_for: ``IN_PROGRESS``, ``PENDING`` or ``BATCH``.
     """
     return reconcile_keys(waits_for)[crc32(conversation_id.encode()) % _SHARDS]
 

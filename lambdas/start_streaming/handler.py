@@ -22,7 +22,7 @@ from shared.calls.conversation import (
 )
 from shared.calls.conversation_table import Conversations
 from shared.connect.flow_event import Contact
-from shared.runtime import Deadline, LambdaContext
+from shared.runtime import Deadline, LambdaContext, trace_id
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
         extra={
             "event": log_events.START_STREAMING,
             "contactId": contact.contact_id,
+            "traceId": trace_id(),
             **answer.for_flow(),
         },
     )

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared import log_events
 from shared.aws.batch_write import ITEMS_A_CALL
 from shared.aws.botocore_errors import error_code
+from shared.runtime import trace_header, trace_id
 from shared.table import CONVERSATION_ID, ITEM
 from shared.transcripts.utterance import Unstorable, Utterance
 from store_transcript.dead_letters import DeadLetters
@@ -33,16 +34,19 @@ class Message:
     """One message of the queue.
 
     :param received_at_ms: When the queue took it from API Gateway, in milliseconds since 1970.
+    :param trace: The X-Ray trace header of API Gateway's request, ``""`` if it is not traced.
     """
 
     id: str
     body: str
     received_at_ms: int
+    trace: str = ""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Message:
-        sent = record["attributes"]["SentTimestamp"]
-        return cls(record["messageId"], record["body"], int(sent))
+        attributes = record["attributes"]
+        trace = trace_header(attributes.get("AWSTraceHeader", ""))
+        return cls(record["messageId"], record["body"], int(attributes["SentTimestamp"]), trace)
 
 
 def store(
@@ -67,7 +71,7 @@ def store(
         key = (utterance.conversation_id, utterance.key)
         senders.setdefault(key, []).append(message)
         if key not in items:
-            items[key] = utterances.item(utterance, message.received_at_ms)
+            items[key] = utterances.item(utterance, message.received_at_ms, message.trace)
 
     unwritten = dict(_put(items, utterances))
     stored = items.keys() - unwritten.keys()
@@ -84,6 +88,7 @@ def store(
         "stored a batch",
         extra={
             "event": log_events.UTTERANCES_STORED,
+            "traceId": trace_id(),
             "utterances": len(items),
             "rejected": len(rejected),
             "left": len(left),

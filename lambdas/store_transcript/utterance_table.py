@@ -25,15 +25,15 @@ class UtteranceTable:
         self._retention = retention_seconds
         self._clock = clock
 
-    def item(self, utterance: Utterance, received_at_ms: int) -> dict[str, Any]:
+    def item(self, utterance: Utterance, received_at_ms: int, trace: str) -> dict[str, Any]:
+        """:param trace: The X-Ray trace header that its event gets, ``""`` for none."""
         now = self._clock.now_ms()
-        return table.attributes(
-            utterance.item(
-                received_at_ms=received_at_ms,
-                stored_at_ms=now,
-                expires_at_s=now // 1000 + self._retention,
-            )
+        values = utterance.item(
+            received_at_ms=received_at_ms,
+            stored_at_ms=now,
+            expires_at_s=now // 1000 + self._retention,
         )
+        return table.attributes(values | ({"trace": trace} if trace else {}))
 
     def put(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Write at most 25 items with distinct keys.

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from typing import Any
 
 import pytest
+from constructs import Construct
 
-from tests.infra.conftest import Json, Transcription
+from connect_autotranscribe import (
+    TranscriptionAlarms,
+    TranscriptionDashboard,
+    TranscriptionMetrics,
+)
+from tests.infra.conftest import Json, Transcription, new_stack
 from tests.log_metrics import FILTERS
 
 
 @pytest.fixture(scope="module")
 def exporting() -> Transcription:
-    return Transcription(export={"mode": "on"})
+    return Transcription(export={"mode": "on"}, lifecycle={"mode": "manage"})
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +34,8 @@ def counted(deployed: Transcription) -> list[tuple[str, str, str, str]]:
         each["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]: each["Properties"]["Handler"]
         for each in deployed.all("AWS::Lambda::Function")
     }
+    access_log = deployed.made.transcript_webhook.api.access_log
+    functions[deployed.ref(access_log)["Ref"]] = "the webhook's requests"
     found = []
     for each in deployed.all("AWS::Logs::MetricFilter"):
         properties = each["Properties"]
@@ -42,8 +51,9 @@ def counted(deployed: Transcription) -> list[tuple[str, str, str, str]]:
 def test_calls_and_utterances_are_counted_by_the_event_of_a_log_line(
     smallest: Transcription, exporting: Transcription
 ) -> None:
+    optional = ("export_utterances", "follow_agent_events")
     assert counted(exporting) == FILTERS
-    assert counted(smallest) == [each for each in FILTERS if each[1] != "export_utterances"]
+    assert counted(smallest) == [each for each in FILTERS if each[1] not in optional]
 
 
 # The alarms
@@ -105,7 +115,8 @@ def test_an_export_alarms_only_where_it_is_on(
     names = [
         {each.node.id for each in deployed.made.alarms.alarms} for deployed in (smallest, exporting)
     ]
-    assert names[1] - names[0] == {
+    lifecycle = {each for each in names[1] if each.startswith(("Follow", "Agent", "Contact"))}
+    assert names[1] - names[0] - lifecycle - {"RestartsRefused"} == {
         "ExportLate",
         "ExportSilent",
         "ExportUtterancesErrors",
@@ -135,7 +146,7 @@ def test_one_page_shows_the_calls_what_became_of_their_words_and_what_stands_in_
         if each["type"] == "metric"
     }
     assert graphs == {
-        "Calls": ["Started", "Stopped", "Refused"],
+        "Calls": ["Started", "Stopped", "Refused", "In progress"],
         "Utterances": ["Stored", "Recovered"],
         "Transcripts that lack something": [
             "Not transcribed",
@@ -152,12 +163,16 @@ def test_one_page_shows_the_calls_what_became_of_their_words_and_what_stands_in_
             "PublishUtterance",
             "ReconcileTranscript",
             "ReadTranscript",
+            "FollowAgentEvents",
+            "FollowContactEvents",
             "ExportUtterances",
         ],
         "Dead letters": [
             "DeadLetters",
             "Unpublished",
             "ReconciliationDeadLetters",
+            "AgentEventDeadLetters",
+            "ContactEventDeadLetters",
             "ExportDeadLetters",
         ],
     }
@@ -179,3 +194,86 @@ def test_no_graph_hides_another(exporting: Transcription) -> None:
     ]
     assert len(taken) == len(set(taken))
     assert max(x for x, _ in taken) == 23
+
+
+# What a team has of it
+
+
+@pytest.fixture(scope="module")
+def parts() -> Transcription:
+    return Transcription(export={"mode": "on"}, lifecycle={"mode": "manage"})
+
+
+OF_A_PART = {
+    "control": {"calls_started", "calls_stopped", "calls_refused"},
+    "webhook": {"utterances_stored", "requests_throttled"},
+    "reconciliation": {
+        "utterances_recovered",
+        "calls_in_progress",
+        "transcription_stopped",
+        "calls_not_transcribed",
+        "asapp_limit_reached",
+        "conversations_incomplete",
+    },
+    "store": {"event_bus_age"},
+    "lifecycle": {"restarts_refused", "agent_events", "agent_event_age"},
+    "export": {"export_days_missing"},
+}
+CONSTRUCTS = {
+    "control": "transcription_control",
+    "webhook": "transcript_webhook",
+    "reconciliation": "transcript_reconciliation",
+    "store": "transcript_store",
+    "lifecycle": "call_lifecycle",
+    "export": "utterance_export",
+}
+"""The metrics' arguments, and where the stack has the constructs."""
+SUBSETS = [
+    subset for size in range(1, len(CONSTRUCTS) + 1) for subset in combinations(CONSTRUCTS, size)
+]
+
+
+@pytest.mark.parametrize("names", SUBSETS, ids="+".join)
+def test_metrics_alarms_and_dashboard_work_with_the_parts_that_a_team_has(
+    names: tuple[str, ...], parts: Transcription
+) -> None:
+    given: dict[str, Any] = {name: getattr(parts.made, CONSTRUCTS[name]) for name in names}
+    scope = Construct(parts.made, "".join(names))
+    try:
+        metrics = TranscriptionMetrics(scope, "Metrics", **given)
+        there = {name for name in set().union(*OF_A_PART.values()) if getattr(metrics, name)}
+        assert there == set().union(*(OF_A_PART[name] for name in names))
+        webhook = given.get("webhook")
+        constructs = list(given.values())
+        alarms = TranscriptionAlarms(
+            scope, "Alarms", constructs=constructs, webhook=webhook, metrics=metrics
+        )
+        made = {each.node.id for each in alarms.alarms}
+        assert ("WebhookServerErrors" in made) is ("webhook" in names)
+        assert ("CallsNotStored" in made) is ({"webhook", "reconciliation"} <= set(names))
+        assert ("AgentEventsSilent" in made) is ({"lifecycle", "reconciliation"} <= set(names))
+        TranscriptionDashboard(
+            scope, "Dashboard", constructs=constructs, metrics=metrics, webhook=webhook
+        )
+    finally:
+        parts.made.node.try_remove_child(scope.node.id)
+
+
+@pytest.mark.parametrize(
+    "made", [TranscriptionMetrics, TranscriptionAlarms, TranscriptionDashboard]
+)
+def test_with_nothing_to_watch_each_says_so(made: type[Construct]) -> None:
+    with pytest.raises(ValueError, match=r"^Stack/Made: give "):
+        made(new_stack(), "Made")
+
+
+def test_an_alarm_may_watch_without_metrics(parts: Transcription) -> None:
+    """Only what AWS itself measures."""
+    scope = Construct(parts.made, "Bare")
+    bare = TranscriptionAlarms(scope, "Alarms", constructs=[parts.made.transcript_store])
+    assert {each.node.id for each in bare.alarms} == {
+        "PublishUtteranceErrors",
+        "PublishUtteranceThrottles",
+        "Unpublished",
+    }
+    parts.made.node.try_remove_child("Bare")

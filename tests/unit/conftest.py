@@ -339,6 +339,13 @@ def secret_name(aws: str) -> str:
 
 
 @pytest.fixture
+def switch_name(aws: str) -> str:
+    name = f"switch-{uuid.uuid4().hex[:8]}"
+    boto3.client("ssm").put_parameter(Name=name, Value="enabled", Type="String")
+    return name
+
+
+@pytest.fixture
 def conversations(table_name: str) -> Conversations:
     return Conversations(table_name, retention_seconds=86_400)
 
@@ -383,7 +390,11 @@ def flow_event(contact_id: str = "c-1", **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def started_environment(
-    monkeypatch: pytest.MonkeyPatch, vendor: Vendor, table_name: str, secret_name: str
+    monkeypatch: pytest.MonkeyPatch,
+    vendor: Vendor,
+    table_name: str,
+    secret_name: str,
+    switch_name: str,
 ) -> Iterator[None]:
     """The environment variables of start and stop, and their caches empty."""
     from shared import environment
@@ -395,6 +406,7 @@ def started_environment(
     monkeypatch.setenv("TRANSCRIPT_RETENTION_DAYS", "30")
     monkeypatch.setenv("CONVERSATION_ID_SOURCE", "InitialContactId")
     monkeypatch.setenv("START_SELECTOR", "FRAGMENT_NUMBER")
+    monkeypatch.setenv("TRANSCRIPTION_SWITCH", switch_name)
     environment.asapp.cache_clear()
     environment.conversations.cache_clear()
     yield

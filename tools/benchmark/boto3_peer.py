@@ -1,8 +1,9 @@
 """The start function as one writes it with boto3 and urllib3: what ours is measured against.
 
-The same steps: claim the conversation unless somebody has, read the secret, tell ASAPP, write down
-what became of it in one transaction. Clients are made once, at import, as AWS advises. It does less
-than ours: no try is repeated, no deadline kept, no other invocation waited for.
+The same steps: ask the switch, claim the conversation unless somebody has, read the secret, tell
+ASAPP, write down what became of it in one transaction. Clients are made once, at import, as AWS
+advises. It does less than ours: no try is repeated, no deadline kept, no other invocation waited
+for.
 """
 
 import json
@@ -20,6 +21,7 @@ TABLE = os.environ["TRANSCRIPT_TABLE"]
 RETENTION_SECONDS = int(os.environ["TRANSCRIPT_RETENTION_DAYS"]) * 86_400
 dynamodb = boto3.client("dynamodb")
 secretsmanager = boto3.client("secretsmanager")
+ssm = boto3.client("ssm")
 http = urllib3.PoolManager()
 
 
@@ -28,6 +30,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, str]:
     audio = contact["MediaStreams"]["Customer"]["Audio"]
     guid = contact["InitialContactId"]
     attempt = uuid.uuid4().hex
+    if is_off():
+        return {"status": "disabled", "conversationId": guid}
     if not claim(guid, attempt):
         return {"status": "already_started", "conversationId": guid}
     body = {
@@ -55,6 +59,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, str]:
         "customerStreamId": streams["customer"],
         "agentStreamId": streams["agent"],
     }
+
+
+@cache
+def is_off() -> bool:
+    answer = ssm.get_parameter(Name=os.environ["TRANSCRIPTION_SWITCH"])
+    return bool(answer["Parameter"]["Value"] != "enabled")
 
 
 @cache

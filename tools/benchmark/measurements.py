@@ -221,6 +221,7 @@ def servers(folder: Path, rounds: Rounds) -> Iterator[dict[str, str]]:
             "AWS_SESSION_TOKEN": "token-of-the-role",
             "ASAPP_API_HOST": urls["asapp"],
             "ASAPP_CREDENTIALS_SECRET": "asapp",
+            "TRANSCRIPTION_SWITCH": "switch",
             "AUTOTRANSCRIBE_PARAMS": '{"language": "en-US"}',
             "TRANSCRIPT_TABLE": "transcripts",
             "TRANSCRIPT_RETENTION_DAYS": "30",

@@ -30,6 +30,7 @@ from cryptography.x509.oid import NameOID
 _CREDENTIALS = json.dumps({"apiId": "id-of-asapp", "apiSecret": "s3cr3t-of-asapp"})
 _OF_AWS = {
     "secretsmanager.GetSecretValue": {"Name": "asapp", "SecretString": _CREDENTIALS},
+    "AmazonSSM.GetParameter": {"Parameter": {"Name": "switch", "Value": "enabled"}},
     "DynamoDB_20120810.UpdateItem": {},
     "DynamoDB_20120810.TransactWriteItems": {},
     "DynamoDB_20120810.BatchWriteItem": {"UnprocessedItems": {}},
@@ -88,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Aws(_Handler):
-    """DynamoDB and Secrets Manager."""
+    """DynamoDB, Secrets Manager and Systems Manager."""
 
     def do_POST(self) -> None:
         target = self.headers["X-Amz-Target"]

@@ -13,10 +13,11 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
-from connect_autotranscribe._encrypted import grant_on_items, grant_secret_value
+from connect_autotranscribe._encrypted import grant_on_items, grant_read_switch, grant_secret_value
 from connect_autotranscribe._functions import Function, alias_for_connect
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
@@ -69,6 +70,9 @@ class TranscriptionControl(Construct):
     stop_streaming: lambda_.Alias
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
+    switch: ssm.IStringParameter
+    """Any other value than ``enabled`` stops all transcription within ten seconds: flows get the
+    status ``disabled``, and nothing starts again after a hold. What runs is not stopped by it."""
     environment: Mapping[str, str]
     """The environment variables of a function that starts or stops streams. All such functions must
     use the same parameters. Use them with :meth:`grant_to`."""
@@ -121,6 +125,12 @@ class TranscriptionControl(Construct):
             "audioRecordingAllowed": audio_recording_allowed,
             "redactionOutput": redaction,
         }
+        self.switch = ssm.StringParameter(
+            self,
+            "Switch",
+            description="Any other value than enabled stops all transcription within ten seconds",
+            string_value="enabled",
+        )
         self.environment = {
             "ASAPP_API_HOST": api_host,
             "ASAPP_CREDENTIALS_SECRET": credentials_secret.secret_name,
@@ -128,6 +138,7 @@ class TranscriptionControl(Construct):
             "TRANSCRIPT_TABLE": table.table_name,
             "TRANSCRIPT_RETENTION_DAYS": str(days_of(transcript_retention)),
             "CONVERSATION_ID_SOURCE": conversation_id,
+            "TRANSCRIPTION_SWITCH": self.switch.parameter_name,
         }
         self._table, self._credentials_secret = table, credentials_secret
         start = Function(
@@ -170,7 +181,8 @@ class TranscriptionControl(Construct):
         )
 
     def grant_to(self, grantee: iam.IGrantable) -> None:
-        """Grant reading ASAPP's credentials, and reading and updating the table's items, to a
-        function that has ``environment``."""
+        """Grant reading ASAPP's credentials and the switch, and reading and updating the table's
+        items, to a function that has ``environment``."""
         grant_secret_value(self._credentials_secret, grantee)
         grant_on_items(self._table, grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        grant_read_switch(self.switch, grantee)

@@ -8,10 +8,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from aws_cdk import Annotations, Token
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_connect as connect
 from constructs import Construct
 
 from connect_autotranscribe._arguments import YES_OR_NO, Argument, check_arguments, like
+from connect_autotranscribe.flows._flow_metric import flow_metric
 from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_flows.blocks import InvokeLambdaFunction
 from connect_flows.flow import described, listed, to_json, wrong_names
@@ -93,6 +95,7 @@ class TranscribedFlow(Construct):
         description: str = "",
     ) -> None:
         super().__init__(scope, id)
+        self._instance_arn, self._name = instance_arn, name
         functions = [each for each in (start_streaming, stop_streaming) if each is not None]
         problems = [
             *wrong_names(name, description),
@@ -169,6 +172,13 @@ class TranscribedFlow(Construct):
                 f"{name!r}: not checked, because there is no rule for these blocks: "
                 f"{', '.join(unknown)}"
             )
+
+    def metric(self, metric_name: str) -> cloudwatch.Metric:
+        """What Connect counts of this flow, summed over five minutes.
+
+        :param metric_name: ``ContactFlowErrors`` or ``ContactFlowFatalErrors``.
+        """
+        return flow_metric(self, self._instance_arn, self._name, metric_name)
 
 
 def _wrong_type(type: str, start: FlowFunction | None, stop: FlowFunction | None) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_connect as connect
 from constructs import Construct
 
 from connect_autotranscribe._arguments import check_arguments, like
+from connect_autotranscribe.flows._flow_metric import flow_metric
 from connect_flows.flow import Flow, described
 
 
@@ -36,6 +38,7 @@ class TranscriptionFlow(Construct):
     def __init__(self, scope: Construct, id: str, *, instance_arn: str, flow: Flow) -> None:
         super().__init__(scope, id)
         check_arguments(self, like("connect", instance_arn=instance_arn))
+        self._instance_arn, self._name = instance_arn, flow.name
         self.resource = connect.CfnContactFlow(
             self,
             "Flow",
@@ -46,3 +49,10 @@ class TranscriptionFlow(Construct):
             content=flow.to_json(),
         )
         self.arn = self.resource.attr_contact_flow_arn
+
+    def metric(self, metric_name: str) -> cloudwatch.Metric:
+        """What Connect counts of this flow, summed over five minutes.
+
+        :param metric_name: ``ContactFlowErrors`` or ``ContactFlowFatalErrors``.
+        """
+        return flow_metric(self, self._instance_arn, self._name, metric_name)

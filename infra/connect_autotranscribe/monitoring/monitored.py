@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -31,12 +31,21 @@ def functions_of(constructs: Iterable[Monitored]) -> dict[str, lambda_.IFunction
     return {name: each for one in constructs for name, each in one.functions.items()}
 
 
+def queues_of(constructs: Iterable[Monitored]) -> dict[str, sqs.IQueue]:
+    return {name: each for one in constructs for name, each in one.dead_letter_queues.items()}
+
+
+def log_group_name(function: lambda_.IFunction) -> str:
+    """:param function: One that was made here, or an alias of it."""
+    made = function.lambda_ if isinstance(function, lambda_.Alias) else function
+    return cast(lambda_.Function, made).log_group.log_group_name
+
+
 def dead_letters_of(constructs: Iterable[Monitored]) -> dict[str, cloudwatch.Metric]:
     """The number of messages in each dead-letter queue."""
     return {
         name: queue.metric_approximate_number_of_messages_visible(
             period=PERIOD, statistic=cloudwatch.Stats.MAXIMUM
         )
-        for one in constructs
-        for name, queue in one.dead_letter_queues.items()
+        for name, queue in queues_of(constructs).items()
     }

@@ -15,6 +15,8 @@ from constructs import Construct
 
 from connect_autotranscribe._arguments import check_arguments, like
 from connect_autotranscribe._key_policy import let_service_use
+from connect_autotranscribe.flows.transcribed_flow import TranscribedFlow
+from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.monitoring.monitored import (
     PERIOD,
     Monitored,
@@ -24,15 +26,28 @@ from connect_autotranscribe.monitoring.monitored import (
 from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
 
+_RUNBOOK = "docs/operate.md"
+_A_MINUTE, _A_QUARTER = Duration.minutes(1), Duration.minutes(15)
+_SEVERAL = 5
+"""One request of a scanner, or one call that ASAPP refuses, is no reason to wake anybody."""
+_STALE_MS = 60_000
+"""An agent event that is older than a minute starts nothing any more."""
+
 
 class TranscriptionAlarms(Construct):
     """Alarms if utterances are lost, or calls are not transcribed.
 
+    Give the parts that you have, at least one. Each alarm's description says what to do first, and
+    names its section of ``docs/operate.md``.
+
     :param constructs: Alarms watch the errors and throttles of each of their functions, and any
-        message in their dead-letter queues. An expected refusal by ASAPP is not an error.
-    :param webhook: Alarms watch the errors of its API, and its queue.
-    :param metrics: Alarms watch refused calls, incomplete transcripts and missing days of the
-        export.
+        message in their dead-letter queues. An expected refusal by ASAPP is not an error. Default:
+        none.
+    :param webhook: Alarms watch the errors of its API, and its queue. Default: no such alarms.
+    :param metrics: Alarms watch those that it has: refused calls and restarts, calls without
+        utterances or agent events, incomplete transcripts, missing days of the export, late events.
+        Default: no such alarms.
+    :param flows: Alarms watch the error branches of these flows. Default: none.
     :param topic: The topic for the alarms. Default: a new topic.
     :param email: The address that subscribes to the topic; its owner must confirm SNS's mail.
         Default: nobody.
@@ -58,15 +73,20 @@ class TranscriptionAlarms(Construct):
         scope: Construct,
         id: str,
         *,
-        constructs: Sequence[Monitored],
-        webhook: TranscriptWebhook,
-        metrics: TranscriptionMetrics,
+        constructs: Sequence[Monitored] = (),
+        webhook: TranscriptWebhook | None = None,
+        metrics: TranscriptionMetrics | None = None,
+        flows: Sequence[TranscriptionFlow | TranscribedFlow] = (),
         topic: sns.ITopic | None = None,
         email: str | None = None,
         key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, id)
         check_arguments(self, like("alarms", optional=True, email=email))
+        if not (constructs or webhook or metrics or flows):
+            raise ValueError(
+                f"{self.node.path}: give constructs, webhook, metrics or flows to watch"
+            )
         self.topic = topic or _topic(self, key)
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
@@ -75,67 +95,196 @@ class TranscriptionAlarms(Construct):
         for name, function in functions_of(constructs).items():
             self._at_least(
                 f"{name}Errors",
-                "The function failed; its log says why",
+                "function-errors",
+                "The function failed. Its log says why",
                 function.metric_errors(period=PERIOD),
             )
             self._at_least(
                 f"{name}Throttles",
-                "Lambda had no room to run the function; raise the account's concurrency",
+                "throttles",
+                "Lambda had no room to run the function. Raise the account's concurrency",
                 function.metric_throttles(period=PERIOD),
             )
         for name, messages in dead_letters_of(constructs).items():
-            self._at_least(name, "Something could not be handled; each message says why", messages)
-        self._of_webhook(webhook)
-        self._of_calls(metrics)
-        if metrics.export_days_missing:
-            self._of_export(metrics.export_days_missing)
+            self._at_least(
+                name,
+                "dead-letters",
+                "Something could not be handled. Each message says why",
+                messages,
+            )
+        if webhook:
+            self._of_webhook(webhook)
+        if metrics:
+            self._of_metrics(metrics)
+            self._of_silence(metrics)
+            if metrics.export_days_missing:
+                self._of_export(metrics.export_days_missing)
+        if flows:
+            self._of_flows(flows)
 
     def _of_webhook(self, webhook: TranscriptWebhook) -> None:
         api = webhook.api.rest_api
         self._at_least(
             "WebhookServerErrors",
-            "The webhook answered 5xx: ASAPP does not repeat those utterances",
+            "webhookservererrors",
+            "The webhook answered 5xx, and ASAPP does not repeat those utterances. Look at the log "
+            "of the authorizer, then at the access log",
             api.metric_server_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
         )
         self._at_least(
             "WebhookClientErrors",
-            "The webhook answered 4xx: a wrong secret, a throttled or a malformed POST",
+            "webhookclienterrors",
+            "The webhook answered 4xx several times: a wrong secret, or malformed POSTs. The "
+            "access log names each request",
             api.metric_client_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
+            threshold=_SEVERAL,
         )
         self._at_least(
             "QueueAge",
-            "Utterances wait for minutes to be stored; nothing is lost yet",
+            "queueage",
+            "Utterances wait for minutes to be stored; nothing is lost yet. Look at the log of "
+            "store_transcript",
             webhook.queue.metric_approximate_age_of_oldest_message(period=PERIOD),
             threshold=300,
         )
 
-    def _of_calls(self, metrics: TranscriptionMetrics) -> None:
-        self._at_least(
-            "CallsRefused",
-            "ASAPP refused starts or stops, or did not answer: calls go without transcription",
-            metrics.calls_refused,
-            threshold=5,
+    def _of_metrics(self, metrics: TranscriptionMetrics) -> None:
+        watched = (
+            (
+                "TranscriptionStopped",
+                metrics.transcription_stopped,
+                1,
+                "Somebody has stopped all transcription with make stop-all. If that is over, run "
+                "make resume-all",
+            ),
+            (
+                "CallsRefused",
+                metrics.calls_refused,
+                _SEVERAL,
+                "ASAPP refused starts or stops, or did not answer: calls go without transcription. "
+                "The logs have status and reason of each",
+            ),
+            (
+                "RestartsRefused",
+                metrics.restarts_refused,
+                1,
+                "ASAPP refused to start again after a hold or a transfer: the rest of that call is "
+                "not transcribed. The log of follow_agent_events has the reason",
+            ),
+            (
+                "CallsNotTranscribed",
+                metrics.calls_not_transcribed,
+                1,
+                "A call was answered and has no transcript, or not to its end. The log of "
+                "reconcile_transcript names it",
+            ),
+            (
+                "WebhookThrottled",
+                metrics.requests_throttled,
+                1,
+                "The webhook answered 429, and ASAPP does not repeat those utterances. Raise "
+                "webhook.throttle_rate_per_second",
+            ),
+            (
+                "AgentEventsLate",
+                metrics.agent_event_age,
+                _STALE_MS,
+                "Agent events are handled over a minute late: nothing starts again after a hold. "
+                "Look at the log of follow_agent_events",
+            ),
+            (
+                "EventBusLate",
+                metrics.event_bus_age,
+                _STALE_MS,
+                "Utterances come to the event bus over a minute late; all are in the table. Look "
+                "at the log of publish_utterance",
+            ),
+            (
+                "AsappLimitReached",
+                metrics.asapp_limit_reached,
+                1,
+                "ASAPP's daily limit is reached: transcripts are completed from 00:00 UTC on. Ask "
+                "ASAPP for a higher one",
+            ),
+            (
+                "ConversationsIncomplete",
+                metrics.conversations_incomplete,
+                1,
+                "A conversation is a day old, and ASAPP's transcript is not all here. The log of "
+                "reconcile_transcript names it",
+            ),
         )
-        self._at_least(
-            "CallsNotTranscribed",
-            "A call was answered and has no transcript, or not to its end; the log names it",
-            metrics.calls_not_transcribed,
+        for name, metric, threshold, description in watched:
+            if metric:
+                self._at_least(name, name.lower(), description, metric, threshold)
+
+    def _of_silence(self, metrics: TranscriptionMetrics) -> None:
+        """What fails without an error: nothing comes, although calls are in progress."""
+        if not (metrics.calls_in_progress and metrics.transcription_stopped):
+            return
+        calls = metrics.calls_in_progress.with_(period=_A_MINUTE)
+        stopped = metrics.transcription_stopped.with_(period=_A_MINUTE)
+        self._notify(
+            calls.with_(statistic=cloudwatch.Stats.SAMPLE_COUNT).create_alarm(
+                self,
+                "ReconciliationSilent",
+                alarm_description=_described(
+                    "Reconciliation has not run for 15 minutes, or never yet: no alarm on silence "
+                    "works. Look at the schedule and at the log of reconcile_transcript",
+                    "reconciliationsilent",
+                ),
+                threshold=1,
+                comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+                evaluation_periods=15,
+                treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+            )
         )
-        self._at_least(
-            "AsappLimitReached",
-            "ASAPP's daily limit is reached: transcripts are completed from 00:00 UTC on",
-            metrics.asapp_limit_reached,
+        if stored := metrics.utterances_stored:
+            self._while_calls(
+                "CallsNotStored",
+                "Calls are in progress, and no utterance was stored for ten minutes. See what "
+                "ASAPP posts: is it us, ASAPP or Connect?",
+                "IF(calls > 0 AND stopped < 1 AND FILL(arrived, 0) < 1, 1, 0)",
+                {"calls": calls, "stopped": stopped, "arrived": stored.with_(period=_A_MINUTE)},
+            )
+        if events := metrics.agent_events:
+            self._while_calls(
+                "AgentEventsSilent",
+                "Calls are in progress, and Connect has published no agent event for ten minutes: "
+                "nothing starts again after a hold. Look at the instance's data streaming",
+                "IF(calls > 0 AND FILL(arrived, 0) < 1, 1, 0)",
+                {"calls": calls, "arrived": events.with_(period=_A_MINUTE)},
+            )
+
+    def _while_calls(
+        self,
+        name: str,
+        description: str,
+        expression: str,
+        metrics: dict[str, cloudwatch.IMetric],
+    ) -> None:
+        """Alarm if an expression is 1 in each of ten minutes."""
+        math = cloudwatch.MathExpression(
+            expression=expression, using_metrics=metrics, period=_A_MINUTE, label=name
         )
-        self._at_least(
-            "ConversationsIncomplete",
-            "A conversation is a day old, and ASAPP's transcript is not all here; the log names it",
-            metrics.conversations_incomplete,
+        self._notify(
+            math.create_alarm(
+                self,
+                name,
+                alarm_description=_described(description, name.lower()),
+                threshold=1,
+                evaluation_periods=10,
+                comparison_operator=_AT_LEAST,
+                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            )
         )
 
     def _of_export(self, days_missing: cloudwatch.Metric) -> None:
         self._at_least(
             "ExportLate",
-            "A past day is not in the bucket whole; each run tries again until it is given up",
+            "exportlate",
+            "A past day is not in the bucket whole; each run tries again until it is given up. "
+            "Look at the log of export_utterances",
             days_missing.with_(statistic=cloudwatch.Stats.MAXIMUM),
             missing=cloudwatch.TreatMissingData.IGNORE,  # until a run says otherwise
         )
@@ -144,7 +293,11 @@ class TranscriptionAlarms(Construct):
             runs.create_alarm(
                 self,
                 "ExportSilent",
-                alarm_description="The export has not run for 26 hours, or has never run",
+                alarm_description=_described(
+                    "The export has not run for 26 hours, or never yet. Look at its schedule and "
+                    "at the log of export_utterances",
+                    "exportsilent",
+                ),
                 threshold=1,
                 comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
                 evaluation_periods=26,
@@ -152,9 +305,28 @@ class TranscriptionAlarms(Construct):
             )
         )
 
+    def _of_flows(self, flows: Sequence[TranscriptionFlow | TranscribedFlow]) -> None:
+        for flow in flows:
+            self._at_least(
+                f"{flow.node.id}FlowErrors",
+                "flow-errors",
+                "Error branches of this flow were taken several times; calls go on. Is the "
+                "function associated with the instance? Look at its log, then at the flow's",
+                flow.metric("ContactFlowErrors").with_(period=_A_QUARTER),
+                threshold=_SEVERAL,
+            )
+            self._at_least(
+                f"{flow.node.id}FlowFatalErrors",
+                "flow-errors",
+                "Connect could not run this flow, and may have cut the contact off. Look at the "
+                "flow's log, and ask AWS support",
+                flow.metric("ContactFlowFatalErrors"),
+            )
+
     def _at_least(
         self,
         name: str,
+        section: str,
         description: str,
         metric: cloudwatch.Metric,
         threshold: int = 1,
@@ -164,12 +336,10 @@ class TranscriptionAlarms(Construct):
             metric.create_alarm(
                 self,
                 name,
-                alarm_description=description,
+                alarm_description=_described(description, section),
                 threshold=threshold,
                 evaluation_periods=1,
-                comparison_operator=(
-                    cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
-                ),
+                comparison_operator=_AT_LEAST,
                 treat_missing_data=missing,
             )
         )
@@ -177,6 +347,14 @@ class TranscriptionAlarms(Construct):
     def _notify(self, alarm: cloudwatch.Alarm) -> None:
         alarm.add_alarm_action(self._action)
         self._made.append(alarm)
+
+
+_AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+
+
+def _described(what: str, section: str) -> str:
+    """:param section: The anchor of the heading in the runbook."""
+    return f"{what}. {_RUNBOOK}#{section}"
 
 
 def _topic(scope: Construct, key: kms.IKey | None) -> sns.Topic:

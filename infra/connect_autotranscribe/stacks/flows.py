@@ -8,12 +8,14 @@ from typing import Any
 
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from connect_autotranscribe._arguments import YES_OR_NO, Argument, check_arguments, like
 from connect_autotranscribe.flows.flow_function import FlowFunction
 from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
+from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
 from connect_flows.blocks import Prompt
 from connect_flows.flow import Flow, FlowModule
 from connect_flows.ready_made.disconnect import disconnect
@@ -70,6 +72,7 @@ class FlowsStack(Stack):
     :param transfer_prompt: The prompt before a transfer. Default: "Transferring now."
     :param failed_transfer_prompt: The prompt if a transfer to a queue fails. Default: "The transfer
         is not possible now."
+    :param alarm_topic: The topic for alarms on the flows' error branches. Default: no such alarms.
     :param kwargs: Those of `aws_cdk.Stack`, such as ``env`` and ``description``.
 
     .. code-block:: python
@@ -88,6 +91,8 @@ class FlowsStack(Stack):
 
     customer_hold: TranscriptionFlow | None
     """None without ``stop_at_hold``."""
+    alarms: TranscriptionAlarms | None
+    """None without ``alarm_topic``."""
 
     def __init__(
         self,
@@ -107,6 +112,7 @@ class FlowsStack(Stack):
         queue_prompts: Sequence[Prompt] = DEFAULT_QUEUE_PROMPTS,
         transfer_prompt: Prompt = DEFAULT_TRANSFER_PROMPT,
         failed_transfer_prompt: Prompt = DEFAULT_FAILED_TRANSFER_PROMPT,
+        alarm_topic: sns.ITopic | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
@@ -186,6 +192,10 @@ class FlowsStack(Stack):
                 **next_agents,
             ),
         )
+        self.alarms = None
+        if alarm_topic:
+            flows = [each for each in self._made if isinstance(each, TranscriptionFlow)]
+            self.alarms = TranscriptionAlarms(self, "Alarms", flows=flows, topic=alarm_topic)
 
     def _function(self, id: str, function: lambda_.IFunction) -> FlowFunction:
         made = FlowFunction(self, id, instance_arn=self._instance_arn, function=function)

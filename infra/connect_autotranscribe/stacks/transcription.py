@@ -17,7 +17,12 @@ from connect_autotranscribe.calls.call_lifecycle import CallLifecycle
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.export.utterance_export import UtteranceExport
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
-from connect_autotranscribe.monitoring.monitored import Monitored
+from connect_autotranscribe.monitoring.monitored import (
+    Monitored,
+    functions_of,
+    log_group_name,
+    queues_of,
+)
 from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
 from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
@@ -133,6 +138,7 @@ class TranscriptionStack(Stack):
             after=Duration.minutes(settings.reconciliation.after_minutes),
             export=self.utterance_export,
             transcript_retention=Duration.days(days.transcripts_days),
+            switch=self.transcription_control.switch,
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,
@@ -230,8 +236,11 @@ class TranscriptionStack(Stack):
             control=self.transcription_control,
             webhook=self.transcript_webhook,
             reconciliation=self.transcript_reconciliation,
+            store=self.transcript_store,
+            lifecycle=self.call_lifecycle,
             export=self.utterance_export,
         )
+        self._watched = there
         alarms = self._settings.alarms
         self.alarms = TranscriptionAlarms(
             self,
@@ -269,6 +278,32 @@ class TranscriptionStack(Stack):
             "ReconcileFunction": (
                 reconcile.reconcile_transcript.function_name,
                 "Invoke it with a conversation's id to compare that conversation now",
+            ),
+        }
+        for name, function in functions_of(self._watched).items():
+            log = f"The log of {name}: aws logs tail"
+            outputs[f"{name}Logs"] = (log_group_name(function), log)
+        for name, queue in queues_of(self._watched).items():
+            outputs[f"{name}Url"] = (queue.queue_url, "Messages that could not be handled")
+        outputs |= {
+            "WebhookAccessLogs": (
+                webhook.api.access_log.log_group_name,
+                "Each request to the webhook, with its status",
+            ),
+            "TranscriptAccessLogs": (
+                self.transcript_api.access_log.log_group_name,
+                "Each request for a transcript, with its status",
+            ),
+            "WebhookQueueUrl": (webhook.queue.queue_url, "Messages that wait to be stored"),
+            "TableName": (self.transcript_store.table.table_name, "The table of transcripts"),
+            "DashboardName": (self.dashboard.dashboard.dashboard_name, "The dashboard"),
+            "StopFunction": (
+                self.transcription_control.stop_streaming.function_arn,
+                "The function that flows invoke to stop; make stop-all does it too",
+            ),
+            "SwitchName": (
+                self.transcription_control.switch.parameter_name,
+                "The parameter that stops all transcription: make stop-all",
             ),
         }
         if export := self.utterance_export:

@@ -11,6 +11,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -54,6 +55,7 @@ class WebhookApi(Construct):
     authorize_webhook: lambda_.Function
     authorizer_alias: lambda_.Alias | None
     """What API Gateway invokes with ``with_aliases``."""
+    access_log: logs.ILogGroup
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class WebhookApi(Construct):
         if secret.encryption_key:
             secret.encryption_key.grant_decrypt(self.authorize_webhook)
         self.authorizer_alias = live_alias(self.authorize_webhook) if with_aliases else None
-        access_log = log_group_of(self, "AccessLog", retention, key)
+        self.access_log = log_group_of(self, "AccessLog", retention, key)
         manages = api_gateway_log_role == "manage"
         self.rest_api = apigateway.RestApi(
             self,
@@ -121,7 +123,7 @@ class WebhookApi(Construct):
                 metrics_enabled=True,
                 # A trace names the URL, and with it a secret in the query string.
                 tracing_enabled=secret_in == "header",
-                access_log_destination=apigateway.LogGroupLogDestination(access_log),
+                access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             ),
         )

@@ -11,6 +11,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -63,6 +64,7 @@ class TranscriptApi(Construct):
     """
 
     rest_api: apigateway.RestApi
+    access_log: logs.ILogGroup
     url: str
     """It has the placeholder ``{conversationId}``, which the caller replaces."""
     read_transcript: lambda_.Function
@@ -99,7 +101,7 @@ class TranscriptApi(Construct):
             key=key,
         )
         grant_on_items(table, self.read_transcript, "dynamodb:Query")
-        access_log = log_group_of(self, "AccessLog", retention, key)
+        self.access_log = log_group_of(self, "AccessLog", retention, key)
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",
@@ -115,7 +117,7 @@ class TranscriptApi(Construct):
                 throttling_burst_limit=2 * _REQUESTS_A_SECOND,
                 metrics_enabled=True,
                 tracing_enabled=True,
-                access_log_destination=apigateway.LogGroupLogDestination(access_log),
+                access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             ),
         )

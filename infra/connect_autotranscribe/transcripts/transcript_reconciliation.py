@@ -13,10 +13,16 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
-from connect_autotranscribe._encrypted import FailedInvocations, grant_on_items, grant_secret_value
+from connect_autotranscribe._encrypted import (
+    FailedInvocations,
+    grant_on_items,
+    grant_read_switch,
+    grant_secret_value,
+)
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export.utterance_export import UtteranceExport
@@ -43,6 +49,8 @@ class TranscriptReconciliation(Construct):
         messages arrive meanwhile. Default: 15 minutes.
     :param export: ASAPP's own files, for calls of which its API does not return all messages.
         Default: none.
+    :param switch: The ``switch`` of a :class:`TranscriptionControl`: each run logs whether it stops
+        transcription, for the alarm. Default: none.
     :param transcript_retention: The time until a stored utterance is deleted, in whole days.
         Default: 30 days.
     :param dead_letters: The queue for runs that failed. Default: made here.
@@ -79,6 +87,7 @@ class TranscriptReconciliation(Construct):
         api_host: str,
         after: Duration | None = None,
         export: UtteranceExport | None = None,
+        switch: ssm.IStringParameter | None = None,
         transcript_retention: Duration | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
@@ -122,6 +131,9 @@ class TranscriptReconciliation(Construct):
         self.reconcile_transcript.configure_async_invoke(
             retry_attempts=0, max_event_age=Duration.minutes(1)
         )
+        if switch:
+            self.reconcile_transcript.add_environment("TRANSCRIPTION_SWITCH", switch.parameter_name)
+            grant_read_switch(switch, self.reconcile_transcript)
         grant_secret_value(credentials_secret, self.reconcile_transcript)
         grant_on_items(
             table,

@@ -46,7 +46,8 @@ class Outcome:
     """What became of a request.
 
     :param status: ``done``, ``already`` (409-201, and 400-203 for a stop: what ASAPP does not know
-        it does not transcribe), ``rejected`` or ``unavailable``.
+        it does not transcribe), ``rejected``, ``unavailable``, or ``disabled``: the switch stops
+        all transcription, and nothing was sent.
     :param reason: ASAPP's code (``400-201``), a participant's status code, or ours
         (``timeout``, ``connection``, ``not_json``, ``http_503``, ``credentials``); ``""`` for done.
     :param transcripts: By stream id, how many utterances ASAPP says it produced (stop only).
@@ -69,7 +70,10 @@ class Outcome:
         """Whether it is known what ASAPP does now: what was asked, or, after a refused start,
         nothing."""
         refused = self.status == "rejected" and _CERTAIN_REFUSAL.fullmatch(self.reason)
-        return self.succeeded or bool(refused and not self.is_unclear)
+        return self.succeeded or self == DISABLED or bool(refused and not self.is_unclear)
+
+
+DISABLED = Outcome("disabled", "switched_off")
 
 
 class Asapp:
@@ -77,6 +81,7 @@ class Asapp:
 
     :param autotranscribe_params: ``language``, ``detailedToken``, ``audioRecordingAllowed``,
         ``redactionOutput``: fixed at deployment, sent with every start.
+    :param is_off: Whether all transcription is stopped; asked before each start. Default: never.
     """
 
     def __init__(
@@ -84,7 +89,9 @@ class Asapp:
         origin: Origin,
         credentials: Callable[[bool, Deadline], Credentials],
         autotranscribe_params: Mapping[str, Any],
+        is_off: Callable[[Deadline], bool] = lambda _: False,
     ) -> None:
+        self._is_off = is_off
         self._requests = AsappRequests(origin, credentials)
         self._autotranscribe_params = dict(autotranscribe_params)
 
@@ -102,6 +109,8 @@ class Asapp:
 
         :param after_fragment_number: ``""`` starts at ``NOW``.
         """
+        if self._is_off(deadline):
+            return DISABLED
         position = (
             {"startSelectorType": "FRAGMENT_NUMBER", "afterFragmentNumber": after_fragment_number}
             if after_fragment_number

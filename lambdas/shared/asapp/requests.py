@@ -17,7 +17,7 @@ from typing import Any
 
 from shared.aws.api import AwsError, secret_string
 from shared.http import MAX_RESPONSE_BYTES, NoAnswer, Origin, Response
-from shared.runtime import Deadline
+from shared.runtime import Deadline, traceparent
 
 NOT_JSON = "not_json"
 PENDING = "409-202"
@@ -167,6 +167,8 @@ class AsappRequests:
                     break
                 deadline.pause(pause)
             headers = self._credentials(fresh, deadline).headers
+            if trace := traceparent():
+                headers["traceparent"] = trace
             if deadline.remaining() < _SHORTEST_TRY_SECONDS:
                 break
             try:

@@ -1,4 +1,4 @@
-"""Calls to AWS services with a JSON protocol (DynamoDB, Secrets Manager), signed by hand.
+"""Calls to AWS services with a JSON protocol, signed by hand.
 
 ``docs/decisions/0003-no-boto3-where-somebody-waits.md`` says why. The signature is of
 Signature Version 4: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -61,7 +61,7 @@ class AwsError(Exception):
 def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
     """Make one call, again if AWS says so, until time is over: no event makes good a lost start.
 
-    :param service: ``dynamodb`` or ``secretsmanager``.
+    :param service: ``dynamodb``, ``secretsmanager`` or ``ssm``.
     :param target: The ``X-Amz-Target``, for instance ``DynamoDB_20120810.GetItem``.
     :raises AwsError: with the service's code; never with the body that was sent.
     """

@@ -41,7 +41,7 @@ from shared.runtime import Deadline
 logger = logging.getLogger(__name__)
 
 _DONE = {START: "started", STOP: "stopped"}
-_FAILED = ("rejected", "unavailable")
+_FAILED = ("rejected", "unavailable", "disabled")
 _LONGEST_SECONDS = 6.5
 """For an event as for a flow's block."""
 _CLAIM_SECONDS = 4.5
@@ -56,7 +56,7 @@ class Answer:
     """What a flow is told.
 
     :param status: ``started``, ``already_started``, ``stopped``, ``already_stopped``,
-        ``no_media_stream``, ``rejected`` or ``unavailable``.
+        ``no_media_stream``, ``rejected``, ``unavailable`` or ``disabled``.
     :param reason: ASAPP's code or ours, ``""`` if all is well.
     :param is_clear: Whether it is known what ASAPP does now. If not, an event must come again.
     """

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared import table
-from shared.asapp.media_gateway import Outcome
+from shared.asapp.media_gateway import DISABLED, Outcome
 
 START = "start"
 STOP = "stop"
@@ -76,7 +76,8 @@ class Told:
     :param asapp: What ASAPP does: ``STREAMING``, ``STOPPED`` or ``UNKNOWN``.
     :param agent_id: This, and what follows, is of the leg that ASAPP was last told to start.
     :param unsure_fragments: Where starts without a clear end were to begin to read.
-    :param started_fragments: The fragment numbers at which ASAPP has started to read.
+    :param started_fragments: The fragment numbers at which ASAPP has started to read, or must not
+        start any more.
     :param started_at_ms: When ASAPP was last started; 0 if never.
     :param audio_began_at_ms: When the audio began that ASAPP has read since then.
     :param start_failed: Whether the last start that was due failed, or came too late to be sent.
@@ -226,6 +227,10 @@ def told_to_stop(told: Told, outcome: Outcome) -> Told:
 
 
 def told_to_start(told: Told, leg: Leg, position: str, outcome: Outcome, now_ms: int) -> Told:
+    if outcome == DISABLED:
+        # What is said while the switch is off is not transcribed later either.
+        passed = told.started_fragments | {position} - {""}
+        told = replace(told, started_fragments=passed)
     if not outcome.succeeded and outcome.is_certain:
         return replace(told, asapp=STOPPED, unsure_fragments=told.unsure_fragments - {position})
     fragment = frozenset((position,)) - {""}

@@ -14,8 +14,6 @@ from shared.aws.api import AwsError
 from shared.calls.conversation import ENDED, START, Conversation, Leg, Told
 from shared.runtime import Deadline
 
-_LONGEST_SILENCE_MS = 4 * 3_600_000
-"""A call of which nothing is seen for so long is taken to be over."""
 _SECONDS_A_DAY = 86_400
 _LEG_FIELDS = frozenset(field.name for field in fields(Leg)) - {"others"}
 _TOLD = {
@@ -107,9 +105,9 @@ class Conversations:
         }
         if any(leg.stream_arn for leg in known.legs):
             # The index by which the conversations are found whose transcript is to be reconciled.
-            due = now if known.state == ENDED else now + _LONGEST_SILENCE_MS
-            waits = table.reconcile_key(table.PENDING, conversation_id)
-            changes |= {table.RECONCILE: waits, table.RECONCILE_AT: due}
+            waits_for = table.PENDING if known.state == ENDED else table.IN_PROGRESS
+            waits = table.reconcile_key(waits_for, conversation_id)
+            changes |= {table.RECONCILE: waits, table.RECONCILE_AT: now}
         if known.told.start_failed != seen.told.start_failed:
             changes["lastStartFailed"] = int(known.told.start_failed)
         if attempt and claim:

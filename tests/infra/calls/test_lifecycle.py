@@ -187,11 +187,13 @@ def what_each_may(deployed: Lifecycle, name: str) -> list[Json]:
     """Write its log, be traced, and what start and stop may."""
     group = deployed.properties(deployed.construct(name))["LoggingConfig"]["LogGroup"]["Ref"]
     table = deployed.stack_made.transcript_store.table
+    switch = deployed.stack_made.transcription_control.switch
     return [
         allow(["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [group, "Arn"]}),
         allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
         allow("secretsmanager:GetSecretValue", CREDENTIALS),
         allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], deployed.arn(table)),
+        allow("ssm:GetParameter", deployed.value(switch.parameter_arn)),
     ]
 
 
@@ -576,19 +578,26 @@ def test_what_is_not_followed_has_its_alarm(adopted: Lifecycle) -> None:
 
     visible = "ApproximateNumberOfMessagesVisible"
     found = [
-        (each["Properties"]["MetricName"], each["Properties"].get("Dimensions"))
+        (each["Properties"].get("MetricName"), each["Properties"].get("Dimensions"))
         for each in adopted.all("AWS::CloudWatch::Alarm")
     ]
     for expected in (
         *((metric, function(name)) for metric in ("Errors", "Throttles") for name in NAMES),
         (visible, queue(made.agent_event_dead_letters)),
         (visible, queue(made.contact_event_dead_letters)),
+        ("RestartsRefused", None),
+        ("IteratorAge", function("follow_agent_events")),
     ):
         assert found.count(expected) == 1, expected
     without = Lifecycle({"mode": "off"}).all("AWS::CloudWatch::Alarm")
-    assert len(found) == len(without) + 6
+    assert len(found) == len(without) + 9  # and AgentEventsSilent, an expression
 
 
-def test_it_has_no_output(adopted: Lifecycle) -> None:
-    others = {"WebhookUrl", "WebhookSecretArn", "TranscriptUrl", "ReconcileFunction"}
-    assert set(adopted.template["Outputs"]) == others
+def test_its_outputs_are_its_logs_and_its_dead_letters(adopted: Lifecycle) -> None:
+    its = re.compile("(Follow|Agent|Contact)[A-Za-z]+(Logs|Url)")
+    assert {each for each in adopted.template["Outputs"] if its.fullmatch(each)} == {
+        "FollowAgentEventsLogs",
+        "FollowContactEventsLogs",
+        "AgentEventDeadLettersUrl",
+        "ContactEventDeadLettersUrl",
+    }

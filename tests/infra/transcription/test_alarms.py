@@ -49,13 +49,22 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Everything) -> None:
         ),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 300, queue(webhook.queue)),
         ("AWS/ApiGateway", "5XXError", "Sum", 1, api),
-        ("AWS/ApiGateway", "4XXError", "Sum", 1, api),
+        ("AWS/ApiGateway", "4XXError", "Sum", 5, api),
+        (ours, "RequestsThrottled", "Sum", 1, None),
+        ("AWS/Lambda", "IteratorAge", "Maximum", 60_000, invoked(store.publish_utterance)),
+        (ours, "TranscriptionStopped", "Maximum", 1, None),
         (ours, "CallsRefused", "Sum", 5, None),
         (ours, "CallsNotTranscribed", "Sum", 1, None),
         (ours, "AsappLimitReached", "Sum", 1, None),
         (ours, "ConversationsIncomplete", "Sum", 1, None),
     ]
-    alarms = [each["Properties"] for each in smallest.all("AWS::CloudWatch::Alarm")]
+    silence = ("CallsNotStored", "ReconciliationSilent")
+    alarms = [
+        smallest.properties(each)
+        for each in smallest.made.alarms.alarms
+        if each.node.id not in silence
+    ]
+    assert len(alarms) == len(smallest.all("AWS::CloudWatch::Alarm")) - len(silence)
     keys = ("Namespace", "MetricName", "Statistic", "Threshold", "Dimensions")
     assert sorted(str(tuple(each.get(key) for key in keys)) for each in alarms) == sorted(
         str(each) for each in expected

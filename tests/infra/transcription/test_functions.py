@@ -85,6 +85,7 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
         "TRANSCRIPT_TABLE": smallest.ref(smallest.table),
         "TRANSCRIPT_RETENTION_DAYS": "30",
         "CONVERSATION_ID_SOURCE": "InitialContactId",
+        "TRANSCRIPTION_SWITCH": smallest.ref(smallest.control.switch),
     }
     variables = {name: smallest.function(name)["Environment"]["Variables"] for name in FUNCTIONS}
     for name in ("start_streaming", "stop_streaming"):  # a stop may uncover a leg to start
@@ -120,6 +121,7 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
             "RECONCILE_AFTER_MINUTES": "15",
             "EXPORT_BUCKET": "",
             "FEED_COLUMNS": "{}",
+            "TRANSCRIPTION_SWITCH": smallest.ref(smallest.control.switch),
         },
         "read_transcript": {"TRANSCRIPT_TABLE": smallest.ref(smallest.table)},
     }
@@ -143,6 +145,7 @@ def test_every_choice_of_an_environment_reaches_its_function(other: Everything) 
         "TRANSCRIPT_TABLE": other.ref(other.table),
         "TRANSCRIPT_RETENTION_DAYS": "7",
         "CONVERSATION_ID_SOURCE": "ContactId",
+        "TRANSCRIPTION_SWITCH": other.ref(other.control.switch),
     }
     assert start == common | {"START_SELECTOR": "NOW"}
     assert stop == common

@@ -51,6 +51,7 @@ def test_start_and_stop_read_the_credentials_and_the_conversation_and_nothing_el
             TRACING,
             allow("secretsmanager:GetSecretValue", CREDENTIALS),
             allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], smallest.arn(smallest.table)),
+            allow("ssm:GetParameter", smallest.value(smallest.control.switch.parameter_arn)),
         ]
     )
 

@@ -44,11 +44,16 @@ def in_the_table(deployed: Transcription) -> list[Json]:
 CREDENTIALS = allow("secretsmanager:GetSecretValue", Transcription.CREDENTIALS)
 
 
+def the_switch(deployed: Transcription) -> Json:
+    switch = deployed.made.transcription_control.switch
+    return allow("ssm:GetParameter", deployed.value(switch.parameter_arn))
+
+
 def test_it_reads_the_credentials_follows_one_index_mends_items_and_does_nothing_else(
     alone: Transcription,
 ) -> None:
     function = alone.made.transcript_reconciliation.reconcile_transcript
-    assert alone.may(function) == in_order([CREDENTIALS, *in_the_table(alone)])
+    assert alone.may(function) == in_order([CREDENTIALS, the_switch(alone), *in_the_table(alone)])
 
 
 def test_where_there_is_an_export_it_reads_its_files_too_and_no_results_of_queries(
@@ -62,6 +67,7 @@ def test_where_there_is_an_export_it_reads_its_files_too_and_no_results_of_queri
     assert exporting.may(made.reconcile_transcript) == in_order(
         [
             CREDENTIALS,
+            the_switch(exporting),
             *in_the_table(exporting),
             allow("s3:GetObject", files),
             allow("s3:ListBucket", bucket, StringLike={"s3:prefix": prefixes}),
@@ -106,6 +112,7 @@ def test_what_it_needs_to_know_is_in_its_environment(
         "RECONCILE_AFTER_MINUTES": "15",
         "EXPORT_BUCKET": "",
         "FEED_COLUMNS": "{}",
+        "TRANSCRIPTION_SWITCH": alone.ref(alone.made.transcription_control.switch),
     }
     assert exporting.made.utterance_export is not None
     assert variables(exporting) == common | {
@@ -114,6 +121,7 @@ def test_what_it_needs_to_know_is_in_its_environment(
         "RECONCILE_AFTER_MINUTES": "45",
         "EXPORT_BUCKET": exporting.ref(exporting.made.utterance_export.bucket),
         "FEED_COLUMNS": json.dumps({"text": "words"}),
+        "TRANSCRIPTION_SWITCH": exporting.ref(exporting.made.transcription_control.switch),
     }
 
 

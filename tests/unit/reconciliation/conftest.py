@@ -27,6 +27,7 @@ CACHES = (
     reconcile_transcript._transcripts,
     reconcile_transcript._messages,
     reconcile_transcript._reconciler,
+    reconcile_transcript._switch,
 )
 """What the function keeps between invocations."""
 

@@ -10,15 +10,18 @@ import boto3
 import pytest
 
 from reconcile_transcript.transcripts import Transcripts
+from shared import log_events
+from shared.asapp.requests import BadCredentials
 from shared.calls.conversation import Conversation, Leg
 from shared.calls.conversation_table import Conversations
 from shared.runtime import Deadline
-from shared.table import PENDING, reconcile_key, reconcile_keys
-from tests.unit.conftest import Vendor, VendorHandler
+from shared.table import IN_PROGRESS, PENDING, reconcile_key, reconcile_keys
+from tests.unit.conftest import Vendor, VendorHandler, failing
 from tests.unit.reconciliation.finished_calls import (
     DAY_MS,
     HOUR_MS,
     Call,
+    Sent,
     Table,
     World,
     messages_of,
@@ -107,18 +110,23 @@ LEG = Leg("c-1", agent_id="ada", stream_arn="arn:of:stream", at_ms=1)
 
 
 @pytest.mark.parametrize(
-    ("state", "wait_ms"), [("connected", 4 * HOUR_MS), ("paused", 4 * HOUR_MS), ("ended", 0)]
+    ("state", "waits_for"),
+    [("connected", IN_PROGRESS), ("paused", IN_PROGRESS), ("ended", PENDING)],
 )
-def test_a_call_is_due_from_its_end_or_after_hours_of_silence(
-    state: str, wait_ms: int, conversations: Conversations, table_name: str
+def test_a_call_waits_for_its_end_and_then_for_a_look(
+    state: str, waits_for: str, conversations: Conversations, table_name: str
 ) -> None:
     known = Conversation(legs=(replace(LEG, state=state),))
+    before_ms = now_ms()
     conversations.write("c-1", Conversation(), known, Deadline(5.0))
-    ((guid, at),) = Transcripts(boto3.client("dynamodb"), table_name, 1).marked(
-        PENDING, now_ms() + DAY_MS
-    )
+    transcripts = Transcripts(boto3.client("dynamodb"), table_name, 1)
+    found = {
+        mark: list(transcripts.marked(mark, now_ms() + DAY_MS)) for mark in (IN_PROGRESS, PENDING)
+    }
+    ((guid, at),) = found.pop(waits_for)
     assert guid == "c-1"
-    assert abs(at - now_ms() - wait_ms) < 60_000
+    assert before_ms <= at <= now_ms()
+    assert list(found.values()) == [[]]
 
 
 @pytest.mark.parametrize(("state", "ended"), [("connected", False), ("ended", True)])
@@ -136,3 +144,63 @@ def test_a_call_without_audio_is_never_due(conversations: Conversations, table_n
     known = Conversation(legs=(replace(LEG, stream_arn="", state="over"),))
     conversations.write("c-1", Conversation(), known, Deadline(5.0))
     assert "reconcile" not in Table(table_name).conversation("c-1")
+
+
+# What the alarms on silence need
+
+
+def each_minute(log: Sent) -> list[tuple[int, int]]:
+    """The calls in progress, and whether transcription is stopped, as each run logged it."""
+    return [
+        (line["calls"], line["stopped"])
+        for line in map(vars, log.records)
+        if line.get("event") == log_events.CALLS_IN_PROGRESS
+    ]
+
+
+def begin(world: World, guid: str, ago_ms: int, waits_for: str = IN_PROGRESS) -> None:
+    world.end(
+        Call(guid, texts(1), ago_ms=ago_ms),
+        state="streaming",
+        reconcile=reconcile_key(waits_for, guid),
+    )
+
+
+def test_each_run_counts_the_calls_that_go_on(world: World, log: Sent) -> None:
+    assert world.run() == {"conversations": 0}
+    for number in range(12):
+        begin(world, f"c-{number}", ago_ms=number * 60_000)
+    begin(world, "silent", ago_ms=31 * 60_000)
+    world.end(Call("over", texts(1), ago_ms=60_000))
+    begin(world, "looked at again tomorrow", ago_ms=-DAY_MS, waits_for=PENDING)
+    world.run()
+    assert each_minute(log) == [(0, 0), (12, 0)]
+
+
+def test_each_run_says_whether_transcription_is_stopped(
+    world: World, log: Sent, switch_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSCRIPTION_SWITCH", switch_name)
+    world.run()
+    boto3.client("ssm").put_parameter(Name=switch_name, Value="disabled", Overwrite=True)
+    world.clock.advance(60)
+    world.run()
+    assert each_minute(log) == [(0, 0), (0, 1)]
+
+
+def test_a_run_that_asapp_refuses_counts_too(world: World, vendor: Vendor, log: Sent) -> None:
+    vendor.behaviours = [failing(401, "401-01")]
+    for number in range(4):
+        world.end(Call(f"c-{number}", texts(1)))
+    with pytest.raises(BadCredentials):
+        world.run()
+    assert each_minute(log) == [(0, 0)]
+
+
+def test_a_call_of_which_nothing_was_seen_for_four_hours_is_looked_at(
+    world: World, vendor: Vendor
+) -> None:
+    begin(world, "early", ago_ms=4 * HOUR_MS + 14 * 60_000)
+    begin(world, "due", ago_ms=4 * HOUR_MS + 16 * 60_000)
+    assert world.run() == {"conversations": 1}
+    assert [path.partition("=")[2] for path, _, _ in vendor.requests] == ["due"]
