@@ -94,18 +94,18 @@ def detail(
         said["malformed"] = malformed.split()
     if sender_id:
         said["senderId"] = item["senderId"]
-    return {"id": f"{item[table.CONVERSATION_ID]}/{_public_key(item)}"} | said
+    return {"id": event_id(item)} | said
 
 
-def _public_key(item: Mapping[str, Any]) -> str:
-    """The item's key without the digest of the message: who has all of the message but the caller's
-    number could find the number that the digest fits."""
+def event_id(item: Mapping[str, Any]) -> str:
+    """The conversation, and the item's key without the digest of the message: who has all of the
+    message but the caller's number could find the number that the digest fits."""
     key: str = item[table.ITEM]
-    if "streamId" not in item:
-        return key
-    public = [item[field] for field in ("role", "startMs", "endMs", "text", "source")]
-    digest = hashlib.sha256(json.dumps(public).encode()).hexdigest()[:12]
-    return f"{key.rpartition('#')[0]}#{digest}"
+    if "streamId" in item:
+        public = [item[field] for field in ("role", "startMs", "endMs", "text", "source")]
+        digest = hashlib.sha256(json.dumps(public).encode()).hexdigest()[:12]
+        key = f"{key.rpartition('#')[0]}#{digest}"
+    return f"{item[table.CONVERSATION_ID]}/{key}"
 
 
 def entry(said: Mapping[str, Any], bus: str, trace: str = "") -> Entry:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from publish_utterance.handler import event_id
 from sandbox.asapp.conversations import Utterance
 from sandbox.asapp.double import AsappDouble, Post
 from sandbox.demo.played_call import Call
@@ -114,7 +115,7 @@ def wait_for_events(
     guids = [call.contact.contact_id for call in calls]
     while time.monotonic() < until:
         if deployment.queue_is_empty() and all(
-            _id(item) in published for guid in guids for item in stored(deployment, guid)
+            event_id(item) in published for guid in guids for item in stored(deployment, guid)
         ):
             return
         time.sleep(0.3)
@@ -153,7 +154,9 @@ def summarise(
     duplicated = sum(n for key, n in (more - lost).items() if key in _words(said))
     marks = {guid: conversation(deployment, guid).get("completeness", "none") for guid in guids}
     whole = [guid for guid in guids if _as_said(guid, posts, found)]
-    unpublished = Counter(item["conversationId"] for item in found if _id(item) not in published)
+    unpublished = Counter(
+        item["conversationId"] for item in found if event_id(item) not in published
+    )
     heard = {guid: _spoken([post for post in posts if post.guid == guid]) for guid in guids}
     talked = {guid: _spoken(call.talked) for guid, call in zip(guids, calls, strict=True)}
     on_hold = {guid: _spoken(call.said_on_hold) for guid, call in zip(guids, calls, strict=True)}
@@ -214,7 +217,7 @@ def _times(
     for item in found:
         if item["source"] != _WEBHOOK:
             continue  # it has no stream, and nobody posted it
-        at, event = posted.get(_of_item(item)), published.get(_id(item))
+        at, event = posted.get(_of_item(item)), published.get(event_id(item))
         if at and event:
             # Not the item's own times: a duplicate POST overwrites them.
             detail = event.detail
@@ -252,10 +255,6 @@ def _words_of_item(item: Mapping[str, Any]) -> Words:
 
 def _arrived(post: Post) -> bool:
     return any(sent.status == 200 for sent in post.sent)
-
-
-def _id(item: Mapping[str, Any]) -> str:
-    return f"{item['conversationId']}/{item['item']}"
 
 
 def _spoken(said: Sequence[Utterance | Post]) -> Counter[tuple[str, str]]:
