@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import App, Environment
+from aws_cdk import App, DefaultStackSynthesizer, Environment
 
 from connect_autotranscribe.stacks.access import AccessStack
 from connect_autotranscribe.stacks.flows import FlowsStack
@@ -24,6 +24,7 @@ def build(app: App, name: str) -> None:
     prefix = f"autotranscribe-{file.stem}"
     common: dict[str, Any] = {
         "env": Environment(account=settings.account, region=settings.region),
+        "synthesizer": DefaultStackSynthesizer(qualifier=settings.bootstrap_qualifier),
         "termination_protection": settings.on_delete == "retain",
         "tags": settings.tags,
     }

@@ -13,6 +13,8 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+_READS = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+
 
 def grant_on_items(table: dynamodb.ITable, grantee: iam.IGrantable, *actions: str) -> None:
     """Grant actions on the table's items. Unlike ``table.grant``, it does not include the indexes.
@@ -23,10 +25,9 @@ def grant_on_items(table: dynamodb.ITable, grantee: iam.IGrantable, *actions: st
         grantee=grantee, actions=list(actions), resource_arns=[table.table_arn]
     )
     if table.encryption_key:
-        # DynamoDB uses the key in the caller's name, to read and to write.
-        table.encryption_key.grant(
-            grantee, "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"
-        )
+        # DynamoDB uses the key in the caller's name. CDK's own grants ask for the same actions.
+        writes = () if _READS.issuperset(actions) else ("kms:Encrypt", "kms:GenerateDataKey")
+        table.encryption_key.grant(grantee, "kms:Decrypt", "kms:DescribeKey", *writes)
 
 
 def grant_send(queue: sqs.IQueue, grantee: iam.IGrantable) -> None:

@@ -19,6 +19,7 @@ from connect_settings._rules import (
     rule_of,
     sensitivity_of,
     table,
+    text,
 )
 from connect_settings.records import (
     AlarmSettings,
@@ -49,6 +50,8 @@ class Settings:
     :param account: The instance's AWS account, 12 digits; the stacks are deployed there.
     :param region: The instance's AWS region; the stacks are deployed there.
     :param on_delete: What happens to stored data when its stack is deleted. Default: it stays.
+    :param bootstrap_qualifier: The `--qualifier` with which the account was bootstrapped for CDK.
+        Default: CDK's own.
     :param tags: The tags of every resource. Default: none.
     :raises SettingsError: If any value is wrong, also if the record is made without a file.
     """
@@ -59,6 +62,12 @@ class Settings:
         Literal["retain", "destroy"],
         Sensitive("With destroy, stored data is deleted with its stack or by a replacement."),
     ] = "retain"
+    bootstrap_qualifier: Annotated[
+        str,
+        # CDK makes the name of a bucket of it.
+        text("[a-z0-9]{1,10}", 'up to 10 lower-case letters and digits, like "hnb659fds"'),
+        Sensitive("Other roles deploy the stacks, and the functions' code is in another bucket."),
+    ] = "hnb659fds"
     connect: ConnectSettings
     media_streaming: MediaStreamingSettings
     asapp: AsappSettings

@@ -37,7 +37,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(aws_cdk|connect_flows|constructs|collections|pathlib|typing|jsii)(\..*)?"),
     (r"py:.*", r"(optional|.*Literal\[.*|Prompt|Before)"),
     (r"py:.*", r"[a-z0-9_]+\.[A-Z]\w+"),  # as an annotation says it, such as sqs.IQueue
-    (r"py:.*", r"WebhookApi|UtteranceQueries|connect_autotranscribe\._functions\.Function"),
+    (r"py:.*", r"WebhookApi|UtteranceQueries|connect_autotranscribe\._\w+\.\w+"),
 ]
 
 

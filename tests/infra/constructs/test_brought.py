@@ -241,6 +241,7 @@ def test_all_that_is_made_is_encrypted_with_the_key_that_is_given(
 
 
 READ, SEND = {"kms:Decrypt"}, {"kms:Decrypt", "kms:GenerateDataKey"}
+READ_ITEMS = {"kms:Decrypt", "kms:DescribeKey"}
 ITEMS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
 
 
@@ -256,7 +257,7 @@ ITEMS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
         ("follow_contact_events", ITEMS),
         ("export_utterances", SEND),
         ("reconcile_transcript", ITEMS),
-        ("read_transcript", ITEMS),
+        ("read_transcript", READ_ITEMS),
     ],
 )
 def test_each_function_may_use_the_key_for_what_it_does_and_no_more(

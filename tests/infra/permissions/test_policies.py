@@ -61,6 +61,16 @@ def test_full_has_every_option_but_those_that_exclude_another() -> None:
     assert there - given == {"lifecycle.stream_arn", "alarms.topic_arn"}
 
 
+def test_the_bootstrap_is_that_of_the_settings(assemblies: dict[str, Assembly]) -> None:
+    def qualifiers(name: str) -> set[str]:
+        manifest = assemblies[name].folder.joinpath("manifest.json").read_text("utf-8")
+        assets = [file.read_text("utf-8") for file in assemblies[name].folder.glob("*.assets.json")]
+        return set(re.findall(r"cdk-([a-z0-9]+)-(?:[a-z]+-)+", "\n".join([manifest, *assets])))
+
+    assert qualifiers("full") == {"acme"}
+    assert qualifiers("prod") == {"hnb659fds"}
+
+
 def test_everything_that_is_allowed_is_what_is_committed(assemblies: dict[str, Assembly]) -> None:
     """If this is meant: `make contract`, and read the difference in policies.txt."""
     assert as_text(assemblies).splitlines() == FILE.read_text("utf-8").splitlines()

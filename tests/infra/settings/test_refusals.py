@@ -159,6 +159,15 @@ def refused(key: str, value: object, line: str) -> Any:
             "Frankfurt",
             '"Frankfurt" is not accepted; write the region of the instance, like "us-east-1"',
         ),
+        *(
+            refused(
+                "bootstrap_qualifier",
+                value,
+                f'"{value}" is not accepted; write up to 10 lower-case letters and digits, like '
+                '"hnb659fds"',
+            )
+            for value in ("", "Acme", "acme-1", "elevenchars")
+        ),
         refused("on_delete", "keep", '"keep" is not accepted; write "retain" or "destroy"'),
         refused("connect.instance_arn", "acme", f'"acme" is not accepted; {AN_INSTANCE}'),
         refused(

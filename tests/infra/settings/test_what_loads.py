@@ -82,6 +82,7 @@ def test_the_production_file_shows_every_key_there_is() -> None:
 def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise() -> None:
     settings = read({})
     assert settings.on_delete == "retain"
+    assert settings.bootstrap_qualifier == "hnb659fds"
     assert settings.tags == {}
     assert settings.webhook == WebhookSettings(
         secret_in="header",

@@ -140,6 +140,7 @@ class Account:
     video_streams: list[str] = field(default_factory=list)
     data_streams: dict[str, Json] = field(default_factory=dict)
     bootstrap: str | None = "21"
+    qualifier: str = "hnb659fds"
     log_role: str | None = f"arn:aws:iam::{ACCOUNT}:role/apigateway-logs"
     topics: dict[str, dict[str, str]] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
@@ -250,7 +251,7 @@ class Account:
         return {"StreamDescriptionSummary": summary | self.data_streams[arn]}
 
     def _GetParameter(self, request: Json) -> Json:
-        if request["Name"] != "/cdk-bootstrap/hnb659fds/version" or self.bootstrap is None:
+        if request["Name"] != f"/cdk-bootstrap/{self.qualifier}/version" or not self.bootstrap:
             raise Refusal("ParameterNotFound")
         return {"Parameter": {"Name": request["Name"], "Value": self.bootstrap}}
 

@@ -350,7 +350,7 @@ def test_agent_events_that_nobody_follows_are_a_warning(doctor: Doctor, account:
     account.storage["AGENT_EVENTS"] = [events("arn:aws:kinesis:of:another:stream/x")]
     run = doctor(lifecycle__mode="off")
     assert (run.code, "0 problems, 1 warning" in run.output) == (0, True)
-    finding = run.finding("warning", "agent events: are not followed")
+    finding = run.finding("warning", "agent events: are not used")
     assert "what is said during a hold is transcribed" in finding
     assert 'write lifecycle.mode = "manage", or "adopt"' in finding
 
@@ -683,7 +683,14 @@ def test_an_account_that_is_not_bootstrapped(doctor: Doctor, account: Account) -
     run = doctor()
     assert run.code == 1
     finding = run.finding("CDK bootstrap", "not bootstrapped for CDK")
-    assert f"npx cdk bootstrap aws://{ACCOUNT}/{REGION}" in finding
+    assert f"npx cdk bootstrap aws://{ACCOUNT}/{REGION} --qualifier hnb659fds" in finding
+
+
+def test_a_bootstrap_with_a_qualifier_of_ones_own(doctor: Doctor, account: Account) -> None:
+    finding = doctor(bootstrap_qualifier="acme").finding("CDK bootstrap", "not bootstrapped")
+    assert f"npx cdk bootstrap aws://{ACCOUNT}/{REGION} --qualifier acme" in finding
+    account.qualifier = "acme"
+    assert doctor(bootstrap_qualifier="acme").finding("well  CDK bootstrap: is of version 21")
 
 
 @pytest.mark.parametrize("version", ["5", "of my own"])

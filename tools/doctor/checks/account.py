@@ -5,16 +5,18 @@ from __future__ import annotations
 from tools.doctor.findings import Findings, problem, warning, well
 from tools.doctor.plan import Plan
 
-_BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 BOOTSTRAP_VERSION = 6
 """The oldest one that our stacks' manifests accept."""
 
 
 def bootstrap(plan: Plan) -> Findings:
     settings = plan.settings
-    answer = plan.aws.read("ssm", "get_parameter", absent=("ParameterNotFound",), Name=_BOOTSTRAP)
+    qualifier = settings.bootstrap_qualifier
+    name = f"/cdk-bootstrap/{qualifier}/version"
+    answer = plan.aws.read("ssm", "get_parameter", absent=("ParameterNotFound",), Name=name)
     version = answer["Parameter"]["Value"] if answer else ""
-    remedy = f"`npx cdk bootstrap aws://{settings.account}/{settings.region}`"
+    where = f"aws://{settings.account}/{settings.region}"
+    remedy = f"`npx cdk bootstrap {where} --qualifier {qualifier}`"
     if answer is None:
         yield problem("the account and region are not bootstrapped for CDK", remedy)
     elif not version.isdecimal() or int(version) < BOOTSTRAP_VERSION:
