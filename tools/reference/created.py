@@ -38,6 +38,7 @@ DRAWN = {
     "AWS::SecretsManager::Secret": "secret",
     "AWS::SNS::Topic": "topic",
     "AWS::SQS::Queue": "queue",
+    "AWS::SSM::Parameter": "parameter",
 }
 COUNTED = {"AWS::CloudWatch::Alarm": "alarms", "AWS::Logs::MetricFilter": "metric filters"}
 """So many that one box stands for all."""
