@@ -75,11 +75,11 @@ rollback: named .venv/.installed ## Go back at once to the functions' versions b
 drift: named .venv/.installed ## Show what was changed in the account since the deployment, read-only: make drift ENV=prod
 	@.venv/bin/python -m tools.drift '$(ENV)'
 
-stop-all: named .venv/.installed ## Stop all transcription of an environment at once: make stop-all ENV=prod; with YES=1 it does not ask
-	@.venv/bin/python -m tools.switch stop '$(ENV)' $(if $(YES),--yes)
+stop-all: named .venv/.installed ## Stop all transcription of an environment at once: make stop-all ENV=prod; with APPROVAL=never it does not ask
+	@.venv/bin/python -m tools.switch stop '$(ENV)' $(if $(APPROVAL),--approval '$(APPROVAL)')
 
-resume-all: named .venv/.installed ## Let calls start transcription again: make resume-all ENV=prod; with YES=1 it does not ask
-	@.venv/bin/python -m tools.switch resume '$(ENV)' $(if $(YES),--yes)
+resume-all: named .venv/.installed ## Let calls start transcription again: make resume-all ENV=prod; with APPROVAL=never it does not ask
+	@.venv/bin/python -m tools.switch resume '$(ENV)' $(if $(APPROVAL),--approval '$(APPROVAL)')
 
 destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; retained resources stay: make destroy ENV=dev
 	@$(CDK) destroy --all -c environment='$(ENV)'

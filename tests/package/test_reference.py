@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -84,6 +85,28 @@ def test_a_page_tells_what_its_construct_is_granted(site: Path) -> None:
         "Role kinesisvideo:DescribeStreamkinesisvideo:GetDataEndpointkinesisvideo:GetMedia "
         "arn:aws:kinesisvideo:eu-central-1:111122223333:stream/acme-connect-acme-contact-*/*"
     ) in rows
+
+
+def required_arguments(name: str) -> dict[str, bool]:
+    """Each argument of a construct, and whether Python refuses a call without it."""
+    of_init = inspect.signature(getattr(connect_autotranscribe, name).__init__)
+    return {
+        each.name: each.default is each.empty
+        for each in of_init.parameters.values()
+        if each.kind is each.KEYWORD_ONLY
+    }
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_a_page_says_which_arguments_are_required(name: str, site: Path) -> None:
+    html = (site / "constructs" / f"{name}.html").read_text("utf-8")
+    arguments = html[html.index("<h2>Arguments, defaults and attributes<") :]
+    said = {
+        found[1]: "<strong>Required.</strong>" in found[2]
+        for found in re.finditer(r"<strong>(\w+)</strong>(.*?)(?:</li>|</p>)", arguments, re.DOTALL)
+    }
+    expected = required_arguments(name)
+    assert {argument: said.get(argument) for argument in expected} == expected
 
 
 def test_the_front_page_leads_to_every_construct(site: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import is_dataclass
 from inspect import Signature, signature
 from typing import Any, get_type_hints
@@ -51,11 +52,22 @@ def as_on_the_page(
     if what == "class" and at is not None:
         del lines[at:]
     if what == "class" and name.split(".")[-1] in constructs():
+        lines[:] = [_with_required(line, obj.__signature__) for line in lines]
         attributes = get_type_hints(obj)
         for argument in obj.__signature__.parameters.values():
             if argument.name in attributes:  # whose type would stand there too, and is never None
                 type_ = stringify_annotation(argument.annotation, "fully-qualified")
                 lines.append(f":type {argument.name}: {type_}")
+
+
+def _with_required(line: str, of: Signature) -> str:
+    """An argument without a default says so: the page's signature alone is easily misread."""
+    found = re.match(r"(:param (\w+):) ?(.*)", line)
+    if found is None or found[2] not in of.parameters:
+        return line
+    argument = of.parameters[found[2]]
+    is_required = argument.default is argument.empty and argument.kind is argument.KEYWORD_ONLY
+    return f"{found[1]} **Required.** {found[3]}" if is_required else line
 
 
 def find_public(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Any) -> Any:

@@ -30,7 +30,7 @@ def main(
     parser = argparse.ArgumentParser(prog="switch", description="Stops all transcription")
     parser.add_argument("command", choices=["stop", "resume"])
     parser.add_argument("environment", help="a file of infra/environments, or the path of one")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--approval", choices=["never"], help="do not ask")
     given = parser.parse_args(arguments)
     try:
         file = environment_file(given.environment, ENVIRONMENTS)
@@ -42,7 +42,7 @@ def main(
     try:
         switch = Switch.of(stack, settings.region, client)
         print(f"{file.stem}: transcription is {switch.state} ({switch.parameter})")
-        return (_stop if given.command == "stop" else _resume)(switch, given.yes, ask)
+        return (_stop if given.command == "stop" else _resume)(switch, bool(given.approval), ask)
     except NotDeployed as problem:
         print(problem, file=sys.stderr)
     except (ClientError, BotoCoreError) as problem:
@@ -82,7 +82,7 @@ def _agrees(ask: Callable[[str], str], question: str) -> bool:
         if ask(f"{question} [yes/no] ").strip().lower() == "yes":
             return True
     except EOFError:
-        print("there is no terminal to answer on: add YES=1")
+        print("there is no terminal to answer on: add APPROVAL=never (--approval never)")
     print("nothing was changed")
     return False
 

@@ -113,7 +113,7 @@ def test_stop_all_turns_the_switch_and_stops_each_call_that_asapp_may_hear(
     call(client, "c-4", "streaming", table.PENDING)  # it is over
     for number in range(20):
         call(client, f"more-{number}", "streaming")
-    assert main(["stop", "dev", "--yes"], client) == 0
+    assert main(["stop", "dev", "--approval=never"], client) == 0
     assert value(client) == "disabled"
     stopped = {each["InitialContactId"]: each["ContactId"] for each in functions.events}
     assert stopped == {
@@ -133,14 +133,14 @@ def test_a_call_that_could_not_be_stopped_is_said_and_is_a_failure(
     call(client, "c-1", "streaming")
     call(client, "c-2", "streaming")
     functions.statuses["c-1"] = status
-    assert main(["stop", "dev", "--yes"], client) == 1
+    assert main(["stop", "dev", "--approval=never"], client) == 1
     assert "1 calls are not stopped: run it again" in capsys.readouterr().out
     assert len(functions.events) == 2
 
 
 def test_resume_all_turns_it_back(client: Callable[..., Any], functions: Stop) -> None:
-    main(["stop", "dev", "--yes"], client)
-    assert main(["resume", "dev", "--yes"], client) == 0
+    main(["stop", "dev", "--approval=never"], client)
+    assert main(["resume", "dev", "--approval=never"], client) == 0
     assert value(client) == "enabled"
     assert functions.events == []
 
@@ -163,25 +163,25 @@ def test_without_a_terminal_it_says_how_to_go_on(
         raise EOFError
 
     assert main(["stop", "dev"], client, ask) == 1
-    assert "add YES=1" in capsys.readouterr().out
+    assert "add APPROVAL=never (--approval never)" in capsys.readouterr().out
     assert value(client) == "enabled"
 
 
 def test_an_environment_that_is_not_deployed_or_is_older_is_said(
     client: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["stop", "staging", "--yes"], client) == 1
+    assert main(["stop", "staging", "--approval=never"], client) == 1
     assert "AWS refused it" in capsys.readouterr().err
     old = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     client("cloudformation").create_stack(
         StackName="autotranscribe-staging-transcription", TemplateBody=old
     )
-    assert main(["stop", "staging", "--yes"], client) == 1
+    assert main(["stop", "staging", "--approval=never"], client) == 1
     assert "has no output SwitchName" in capsys.readouterr().err
 
 
 def test_a_wrong_environment_changes_nothing(client: Callable[..., Any]) -> None:
-    assert main(["stop", "nowhere", "--yes"], client) == 2
+    assert main(["stop", "nowhere", "--approval=never"], client) == 2
 
 
 def test_no_process_keeps_the_value_longer_than_the_command_waits() -> None:
