@@ -208,7 +208,7 @@ class CapacitySettings:
         in its cache, those of a third of a second are asked for at once.
     :param store_transcript: The most invocations at a time that store utterances, 2 to 1000, so
         that a backlog leaves room for calls. Default: 5 or more, 1 for each 10 calls: three times
-        ASAPP's requests, in batches of 100, if each batch takes the function's limit of 20 seconds.
+        ASAPP's requests, in batches of ten, if each batch takes two seconds.
     """
 
     expected_calls: Annotated[

@@ -5,6 +5,10 @@ so every utterance is published at least once, no matter which function stored i
 
 Nothing of an event says who the customer is, unless ``EVENT_SENDER_ID`` is ``true``: the sender's
 id is the caller's number by default.
+
+If an utterance came after its conversation was compared with ASAPP's record, the conversation is
+compared again. That is seen to here and not where utterances are stored, because a batch of the
+stream holds ten times as many.
 """
 
 from __future__ import annotations
@@ -13,32 +17,27 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from publish_utterance.event_bus import BYTES_A_CALL, CALLS_AT_A_TIME, Entry, Numbered, publish
 from publish_utterance.known_streams import KnownStreams
+from publish_utterance.late_utterances import LateUtterances
 from shared import table
-from shared.transcripts.utterance import is_verified, role_of
+from shared.transcripts.utterance import WEBHOOK, is_verified, role_of
 
 logger = logging.getLogger(__name__)
 
 SOURCE = "connect-autotranscribe"
 DETAIL_TYPE = "Utterance"
-_ENTRIES_A_CALL = 10
-_BYTES_A_CALL = 240 * 1024
-"""EventBridge takes 10 entries and 256 KB in one PutEvents, other fields included."""
 _FIELDS = (table.CONVERSATION_ID, "text", "source", "receivedAt", "storedAt")
 _TIMES = ("streamId", "startMs", "endMs")
 _TIMES_IF_RECOVERED = ("startedAt", "endedAt")
-
-Entry = dict[str, str]
-Numbered = tuple[str, Entry]
-"""A stream record's sequence number with the entry that it becomes."""
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -68,11 +67,23 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     bus, sender_id = os.environ["EVENT_BUS_NAME"], os.environ.get("EVENT_SENDER_ID") == "true"
     opened = _streams().of([image for _, image in images])
     numbered = [
-        (number, entry(detail(image, opened, sender_id=sender_id), bus, image.get("trace", "")))
+        Numbered(
+            number,
+            image[table.CONVERSATION_ID],
+            entry(detail(image, opened, sender_id=sender_id), bus, image.get("trace", "")),
+        )
         for number, image in images
     ]
-    first_left = publish(numbered, _events()) or unreadable
-    return {"batchItemFailures": [{"itemIdentifier": first_left}] if first_left else []}
+    posted = {image[table.CONVERSATION_ID] for _, image in images if image["source"] == WEBHOOK}
+    with ThreadPoolExecutor(CALLS_AT_A_TIME + 1) as pool:
+        opening = pool.submit(_late().open_again, posted)  # no event waits for it
+        left = publish(numbered, _events(), pool)
+        unopened = opening.result()
+    again = (each.number for each in numbered if each.conversation_id in unopened)
+    left |= {*again, *([unreadable] if unreadable else [])}
+    in_order = (record["dynamodb"]["SequenceNumber"] for record in event["Records"])
+    first = next((number for number in in_order if number in left), None)
+    return {"batchItemFailures": [{"itemIdentifier": first}] if first else []}
 
 
 def detail(
@@ -117,7 +128,7 @@ def entry(said: Mapping[str, Any], bus: str, trace: str = "") -> Entry:
     :param trace: The X-Ray trace header of the webhook's request, ``""`` for none.
     """
     content = json.dumps(said, ensure_ascii=False)
-    if len(content.encode()) > _BYTES_A_CALL:
+    if len(content.encode()) > BYTES_A_CALL:
         content = json.dumps({**said, "text": "", "textOmitted": True}, ensure_ascii=False)
     made = {
         "EventBusName": bus,
@@ -126,41 +137,6 @@ def entry(said: Mapping[str, Any], bus: str, trace: str = "") -> Entry:
         "Detail": content,
     }
     return made | ({"TraceHeader": trace} if trace else {})
-
-
-def publish(numbered: list[Numbered], events: Any) -> str | None:
-    """Put the entries on the bus, in order, until one fails.
-
-    :param events: A boto3 EventBridge client.
-    :returns: The sequence number of the first that did not get there, None if all did.
-    """
-    for chunk in _chunks(numbered):
-        try:
-            answer = events.put_events(Entries=[made for _, made in chunk])
-        except (ClientError, BotoCoreError) as problem:
-            logger.error(
-                "the event bus cannot be reached", extra={"problem": type(problem).__name__}
-            )
-            return chunk[0][0]
-        for (number, _), result in zip(chunk, answer["Entries"], strict=True):
-            if "ErrorCode" in result:
-                logger.error("the event bus refused an event", extra={"code": result["ErrorCode"]})
-                return number
-    return None
-
-
-def _chunks(numbered: list[Numbered]) -> Iterator[list[Numbered]]:
-    chunk: list[Numbered] = []
-    size = 0
-    for number, made in numbered:
-        weight = len(made["Detail"].encode())
-        if chunk and (len(chunk) == _ENTRIES_A_CALL or size + weight > _BYTES_A_CALL):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append((number, made))
-        size += weight
-    if chunk:
-        yield chunk
 
 
 @cache
@@ -175,5 +151,15 @@ def _events() -> Any:
 
 
 @cache
+def _dynamodb() -> Any:
+    return boto3.client("dynamodb", config=_config())
+
+
+@cache
 def _streams() -> KnownStreams:
-    return KnownStreams(os.environ["TRANSCRIPT_TABLE"], boto3.client("dynamodb", config=_config()))
+    return KnownStreams(os.environ["TRANSCRIPT_TABLE"], _dynamodb())
+
+
+@cache
+def _late() -> LateUtterances:
+    return LateUtterances(_dynamodb(), os.environ["TRANSCRIPT_TABLE"])

@@ -20,7 +20,6 @@ from shared.runtime import trace_header, trace_id
 from shared.table import CONVERSATION_ID, ITEM
 from shared.transcripts.utterance import Unstorable, Utterance
 from store_transcript.dead_letters import DeadLetters
-from store_transcript.late_utterances import LateUtterances
 from store_transcript.utterance_table import UtteranceTable
 
 logger = logging.getLogger(__name__)
@@ -52,7 +51,6 @@ class Message:
 def store(
     messages: Iterable[Message],
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
 ) -> list[str]:
     """Store what can be stored and set aside what never can.
@@ -73,12 +71,8 @@ def store(
         if key not in items:
             items[key] = utterances.item(utterance, message.received_at_ms, message.trace)
 
-    unwritten = dict(_put(items, utterances))
-    stored = items.keys() - unwritten.keys()
-    unopened = late.open_again({conversation_id for conversation_id, _ in stored})
-    unwritten |= {key: "" for key in stored if key[0] in unopened}
     left: list[str] = []
-    for key, reason in unwritten.items():
+    for key, reason in _put(items, utterances):
         if reason:
             rejected.extend((message, reason) for message in senders[key])
         else:

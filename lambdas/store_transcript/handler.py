@@ -11,7 +11,6 @@ from botocore.config import Config
 
 from store_transcript.batch import Message, store
 from store_transcript.dead_letters import DeadLetters
-from store_transcript.late_utterances import LateUtterances
 from store_transcript.utterance_table import UtteranceTable
 
 _SECONDS_A_DAY = 86_400
@@ -23,24 +22,15 @@ _QUICK = Config(
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """:returns: The ids of the messages that stay in the queue, as a partial batch response."""
     messages = [Message.from_record(record) for record in event["Records"]]
-    left = store(messages, _utterances(), _late(), _dead_letters())
+    left = store(messages, _utterances(), _dead_letters())
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in left]}
 
 
 @cache
-def _dynamodb() -> Any:
-    return boto3.client("dynamodb", config=_QUICK)
-
-
-@cache
 def _utterances() -> UtteranceTable:
+    dynamodb = boto3.client("dynamodb", config=_QUICK)
     days = int(os.environ["TRANSCRIPT_RETENTION_DAYS"])
-    return UtteranceTable(_dynamodb(), os.environ["TRANSCRIPT_TABLE"], days * _SECONDS_A_DAY)
-
-
-@cache
-def _late() -> LateUtterances:
-    return LateUtterances(_dynamodb(), os.environ["TRANSCRIPT_TABLE"])
+    return UtteranceTable(dynamodb, os.environ["TRANSCRIPT_TABLE"], days * _SECONDS_A_DAY)
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 from store_transcript.handler import handler
 from tools.benchmark.servers import take_requests
 
-UTTERANCES = 100
+UTTERANCES = 10
 
 
 def record(number: int) -> dict[str, Any]:

@@ -110,7 +110,9 @@ class TranscriptStore(Construct):
             options=function_options,
             key=key,
         )
-        grant_on_items(self.table, self.publish_utterance, "dynamodb:BatchGetItem")
+        grant_on_items(
+            self.table, self.publish_utterance, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"
+        )
         self.event_bus.grant_put_events_to(self.publish_utterance)
         if not event_bus:
             self._refuse_other_publishers()
@@ -122,7 +124,8 @@ class TranscriptStore(Construct):
                 bisect_batch_on_error=True,
                 report_batch_item_failures=True,
                 # No parallelization factor: with one, Lambda keeps the order of an item only, and
-                # the utterances of a conversation are items.
+                # the utterances of a conversation are items. The function publishes several
+                # conversations at a time.
                 retry_attempts=_RETRIES,
                 max_record_age=Duration.hours(1),
                 on_failure=FailedBatches(self.unpublished),

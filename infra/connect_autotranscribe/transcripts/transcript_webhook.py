@@ -150,21 +150,14 @@ class TranscriptWebhook(Construct):
             options=function_options,
             key=key,
         )
-        grant_on_items(
-            table,
-            self.store_transcript,
-            "dynamodb:BatchGetItem",
-            "dynamodb:BatchWriteItem",
-            "dynamodb:UpdateItem",
-        )
+        grant_on_items(table, self.store_transcript, "dynamodb:BatchWriteItem")
         grant_send(self.dead_letters, self.store_transcript)
         consumer_alias = live_alias(self.store_transcript) if with_aliases else None
         (consumer_alias or self.store_transcript).add_event_source(
             sources.SqsEventSource(
                 self.queue,
-                batch_size=100,
-                # Batches of more than 10 need a window. A second of delay saves nine in ten calls.
-                max_batching_window=Duration.seconds(1),
+                # Larger batches need a window, and every utterance would wait for it.
+                batch_size=10,
                 max_concurrency=max_consumers,
                 report_batch_item_failures=True,
             )

@@ -18,6 +18,8 @@ _LONGEST_AUDIO_MS = 86_400_000
 """ASAPP ends a stream after hours; a time that is later than a day is none."""
 ROLES = ("customer", "agent")
 UNKNOWN_ROLE = "unknown"
+WEBHOOK = "webhook"
+"""The ``source`` of an utterance that ASAPP has posted, or who has ASAPP's secret."""
 
 
 class Unstorable(Exception):
@@ -101,7 +103,7 @@ class Utterance:
             "endMs": self.end_ms,
             "text": self.text,
             "message": self.message,
-            "source": "webhook",
+            "source": WEBHOOK,
             "receivedAt": received_at_ms,
             "storedAt": stored_at_ms,
             EXPIRES_AT: expires_at_s,
@@ -175,7 +177,7 @@ def is_verified(utterance: Mapping[str, Any], opened: Container[str]) -> bool:
 
     :param opened: The ids of the conversation's streams.
     """
-    if utterance["source"] != "webhook":
+    if utterance["source"] != WEBHOOK:
         return True
     return utterance["streamId"] in opened or "confirmedAt" in utterance
 

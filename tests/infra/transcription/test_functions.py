@@ -183,8 +183,8 @@ def test_the_queue_is_consumed_in_batches_of_which_each_message_fails_alone(
     assert smallest.mapping("store_transcript") == {
         "EventSourceArn": smallest.arn(smallest.webhook.queue),
         "FunctionName": smallest.ref(smallest.webhook.store_transcript),
-        "BatchSize": 100,
-        "MaximumBatchingWindowInSeconds": 1,
+        "BatchSize": 10,
+        "ScalingConfig": {"MaximumConcurrency": 5},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
     }
 

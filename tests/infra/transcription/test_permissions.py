@@ -84,10 +84,7 @@ def test_the_consumer_takes_from_the_queue_and_writes_to_the_table_and_nothing_e
             logging(smallest, "store_transcript"),
             TRACING,
             allow(receive, smallest.arn(smallest.webhook.queue)),
-            allow(
-                ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:UpdateItem"],
-                smallest.arn(smallest.table),
-            ),
+            allow("dynamodb:BatchWriteItem", smallest.arn(smallest.table)),
             allow("sqs:SendMessage", smallest.arn(smallest.webhook.dead_letters)),
         ]
     )
@@ -106,7 +103,7 @@ def test_the_publisher_reads_the_change_stream_and_puts_events_on_our_bus_and_no
             allow(without_resource_level, "*"),
             allow(read, stream),
             allow("events:PutEvents", smallest.arn(smallest.store.event_bus)),
-            allow("dynamodb:BatchGetItem", smallest.arn(smallest.table)),
+            allow(["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], smallest.arn(smallest.table)),
             allow(give_up, smallest.arn(smallest.store.unpublished)),
         ]
     )

@@ -234,8 +234,6 @@ def forget() -> None:
         reconcile_transcript.handler._messages,
         reconcile_transcript.handler._transcripts,
         shared.aws.api._origin,
-        store_transcript.handler._dynamodb,
-        store_transcript.handler._late,
         store_transcript.handler._utterances,
     ):
         kept.cache_clear()

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from publish_utterance.late_utterances import LateUtterances
 from reconcile_transcript.alignment import align
 from reconcile_transcript.alignment.budget import TooMuchWork, until
 from reconcile_transcript.alignment.redaction import alike, pattern
@@ -26,7 +27,6 @@ from shared.runtime import Clock, Deadline
 from shared.table import PENDING
 from shared.transcripts.transcript import TranscriptReader
 from shared.transcripts.utterance import Utterance
-from store_transcript.late_utterances import LateUtterances
 from tests.unit.conftest import Vendor, VendorHandler
 from tests.unit.reconciliation.finished_calls import (
     AFTER_MS,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
 
 from publish_utterance import handler as publish_utterance
-from publish_utterance.handler import detail, entry, publish
+from publish_utterance.event_bus import CALLS_AT_A_TIME, Numbered
+from publish_utterance.event_bus import publish as publish_at_once
+from publish_utterance.handler import detail, entry
 from shared import table
 from shared.transcripts.utterance import Utterance
 from tests.unit.conftest import reset
@@ -53,10 +57,16 @@ def deployed(
     """The function's environment variables, and its caches empty."""
     monkeypatch.setenv("EVENT_BUS_NAME", BUS)
     monkeypatch.setenv("TRANSCRIPT_TABLE", table_name)
-    for made in (publish_utterance._events, publish_utterance._streams):
+    caches = (
+        publish_utterance._dynamodb,
+        publish_utterance._events,
+        publish_utterance._late,
+        publish_utterance._streams,
+    )
+    for made in caches:
         made.cache_clear()
     yield
-    for made in (publish_utterance._events, publish_utterance._streams):
+    for made in caches:
         made.cache_clear()
 
 
@@ -80,8 +90,20 @@ def image(body: str, stored_at_ms: int = 2) -> dict[str, Any]:
     )
 
 
-def numbered(*texts: str) -> list[tuple[str, dict[str, str]]]:
-    return [(f"4960{at:04d}", entry_of(image(body_of(at, text)))) for at, text in enumerate(texts)]
+def numbered(*texts: str) -> list[Numbered]:
+    """Of one conversation."""
+    return [
+        Numbered(f"4960{at:04d}", "c-1", entry_of(image(body_of(at, text))))
+        for at, text in enumerate(texts)
+    ]
+
+
+def publish(records: list[Numbered], events: Any) -> str | None:
+    """Of one conversation: there is at most one that is to be delivered again."""
+    with ThreadPoolExecutor(CALLS_AT_A_TIME) as pool:
+        left = publish_at_once(records, events, pool)
+    assert len(left) <= 1
+    return next(iter(left), None)
 
 
 def record(number: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +128,10 @@ def published(service: AwsService) -> list[list[dict[str, Any]]]:
 
 def texts(service: AwsService) -> list[list[str]]:
     return [[detail["text"] for detail in call] for call in published(service)]
+
+
+def reads_of_streams(service: AwsService) -> list[dict[str, Any]]:
+    return [body for body in service.bodies("BatchGetItem") if "stream#" in json.dumps(body)]
 
 
 @pytest.mark.usefixtures("deployed")
@@ -207,9 +233,9 @@ def test_an_event_says_whether_asapp_had_opened_the_stream_and_each_stream_is_re
             if (each["conversationId"], each["streamId"]) == (conversation_id, stream_id)
         ]
         assert found == [verified] * 50
-    assert len(service.bodies("BatchGetItem")) == 1
+    assert len(reads_of_streams(service)) == 1
     publish_utterance.handler(event, None)
-    assert len(service.bodies("BatchGetItem")) == 1
+    assert len(reads_of_streams(service)) == 1
 
 
 @pytest.mark.usefixtures("deployed")
@@ -228,13 +254,16 @@ def test_a_stream_that_is_not_known_yet_is_looked_for_again(
 def test_a_table_that_cannot_be_read_delays_no_utterance(
     is_full: bool, service: AwsService
 ) -> None:
+    """Which of the calls ended long ago is then looked up again, with the next delivery."""
+
     def no_capacity(request: AwsHandler) -> None:
         request.reply(200, {"Responses": {}, "UnprocessedKeys": request.body["RequestItems"]})
 
     fault = no_capacity if is_full else refusing("AccessDeniedException")
     service.faults["BatchGetItem"] = [fault]
     event = {"Records": [record("1", image(body_of(1)))]}
-    assert publish_utterance.handler(event, None) == {"batchItemFailures": []}
+    answer = publish_utterance.handler(event, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert [each["verified"] for (each,) in published(service)] == [False]
 
 
@@ -323,8 +352,57 @@ def test_after_a_partial_failure_the_first_that_failed_is_named(
 ) -> None:
     service.faults["PutEvents"] = [pass_on, partly(3, 5), pass_on]
     records = numbered(*map(str, range(25)))
-    assert publish(records, events) == records[13][0]
+    assert publish(records, events) == records[13].number
     assert len(service.sent) == 2  # what follows is not published ahead of it
+
+
+def of_conversations(*ids: str) -> list[Numbered]:
+    return [
+        Numbered(
+            f"4960{at:04d}", id, entry_of(image(body_of(at, f"{at}", externalConversationId=id)))
+        )
+        for at, id in enumerate(ids)
+    ]
+
+
+def test_utterances_of_several_calls_are_published_at_a_time_and_each_call_in_its_order(
+    service: AwsService, events: Any
+) -> None:
+    """Four PutEvents are under way before the first is answered."""
+    together = threading.Barrier(CALLS_AT_A_TIME, timeout=30)
+
+    def wait_for_the_others(request: AwsHandler) -> None:
+        together.wait()
+        pass_on(request)
+
+    service.faults["PutEvents"] = [*[wait_for_the_others] * CALLS_AT_A_TIME, pass_on]
+    records = of_conversations(*(f"c-{at % 8}" for at in range(100)))
+    with ThreadPoolExecutor(CALLS_AT_A_TIME) as pool:
+        assert publish_at_once(records, events, pool) == set()
+    said = [each for call in published(service) for each in call]
+    assert len(said) == 100
+    for id in {record.conversation_id for record in records}:
+        order = [int(each["text"]) for each in said if each["conversationId"] == id]
+        assert order == sorted(order)
+    assert len(published(service)) <= 12
+
+
+def test_a_call_whose_event_failed_holds_back_no_other_call(
+    service: AwsService, events: Any
+) -> None:
+    def refuse(request: AwsHandler) -> None:
+        first, *_ = request.body["Entries"]
+        if json.loads(first["Detail"])["conversationId"] == "c-0":
+            refusing("ThrottlingException")(request)
+        else:
+            pass_on(request)
+
+    service.faults["PutEvents"] = [refuse]
+    records = of_conversations(*["c-1", "c-0"] * 20)
+    with ThreadPoolExecutor(CALLS_AT_A_TIME) as pool:
+        assert publish_at_once(records, events, pool) == {"49600001"}
+    calls = [call[0]["conversationId"] for call in published(service)]
+    assert (calls.count("c-1"), len(calls)) == (2, 3)
 
 
 @pytest.mark.parametrize("failed", [0, 4])
@@ -333,7 +411,7 @@ def test_the_first_and_the_last_entry_can_fail(
 ) -> None:
     service.faults["PutEvents"] = [partly(failed)]
     records = numbered(*map(str, range(5)))
-    assert publish(records, events) == records[failed][0]
+    assert publish(records, events) == records[failed].number
 
 
 @pytest.mark.parametrize(
@@ -351,7 +429,7 @@ def test_a_bus_that_refuses_a_call_gets_it_again_from_its_first_record(
 ) -> None:
     service.faults["PutEvents"] = [pass_on, fault]
     records = numbered(*map(str, range(15)))
-    assert publish(records, events) == records[10][0]
+    assert publish(records, events) == records[10].number
 
 
 @pytest.mark.usefixtures("deployed")

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -20,12 +19,11 @@ import pytest
 from botocore.config import Config
 
 from shared.aws import api as aws_calls
-from shared.table import PENDING, attributes, reconcile_key, values
+from shared.table import values
 from shared.transcripts.utterance import Utterance
 from store_transcript import handler as store_transcript
 from store_transcript.batch import Message, store
 from store_transcript.dead_letters import DeadLetters
-from store_transcript.late_utterances import LateUtterances
 from store_transcript.utterance_table import UtteranceTable
 from tests.log_metrics import counted
 from tests.unit.conftest import Vendor, VendorHandler, reset
@@ -194,11 +192,6 @@ def utterances(table_name: str, service: AwsService) -> UtteranceTable:
 
 
 @pytest.fixture
-def late(table_name: str, service: AwsService) -> LateUtterances:
-    return LateUtterances(client("dynamodb", service.url), table_name)
-
-
-@pytest.fixture
 def dead_letters(dead_letter_queue: str, service: AwsService) -> DeadLetters:
     return DeadLetters(client("sqs", service.url), dead_letter_queue)
 
@@ -215,9 +208,7 @@ def deployed(
     monkeypatch.setenv("TRANSCRIPT_RETENTION_DAYS", "30")
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead_letter_queue)
     caches = (
-        store_transcript._dynamodb,
         store_transcript._utterances,
-        store_transcript._late,
         store_transcript._dead_letters,
     )
     for made in caches:
@@ -305,22 +296,22 @@ def set_aside(queue_url: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_full_batch_costs_at_most_a_twentieth_of_a_call_an_utterance(
+def test_a_full_batch_costs_a_tenth_of_a_call_an_utterance(
     service: AwsService, table_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    answer = store_transcript.handler(event(*good(100)), None)
+    answer = store_transcript.handler(event(*good(10)), None)
     assert answer == {"batchItemFailures": []}
-    assert counted("store_transcript", caplog.records) == {"UtterancesStored": 100}
-    assert len(service.sent) / 100 <= 0.05
-    assert count(table_name) == 100
+    assert counted("store_transcript", caplog.records) == {"UtterancesStored": 10}
+    assert [operation for operation, _ in service.sent] == ["BatchWriteItem"]
+    assert count(table_name) == 10
 
 
 def test_an_utterance_is_stored_with_its_fields_and_as_it_came(
-    utterances: UtteranceTable, late: LateUtterances, dead_letters: DeadLetters, table_name: str
+    utterances: UtteranceTable, dead_letters: DeadLetters, table_name: str
 ) -> None:
     body = body_of(1, "I need help", unknown={"a": [1.10, None]}).replace(", ", " ,\t")
-    assert store(messages(body), utterances, late, dead_letters) == []
+    assert store(messages(body), utterances, dead_letters) == []
     (item,) = stored(table_name)
     stored_at, expires_at = int(item.pop("storedAt")), int(item.pop("expiresAt"))
     assert expires_at == stored_at // 1000 + 86_400
@@ -353,22 +344,21 @@ def test_fractional_milliseconds_are_no_dead_letter(
 
 def test_duplicates_in_a_batch_land_on_themselves(
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     service: AwsService,
     table_name: str,
 ) -> None:
     twice = [body for body in good(25) for _ in range(2)]
-    assert store(messages(*twice), utterances, late, dead_letters) == []
+    assert store(messages(*twice), utterances, dead_letters) == []
     assert len(service.bodies("BatchWriteItem")) == 1
     assert count(table_name) == 25
 
 
 def test_duplicates_across_batches_land_on_themselves(
-    utterances: UtteranceTable, late: LateUtterances, dead_letters: DeadLetters, table_name: str
+    utterances: UtteranceTable, dead_letters: DeadLetters, table_name: str
 ) -> None:
     for _ in range(2):
-        assert store(messages(*good(3)), utterances, late, dead_letters) == []
+        assert store(messages(*good(3)), utterances, dead_letters) == []
     assert count(table_name) == 3
 
 
@@ -394,14 +384,13 @@ POISON = {
 def test_a_poison_message_holds_back_none_of_ninety_nine(
     poison: str,
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     table_name: str,
     dead_letter_queue: str,
 ) -> None:
     bodies = good(100)
     bodies[42] = poison
-    assert store(messages(*bodies), utterances, late, dead_letters) == []
+    assert store(messages(*bodies), utterances, dead_letters) == []
     assert count(table_name) == 99
     ((body, reason),) = set_aside(dead_letter_queue)
     assert body == poison
@@ -409,22 +398,21 @@ def test_a_poison_message_holds_back_none_of_ninety_nine(
 
 
 def test_an_oversized_item_costs_its_own_chunk_a_call_an_item_and_no_other(
-    utterances: UtteranceTable, late: LateUtterances, dead_letters: DeadLetters, service: AwsService
+    utterances: UtteranceTable, dead_letters: DeadLetters, service: AwsService
 ) -> None:
     bodies = [*good(30), body_of(30, "x" * 220_000), *(body_of(at) for at in range(31, 100))]
-    assert store(messages(*bodies), utterances, late, dead_letters) == []
+    assert store(messages(*bodies), utterances, dead_letters) == []
     assert len(service.bodies("BatchWriteItem")) == 4 + 25
     assert len(service.bodies("SendMessage")) == 1
 
 
 def test_a_poison_message_that_came_twice_is_set_aside_twice(
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     dead_letter_queue: str,
 ) -> None:
     huge = body_of(0, "x" * 220_000)
-    assert store(messages(huge, huge, "{}", "{}"), utterances, late, dead_letters) == []
+    assert store(messages(huge, huge, "{}", "{}"), utterances, dead_letters) == []
     assert sorted(set_aside(dead_letter_queue)) == [
         *[(huge, "the table refuses it (over 400 KB?)")] * 2,
         *[("{}", "type is missing")] * 2,
@@ -446,14 +434,13 @@ def test_a_poison_message_that_came_twice_is_set_aside_twice(
 def test_what_a_table_in_trouble_does_not_take_stays_in_the_queue(
     fault: AwsBehaviour,
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     service: AwsService,
     table_name: str,
     dead_letter_queue: str,
 ) -> None:
     service.faults["BatchWriteItem"] = [fault, pass_on]
-    left = store(messages(*good(30)), utterances, late, dead_letters)
+    left = store(messages(*good(30)), utterances, dead_letters)
     assert left == [f"m-{at}" for at in range(25)]
     assert count(table_name) == 5
     assert set_aside(dead_letter_queue) == []
@@ -461,7 +448,6 @@ def test_what_a_table_in_trouble_does_not_take_stays_in_the_queue(
 
 def test_a_table_in_trouble_all_along_loses_nothing(
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     service: AwsService,
     dead_letter_queue: str,
@@ -469,20 +455,19 @@ def test_a_table_in_trouble_all_along_loses_nothing(
     service.faults["BatchWriteItem"] = [refusing("ThrottlingException")]
     bodies = good(30)
     bodies[3] = "poison"
-    left = store(messages(*bodies), utterances, late, dead_letters)
+    left = store(messages(*bodies), utterances, dead_letters)
     assert sorted(left) == sorted(f"m-{at}" for at in range(30) if at != 3)
     assert set_aside(dead_letter_queue) == [("poison", "not JSON")]
 
 
 def test_items_that_the_table_had_no_capacity_for_are_tried_again(
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     service: AwsService,
     table_name: str,
 ) -> None:
     service.faults["BatchWriteItem"] = [leaving(10), leaving(2), pass_on]
-    assert store(messages(*good(25)), utterances, late, dead_letters) == []
+    assert store(messages(*good(25)), utterances, dead_letters) == []
     sizes = [len(body["RequestItems"][table_name]) for body in service.bodies("BatchWriteItem")]
     assert sizes == [25, 10, 2]
     assert count(table_name) == 25
@@ -490,7 +475,6 @@ def test_items_that_the_table_had_no_capacity_for_are_tried_again(
 
 def test_items_that_the_table_never_has_capacity_for_stay_in_the_queue(
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     service: AwsService,
     dead_letter_queue: str,
@@ -498,7 +482,7 @@ def test_items_that_the_table_never_has_capacity_for_stay_in_the_queue(
     service.faults["BatchWriteItem"] = [leaving(2)]
     bodies = good(25)
     repeated = bodies[24]  # a duplicate of one that is left is left with it
-    assert store(messages(*bodies, repeated), utterances, late, dead_letters) == [
+    assert store(messages(*bodies, repeated), utterances, dead_letters) == [
         "m-23",
         "m-24",
         "m-25",
@@ -509,14 +493,13 @@ def test_items_that_the_table_never_has_capacity_for_stay_in_the_queue(
 
 def test_an_oversized_item_among_a_batch_that_is_then_throttled_loses_nothing(
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     service: AwsService,
     dead_letter_queue: str,
 ) -> None:
     service.faults["BatchWriteItem"] = [pass_on, refusing("ThrottlingException"), pass_on]
     huge = body_of(3, "x" * 220_000)
-    left = store(messages(*good(3), huge), utterances, late, dead_letters)
+    left = store(messages(*good(3), huge), utterances, dead_letters)
     assert left == ["m-0"]
     assert [body for body, _ in set_aside(dead_letter_queue)] == [huge]
 
@@ -527,14 +510,13 @@ def test_an_oversized_item_among_a_batch_that_is_then_throttled_loses_nothing(
 def test_what_cannot_even_be_set_aside_stays_in_the_queue(
     fault: AwsBehaviour,
     utterances: UtteranceTable,
-    late: LateUtterances,
     dead_letters: DeadLetters,
     service: AwsService,
     table_name: str,
 ) -> None:
     service.faults["SendMessage"] = [fault, pass_on]
     bodies = [*good(5), "poison", *good(7)[5:], "more poison"]
-    assert store(messages(*bodies), utterances, late, dead_letters) == ["m-5"]
+    assert store(messages(*bodies), utterances, dead_letters) == ["m-5"]
     assert count(table_name) == 7
 
 
@@ -546,135 +528,7 @@ def test_lambda_is_told_exactly_the_messages_that_stay(service: AwsService) -> N
 
 
 def test_an_empty_batch_is_no_call(
-    utterances: UtteranceTable, late: LateUtterances, dead_letters: DeadLetters, service: AwsService
+    utterances: UtteranceTable, dead_letters: DeadLetters, service: AwsService
 ) -> None:
-    assert store([], utterances, late, dead_letters) == []
+    assert store([], utterances, dead_letters) == []
     assert service.sent == []
-
-
-def conversation(table_name: str, conversation_id: str = "c-1", **changes: Any) -> None:
-    """What the other functions have written of a call that is over."""
-    item = {"conversationId": conversation_id, "item": "conversation", "version": 3}
-    item |= {"state": "ended", "completeness": "complete", "fromWebhook": 1}
-    made = {"TableName": table_name, "Item": attributes(item | changes)}
-    client("dynamodb", os.environ["AWS_ENDPOINT_URL"]).put_item(**made)
-
-
-def marks(table_name: str, conversation_id: str = "c-1") -> dict[str, Any]:
-    (found,) = (
-        item
-        for item in stored(table_name)
-        if (item["conversationId"], item["item"]) == (conversation_id, "conversation")
-    )
-    names = ("reconcile", "reconcileAt", "late", "version", "completeness")
-    return {name: found[name] for name in names if name in found}
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@pytest.mark.usefixtures("deployed")
-def test_an_utterance_that_comes_after_the_comparison_has_the_call_compared_again(
-    table_name: str,
-) -> None:
-    conversation(table_name)
-    before = now_ms()
-    store_transcript.handler(event(*good(3)), None)
-    found = marks(table_name)
-    assert before <= found.pop("reconcileAt") <= now_ms()
-    assert found == {
-        "reconcile": reconcile_key(PENDING, "c-1"),
-        "late": 1,
-        "version": 3,
-        "completeness": "complete",
-    }
-
-
-@pytest.mark.usefixtures("deployed")
-def test_the_more_come_late_the_longer_the_next_comparison_waits(table_name: str) -> None:
-    """Anyone with the webhook's secret can post late, and ASAPP's requests a day are limited."""
-    for late, minutes in ((0, 0), (1, 15), (2, 45), (7, 1_905), (900, 1_905)):
-        conversation(table_name, late=late)
-        before = now_ms()
-        store_transcript.handler(event(*good(1)), None)
-        due = marks(table_name)["reconcileAt"] - minutes * 60_000
-        assert before <= due <= now_ms()
-
-
-@pytest.mark.usefixtures("deployed")
-@pytest.mark.parametrize("then", ["is finished by then", "waits again by then"])
-def test_one_that_comes_while_the_call_is_compared_is_not_overlooked(
-    then: str, table_name: str, service: AwsService
-) -> None:
-    """The run may have read the table before, and may write its result before or after."""
-    conversation(table_name, reconcile="pending", reconcileAt=7, leasedUntil=now_ms() + 60_000)
-
-    def finished(request: AwsHandler) -> None:
-        if then == "is finished by then":
-            conversation(table_name, leasedUntil=0)
-        pass_on(request)
-
-    service.faults["UpdateItem"] = [finished]
-    store_transcript.handler(event(*good(1)), None)
-    found = marks(table_name)
-    assert found["late"] == 1
-    is_as_it_was = (found["reconcile"], found["reconcileAt"]) == ("pending", 7)
-    assert is_as_it_was == (then == "waits again by then")
-
-
-@pytest.mark.usefixtures("deployed")
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"reconcile": "pending", "reconcileAt": 7},
-        {"reconcile": "batch#3", "reconcileAt": 7},
-        {"reconcile": "pending", "reconcileAt": 7, "leasedUntil": 7},
-        {"completeness": "quarantined"},
-        {"expiresAt": 7},
-    ],
-    ids=["waits for it", "waits for the export", "a lease that is over", "quarantined", "expired"],
-)
-def test_a_call_that_is_compared_later_anyway_or_never_stays_as_it_is(
-    changes: dict[str, Any], table_name: str, service: AwsService
-) -> None:
-    conversation(table_name, **changes)
-    before = marks(table_name)
-    store_transcript.handler(event(*good(1)), None)
-    assert marks(table_name) == before
-    assert not service.bodies("UpdateItem")
-
-
-@pytest.mark.usefixtures("deployed")
-def test_an_utterance_of_a_call_that_nobody_has_seen_makes_no_call(table_name: str) -> None:
-    store_transcript.handler(event(*good(2)), None)
-    assert [item["item"].partition("#")[0] for item in stored(table_name)] == ["utterance"] * 2
-
-
-@pytest.mark.usefixtures("deployed")
-def test_only_late_ones_cost_a_call_more(table_name: str, service: AwsService) -> None:
-    """A hundred messages of a hundred calls: one is late."""
-    conversation(table_name, "c-7")
-    service.sent.clear()
-    bodies = [body_of(1, externalConversationId=f"c-{at}") for at in range(100)]
-    store_transcript.handler(event(*bodies), None)
-    operations = [operation for operation, _ in service.sent]
-    assert sorted(operations) == ["BatchGetItem", *["BatchWriteItem"] * 4, "UpdateItem"]
-
-
-@pytest.mark.usefixtures("deployed")
-@pytest.mark.parametrize("operation", ["BatchGetItem", "UpdateItem"])
-def test_messages_whose_call_could_not_be_opened_again_come_again(
-    operation: str, table_name: str, service: AwsService
-) -> None:
-    conversation(table_name)
-    other = body_of(1, externalConversationId="c-2")
-    service.faults[operation] = [refusing("ThrottlingException")]
-    answer = store_transcript.handler(event(*good(2), other), None)
-    left = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-    assert sorted(left) == ["m-0", "m-1", *(["m-2"] if operation == "BatchGetItem" else [])]
-    assert len(stored(table_name)) == 4
-    service.faults.clear()
-    assert store_transcript.handler(event(*good(2), other), None) == {"batchItemFailures": []}
-    assert len(stored(table_name)) == 4
-    assert marks(table_name)["late"] == 1

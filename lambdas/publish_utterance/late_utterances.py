@@ -30,8 +30,8 @@ class LateUtterances:
     def open_again(self, conversation_ids: Collection[str]) -> set[str]:
         """Put the conversations into the index that are not there, or that a run compares now.
 
-        :param conversation_ids: Those of which utterances have been stored.
-        :returns: Those that could not be: their messages must come again.
+        :param conversation_ids: Those of which utterances were posted and stored.
+        :returns: Those that could not be: their records must come again.
         """
         now = self._clock.now_ms()
         try:
