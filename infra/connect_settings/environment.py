@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from connect_settings import sizing
 from connect_settings._conflicts import conflicts
 from connect_settings._rules import (
     ACCOUNT,
@@ -116,6 +117,13 @@ class Settings:
             for table, record in _TABLES.items()
         }
         return cls(**tables, **{key: values[key] for key in values if "." not in key})
+
+    @property
+    def throttle(self) -> tuple[int, int]:
+        """Requests that the webhook accepts a second, and at once."""
+        said = self.webhook
+        rate = said.throttle_rate_per_second or sizing.throttle_rate(self.capacity.expected_calls)
+        return rate, said.throttle_burst or sizing.throttle_burst(rate)
 
     @property
     def partition(self) -> str:

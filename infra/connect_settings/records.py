@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Annotated, Literal
 
+from connect_settings import sizing
 from connect_settings._rules import (
     KEY,
     NETWORK,
@@ -192,6 +192,8 @@ class AsappSettings:
 class CapacitySettings:
     """How many calls there are at a time, and what Lambda keeps for them.
 
+    The webhook's throttle and the writes that the table sustains follow too: docs/limits.md.
+
     An account has one number of invocations at a time for all its functions, often 1000. AWS
     refuses a reservation that leaves less than 100 to functions without one, and a new account may
     have 10 in all: so a first deployment there reserves nothing. A reservation is also the most
@@ -212,7 +214,7 @@ class CapacitySettings:
     """
 
     expected_calls: Annotated[
-        int, one_or_more(like=50), Sensitive("Lambda keeps and allows other numbers.")
+        int, one_or_more(like=50), Sensitive("What calls may take at a time changes in every part.")
     ] = 50
     reserve: Annotated[
         bool,
@@ -246,17 +248,17 @@ class CapacitySettings:
         if not self.reserve:
             return {}
         calls = self.expected_calls
-        at_a_flow = max(10, ceil(calls * 7 / 60))
+        at_a_flow = sizing.starts(calls)
         return {
             "StartStreaming": self.start_streaming or at_a_flow,
             "StopStreaming": self.stop_streaming or at_a_flow,
-            "AuthorizeWebhook": self.authorize_webhook or max(10, ceil(calls / 20)),
+            "AuthorizeWebhook": self.authorize_webhook or sizing.authorizers(calls),
         }
 
     @property
     def consumers(self) -> int:
         """The most invocations at a time that store utterances."""
-        return self.store_transcript or min(1000, max(5, ceil(self.expected_calls / 10)))
+        return self.store_transcript or sizing.consumers(self.expected_calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,9 +296,9 @@ class WebhookSettings:
     :param secret_in: Where ASAPP sends the shared secret, as you agreed with ASAPP. Default: in a
         header.
     :param secret_name: The header or query parameter of the secret. Default: x-webhook-secret.
-    :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: 100; ASAPP
-        sends about 8 for 50 calls at a time.
-    :param throttle_burst: Requests that API Gateway accepts at once. Default: 200.
+    :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: three
+        times what ASAPP sends for `capacity.expected_calls`, at least 100.
+    :param throttle_burst: Requests that API Gateway accepts at once. Default: twice as many.
     :param allowed_cidrs: The networks that may call. Default: all networks; a caller still needs
         the secret.
     :param api_gateway_log_role: "adopt", the default: API Gateway can already write logs in this
@@ -318,8 +320,8 @@ class WebhookSettings:
         ),
         Sensitive("Callers of the webhook are authenticated by another header or parameter."),
     ] = "x-webhook-secret"
-    throttle_rate_per_second: Annotated[int, one_or_more(like=100)] = 100
-    throttle_burst: Annotated[int, one_or_more(like=200)] = 200
+    throttle_rate_per_second: Annotated[int | None, one_or_more(like=100)] = None
+    throttle_burst: Annotated[int | None, one_or_more(like=200)] = None
     allowed_cidrs: Annotated[
         tuple[str, ...],
         array(NETWORK, at_least=0),

@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="doctor", description="Looks before you deploy")
     parser.add_argument("environment", help="a file of infra/environments, or the path of one")
     parser.add_argument(
-        "--calls", type=_count, help="calls at a time; default: what the instance lets in"
+        "--calls",
+        type=_count,
+        help="calls at a time; default: expected_calls, and for streams what the instance lets in",
     )
     given = parser.parse_args(arguments)
     try:

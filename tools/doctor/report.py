@@ -16,7 +16,7 @@ from tools.doctor.checks.identity import credentials
 from tools.doctor.checks.instance import instance
 from tools.doctor.checks.keys import keys
 from tools.doctor.checks.media_streaming import live_media_streaming
-from tools.doctor.checks.quotas import lambda_functions, video_streams
+from tools.doctor.checks.quotas import capacity, lambda_functions, video_streams
 from tools.doctor.checks.settings_file import settings_file
 from tools.doctor.checks.stacks import stacks
 from tools.doctor.findings import CannotGoOn, Finding, Findings, NotSeen
@@ -33,6 +33,7 @@ CHECKS: dict[str, Callable[[Plan], Findings]] = {
     "Lambda functions": lambda_functions,
     "Lambda concurrency": concurrency,
     "video streams": video_streams,
+    "capacity": capacity,
     "CDK bootstrap": bootstrap,
     "stacks": stacks,
     "API Gateway's logs": api_gateway_logs,

@@ -32,6 +32,9 @@ from connect_autotranscribe.transcripts.transcript_reconciliation import Transcr
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
 from connect_settings import Settings
+from connect_settings.sizing import warm_write_units
+
+_THROTTLE = ("throttle_rate_per_second", "throttle_burst")
 
 
 class TranscriptionStack(Stack):
@@ -80,6 +83,7 @@ class TranscriptionStack(Stack):
             self,
             "TranscriptStore",
             sender_id_in_events=asapp.sender_id_in_events,
+            warm_write_units_per_second=warm_write_units(settings.capacity.expected_calls),
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,
@@ -115,7 +119,7 @@ class TranscriptionStack(Stack):
             function_options=self._function_options,
             max_consumers=settings.capacity.consumers,
             with_aliases=settings.deployment.gradual,
-            **asdict(settings.webhook),
+            **asdict(settings.webhook) | dict(zip(_THROTTLE, settings.throttle, strict=True)),
         )
         self.transcript_api = TranscriptApi(
             self,

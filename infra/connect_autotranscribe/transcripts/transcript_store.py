@@ -15,12 +15,13 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._arguments import check_arguments, like
+from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue, grant_on_items
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._key_policy import let_bus_use, let_events_send
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
+from connect_settings._rules import one_or_more
 from connect_settings.shared_names import shared_names
 
 _RETRIES = 10
@@ -47,6 +48,8 @@ class TranscriptStore(Construct):
         only ``publish_utterance`` may put events on it.
     :param sender_id_in_events: Whether an event has ``senderId``, which is the caller's number or
         the agent's user name. Default: no, because other teams may read the bus.
+    :param warm_write_units_per_second: Writes that the table sustains from its first day. AWS takes
+        a price for it once, and cannot lower it. Default: what a new table sustains, 4,000.
     :param unpublished: The queue for batches that could not be published. If you give one with
         ``key``, it and its key must allow EventBridge to send to it. Default: made here.
     :param key: Encrypts the table, the bus, the queue and the log that are made here. If it does,
@@ -85,14 +88,28 @@ class TranscriptStore(Construct):
         table: dynamodb.ITable | None = None,
         event_bus: events.IEventBus | None = None,
         sender_id_in_events: bool = False,
+        warm_write_units_per_second: int | None = None,
         unpublished: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
     ) -> None:
         super().__init__(scope, id)
-        check_arguments(self, like("asapp", sender_id_in_events=sender_id_in_events))
-        self.table = table or self._table(key, retention.removal_policy)
+        check_arguments(
+            self,
+            {
+                **like("asapp", sender_id_in_events=sender_id_in_events),
+                "warm_write_units_per_second": Argument(
+                    value=warm_write_units_per_second,
+                    rule=one_or_more(like=12_500),
+                    optional=True,
+                ),
+            },
+            ["warm_write_units_per_second: is of a table that is made here; remove it"]
+            if table and warm_write_units_per_second
+            else (),
+        )
+        self.table = table or self._table(key, retention, warm_write_units_per_second)
         self.unpublished = unpublished or self._unpublished(key, retention.removal_policy)
         self.event_bus = event_bus or self._event_bus(key)
         self.publish_utterance = Function(
@@ -190,7 +207,9 @@ class TranscriptStore(Construct):
         """Grant reading conversations and utterances from the table, nothing else."""
         grant_on_items(self.table, grantee, "dynamodb:GetItem", "dynamodb:Query")
 
-    def _table(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> dynamodb.Table:
+    def _table(
+        self, key: kms.IKey | None, retention: Retention, warm: int | None
+    ) -> dynamodb.Table:
         encryption = dynamodb.TableEncryption
         text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
         table = dynamodb.Table(
@@ -206,8 +225,9 @@ class TranscriptStore(Construct):
             encryption_key=key,
             time_to_live_attribute=_TABLE.EXPIRES_AT,
             stream=dynamodb.StreamViewType.NEW_IMAGE,
-            deletion_protection=removal_policy != RemovalPolicy.DESTROY,
-            removal_policy=removal_policy,
+            warm_throughput=dynamodb.WarmThroughput(write_units_per_second=warm) if warm else None,
+            deletion_protection=retention.removal_policy != RemovalPolicy.DESTROY,
+            removal_policy=retention.removal_policy,
         )
         table.add_global_secondary_index(
             index_name=RECONCILE_INDEX,

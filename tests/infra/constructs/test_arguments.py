@@ -219,6 +219,10 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
     },
     TranscriptStore: {
         "sender_id_in_events": ("yes", "is a string, not a boolean; write true or false"),
+        "warm_write_units_per_second": (
+            0,
+            "0 is not accepted; write 1 or more, like 12500",
+        ),
     },
     TranscriptWebhook: {
         "secret_in": ("body", '"body" is not accepted; write "header" or "query"'),

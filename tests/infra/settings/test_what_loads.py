@@ -87,8 +87,8 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
     assert settings.webhook == WebhookSettings(
         secret_in="header",
         secret_name="x-webhook-secret",
-        throttle_rate_per_second=100,
-        throttle_burst=200,
+        throttle_rate_per_second=None,
+        throttle_burst=None,
         allowed_cidrs=(),
         api_gateway_log_role="adopt",
     )

@@ -43,6 +43,33 @@ def test_a_backlog_of_the_queue_cannot_take_the_accounts_room(reserving: Transcr
     assert limit_of_the_queue(reserving) == {"MaximumConcurrency": 20}
 
 
+def test_the_webhooks_throttle_and_the_tables_writes_follow_from_the_calls() -> None:
+    many = Transcription(capacity={"expected_calls": 5_000})
+    assert throttle(many) == (2_500, 5_000)
+    assert warm(many) == {"WriteUnitsPerSecond": 12_500}
+    few = Transcription()
+    assert throttle(few) == (100, 200)
+    assert warm(few) is None
+
+
+def throttle(made: Transcription) -> tuple[int, int]:
+    """Of the webhook's stage, the only one that is not of the transcript API."""
+    api = made.identifier(made.made.transcript_webhook.api.rest_api)
+    (stage,) = (
+        each["Properties"]
+        for each in made.all("AWS::ApiGateway::Stage")
+        if each["Properties"]["RestApiId"] == {"Ref": api}
+    )
+    (setting,) = stage["MethodSettings"]
+    return setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]
+
+
+def warm(made: Transcription) -> Json | None:
+    (table,) = made.all("AWS::DynamoDB::Table")
+    found: Json | None = table["Properties"].get("WarmThroughput")
+    return found
+
+
 def limit_of_the_queue(made: Transcription) -> Json:
     queue = made.arn(made.made.transcript_webhook.queue)
     (mapping,) = (

@@ -70,7 +70,7 @@ def setting_changed(folder: Path) -> None:
     edit(
         folder,
         f"{ENVIRONMENTS}/prod.toml",
-        "throttle_burst = 200",
+        "# throttle_burst = 200",
         "throttle_burst = 300",
     )
 

@@ -668,6 +668,37 @@ def test_more_calls_than_the_instance_lets_in(doctor: Doctor) -> None:
     assert "--quota-code L-12AB7C57 --desired-value 50" in finding
 
 
+def test_the_first_limit_that_would_be_too_small_is_named(doctor: Doctor) -> None:
+    """With AWS's defaults and 50 calls nothing is too small."""
+    run = doctor()
+    assert run.finding("capacity", "ASAPP, requests a day, at more than 104 calls at a time")
+    assert "enough for" not in run.output
+
+
+def test_each_limit_that_is_too_small_for_the_calls_says_what_to_ask_for(
+    doctor: Doctor, account: Account
+) -> None:
+    account.quotas |= {"L-8A5B8E43": 2_000.0, "L-9B653E91": 600.0}
+    account.concurrency = {"ConcurrentExecutions": 1500, "UnreservedConcurrentExecutions": 1500}
+    run = doctor(calls=5_000)
+    finding = run.finding("API Gateway, requests a second: 5000 calls at a time may need 2500")
+    assert "there are 2000, enough for 4000 calls" in finding
+    assert "--service-code apigateway --quota-code L-8A5B8E43 --desired-value 2500" in finding
+    finding = run.finding("EventBridge, PutEvents a second", "may need 834, and there are 600")
+    assert "--service-code events --quota-code L-9B653E91 --desired-value 834" in finding
+    finding = run.finding("Lambda, invocations at a time", "may need 2031, and there are 1500")
+    assert "--quota-code L-B99A9384 --desired-value 2031" in finding
+    finding = run.finding("ASAPP, requests a day: 5000 calls at a time may need 2400000")
+    assert "ask ASAPP's account team" in finding
+    assert not [line for line in run.output.splitlines() if "Kinesis, agent events" in line]
+
+
+def test_the_files_calls_count_if_nobody_says_other_ones(doctor: Doctor) -> None:
+    run = doctor(capacity__expected_calls=105)
+    assert run.finding("ASAPP, requests a day: 105 calls at a time may need 50400")
+    assert "ASAPP, requests a day:" not in doctor(calls=104, capacity__expected_calls=105).output
+
+
 def test_an_instance_that_lets_no_call_in(doctor: Doctor, account: Account) -> None:
     account.quotas["L-12AB7C57"] = 0.0
     run = doctor()

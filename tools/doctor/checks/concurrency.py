@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from connect_settings.sizing import FOR_OTHER_FUNCTIONS
 from tools.doctor.findings import Findings, problem, warning, well
 from tools.doctor.plan import Plan
 
-_FOR_OTHERS = 100
-"""AWS refuses a reservation that leaves less than this to functions without one:
-https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionConcurrency.html"""
 _QUOTA = "service-quotas request-service-quota-increase --service-code lambda "
 _QUOTA += "--quota-code L-B99A9384 --desired-value "
 
@@ -21,7 +19,7 @@ def concurrency(plan: Plan) -> Findings:
     capacity = plan.settings.capacity
     wanted = sum(replace(capacity, reserve=True).reserved.values())
     free += _already(plan)
-    missing = wanted + _FOR_OTHERS - free
+    missing = wanted + FOR_OTHER_FUNCTIONS - free
     increase = plan.command(f"{_QUOTA}{limit + missing}")
     if not capacity.reserve:
         yield warning(
@@ -34,8 +32,8 @@ def concurrency(plan: Plan) -> Findings:
         )
     elif missing > 0:
         yield problem(
-            f"AWS refuses to reserve {wanted} of {free}, because it keeps {_FOR_OTHERS} for "
-            "functions without a reservation",
+            f"AWS refuses to reserve {wanted} of {free}, because it keeps "
+            f"{FOR_OTHER_FUNCTIONS} for functions without a reservation",
             f"{increase}, or write capacity.reserve = false",
         )
     else:

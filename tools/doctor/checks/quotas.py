@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple
 
+from connect_settings import sizing
+from connect_settings.sizing import Quota
 from tools.doctor.checks.instance import NO_INSTANCE
-from tools.doctor.findings import Finding, Findings, NotSeen, problem, well
+from tools.doctor.findings import Finding, Findings, NotSeen, problem, warning, well
 from tools.doctor.plan import Plan
 
 ASSOCIATIONS = 2
 """How many functions the flows stack lets the instance invoke: start and stop."""
-
-
-class Quota(NamedTuple):
-    """One of Service Quotas.
-
-    :param documented: AWS's default, used if the account's own quota cannot be read.
-    """
-
-    service: str
-    code: str
-    documented: int
 
 
 FUNCTIONS = Quota("connect", "L-E3D2F503", 50)  # AWS Lambda functions per instance
@@ -76,6 +66,34 @@ def video_streams(plan: Plan) -> Findings:
         )
     else:
         yield well(f"{calls} calls at a time need {will_be} in this account of {limit}")
+
+
+def capacity(plan: Plan) -> Findings:
+    """What is too small for the calls at a time, and what would be the first to be."""
+    calls = plan.calls or plan.settings.capacity.expected_calls
+    first: tuple[int, str] | None = None
+    for part in sizing.parts(plan.settings.region):
+        limit, remedy = part.documented, "ask ASAPP's account team: its limits differ by account"
+        if part.name == sizing.LAMBDA:
+            answer = plan.aws.read("lambda", "get_account_settings") or {}
+            limit = answer["AccountLimit"]["ConcurrentExecutions"]
+        elif isinstance(part.quota, Quota):
+            limit = yield from _limit(plan, part.quota)
+        if isinstance(part.quota, Quota):
+            remedy = _increase(plan, part.quota, part.needed(calls))
+        carried = part.carries(limit)
+        if first is None or carried < first[0]:
+            first = carried, part.name
+        if carried < calls:
+            yield warning(
+                f"{part.name}: {calls} calls at a time may need {part.needed(calls)}, and there "
+                f"are {limit}, enough for {carried} calls",
+                remedy,
+            )
+    if first:
+        yield well(
+            f"the first to be too small is {first[1]}, at more than {first[0]} calls at a time"
+        )
 
 
 def _limit(plan: Plan, quota: Quota) -> Generator[Finding, None, int]:
