@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback drift stop-all resume-all destroy revoke-webhook-secret named can-ask flows wheel release sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback drift stop-all resume-all destroy revoke-webhook-secret named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -102,6 +102,9 @@ wheel: .venv/.installed ## Build the wheel of the constructs into dist
 
 release: .release/.installed ## Check a version and build it reproducibly into dist, as the workflow does: make release TAG=v1.2.3
 	@.release/bin/python -m tools.release "$$TAG" dist
+
+released: .venv/.installed ## Write what an upgrade must keep of this version, in the commit of a release: tests/package/released.json
+	@.venv/bin/python -m tests.package.released
 
 sbom: .release/.installed ## Write the software bill of materials, CycloneDX, to dist/sbom.cdx.json
 	@mkdir -p dist

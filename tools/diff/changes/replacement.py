@@ -112,7 +112,7 @@ def replacements(
 
 
 def _reasons(old: Resource, new: Resource, found: Reasons) -> Iterator[tuple[str, bool]]:
-    for pointer, is_conditional in _create_only(new.type):
+    for pointer, is_conditional in create_only(new.type):
         before, after = _at(old.properties, pointer), _at(new.properties, pointer)
         always = "always " if is_conditional else ""
         what = f"{code('.'.join(pointer))} cannot {always}change in place"
@@ -123,8 +123,8 @@ def _reasons(old: Resource, new: Resource, found: Reasons) -> Iterator[tuple[str
 
 
 @cache
-def _create_only(type: str) -> list[tuple[tuple[str, ...], bool]]:
-    """The paths of properties, and whether they sometimes can be changed in place."""
+def create_only(type: str) -> list[tuple[tuple[str, ...], bool]]:
+    """The paths of properties that are not changed in place, and whether they sometimes are."""
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
     try:  # the region that has every type
