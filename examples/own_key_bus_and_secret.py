@@ -6,7 +6,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from connect_autotranscribe import Retention, TranscriptStore, TranscriptWebhook
+from connect_autotranscribe import Retention, SharedSecret, TranscriptStore, TranscriptWebhook
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/4d1a2f77-3c0e-4d5b-9d0e-6c8f5b0a7e21"
 
@@ -26,22 +26,23 @@ def build(app: App) -> None:
         key=key,
         retention=retention,
     )
+    secret = secretsmanager.Secret.from_secret_attributes(
+        stack,
+        "Secret",
+        secret_complete_arn=(
+            "arn:aws:secretsmanager:eu-central-1:111122223333:secret:asapp/webhook-AbCdEf"
+        ),
+        encryption_key=key,
+    )
     webhook = TranscriptWebhook(
         stack,
         "TranscriptWebhook",
         table=store.table,
-        secret=secretsmanager.Secret.from_secret_attributes(
-            stack,
-            "Secret",
-            secret_complete_arn=(
-                "arn:aws:secretsmanager:eu-central-1:111122223333:secret:asapp/webhook-AbCdEf"
-            ),
-            encryption_key=key,
-        ),
+        auth=[SharedSecret(secret=secret)],
         key=key,
         retention=retention,
     )
-    CfnOutput(stack, "WebhookUrl", value=webhook.api.url)
+    CfnOutput(stack, "WebhookUrl", value=webhook.urls[SharedSecret])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from aws_cdk import App, CfnOutput, Environment, Stack
 from constructs import Construct
 
-from connect_autotranscribe import TranscriptStore, TranscriptWebhook
+from connect_autotranscribe import SharedSecret, TranscriptStore, TranscriptWebhook
 
 
 class Webhook(Stack):
@@ -11,8 +11,9 @@ class Webhook(Stack):
         super().__init__(scope, id, env=env)
         store = TranscriptStore(self, "TranscriptStore")
         webhook = TranscriptWebhook(self, "TranscriptWebhook", table=store.table)
-        CfnOutput(self, "WebhookUrl", value=webhook.api.url)
-        CfnOutput(self, "WebhookSecretArn", value=webhook.secret.secret_arn)
+        CfnOutput(self, "WebhookUrl", value=webhook.urls[SharedSecret])
+        if webhook.secret:
+            CfnOutput(self, "WebhookSecretArn", value=webhook.secret.secret_arn)
 
 
 def build(app: App) -> None:

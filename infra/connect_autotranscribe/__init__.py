@@ -22,20 +22,31 @@ from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
+from connect_autotranscribe.transcripts.webhook_auth import (
+    ClientCertificate,
+    ClientCredentials,
+    IssuedTokens,
+    SharedSecret,
+)
+from connect_autotranscribe.transcripts.webhook_domain import WebhookDomain
 from connect_settings import Settings, SettingsError
 
 __all__ = [
     "AccessStack",
     "CallLifecycle",
+    "ClientCertificate",
+    "ClientCredentials",
     "FlowFunction",
     "FlowsStack",
     "FunctionOptions",
+    "IssuedTokens",
     "KinesisVideoReadRole",
     "LiveMediaStreaming",
     "Monitored",
     "Retention",
     "Settings",
     "SettingsError",
+    "SharedSecret",
     "TranscribedFlow",
     "TranscriptApi",
     "TranscriptReconciliation",
@@ -49,4 +60,5 @@ __all__ = [
     "TranscriptionModule",
     "TranscriptionStack",
     "UtteranceExport",
+    "WebhookDomain",
 ]

@@ -10,14 +10,11 @@ from aws_cdk import Duration, Stack, Token
 from constructs import Construct
 
 from connect_settings._conflicts import conflicts_of_choices
-from connect_settings._rules import Rule, choice, fault_of, text
+from connect_settings._rules import Rule, choice, fault_of
 from connect_settings.environment import RULES
 
 MODE = choice("adopt", "manage")
 YES_OR_NO = choice(True, False)
-BASE_PATH = text(
-    "(?!/)[A-Za-z0-9$_.+!*'()/-]+(?<!/)", 'a path without slashes around it, like "asapp"'
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,8 @@ from connect_settings.records import (
     MediaStreamingSettings,
     ReconciliationSettings,
     RetentionSettings,
+    WebhookMtlsSettings,
+    WebhookOAuth2Settings,
     WebhookSettings,
 )
 
@@ -34,6 +36,8 @@ __all__ = [
     "RetentionSettings",
     "Settings",
     "SettingsError",
+    "WebhookMtlsSettings",
+    "WebhookOAuth2Settings",
     "WebhookSettings",
     "environment_file",
 ]

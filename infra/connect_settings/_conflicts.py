@@ -16,6 +16,9 @@ _OUR_REGION = (
     "encryption.key_arn",
     "export.key_arn",
     "alarms.topic_arn",
+    "webhook.certificate_arn",
+    "webhook_mtls.certificate_arn",
+    "webhook_mtls.ownership_certificate_arn",
 )
 
 
@@ -36,6 +39,7 @@ def conflicts_of_choices(
     yield from _media_streaming(values, rules)
     yield from _lifecycle(values, rules)
     yield from _asapp(values)
+    yield from _webhook(values, rules)
     yield from _the_rest(values, rules)
 
 
@@ -107,6 +111,45 @@ def _asapp(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if values.get("asapp.detailed_tokens") and redaction not in (None, "unredacted"):
         remedy = 'remove it, or write redaction = "unredacted"'
         yield "asapp.detailed_tokens", f"ASAPP refuses it for redacted text; {remedy}"
+
+
+def _webhook(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
+    auth = values.get("webhook.auth")
+    if auth is None:
+        return
+    needed: dict[str, list[str]] = {"webhook": [], "webhook_oauth2": [], "webhook_mtls": []}
+    if values.get("webhook.domain") or values.get("webhook.certificate_arn"):
+        needed["webhook"] = ["domain", "certificate_arn"]
+    for key in ("base_path", "hosted_zone_id"):
+        if values.get(f"webhook.{key}") and not values.get("webhook.domain"):
+            yield f"webhook.{key}", "is of a domain; write domain, or remove it"
+    if "mtls" in auth:
+        needed["webhook_mtls"] = ["domain", "certificate_arn", "authorities_file"]
+        if (name := values.get("webhook_mtls.domain")) and name == values.get("webhook.domain"):
+            problem = "asks every caller for a certificate; write another name than webhook.domain"
+            yield "webhook_mtls.domain", problem
+    own, issuer = values.get("webhook_oauth2.domain_prefix"), values.get("webhook_oauth2.issuer")
+    if "oauth2" in auth:
+        if own and issuer:
+            remedy = "remove it, or remove domain_prefix"
+            yield "webhook_oauth2.issuer", f"cannot be set together with domain_prefix; {remedy}"
+        needed["webhook_oauth2"] = ["issuer", "keys_url"] if issuer else ["domain_prefix"]
+        claims = ("audience", "scope", "client_id")
+        if issuer and not any(values.get(f"webhook_oauth2.{claim}") for claim in claims):
+            yield (
+                "webhook_oauth2.issuer",
+                "has other clients, whose tokens would be let in; write audience, scope or "
+                "client_id",
+            )
+    for table, way in (("webhook_oauth2", "oauth2"), ("webhook_mtls", "mtls")):
+        for key in (each for each in values if each.startswith(f"{table}.") and way not in auth):
+            if values[key] not in (None, False, ("asapp",), ["asapp"], "Authorization"):
+                remedy = f'remove it, or write "{way}" in webhook.auth'
+                yield key, f"is not used; {remedy}"
+    for table, keys in needed.items():
+        for key in keys:
+            if values.get(f"{table}.{key}", 0) is None:
+                yield f"{table}.{key}", f"is missing; write {rules[f'{table}.{key}'].remedy}"
 
 
 def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:

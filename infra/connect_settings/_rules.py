@@ -192,3 +192,17 @@ NETWORK = Rule(
     accepts=is_narrow_network,
     remedy='a network without host bits, like "203.0.113.0/24"; [] allows every address',
 )
+CERTIFICATE = arn("acm:<region>:<account>:certificate/<uuid>")
+DOMAIN = text(
+    r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+    'a domain name in lower case, like "transcripts.acme.com"',
+)
+BASE_PATH = text(
+    "(?!/)[A-Za-z0-9$_.+!*'()/-]+(?<!/)", 'a path without slashes around it, like "asapp"'
+)
+HOSTED_ZONE = text("Z[A-Z0-9]{1,32}", 'the id of a hosted zone, like "Z0123456789ABCDEFGHIJ"')
+HTTPS = text(
+    r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?(/[^\s#]*)?",
+    'an address that begins "https://"',
+)
+CLAIM = text(r"[\x21-\x7e]{1,256}", "what the token has, up to 256 characters without spaces")

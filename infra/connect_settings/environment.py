@@ -34,6 +34,8 @@ from connect_settings.records import (
     MediaStreamingSettings,
     ReconciliationSettings,
     RetentionSettings,
+    WebhookMtlsSettings,
+    WebhookOAuth2Settings,
     WebhookSettings,
 )
 
@@ -75,6 +77,8 @@ class Settings:
     lifecycle: LifecycleSettings
     capacity: CapacitySettings = field(default_factory=CapacitySettings)
     webhook: WebhookSettings = field(default_factory=WebhookSettings)
+    webhook_oauth2: WebhookOAuth2Settings = field(default_factory=WebhookOAuth2Settings)
+    webhook_mtls: WebhookMtlsSettings = field(default_factory=WebhookMtlsSettings)
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     deployment: DeploymentSettings = field(default_factory=DeploymentSettings)

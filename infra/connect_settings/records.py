@@ -7,6 +7,12 @@ from typing import Annotated, Literal
 
 from connect_settings import sizing
 from connect_settings._rules import (
+    BASE_PATH,
+    CERTIFICATE,
+    CLAIM,
+    DOMAIN,
+    HOSTED_ZONE,
+    HTTPS,
     KEY,
     NETWORK,
     Sensitive,
@@ -293,9 +299,20 @@ class LifecycleSettings:
 class WebhookSettings:
     """The endpoint to which ASAPP posts each utterance once. A refused POST is lost.
 
+    :param auth: How ASAPP proves who it is: "secret", "oauth2" or "mtls" (a client certificate).
+        Two while ASAPP changes from one to the other. Default: a secret.
     :param secret_in: Where ASAPP sends the shared secret, as you agreed with ASAPP. Default: in a
         header.
     :param secret_name: The header or query parameter of the secret. Default: x-webhook-secret.
+    :param domain: A domain name of yours for "secret" and "oauth2", so that the address that ASAPP
+        has outlives the API. Default: API Gateway's own name.
+    :param certificate_arn: The domain's certificate in Certificate Manager, in the instance's
+        region. It may be of a private authority, if ASAPP trusts that.
+    :param base_path: The path of the domain under which the webhook is. Default: the whole domain.
+    :param hosted_zone_id: The zone of Route 53 in which the stack makes the domain's record.
+        Default: you make the record.
+    :param tls: The oldest version of TLS that a caller may speak. Default: 1.2. For "mtls", API
+        Gateway cannot demand 1.3.
     :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: three
         times what ASAPP sends for `capacity.expected_calls`, at least 100.
     :param throttle_burst: Requests that API Gateway accepts at once. Default: twice as many.
@@ -306,6 +323,11 @@ class WebhookSettings:
         and keeps it on delete.
     """
 
+    auth: Annotated[
+        tuple[str, ...],
+        array(choice("secret", "oauth2", "mtls"), at_least=1),
+        Sensitive("Callers of the webhook are authenticated another way."),
+    ] = ("secret",)
     secret_in: Annotated[
         Literal["header", "query"],
         Sensitive("Callers of the webhook are authenticated another way; logs show a query."),
@@ -320,6 +342,26 @@ class WebhookSettings:
         ),
         Sensitive("Callers of the webhook are authenticated by another header or parameter."),
     ] = "x-webhook-secret"
+    domain: Annotated[
+        str | None, DOMAIN, Sensitive("ASAPP must be told the webhook's new address.")
+    ] = None
+    certificate_arn: Annotated[
+        str | None,
+        CERTIFICATE,
+        Sensitive("If ASAPP does not trust the new certificate's authority, utterances are lost."),
+    ] = None
+    base_path: Annotated[
+        str | None, BASE_PATH, Sensitive("ASAPP must be told the webhook's new address.")
+    ] = None
+    hosted_zone_id: Annotated[
+        str | None,
+        HOSTED_ZONE,
+        Sensitive("If no zone has the domain's record, ASAPP does not find the webhook."),
+    ] = None
+    tls: Annotated[
+        Literal["1.2", "1.3"],
+        Sensitive("Callers that speak the older version are let in, or no longer."),
+    ] = "1.2"
     throttle_rate_per_second: Annotated[int | None, one_or_more(like=100)] = None
     throttle_burst: Annotated[int | None, one_or_more(like=200)] = None
     allowed_cidrs: Annotated[
@@ -328,6 +370,114 @@ class WebhookSettings:
         Sensitive("These networks may call the webhook; if there is none, every network may."),
     ] = ()
     api_gateway_log_role: Literal["adopt", "manage"] = "adopt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookOAuth2Settings:
+    """The access tokens for `auth = ["oauth2"]`: of a Cognito user pool that the stack makes, or of
+    your own authorization server (`issuer`). See docs/webhook.md.
+
+    :param domain_prefix: The start of the host of the pool's token URL, unique in the region.
+    :param clients: The pool's clients. A second one is for a rotation. Default: asapp.
+    :param issuer: Exactly the tokens' `iss`.
+    :param keys_url: Where the issuer publishes its keys, its `jwks_uri`.
+    :param audience: One of the tokens' `aud`. Default: not looked at.
+    :param scope: One of the tokens' scopes. Default: not looked at.
+    :param client_id: ASAPP's id at the issuer. Default: not looked at.
+    :param header: The header in which ASAPP sends the token. Default: Authorization.
+    """
+
+    domain_prefix: Annotated[
+        str | None,
+        text(
+            "(?!.*(aws|amazon|cognito))[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+            'up to 63 lower-case letters, digits and "-", without aws, amazon or cognito, like '
+            '"acme-prod-transcripts"',
+        ),
+        Sensitive("ASAPP must be told another token URL."),
+    ] = None
+    clients: Annotated[
+        tuple[str, ...],
+        array(
+            text("(?=.{1,64}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", 'a name in lower case, like "asapp"'),
+            at_least=1,
+        ),
+        Sensitive("Other clients get tokens for the webhook; a client that is gone gets none."),
+    ] = ("asapp",)
+    issuer: Annotated[
+        str | None, HTTPS, Sensitive("The tokens of another issuer open the webhook.")
+    ] = None
+    keys_url: Annotated[
+        str | None, HTTPS, Sensitive("Tokens that other keys sign open the webhook.")
+    ] = None
+    audience: Annotated[
+        str | None, CLAIM, Sensitive("Other tokens of the issuer open the webhook.")
+    ] = None
+    scope: Annotated[
+        str | None, CLAIM, Sensitive("Other tokens of the issuer open the webhook.")
+    ] = None
+    client_id: Annotated[
+        str | None, CLAIM, Sensitive("Other tokens of the issuer open the webhook.")
+    ] = None
+    header: Annotated[
+        str,
+        text("[A-Za-z0-9._$-]+", 'a header, like "Authorization"'),
+        Sensitive("Callers of the webhook are authenticated by another header."),
+    ] = "Authorization"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookMtlsSettings:
+    """The client certificate for `auth = ["mtls"]`. See docs/webhook.md.
+
+    :param domain: The domain name at which ASAPP presents its certificate. It cannot be the one of
+        `[webhook]`.
+    :param certificate_arn: The domain's own certificate in Certificate Manager, in the instance's
+        region.
+    :param ownership_certificate_arn: A public certificate for the same name. API Gateway needs it
+        if `certificate_arn` is imported or of a private authority.
+    :param authorities_file: A file with the certificates of the authorities whose client
+        certificates are good, in PEM, as a path from the folder of app.py. Never a key.
+    :param subject: A part of the Subject that is demanded, like "CN=webhook.asapp.com". You need it
+        if an authority in the file is public.
+    :param secret: Whether the secret of `[webhook]` is demanded too. Default: no.
+    :param base_path: The path of the domain under which the webhook is. Default: the whole domain.
+    :param hosted_zone_id: The zone of Route 53 in which the stack makes the domain's record.
+        Default: you make the record.
+    """
+
+    domain: Annotated[
+        str | None, DOMAIN, Sensitive("ASAPP must be told the webhook's new address.")
+    ] = None
+    certificate_arn: Annotated[
+        str | None,
+        CERTIFICATE,
+        Sensitive("If ASAPP does not trust the new certificate's authority, utterances are lost."),
+    ] = None
+    ownership_certificate_arn: Annotated[str | None, CERTIFICATE] = None
+    authorities_file: Annotated[
+        str | None,
+        text(
+            r"(?!/)[\w./-]+\.pem", 'a path, like "infra/environments/prod-client-authorities.pem"'
+        ),
+        Sensitive("Client certificates of other authorities open the webhook."),
+    ] = None
+    subject: Annotated[
+        str | None,
+        text(r"[A-Za-z0-9.]+=[^\x00-\x1f]{1,256}", 'a part, like "CN=webhook.asapp.com"'),
+        Sensitive("Other client certificates open the webhook."),
+    ] = None
+    secret: Annotated[
+        bool, Sensitive("A client certificate alone does, or does no longer, open the webhook.")
+    ] = False
+    base_path: Annotated[
+        str | None, BASE_PATH, Sensitive("ASAPP must be told the webhook's new address.")
+    ] = None
+    hosted_zone_id: Annotated[
+        str | None,
+        HOSTED_ZONE,
+        Sensitive("If no zone has the domain's record, ASAPP does not find the webhook."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def counted(deployed: Transcription) -> list[tuple[str, str, str, str]]:
         each["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]: each["Properties"]["Handler"]
         for each in deployed.all("AWS::Lambda::Function")
     }
-    access_log = deployed.made.transcript_webhook.api.access_log
+    access_log = deployed.made.transcript_webhook.apis[0].access_log
     functions[deployed.ref(access_log)["Ref"]] = "the webhook's requests"
     found = []
     for each in deployed.all("AWS::Logs::MetricFilter"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from inspect import getmembers, isclass
 from pkgutil import walk_packages
@@ -22,9 +22,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
 import connect_autotranscribe
+from connect_autotranscribe.transcripts.webhook_auth import WebhookAuth
 from tests.infra.conftest import Assembly
 
 PACKAGE = "connect_autotranscribe"
+WAYS = get_args(WebhookAuth)
 
 
 def public_modules() -> Iterator[str]:
@@ -52,6 +54,7 @@ def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
         (f"{PACKAGE}.function_options", "FunctionOptions"),
         (f"{PACKAGE}.retention", "Retention"),
         (f"{PACKAGE}.monitoring.monitored", "Monitored"),
+        *((f"{PACKAGE}.transcripts.webhook_auth", each.__name__) for each in WAYS),
     }
     assert found - public == set(), "export it, or put an underscore before its module's name"
     assert public == found | others
@@ -76,19 +79,24 @@ SHARED: dict[str, type] = {
 
 
 def taken(construct: type) -> Counter[type]:
-    """How many arguments of a construct are of each interface; those of `Retention` count too."""
+    """How many arguments of a construct are of each interface; those of `Retention` and of the
+    webhook's ways count too."""
     hints = list(get_type_hints(construct.__init__).values())  # type: ignore[misc]
     if connect_autotranscribe.Retention in hints:
         hints += get_type_hints(connect_autotranscribe.Retention).values()
+    if Sequence[WebhookAuth] in hints:
+        hints += [hint for way in WAYS for hint in get_type_hints(way).values()]
     return Counter(part for hint in hints for part in get_args(hint) or (hint,))
 
 
 def made(construct: IConstruct, template: dict[str, Any]) -> Counter[str]:
-    """How many resources of each type a construct has in a template."""
+    """How many resources of each type a construct has in a template, without secrets that are
+    copies of what Cognito makes: whoever has an issuer gives that."""
     return Counter(
         each["Type"]
         for each in template["Resources"].values()
         if each["Metadata"]["aws:cdk:path"].startswith(f"{construct.node.path}/")
+        and "SecretString" not in each.get("Properties", {})
     )
 
 

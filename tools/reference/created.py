@@ -17,9 +17,11 @@ from tools.policies import Statement, listed, statements
 Json = dict[str, Any]
 
 DRAWN = {
+    "AWS::ApiGateway::DomainName": "domain name",
     "AWS::ApiGateway::RestApi": "REST API",
     "AWS::Athena::WorkGroup": "Athena work group",
     "AWS::CloudWatch::Dashboard": "dashboard",
+    "AWS::Cognito::UserPool": "user pool",
     "AWS::Connect::ContactFlow": "flow",
     "AWS::Connect::ContactFlowModule": "flow module",
     "AWS::Connect::InstanceStorageConfig": "instance setting",
@@ -51,6 +53,9 @@ PART_OF = {
     "AWS::ApiGateway::RequestValidator": "RestApiId",
     "AWS::ApiGateway::Resource": "RestApiId",
     "AWS::ApiGateway::Stage": "RestApiId",
+    "AWS::Cognito::UserPoolClient": "UserPoolId",
+    "AWS::Cognito::UserPoolDomain": "UserPoolId",
+    "AWS::Cognito::UserPoolResourceServer": "UserPoolId",
     "AWS::Lambda::Alias": "FunctionName",
     "AWS::Lambda::EventInvokeConfig": "FunctionName",
     "AWS::Lambda::EventSourceMapping": "FunctionName",
@@ -222,7 +227,10 @@ class Created:
             case "AWS::ApiGateway::Method":
                 yield from to(properties["Integration"].get("Uri"))
             case "AWS::ApiGateway::Authorizer":
-                yield from to(properties["AuthorizerUri"])
+                yield from to(properties.get("AuthorizerUri"))
+                yield from to(properties.get("ProviderARNs"))
+            case "AWS::ApiGateway::BasePathMapping":
+                yield from by(properties["DomainName"])
             case "AWS::CloudWatch::Alarm":
                 yield from to(properties.get("AlarmActions"))
             case "AWS::Logs::MetricFilter":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 from aws_cdk import App, Stack
 from constructs import Construct, IConstruct
@@ -54,7 +54,8 @@ def parts(name: str) -> list[type[Construct]]:
     hints = get_type_hints(getattr(connect_autotranscribe, name)).values()
     return [
         hint
-        for hint in hints
+        for each in hints
+        for hint in (get_args(each) or (each,))
         if isinstance(hint, type)
         and hint.__module__.startswith("connect_autotranscribe.")
         and hint.__name__ not in connect_autotranscribe.__all__

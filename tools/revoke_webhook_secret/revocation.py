@@ -58,28 +58,27 @@ class Webhook:
         for output in outputs:
             if output["OutputKey"] == "WebhookSecretArn":
                 return str(output["OutputValue"])
-        what = f"{self.stack} is not in {self.aws.region}, or has no webhook"
+        what = f"{self.stack} is not in {self.aws.region}, or its webhook has no secret"
         raise NotSeen(problem(what, "deploy it first"))
 
     @cached_property
-    def stage(self) -> tuple[str, str]:
-        """The id of the API and the name of its stage.
+    def stages(self) -> list[tuple[str, str]]:
+        """The id of each API of the webhook, and the name of its stage, which all have.
 
         :raises NotSeen: If AWS does not tell.
         """
         pages = self.aws.pages(
             "cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=self.stack
         )
-        found = {
-            each["ResourceType"]: str(each["PhysicalResourceId"])
-            for each in pages or []
-            if each["LogicalResourceId"].startswith("TranscriptWebhook")
-        }
-        try:
-            return found["AWS::ApiGateway::RestApi"], found["AWS::ApiGateway::Stage"]
-        except KeyError:
+        found: dict[str, list[str]] = {"AWS::ApiGateway::RestApi": [], "AWS::ApiGateway::Stage": []}
+        for each in pages or []:
+            if each["LogicalResourceId"].startswith("TranscriptWebhook"):
+                found.setdefault(each["ResourceType"], []).append(each["PhysicalResourceId"])
+        apis, stages = found["AWS::ApiGateway::RestApi"], found["AWS::ApiGateway::Stage"]
+        if not apis or not stages:
             what = f"{self.stack} has no API for the webhook"
-            raise NotSeen(problem(what, "deploy it first")) from None
+            raise NotSeen(problem(what, "deploy it first"))
+        return [(api, stages[0]) for api in apis]
 
     def previous(self) -> str | None:
         """The id of the secret's previous version, None if it has none.
@@ -100,7 +99,7 @@ class Webhook:
             what = f"you are signed in to account {identity['Account']}, not {self.account}"
             raise NotSeen(problem(what, "set AWS_PROFILE"))
         self.previous()
-        self.stage  # noqa: B018 - it is looked up before anything is changed
+        self.stages  # noqa: B018 - it is looked up before anything is changed
 
     def replace(self) -> None:
         """Give the secret a new random value, which nobody has seen."""
@@ -116,8 +115,10 @@ class Webhook:
             )
 
     def forget_who_was_let_in(self) -> None:
-        api, stage = self.stage
-        self.aws.read("apigateway", "flush_stage_authorizers_cache", restApiId=api, stageName=stage)
+        for api, stage in self.stages:
+            self.aws.read(
+                "apigateway", "flush_stage_authorizers_cache", restApiId=api, stageName=stage
+            )
 
     def _secret(self, operation: str, **request: Any) -> dict[str, Any]:
         answer = self.aws.read("secretsmanager", operation, SecretId=self.secret_arn, **request)

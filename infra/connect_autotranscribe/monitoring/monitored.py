@@ -10,6 +10,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
+from connect_autotranscribe.transcripts._webhook_api import WebhookApi
+from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
+
 PERIOD = Duration.minutes(5)
 
 
@@ -49,3 +52,9 @@ def dead_letters_of(constructs: Iterable[Monitored]) -> dict[str, cloudwatch.Met
         )
         for name, queue in queues_of(constructs).items()
     }
+
+
+def apis_of(webhook: TranscriptWebhook) -> dict[str, WebhookApi]:
+    """The webhook's APIs by what alarms call them, whichever of them there are: ``Webhook`` and
+    ``WebhookClientCertificate``."""
+    return {f"Webhook{each.node.id.removesuffix('Api')}": each for each in webhook.apis}

@@ -20,6 +20,7 @@ from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.monitoring.monitored import (
     PERIOD,
     Monitored,
+    apis_of,
     dead_letters_of,
     functions_of,
 )
@@ -43,7 +44,7 @@ class TranscriptionAlarms(Construct):
     :param constructs: Alarms watch the errors and throttles of each of their functions, and any
         message in their dead-letter queues. An expected refusal by ASAPP is not an error. Default:
         none.
-    :param webhook: Alarms watch the errors of its API, and its queue. Default: no such alarms.
+    :param webhook: Alarms watch the errors of its APIs, and its queue. Default: no such alarms.
     :param metrics: Alarms watch those that it has: refused calls and restarts, calls without
         utterances or agent events, incomplete transcripts, missing days of the export, late events.
         Default: no such alarms.
@@ -123,22 +124,22 @@ class TranscriptionAlarms(Construct):
             self._of_flows(flows)
 
     def _of_webhook(self, webhook: TranscriptWebhook) -> None:
-        api = webhook.api.rest_api
-        self._at_least(
-            "WebhookServerErrors",
-            "webhookservererrors",
-            "The webhook answered 5xx, and ASAPP does not repeat those utterances. Look at the log "
-            "of the authorizer, then at the access log",
-            api.metric_server_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
-        )
-        self._at_least(
-            "WebhookClientErrors",
-            "webhookclienterrors",
-            "The webhook answered 4xx several times: a wrong secret, or malformed POSTs. The "
-            "access log names each request",
-            api.metric_client_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
-            threshold=_SEVERAL,
-        )
+        for name, api in apis_of(webhook).items():
+            self._at_least(
+                f"{name}ServerErrors",
+                "webhookservererrors",
+                "The webhook answered 5xx, and ASAPP does not repeat those utterances. Look at the "
+                "log of the authorizer, then at the access log",
+                api.rest_api.metric_server_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
+            )
+            self._at_least(
+                f"{name}ClientErrors",
+                "webhookclienterrors",
+                "The webhook answered 4xx several times: a wrong secret, or malformed POSTs. The "
+                "access log names each request",
+                api.rest_api.metric_client_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
+                threshold=_SEVERAL,
+            )
         self._at_least(
             "QueueAge",
             "queueage",

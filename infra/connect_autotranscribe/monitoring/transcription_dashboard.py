@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from aws_cdk import Duration, Stack
@@ -11,6 +12,7 @@ from constructs import Construct
 from connect_autotranscribe.monitoring.monitored import (
     PERIOD,
     Monitored,
+    apis_of,
     dead_letters_of,
     functions_of,
 )
@@ -28,7 +30,7 @@ class TranscriptionDashboard(Construct):
     :param constructs: The constructs whose functions and dead letters are shown. Default: none.
     :param alarms: The alarms whose state is shown at the top. Default: none.
     :param metrics: The counts of calls, utterances and incomplete transcripts. Default: not shown.
-    :param webhook: Its API's errors and its queue are shown. Default: not shown.
+    :param webhook: The errors of its APIs and its queue are shown. Default: not shown.
 
     .. code-block:: python
 
@@ -109,14 +111,16 @@ def _of_metrics(metrics: TranscriptionMetrics) -> Iterator[cloudwatch.GraphWidge
 
 
 def _of_webhook(webhook: TranscriptWebhook) -> Iterator[cloudwatch.GraphWidget | None]:
-    api, age = webhook.api.rest_api, webhook.queue.metric_approximate_age_of_oldest_message
-    yield _graph(
-        "Webhook",
-        {
-            "4xx": api.metric_client_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
-            "5xx": api.metric_server_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
-        },
-    )
+    age = webhook.queue.metric_approximate_age_of_oldest_message
+    for name, api in apis_of(webhook).items():
+        four, five = api.rest_api.metric_client_error, api.rest_api.metric_server_error
+        yield _graph(
+            " ".join(re.findall("[A-Z][a-z]+", name)).capitalize(),
+            {
+                "4xx": four(period=PERIOD, statistic=cloudwatch.Stats.SUM),
+                "5xx": five(period=PERIOD, statistic=cloudwatch.Stats.SUM),
+            },
+        )
     yield _graph("Wait in the queue, in seconds", {"Oldest": age(period=PERIOD)})
 
 

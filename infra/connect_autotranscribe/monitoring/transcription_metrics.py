@@ -13,7 +13,7 @@ from constructs import Construct
 from connect_autotranscribe.calls.call_lifecycle import CallLifecycle
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.export.utterance_export import UtteranceExport
-from connect_autotranscribe.monitoring.monitored import PERIOD
+from connect_autotranscribe.monitoring.monitored import PERIOD, apis_of
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
@@ -135,11 +135,13 @@ class TranscriptionMetrics(Construct):
             _event(_EVENTS.UTTERANCES_STORED),
             "$.utterances",
         )
-        self.requests_throttled = self._count(
-            "RequestsThrottled",
-            webhook.api.access_log,
-            logs.FilterPattern.string_value("$.status", "=", "429"),
-        )
+        for name, api in apis_of(webhook).items():
+            self.requests_throttled = self._count(
+                f"{name.removeprefix('Webhook')}RequestsThrottled",
+                api.access_log,
+                logs.FilterPattern.string_value("$.status", "=", "429"),
+                name="RequestsThrottled",
+            )
 
     def _of_reconciliation(self, reconcile: lambda_.Function) -> None:
         log = reconcile.log_group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from aws_cdk import ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack
@@ -19,6 +19,7 @@ from connect_autotranscribe.export.utterance_export import UtteranceExport
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.monitoring.monitored import (
     Monitored,
+    apis_of,
     functions_of,
     log_group_name,
     queues_of,
@@ -27,14 +28,13 @@ from connect_autotranscribe.monitoring.transcription_alarms import Transcription
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
 from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
 from connect_autotranscribe.retention import Retention
+from connect_autotranscribe.stacks._webhook import output_what_asapp_needs, webhook_arguments
 from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
 from connect_settings import Settings
 from connect_settings.sizing import warm_write_units
-
-_THROTTLE = ("throttle_rate_per_second", "throttle_burst")
 
 
 class TranscriptionStack(Stack):
@@ -70,7 +70,11 @@ class TranscriptionStack(Stack):
         asapp, days = settings.asapp, settings.retention
         self._settings = settings
         # What the code says goes before what the file says.
-        reserved = {**settings.capacity.reserved, **function_options.reserved_concurrency}
+        reserved = dict(settings.capacity.reserved)
+        if number := reserved.get("AuthorizeWebhook"):
+            # There is one function for each way to prove who calls.
+            reserved |= {"AuthorizeToken": number, "AuthorizeCertificate": number}
+        reserved |= function_options.reserved_concurrency
         self._function_options = replace(function_options, reserved_concurrency=reserved)
         self._retention = Retention(
             logs=Duration.days(days.logs_days),
@@ -119,7 +123,7 @@ class TranscriptionStack(Stack):
             function_options=self._function_options,
             max_consumers=settings.capacity.consumers,
             with_aliases=settings.deployment.gradual,
-            **asdict(settings.webhook) | dict(zip(_THROTTLE, settings.throttle, strict=True)),
+            **webhook_arguments(self, settings),
         )
         self.transcript_api = TranscriptApi(
             self,
@@ -129,7 +133,7 @@ class TranscriptionStack(Stack):
             retention=self._retention,
             function_options=self._function_options,
         )
-        if account := self.transcript_webhook.api.rest_api.node.try_find_child("Account"):
+        if account := self.transcript_webhook.apis[0].rest_api.node.try_find_child("Account"):
             # The role of API Gateway's logs, which that API sets for the whole account.
             self.transcript_api.rest_api.deployment_stage.node.add_dependency(account)
         self.utterance_export = self._utterance_export()
@@ -269,12 +273,8 @@ class TranscriptionStack(Stack):
 
     def _outputs(self) -> None:
         webhook, reconcile = self.transcript_webhook, self.transcript_reconciliation
+        output_what_asapp_needs(self, webhook)
         outputs = {
-            "WebhookUrl": (webhook.api.url, "ASAPP posts each utterance here; give it to ASAPP"),
-            "WebhookSecretArn": (
-                webhook.secret.secret_arn,
-                "The secret that ASAPP must present; give its value to ASAPP in a secure way",
-            ),
             "TranscriptUrl": (
                 self.transcript_api.url,
                 "A system with the permission execute-api:Invoke reads a call's transcript here",
@@ -289,11 +289,10 @@ class TranscriptionStack(Stack):
             outputs[f"{name}Logs"] = (log_group_name(function), log)
         for name, queue in queues_of(self._watched).items():
             outputs[f"{name}Url"] = (queue.queue_url, "Messages that could not be handled")
+        for name, api in apis_of(webhook).items():
+            what = "Each request to the webhook, with its status"
+            outputs[f"{name}AccessLogs"] = (api.access_log.log_group_name, what)
         outputs |= {
-            "WebhookAccessLogs": (
-                webhook.api.access_log.log_group_name,
-                "Each request to the webhook, with its status",
-            ),
             "TranscriptAccessLogs": (
                 self.transcript_api.access_log.log_group_name,
                 "Each request for a transcript, with its status",

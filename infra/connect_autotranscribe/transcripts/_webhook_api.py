@@ -1,12 +1,13 @@
-"""The webhook's REST API: one POST, authorized by a secret; API Gateway sends it to the queue."""
+"""The webhook's REST API: it takes a POST if its caller is ASAPP, and sends it to the queue."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal, cast
 
-from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Size, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -20,7 +21,15 @@ from connect_autotranscribe._encrypted import grant_send
 from connect_autotranscribe._functions import Function, live_alias, log_group_of
 from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.retention import Retention
-from connect_autotranscribe.transcripts._domain import url_of
+from connect_autotranscribe.transcripts._domain import speak_at_least, url_of
+from connect_autotranscribe.transcripts._token_issuer import TokenIssuer
+from connect_autotranscribe.transcripts.webhook_auth import (
+    ClientCertificate,
+    ClientCredentials,
+    IssuedTokens,
+    SharedSecret,
+    WebhookAuth,
+)
 
 _SEND_MESSAGE = "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"
 _ACCESS_LOG = {
@@ -40,22 +49,41 @@ _LOG_POLICY = (
     "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 )
 """As cdk-nag writes it."""
+_CONTENT_TYPES = (
+    "application/json",  # also what API Gateway takes a request without a content type for
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",
+    "application/vnd.api+json",
+    "text/html",
+    "text/json",
+    "text/plain",
+)
+"""A POST with another one is refused with 415, because API Gateway needs a template for each type.
+Parameters such as ``charset`` do not count."""
+_KEPT = Duration.minutes(5)
+"""How long API Gateway keeps an authorizer's answer."""
+_TOKEN_KEPT = Duration.minutes(1)
+"""The answer for a token is good also beyond the token's expiry."""
 
 
 class WebhookApi(Construct):
-    """The endpoint of :class:`TranscriptWebhook`, which documents the parameters.
+    """An endpoint of ``TranscriptWebhook``, which documents the parameters.
 
     :param queue: The queue to which API Gateway sends each body, as it came.
-    :param secret: The secret that the caller must present, in its current or previous version.
-    :param key: Encrypts the logs.
+    :param auth: The ways to prove who calls. Each has a path of its own.
+    :param secret: For each shared secret that brings none of its own.
+    :param token_issuer: For ``ClientCredentials``.
+    :param domain: With the truststore, if there is a way by client certificate.
+    :param key: Encrypts secrets and logs that are made here.
     """
 
     rest_api: apigateway.RestApi
-    url: str
-    authorize_webhook: lambda_.Function
-    authorizer_alias: lambda_.Alias | None
-    """What API Gateway invokes with ``with_aliases``."""
     access_log: logs.ILogGroup
+    urls: Mapping[type[WebhookAuth], str]
+    """Where ASAPP posts to, by way."""
+    authorizers: Mapping[str, lambda_.IFunction]
+    aliases: Mapping[str, lambda_.Alias]
+    """What API Gateway invokes of them with ``with_aliases``."""
 
     def __init__(
         self,
@@ -63,44 +91,25 @@ class WebhookApi(Construct):
         id: str,
         *,
         queue: sqs.IQueue,
-        secret: secretsmanager.ISecret,
-        secret_in: Literal["header", "query"],
-        secret_name: str,
+        auth: Sequence[WebhookAuth],
+        secret: secretsmanager.ISecret | None,
+        token_issuer: TokenIssuer | None,
         throttle_rate_per_second: int,
         throttle_burst: int,
         allowed_cidrs: Sequence[str],
         api_gateway_log_role: Literal["adopt", "manage"],
         domain: apigateway.IDomainName | None,
         base_path: str | None,
+        tls: Literal["1.2", "1.3"],
         retention: Retention,
         function_options: FunctionOptions,
         key: kms.IKey | None,
         with_aliases: bool,
     ) -> None:
         super().__init__(scope, id)
-        self.authorize_webhook = Function(
-            self,
-            "AuthorizeWebhook",
-            folder="authorize_webhook",
-            description="Checks what ASAPP's webhook presents, such as its secret",
-            timeout=Duration.seconds(10),
-            environment={
-                "WEBHOOK_SECRET": secret.secret_arn,
-                "SECRET_IN": secret_in,
-                "SECRET_NAME": secret_name,
-            },
-            retention=retention,
-            options=function_options,
-            key=key,
-        )
-        self.authorize_webhook.add_to_role_policy(
-            iam.PolicyStatement(
-                actions=["secretsmanager:GetSecretValue"], resources=[secret.secret_arn]
-            )
-        )
-        if secret.encryption_key:
-            secret.encryption_key.grant_decrypt(self.authorize_webhook)
-        self.authorizer_alias = live_alias(self.authorize_webhook) if with_aliases else None
+        self._retention, self._options, self._key = retention, function_options, key
+        self._with_aliases = with_aliases
+        self._secret, self._token_issuer = secret, token_issuer
         self.access_log = log_group_of(self, "AccessLog", retention, key)
         manages = api_gateway_log_role == "manage"
         self.rest_api = apigateway.RestApi(
@@ -110,6 +119,8 @@ class WebhookApi(Construct):
             rest_api_name=Names.unique_resource_name(self, max_length=128, separator="-"),
             description="ASAPP posts each utterance here",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
+            # It unpacks requests that say Content-Encoding: gzip. No answer of ours is that large.
+            min_compression_size=Size.mebibytes(10),
             policy=_only_from(allowed_cidrs) if allowed_cidrs else None,
             # A domain may ask for a client certificate. API Gateway's own name would bypass it.
             disable_execute_api_endpoint=True if domain else None,
@@ -122,35 +133,122 @@ class WebhookApi(Construct):
                 throttling_burst_limit=throttle_burst,
                 metrics_enabled=True,
                 # A trace names the URL, and with it a secret in the query string.
-                tracing_enabled=secret_in == "header",
+                tracing_enabled=not any(_is_in_query(way) for way in auth),
                 access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             ),
         )
+        if not any(isinstance(way, ClientCertificate) for way in auth):
+            speak_at_least(self.rest_api, tls)
         self.rest_api.node.try_remove_child("Endpoint")  # an output of the bare API
-        by_header = secret_in == "header"
-        source = apigateway.IdentitySource
-        identity = (source.header if by_header else source.query_string)(secret_name)
-        method = self.rest_api.root.add_resource("transcripts").add_method(
-            "POST",
-            self._into(queue),
-            authorizer=apigateway.RequestAuthorizer(
-                self,
-                "Authorizer",
-                handler=self.authorizer_alias or self.authorize_webhook,
-                identity_sources=[identity],
-                results_cache_ttl=Duration.minutes(5),
-            ),
-            request_validator=self.rest_api.add_request_validator(
-                "Body", validate_request_body=True, validate_request_parameters=True
-            ),
-            request_models={"application/json": self._model()},
-            method_responses=[
-                apigateway.MethodResponse(status_code=status) for status in ("200", "400", "500")
-            ],
+        into_queue = self._into(queue)
+        transcripts = self.rest_api.root.add_resource("transcripts")
+        domain_url = url_of(self, self.rest_api, "transcripts", domain, base_path)
+        urls = {}
+        self._functions: dict[str, lambda_.Function] = {}
+        self._aliases: dict[str, lambda_.Alias] = {}
+        for way in auth:
+            by_token = isinstance(way, ClientCredentials | IssuedTokens)
+            resource = transcripts.add_resource("oauth2") if by_token else transcripts
+            urls[type(way)] = f"{domain_url}/oauth2" if by_token else domain_url
+            authorizer, scopes = self._authorizer(way)
+            method = resource.add_method(
+                "POST",
+                into_queue,
+                authorizer=authorizer,
+                authorization_scopes=scopes,
+                method_responses=[
+                    apigateway.MethodResponse(status_code=status)
+                    for status in ("200", "400", "500")
+                ],
+            )
+            self._accept_findings_of(method, way, authorizer)
+        self.urls, self.authorizers, self.aliases = urls, self._functions, self._aliases
+        self._accept_findings(manages)
+
+    def _authorizer(
+        self, way: WebhookAuth
+    ) -> tuple[apigateway.IAuthorizer | None, list[str] | None]:
+        """What API Gateway asks before it takes a POST, and the scopes that a token must grant."""
+        match way:
+            case SharedSecret():
+                function = self._function("AuthorizeWebhook", secret=way)
+                return self._asks("Authorizer", function, [_source_of(way)], _KEPT), None
+            case ClientCredentials():
+                issuer = cast(TokenIssuer, self._token_issuer)
+                checks = apigateway.CognitoUserPoolsAuthorizer(
+                    self,
+                    "TokenAuthorizer",
+                    cognito_user_pools=[issuer.user_pool],
+                    identity_source=apigateway.IdentitySource.header(way.header),
+                    results_cache_ttl=_TOKEN_KEPT,
+                )
+                return checks, [issuer.scope]
+            case IssuedTokens():
+                function = self._function("AuthorizeToken", _token(way))
+                source = apigateway.IdentitySource.header(way.header)
+                return self._asks("TokenAuthorizer", function, [source], _TOKEN_KEPT), None
+            case ClientCertificate(subject=None, secret=None):
+                return None, None  # API Gateway has checked all there is
+            case ClientCertificate():
+                demands = {"CERTIFICATE_SUBJECT": way.subject} if way.subject else {}
+                function = self._function("AuthorizeCertificate", demands, secret=way.secret)
+                sources = [_source_of(way.secret)] if way.secret else []
+                # An answer could only be kept by the secret, and another caller may have that too.
+                kept = Duration.seconds(0) if way.subject else _KEPT
+                return self._asks("CertificateAuthorizer", function, sources, kept), None
+
+    def _asks(
+        self, id: str, function: lambda_.IFunction, sources: Sequence[str], kept: Duration
+    ) -> apigateway.RequestAuthorizer:
+        return apigateway.RequestAuthorizer(
+            self,
+            id,
+            handler=function,
+            identity_sources=list(sources),
+            results_cache_ttl=kept,
         )
-        self.url = url_of(self, self.rest_api, "transcripts", domain, base_path)
-        self._accept_findings(method, manages)
+
+    def _function(
+        self,
+        id: str,
+        demands: Mapping[str, str] = MappingProxyType({}),
+        secret: SharedSecret | None = None,
+    ) -> lambda_.IFunction:
+        """What API Gateway invokes."""
+        value = cast(secretsmanager.ISecret, (secret and secret.secret) or self._secret)
+        of_secret = (
+            {
+                "WEBHOOK_SECRET": value.secret_arn,
+                "SECRET_IN": secret.secret_in,
+                "SECRET_NAME": secret.secret_name,
+            }
+            if secret
+            else {}
+        )
+        function = Function(
+            self,
+            id,
+            folder="authorize_webhook",
+            description="Checks what ASAPP's webhook presents, such as its secret",
+            timeout=Duration.seconds(10),
+            environment={**demands, **of_secret},
+            retention=self._retention,
+            options=self._options,
+            key=self._key,
+        )
+        if secret:
+            function.add_to_role_policy(
+                iam.PolicyStatement(
+                    actions=["secretsmanager:GetSecretValue"], resources=[value.secret_arn]
+                )
+            )
+            if value.encryption_key:
+                value.encryption_key.grant_decrypt(function)
+        self._functions[id] = function
+        if self._with_aliases:
+            self._aliases[id] = live_alias(function)
+        return self._aliases.get(id, function)
 
     def _into(self, queue: sqs.IQueue) -> apigateway.AwsIntegration:
         """API Gateway itself calls SQS: no code of ours runs between ASAPP and the queue."""
@@ -183,33 +281,40 @@ class WebhookApi(Construct):
                 request_parameters={
                     "integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"
                 },
-                request_templates={"application/json": _SEND_MESSAGE},
+                request_templates=dict.fromkeys(_CONTENT_TYPES, _SEND_MESSAGE),
                 integration_responses=[stored, *failed],
             ),
         )
 
-    def _model(self) -> apigateway.Model:
-        """Refuses only a message that is certainly useless, because a refused message is lost. The
-        consumer of the queue checks the rest."""
-        return self.rest_api.add_model(
-            "Message",
-            content_type="application/json",
-            schema=apigateway.JsonSchema(
-                schema=apigateway.JsonSchemaVersion.DRAFT4,
-                title="WebhookMessage",
-                type=apigateway.JsonSchemaType.OBJECT,
-                required=["type"],
-                properties={"type": apigateway.JsonSchema(type=apigateway.JsonSchemaType.STRING)},
-            ),
-        )
+    def _accept_findings_of(
+        self,
+        method: apigateway.Method,
+        way: WebhookAuth,
+        authorizer: apigateway.IAuthorizer | None,
+    ) -> None:
+        accepted = {}
+        if not isinstance(way, ClientCredentials):
+            accepted["AwsSolutions-COG4"] = "ASAPP proves who it is in another way than by Cognito."
+        if authorizer is None:
+            accepted["AwsSolutions-APIG4"] = (
+                "The domain asks for a client certificate, and the API has no other name."
+            )
+        for rule, reason in accepted.items():
+            Validations.of(method).acknowledge(Acknowledgment(id=rule, reason=reason))
 
-    def _accept_findings(self, method: apigateway.Method, manages: bool) -> None:
+    def _accept_findings(self, manages: bool) -> None:
         stage = self.rest_api.deployment_stage
         accepted: list[tuple[Construct, str, str]] = [
             (
+                cast(Construct, self.rest_api.node.default_child),
+                "AwsSolutions-APIG2",
+                "A refused message is lost, because ASAPP does not repeat it. The consumer of the "
+                "queue checks each message, and keeps what it refuses.",
+            ),
+            (
                 stage,
                 "AwsSolutions-APIG3",
-                "The secret, the throttle and the allowed networks guard its one method; a web ACL "
+                "The proof of who calls, the throttle and the allowed networks guard it; a web ACL "
                 "is the account's to add.",
             ),
             (
@@ -217,11 +322,6 @@ class WebhookApi(Construct):
                 "AwsSolutions-APIG6",
                 "Execution logs would hold what callers say; the access log names each request "
                 "without its query string and body.",
-            ),
-            (
-                method,
-                "AwsSolutions-COG4",
-                "ASAPP presents a secret, which the request authorizer compares.",
             ),
         ]
         if manages:
@@ -232,6 +332,28 @@ class WebhookApi(Construct):
             )
         for construct, rule, reason in accepted:
             Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+
+
+def _is_in_query(way: WebhookAuth) -> bool:
+    secret = way.secret if isinstance(way, ClientCertificate) else way
+    return isinstance(secret, SharedSecret) and secret.secret_in == "query"
+
+
+def _source_of(way: SharedSecret) -> str:
+    source = apigateway.IdentitySource
+    return (source.header if way.secret_in == "header" else source.query_string)(way.secret_name)
+
+
+def _token(way: IssuedTokens) -> dict[str, str]:
+    demands = {
+        "TOKEN_HEADER": way.header,
+        "TOKEN_ISSUER": way.issuer,
+        "TOKEN_KEYS_URL": way.keys_url,
+        "TOKEN_AUDIENCE": way.audience,
+        "TOKEN_SCOPE": way.scope,
+        "TOKEN_CLIENT_ID": way.client_id,
+    }
+    return {name: value for name, value in demands.items() if value}
 
 
 def _only_from(cidrs: Sequence[str]) -> iam.PolicyDocument:

@@ -15,12 +15,13 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._arguments import BASE_PATH, Argument, check_arguments
+from connect_autotranscribe._arguments import Argument, check_arguments
 from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, log_group_of
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_autotranscribe.transcripts._domain import lacks_domain, url_of
+from connect_settings._rules import BASE_PATH
 
 _REQUESTS_A_SECOND = 20
 _ACCESS_LOG = {

@@ -15,33 +15,43 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._arguments import BASE_PATH, Argument, check_arguments, like
+from connect_autotranscribe._arguments import YES_OR_NO, Argument, check_arguments, like
 from connect_autotranscribe._encrypted import dead_letter_queue, grant_on_items, grant_send
 from connect_autotranscribe._functions import Function, live_alias
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
 from connect_autotranscribe.transcripts._domain import lacks_domain
+from connect_autotranscribe.transcripts._token_issuer import TokenIssuer
 from connect_autotranscribe.transcripts._webhook_api import WebhookApi
+from connect_autotranscribe.transcripts.webhook_auth import (
+    ClientCertificate,
+    ClientCredentials,
+    SharedSecret,
+    WebhookAuth,
+    problems_of,
+)
+from connect_settings._rules import BASE_PATH
 
 _CONSUMER_TIMEOUT = Duration.seconds(20)
 
 
 class TranscriptWebhook(Construct):
-    """A REST API that puts each POST into a queue, and the function that stores the messages.
+    """REST APIs that put each POST into a queue, and the function that stores the messages.
 
     ASAPP never repeats a POST, so no code of ours runs before the queue: API Gateway itself sends
     the body to SQS. If a message can never be stored, it goes to ``dead_letters`` with the reason.
     Any other failure is tried again.
 
     :param table: The table of :class:`TranscriptStore`.
-    :param secret_in: Whether ASAPP sends the secret in a ``header`` (the default) or in the
-        ``query`` string.
-    :param secret_name: The name of that header or parameter. Default: ``x-webhook-secret``.
+    :param auth: How ASAPP proves who it is: objects of ``SharedSecret``,
+        ``ClientCredentials``, ``IssuedTokens`` or ``ClientCertificate``. Give two
+        while ASAPP changes from one to the other: each has an address of its own, and both lead
+        into the same queue. Default: a secret in the header ``x-webhook-secret``.
     :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: 100; ASAPP
         sends about 8 for 50 calls at a time.
     :param throttle_burst: Requests that API Gateway accepts at once. Default: 200.
-    :param allowed_cidrs: The networks that may call. Default: all networks; a caller still needs
-        the secret.
+    :param allowed_cidrs: The networks that may call. Default: all networks; a caller still
+        has to prove who it is.
     :param api_gateway_log_role: ``adopt`` (the default): this account and region already let API
         Gateway write logs. ``manage``: the stack sets that account-wide role, and keeps it on
         delete.
@@ -49,16 +59,16 @@ class TranscriptWebhook(Construct):
         1000, so that a backlog leaves room for the account's other functions. Default: 10.
     :param with_aliases: Whether API Gateway and the queue invoke aliases of published versions, in
         ``aliases``, so that a new version can take over gradually. Default: no.
-    :param domain: A domain name of API Gateway for the webhook, for instance one that asks for
-        ASAPP's client certificate; API Gateway's own name is then disabled. Default: API Gateway's
-        own name.
+    :param domain: A domain name of API Gateway, such as ``WebhookDomain``, so that the address
+        that ASAPP has outlives the API; API Gateway's own name is then disabled. A
+        ``ClientCertificate`` has its own domain. Default: API Gateway's own name.
     :param base_path: The path of the domain under which the webhook is. Default: the whole domain.
-    :param secret: The secret that ASAPP must present. Default: a random one, made in the account.
+    :param tls: The oldest version of TLS that a caller may speak. Default: 1.2.
     :param queue: The queue between API Gateway and the function. If you give one, it needs a
         visibility timeout of more than two minutes and its own dead-letter queue. Default: made
         here.
     :param dead_letters: The queue for messages that can never be stored. Default: made here.
-    :param key: Encrypts the secret, the queues and the logs that are made here. Default: AWS's own
+    :param key: Encrypts the secrets, the queues and the logs that are made here. Default: AWS's own
         keys.
     :param transcript_retention: The time until an utterance is deleted, in whole days. Default: 30
         days.
@@ -72,12 +82,16 @@ class TranscriptWebhook(Construct):
         webhook = TranscriptWebhook(self, "TranscriptWebhook", table=store.table)
     """
 
-    api: WebhookApi
-    """ASAPP posts to its ``url``."""
-    secret: secretsmanager.ISecret
-    """The secret that ASAPP must present. Its value is in no template. To rotate it, put a new
-    version and give it to ASAPP: the version before stays good until the next one. If it leaked,
-    also take the label ``AWSPREVIOUS`` off the version before."""
+    apis: Sequence[WebhookApi]
+    """One for all ways but client certificates, and one for these."""
+    urls: Mapping[type[WebhookAuth], str]
+    """Where ASAPP posts to, by way."""
+    secret: secretsmanager.ISecret | None
+    """The secret that ASAPP must present, if it is a way. Its value is in no template. To rotate
+    it, put a new version and give it to ASAPP: the version before stays good until the next one. If
+    it leaked, also take the label ``AWSPREVIOUS`` off the version before."""
+    token_issuer: TokenIssuer | None
+    """What gives ASAPP access tokens, for ``ClientCredentials``."""
     queue: sqs.IQueue
     dead_letters: sqs.IQueue
     store_transcript: lambda_.Function
@@ -92,8 +106,7 @@ class TranscriptWebhook(Construct):
         id: str,
         *,
         table: dynamodb.ITable,
-        secret_in: Literal["header", "query"] = "header",
-        secret_name: str = "x-webhook-secret",
+        auth: Sequence[WebhookAuth] = (SharedSecret(),),
         throttle_rate_per_second: int = 100,
         throttle_burst: int = 200,
         allowed_cidrs: Sequence[str] = (),
@@ -102,7 +115,7 @@ class TranscriptWebhook(Construct):
         with_aliases: bool = False,
         domain: apigateway.IDomainName | None = None,
         base_path: str | None = None,
-        secret: secretsmanager.ISecret | None = None,
+        tls: Literal["1.2", "1.3"] = "1.2",
         queue: sqs.IQueue | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
@@ -116,20 +129,20 @@ class TranscriptWebhook(Construct):
             {
                 **like(
                     "webhook",
-                    secret_in=secret_in,
-                    secret_name=secret_name,
+                    tls=tls,
                     throttle_rate_per_second=throttle_rate_per_second,
                     throttle_burst=throttle_burst,
                     allowed_cidrs=allowed_cidrs,
                     api_gateway_log_role=api_gateway_log_role,
                 ),
                 "max_consumers": Argument(value=max_consumers, rule="capacity.store_transcript"),
+                "with_aliases": Argument(value=with_aliases, rule=YES_OR_NO),
                 "base_path": Argument(value=base_path, rule=BASE_PATH, optional=True),
                 "transcript_retention": Argument(
                     value=transcript_retention, rule="retention.transcripts_days", optional=True
                 ),
             },
-            lacks_domain(domain, base_path),
+            [*lacks_domain(domain, base_path), *problems_of(auth)],
         )
         self.dead_letters = dead_letters or dead_letter_queue(
             self, "DeadLetters", key=key, removal_policy=retention.removal_policy
@@ -162,31 +175,53 @@ class TranscriptWebhook(Construct):
                 report_batch_item_failures=True,
             )
         )
-        self.secret = secret or self._secret(key, retention.removal_policy)
-        self.api = WebhookApi(
-            self,
-            "Api",
-            queue=self.queue,
-            secret=self.secret,
-            secret_in=secret_in,
-            secret_name=secret_name,
-            throttle_rate_per_second=throttle_rate_per_second,
-            throttle_burst=throttle_burst,
-            allowed_cidrs=allowed_cidrs,
-            api_gateway_log_role=api_gateway_log_role,
-            domain=domain,
-            base_path=base_path,
-            retention=retention,
-            function_options=function_options,
-            key=key,
-            with_aliases=with_aliases,
-        )
-        self.functions = {
-            "AuthorizeWebhook": self.api.authorize_webhook,
-            "StoreTranscript": self.store_transcript,
-        }
-        found = {"AuthorizeWebhook": self.api.authorizer_alias, "StoreTranscript": consumer_alias}
-        self.aliases = {name: alias for name, alias in found.items() if alias}
+        secrets = [
+            secret
+            for way in auth
+            if (secret := way.secret if isinstance(way, ClientCertificate) else way)
+            and isinstance(secret, SharedSecret)
+        ]
+        given = next((each.secret for each in secrets if each.secret), None)
+        self.secret = given or (self._secret(key, retention.removal_policy) if secrets else None)
+        self.token_issuer = self._token_issuer(auth, key, retention)
+        own = [way for way in auth if isinstance(way, ClientCertificate)]
+        others: list[WebhookAuth] = [way for way in auth if not isinstance(way, ClientCertificate)]
+        first = others or own
+        places: list[
+            tuple[str, Sequence[WebhookAuth], apigateway.IDomainName | None, str | None]
+        ] = [
+            ("Api", others, domain, base_path),
+            *(("ClientCertificateApi", own, way.domain, way.base_path) for way in own),
+        ]
+        self.apis = [
+            WebhookApi(
+                self,
+                id_of_api,
+                queue=self.queue,
+                auth=ways,
+                secret=self.secret,
+                token_issuer=self.token_issuer,
+                throttle_rate_per_second=throttle_rate_per_second,
+                throttle_burst=throttle_burst,
+                allowed_cidrs=allowed_cidrs,
+                # One API sets the role for the whole account.
+                api_gateway_log_role=api_gateway_log_role if ways is first else "adopt",
+                domain=its_domain,
+                base_path=its_path,
+                tls=tls,
+                retention=retention,
+                function_options=function_options,
+                key=key,
+                with_aliases=with_aliases,
+            )
+            for id_of_api, ways, its_domain, its_path in places
+            if ways
+        ]
+        self.urls = {way: url for api in self.apis for way, url in api.urls.items()}
+        authorizers = {name: each for api in self.apis for name, each in api.authorizers.items()}
+        self.functions = {**authorizers, "StoreTranscript": self.store_transcript}
+        found = {name: alias for api in self.apis for name, alias in api.aliases.items()}
+        self.aliases = found | ({"StoreTranscript": consumer_alias} if consumer_alias else {})
         self.dead_letter_queues = {"DeadLetters": self.dead_letters}
 
     def _queue(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> sqs.Queue:
@@ -221,3 +256,18 @@ class TranscriptWebhook(Construct):
             )
         )
         return secret
+
+    def _token_issuer(
+        self, auth: Sequence[WebhookAuth], key: kms.IKey | None, retention: Retention
+    ) -> TokenIssuer | None:
+        for way in auth:
+            if isinstance(way, ClientCredentials):
+                return TokenIssuer(
+                    self,
+                    "TokenIssuer",
+                    domain_prefix=way.domain_prefix,
+                    clients=way.clients,
+                    key=key,
+                    retention=retention,
+                )
+        return None

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 from aws_cdk import Duration, Fn, RemovalPolicy, Stack, Token
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
@@ -35,6 +36,7 @@ from connect_autotranscribe import (
     TranscriptStore,
     TranscriptWebhook,
     UtteranceExport,
+    WebhookDomain,
 )
 from connect_autotranscribe._arguments import Argument
 from connect_flows.ready_made.disconnect import disconnect
@@ -80,6 +82,11 @@ def domain(stack: Stack) -> apigateway.IDomainName:
     )
 
 
+def certificate(stack: Stack) -> acm.ICertificate:
+    arn = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/9308c2a1-9bc6-4cea-8290-6c0b4a6d38fa"
+    return acm.Certificate.from_certificate_arn(stack, "GivenCertificate", arn)
+
+
 def flow_function(stack: Stack) -> FlowFunction:
     return FlowFunction(stack, "GivenStop", instance_arn=INSTANCE, function=function(stack))
 
@@ -114,6 +121,7 @@ def put(stack: Stack, construct: type, id: str = "Ours", **own: Any) -> Any:
         CallLifecycle: {"mode": "adopt", "instance_arn": INSTANCE, "agent_event_stream": stream},
         TranscriptStore: {},
         TranscriptWebhook: {},
+        WebhookDomain: {"name": "transcripts.acme.com", "certificate": certificate},
         TranscriptApi: {},
         TranscriptReconciliation: {"api_host": HOST},
         UtteranceExport: {"api_host": HOST},
@@ -225,12 +233,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
         ),
     },
     TranscriptWebhook: {
-        "secret_in": ("body", '"body" is not accepted; write "header" or "query"'),
-        "secret_name": (
-            "x secret",
-            "the value (not shown, because it may be a secret) is not accepted; "
-            'write a name, like "x-webhook-secret", never the secret',
-        ),
+        "tls": ("1.1", '"1.1" is not accepted; write "1.2" or "1.3"'),
         "throttle_rate_per_second": (
             "100",
             "is a string, not an integer; write 1 or more, like 100",
@@ -242,9 +245,18 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
             '"203.0.113.0/24"; [] allows every address',
         ),
         "api_gateway_log_role": ("off", '"off" is not accepted; write "adopt" or "manage"'),
+        "with_aliases": ("no", "is a string, not a boolean; write true or false"),
         "max_consumers": (1, "1 is not accepted; write 2 to 1000, like 5"),
         "base_path": ("/asapp/", f'"/asapp/" is not accepted; {A_PATH}'),
         "transcript_retention": (Duration.days(3651), f"3651 days is not accepted; {DAYS}"),
+    },
+    WebhookDomain: {
+        "name": (
+            "Transcripts.acme.com",
+            '"Transcripts.acme.com" is not accepted; write a domain name in lower case, like '
+            '"transcripts.acme.com"',
+        ),
+        "tls": ("1.0", '"1.0" is not accepted; write "1.2" or "1.3"'),
     },
     TranscriptApi: {"base_path": ("asapp/", f'"asapp/" is not accepted; {A_PATH}')},
     TranscriptReconciliation: {

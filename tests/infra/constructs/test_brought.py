@@ -21,6 +21,7 @@ from connect_autotranscribe import (
     CallLifecycle,
     FunctionOptions,
     Retention,
+    SharedSecret,
     TranscriptApi,
     TranscriptionControl,
     TranscriptReconciliation,
@@ -75,6 +76,12 @@ def put_everything(stack: Stack, *, brought: bool) -> dict[str, Any]:
         domain_name_alias_hosted_zone_id="Z1",
         domain_name_alias_target="d-1.execute-api.eu-central-1.amazonaws.com",
     )
+    webhook_secret = secretsmanager.Secret.from_secret_attributes(
+        stack,
+        "Secret",
+        secret_complete_arn=f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ours-AbCdEf",
+        encryption_key=key,
+    )
     own: dict[str, dict[str, Any]] = {
         "store": {
             "table": dynamodb.Table.from_table_attributes(
@@ -88,12 +95,7 @@ def put_everything(stack: Stack, *, brought: bool) -> dict[str, Any]:
             "unpublished": queue(stack, "unpublished"),
         },
         "webhook": {
-            "secret": secretsmanager.Secret.from_secret_attributes(
-                stack,
-                "Secret",
-                secret_complete_arn=f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ours-AbCdEf",
-                encryption_key=key,
-            ),
+            "auth": [SharedSecret(secret=webhook_secret)],
             "queue": queue(stack, "utterances"),
             "dead_letters": queue(stack, "never"),
             "domain": domain,
@@ -149,14 +151,14 @@ def put_everything(stack: Stack, *, brought: bool) -> dict[str, Any]:
     return {
         "publish_utterance": store.publish_utterance,
         "store_transcript": webhook.store_transcript,
-        "authorize_webhook": webhook.api.authorize_webhook,
+        "authorize_webhook": webhook.functions["AuthorizeWebhook"],
         "start_streaming": control.start_streaming.lambda_,
         "follow_agent_events": lifecycle.follow_agent_events,
         "follow_contact_events": lifecycle.follow_contact_events,
         "export_utterances": export.export_utterances,
         "reconcile_transcript": reconciliation.reconcile_transcript,
         "read_transcript": api.read_transcript,
-        "urls": (webhook.api.url, api.url),
+        "urls": (webhook.urls[SharedSecret], api.url),
     }
 
 
@@ -329,15 +331,16 @@ def test_a_queue_of_another_account_and_region_is_called_there() -> None:
         stack,
         "Api",
         queue=elsewhere,
+        auth=[SharedSecret()],
         secret=secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "ours"),
-        secret_in="header",
-        secret_name="x-webhook-secret",
+        token_issuer=None,
         throttle_rate_per_second=1,
         throttle_burst=1,
         allowed_cidrs=[],
         api_gateway_log_role="adopt",
         domain=None,
         base_path=None,
+        tls="1.2",
         retention=Retention(),
         function_options=FunctionOptions(),
         key=None,
@@ -347,4 +350,4 @@ def test_a_queue_of_another_account_and_region_is_called_there() -> None:
     (method,) = deployed.all("AWS::ApiGateway::Method")
     uri = method["Properties"]["Integration"]["Uri"]
     assert "apigateway:eu-west-1:sqs:path/444455556666/utterances" in str(uri)
-    assert api.url
+    assert api.urls[SharedSecret]

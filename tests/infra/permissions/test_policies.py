@@ -58,7 +58,12 @@ def test_full_has_every_option_but_those_that_exclude_another() -> None:
         if isinstance(keys, dict)
         for key in keys
     }
-    assert there - given == {"lifecycle.stream_arn", "alarms.topic_arn"}
+    tokens = {"issuer", "keys_url", "audience", "scope", "client_id"}
+    assert there - given == {
+        "lifecycle.stream_arn",
+        "alarms.topic_arn",
+        *(f"webhook_oauth2.{key}" for key in tokens),
+    }
 
 
 def test_the_bootstrap_is_that_of_the_settings(assemblies: dict[str, Assembly]) -> None:

@@ -23,6 +23,7 @@ def test_every_setting_is_sensitive_or_known_to_be_harmless() -> None:
         "webhook.api_gateway_log_role",
         "webhook.throttle_burst",
         "webhook.throttle_rate_per_second",
+        "webhook_mtls.ownership_certificate_arn",
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
 
 from tests.infra.conftest import (
     ACCOUNT,
@@ -39,12 +40,18 @@ class Everything(Transcription):
         self.functions: dict[str, lambda_.IFunction] = {
             "start_streaming": control.start_streaming.lambda_,
             "stop_streaming": control.stop_streaming.lambda_,
-            "authorize_webhook": webhook.api.authorize_webhook,
+            "authorize_webhook": webhook.functions["AuthorizeWebhook"],
             "store_transcript": webhook.store_transcript,
             "publish_utterance": store.publish_utterance,
             "reconcile_transcript": self.made.transcript_reconciliation.reconcile_transcript,
             "read_transcript": self.made.transcript_api.read_transcript,
         }
+
+    @property
+    def secret(self) -> secretsmanager.ISecret:
+        """That of the webhook, which the smallest environment has."""
+        assert self.webhook.secret
+        return self.webhook.secret
 
     def function(self, name: str) -> Json:
         return self.properties(self.functions[name])
@@ -61,7 +68,7 @@ class Everything(Transcription):
 
     def sender(self) -> iam.IRole:
         """The role with which API Gateway sends to the queue."""
-        role: Any = self.webhook.api.node.find_child("SendToQueue")
+        role: Any = self.webhook.apis[0].node.find_child("SendToQueue")
         found: iam.IRole = role
         return found
 

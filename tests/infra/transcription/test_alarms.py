@@ -28,11 +28,11 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Everything) -> None:
         name = {"Fn::GetAtt": [smallest.identifier(construct), "QueueName"]}
         return [{"Name": "QueueName", "Value": name}]
 
-    api = [{"Name": "ApiName", "Value": smallest.properties(webhook.api.rest_api)["Name"]}]
+    api = [{"Name": "ApiName", "Value": smallest.properties(webhook.apis[0].rest_api)["Name"]}]
     functions = [
         invoked_by_alias(control.start_streaming.lambda_),
         invoked_by_alias(control.stop_streaming.lambda_),
-        invoked(webhook.api.authorize_webhook),
+        invoked(webhook.functions["AuthorizeWebhook"]),
         invoked(webhook.store_transcript),
         invoked(store.publish_utterance),
         invoked(smallest.made.transcript_reconciliation.reconcile_transcript),

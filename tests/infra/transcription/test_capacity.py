@@ -54,7 +54,7 @@ def test_the_webhooks_throttle_and_the_tables_writes_follow_from_the_calls() -> 
 
 def throttle(made: Transcription) -> tuple[int, int]:
     """Of the webhook's stage, the only one that is not of the transcript API."""
-    api = made.identifier(made.made.transcript_webhook.api.rest_api)
+    api = made.identifier(made.made.transcript_webhook.apis[0].rest_api)
     (stage,) = (
         each["Properties"]
         for each in made.all("AWS::ApiGateway::Stage")

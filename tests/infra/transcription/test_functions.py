@@ -99,7 +99,7 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
         "start_streaming": common | {"START_SELECTOR": "FRAGMENT_NUMBER"},
         "stop_streaming": common,
         "authorize_webhook": {
-            "WEBHOOK_SECRET": smallest.ref(smallest.webhook.secret),
+            "WEBHOOK_SECRET": smallest.ref(smallest.secret),
             "SECRET_IN": "header",
             "SECRET_NAME": "x-webhook-secret",
         },
@@ -184,8 +184,8 @@ def test_the_queue_is_consumed_in_batches_of_which_each_message_fails_alone(
         "EventSourceArn": smallest.arn(smallest.webhook.queue),
         "FunctionName": smallest.ref(smallest.webhook.store_transcript),
         "BatchSize": 10,
-        "ScalingConfig": {"MaximumConcurrency": 5},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "ScalingConfig": {"MaximumConcurrency": 5},
     }
 
 

@@ -59,7 +59,7 @@ def test_start_and_stop_read_the_credentials_and_the_conversation_and_nothing_el
 def test_the_authorizer_reads_the_webhooks_secret_and_nothing_else(
     smallest: Everything,
 ) -> None:
-    secret = smallest.ref(smallest.webhook.secret)
+    secret = smallest.ref(smallest.secret)
     assert smallest.permissions(smallest.role("authorize_webhook")) == in_order(
         [
             logging(smallest, "authorize_webhook"),
@@ -143,7 +143,7 @@ def test_a_secret_is_read_only_by_those_who_need_it(smallest: Everything) -> Non
         }
         for name in FUNCTIONS
     }
-    webhooks = json.dumps(smallest.ref(smallest.webhook.secret))
+    webhooks = json.dumps(smallest.ref(smallest.secret))
     assert readers == {
         "start_streaming": {json.dumps(CREDENTIALS)},
         "stop_streaming": {json.dumps(CREDENTIALS)},
@@ -169,7 +169,7 @@ def test_only_one_connect_instance_and_our_apis_may_invoke_a_function(
         }
         for alias in (smallest.control.start_streaming, smallest.control.stop_streaming)
     ]
-    api = smallest.ref(smallest.webhook.api.rest_api)
+    api = smallest.ref(smallest.webhook.apis[0].rest_api)
     transcripts = smallest.made.transcript_api
     (authorizer,) = (
         key
@@ -180,7 +180,7 @@ def test_only_one_connect_instance_and_our_apis_may_invoke_a_function(
     source = ["", [start, api, "/authorizers/", {"Ref": authorizer}]]
     gateway = {
         "Action": "lambda:InvokeFunction",
-        "FunctionName": smallest.arn(smallest.webhook.api.authorize_webhook),
+        "FunctionName": smallest.arn(smallest.webhook.functions["AuthorizeWebhook"]),
         "Principal": "apigateway.amazonaws.com",
         "SourceArn": {"Fn::Join": source},
     }

@@ -48,7 +48,7 @@ def test_stored_data_outlives_its_stack(smallest: Everything) -> None:
 def test_where_it_shall_be_destroyed_it_goes_with_its_stack(other: Everything) -> None:
     assert policies(other.resource(other.table)) == ("Delete", "Delete")
     assert not other.properties(other.table)["DeletionProtectionEnabled"]
-    for construct in (other.webhook.queue, other.webhook.secret, other.store.unpublished):
+    for construct in (other.webhook.queue, other.secret, other.store.unpublished):
         assert policies(other.resource(construct)) == ("Delete", "Delete")
 
 
@@ -114,7 +114,7 @@ def test_only_the_publisher_puts_events_on_the_bus(smallest: Everything) -> None
 def test_the_webhooks_secret_is_made_in_the_account_and_in_no_template(
     smallest: Everything,
 ) -> None:
-    secret = smallest.properties(smallest.webhook.secret)
+    secret = smallest.properties(smallest.secret)
     assert secret.pop("Description")
     assert secret == {"GenerateSecretString": {"PasswordLength": 64, "ExcludePunctuation": True}}
     assert not smallest.all("AWS::SecretsManager::ResourcePolicy")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from connect_autotranscribe import SharedSecret
 from tests.infra.conftest import (
     ACCOUNT,
     NAMES,
@@ -14,10 +15,20 @@ from tests.infra.conftest import (
 )
 from tests.infra.transcription.everything import REGION, Everything, policies, service_may_assume
 
+CONTENT_TYPES = (
+    "application/json",
+    "application/octet-stream",
+    "application/vnd.api+json",
+    "application/x-www-form-urlencoded",
+    "text/html",
+    "text/json",
+    "text/plain",
+)
+
 
 def test_the_api_has_one_method_post_transcripts(smallest: Everything) -> None:
     resource = smallest.of_webhook("AWS::ApiGateway::Resource")["Properties"]
-    api = smallest.identifier(smallest.webhook.api.rest_api)
+    api = smallest.identifier(smallest.webhook.apis[0].rest_api)
     assert resource == {
         "PathPart": "transcripts",
         "ParentId": {"Fn::GetAtt": [api, "RootResourceId"]},
@@ -36,7 +47,7 @@ def test_nobody_gets_past_the_authorizer(smallest: Everything) -> None:
     authorizer = smallest.template["Resources"][method["AuthorizerId"]["Ref"]]
     assert authorizer == smallest.one("AWS::ApiGateway::Authorizer")
     uri = str(authorizer["Properties"]["AuthorizerUri"])
-    assert smallest.identifier(smallest.webhook.api.authorize_webhook) in uri
+    assert smallest.identifier(smallest.webhook.functions["AuthorizeWebhook"]) in uri
 
 
 @pytest.mark.parametrize(
@@ -71,9 +82,9 @@ def test_the_body_goes_into_the_queue_and_nothing_of_ours_stands_between(
         "RequestParameters": {
             "integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"
         },
-        "RequestTemplates": {
-            "application/json": "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"
-        },
+        "RequestTemplates": dict.fromkeys(
+            CONTENT_TYPES, "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"
+        ),
         "IntegrationResponses": [
             {"StatusCode": "200", "ResponseTemplates": {"application/json": "{}"}},
             {
@@ -92,20 +103,18 @@ def test_the_body_goes_into_the_queue_and_nothing_of_ours_stands_between(
     assert statuses == ["200", "400", "500"]
 
 
-def test_only_what_nobody_could_use_is_refused_at_the_door(smallest: Everything) -> None:
-    method, resources = smallest.method(), smallest.template["Resources"]
-    validator = resources[method["RequestValidatorId"]["Ref"]]["Properties"]
-    assert validator["ValidateRequestBody"]
+def test_no_body_is_judged_before_the_queue(smallest: Everything) -> None:
+    """A refused one is lost. The consumer keeps what it cannot store, with the reason."""
+    method = smallest.method()
+    assert "RequestValidatorId" not in method
+    assert "RequestModels" not in method
     assert "RequestParameters" not in method
-    (content_type, model) = method["RequestModels"].popitem()
-    assert content_type == "application/json"
-    assert resources[model["Ref"]]["Properties"]["Schema"] == {
-        "$schema": "http://json-schema.org/draft-04/schema#",
-        "title": "WebhookMessage",
-        "type": "object",
-        "required": ["type"],
-        "properties": {"type": {"type": "string"}},
-    }
+
+
+def test_a_compressed_body_is_unpacked_and_no_answer_is_packed(smallest: Everything) -> None:
+    """The least size that is packed is API Gateway's most; setting one turns unpacking on."""
+    api = smallest.properties(smallest.webhook.apis[0].rest_api)
+    assert api["MinimumCompressionSize"] == 10_485_760
 
 
 @pytest.mark.parametrize(("stack", "rate", "burst"), [("smallest", 100, 200), ("other", 50, 75)])
@@ -148,7 +157,7 @@ def test_the_access_log_names_a_request_without_what_it_carries(smallest: Everyt
 
 
 def test_the_api_answers_everyone_where_no_network_is_named(smallest: Everything) -> None:
-    api = smallest.properties(smallest.webhook.api.rest_api)
+    api = smallest.properties(smallest.webhook.apis[0].rest_api)
     assert "Policy" not in api
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
 
@@ -161,7 +170,7 @@ def test_the_api_answers_only_the_networks_that_are_named(other: Everything) -> 
     }
     cidrs = ["203.0.113.0/24", "198.51.100.7/32"]
     outside = {"NotIpAddress": {"aws:SourceIp": cidrs}}
-    assert other.properties(other.webhook.api.rest_api)["Policy"] == {
+    assert other.properties(other.webhook.apis[0].rest_api)["Policy"] == {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", **invoke},
@@ -210,8 +219,8 @@ def test_asapp_is_told_the_url_and_where_the_secret_is_and_readers_theirs(
 ) -> None:
     outputs = {key: each["Value"] for key, each in smallest.template["Outputs"].items()}
     told = {
-        "WebhookUrl": smallest.value(smallest.webhook.api.url),
-        "WebhookSecretArn": smallest.ref(smallest.webhook.secret),
+        "WebhookUrl": smallest.value(smallest.webhook.urls[SharedSecret]),
+        "WebhookSecretArn": smallest.ref(smallest.secret),
         "TranscriptUrl": smallest.value(smallest.made.transcript_api.url),
         "ReconcileFunction": smallest.ref(
             smallest.made.transcript_reconciliation.reconcile_transcript

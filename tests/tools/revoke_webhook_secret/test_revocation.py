@@ -25,6 +25,8 @@ STACK = "autotranscribe-prod-transcription"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:webhook-AbCdEf"
 OLDER, LEAKED = "the-older-one", "the-leaked-one"
 FLUSHED = ("apigateway", "FlushStageAuthorizersCache")
+BOTH_FLUSHED = ["FlushStageAuthorizersCache"] * 2
+"""The webhook has two APIs while ASAPP changes to a client certificate."""
 V0, V1 = "00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000001"
 WAITED = 20.0
 
@@ -59,6 +61,12 @@ class Account(DoctorsAccount):
             ("TranscriptApiRestApi1", "AWS::ApiGateway::RestApi", "readers"),
             ("TranscriptWebhookApiRestApi1", "AWS::ApiGateway::RestApi", "webhook"),
             ("TranscriptWebhookApiRestApiStage1", "AWS::ApiGateway::Stage", "v1"),
+            ("TranscriptWebhookClientCertificateApiRestApi1", "AWS::ApiGateway::RestApi", "mtls"),
+            (
+                "TranscriptWebhookClientCertificateApiRestApiStage1",
+                "AWS::ApiGateway::Stage",
+                "v1",
+            ),
             ("TranscriptApiRestApiStage1", "AWS::ApiGateway::Stage", "v1-of-readers"),
         ]
         summaries = [
@@ -192,16 +200,13 @@ def test_two_revocations_make_two_values(run: Revoke, account: Account) -> None:
     assert len(values) == 2
 
 
-def test_the_webhooks_cache_is_flushed_when_no_function_knows_the_value_any_more(
+def test_the_webhooks_caches_are_flushed_when_no_function_knows_the_value_any_more(
     run: Revoke, account: Account
 ) -> None:
     done = run()
-    assert account.flushed == [{"restapi_id": "webhook", "stage_name": "v1"}]
-    assert changes(account) == [
-        "PutSecretValue",
-        "UpdateSecretVersionStage",
-        "FlushStageAuthorizersCache",
-    ]
+    both = ("webhook", "mtls")
+    assert account.flushed == [{"restapi_id": each, "stage_name": "v1"} for each in both]
+    assert changes(account) == ["PutSecretValue", "UpdateSecretVersionStage", *BOTH_FLUSHED]
     assert done.slept == [WAITED]
 
 
@@ -210,7 +215,7 @@ def test_only_the_previous_value_can_be_revoked_and_asapp_loses_nothing(
 ) -> None:
     done = run(only_previous=True)
     assert (done.code, account.good) == (0, {LEAKED})
-    assert changes(account) == ["UpdateSecretVersionStage", "FlushStageAuthorizersCache"]
+    assert changes(account) == ["UpdateSecretVersionStage", *BOTH_FLUSHED]
 
 
 def test_without_a_previous_value_the_cache_is_flushed_all_the_same(
@@ -218,7 +223,7 @@ def test_without_a_previous_value_the_cache_is_flushed_all_the_same(
 ) -> None:
     del account.versions[V0]
     assert run(only_previous=True).code == 0
-    assert changes(account) == ["FlushStageAuthorizersCache"]
+    assert changes(account) == BOTH_FLUSHED
 
 
 def test_it_says_what_is_lost_before_it_asks_and_does_nothing_without_a_yes(

@@ -1,0 +1,91 @@
+"""A domain name of yours for the webhook, so that its URL outlives the API behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, cast
+
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_route53_targets as targets
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from connect_autotranscribe._arguments import Argument, check_arguments, like
+from connect_autotranscribe.transcripts._domain import SECURITY_POLICIES
+from connect_settings._rules import DOMAIN
+
+
+class WebhookDomain(Construct):
+    """A regional domain name of API Gateway for ``TranscriptWebhook``.
+
+    :param name: The domain name, for instance ``transcripts.acme.com``.
+    :param certificate: Its certificate in Certificate Manager, in the stack's region. It may come
+        from a private authority, if ASAPP trusts that (*custom CA*).
+    :param client_authorities: A file with the certificates of the authorities whose client
+        certificates are good, in PEM: their public part, never a key. Then every caller must
+        present one. Default: no client certificate is asked for.
+    :param ownership_certificate: A public certificate of Certificate Manager for the same name. API
+        Gateway needs it with ``client_authorities``, if ``certificate`` is imported or private.
+    :param tls: The oldest version of TLS that a caller may speak. Default: 1.2. With
+        ``client_authorities``, API Gateway cannot demand 1.3.
+    :param hosted_zone: Where a record for the name is made. Default: you make it, to the domain's
+        ``domain_name_alias_domain_name``.
+
+    .. code-block:: python
+
+        domain = WebhookDomain(
+            self, "WebhookDomain", name="transcripts.acme.com", certificate=certificate
+        )
+    """
+
+    domain_name: apigateway.DomainName
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        certificate: acm.ICertificate,
+        client_authorities: Path | None = None,
+        ownership_certificate: acm.ICertificate | None = None,
+        tls: Literal["1.2", "1.3"] = "1.2",
+        hosted_zone: route53.IHostedZone | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        problems = []
+        if client_authorities and tls == "1.3":
+            problems.append('tls: "1.3" is not possible with client_authorities; write "1.2"')
+        if ownership_certificate and not client_authorities:
+            problems.append("ownership_certificate: is not used; give client_authorities with it")
+        check_arguments(
+            self, {"name": Argument(value=name, rule=DOMAIN), **like("webhook", tls=tls)}, problems
+        )
+        self.domain_name = apigateway.DomainName(
+            self,
+            "DomainName",
+            domain_name=name,
+            certificate=certificate,
+            endpoint_type=apigateway.EndpointType.REGIONAL,
+            security_policy=apigateway.SecurityPolicy.TLS_1_2
+            if client_authorities
+            else SECURITY_POLICIES[tls],
+            endpoint_access_mode=None
+            if client_authorities
+            else apigateway.EndpointAccessMode.STRICT,
+            mtls=self._truststore(client_authorities) if client_authorities else None,
+        )
+        if ownership_certificate:
+            made = cast(apigateway.CfnDomainName, self.domain_name.node.default_child)
+            made.ownership_verification_certificate_arn = ownership_certificate.certificate_arn
+        if hosted_zone:
+            target = route53.RecordTarget.from_alias(targets.ApiGatewayDomain(self.domain_name))
+            route53.ARecord(self, "Record", zone=hosted_zone, record_name=f"{name}.", target=target)
+
+    def _truststore(self, file: Path) -> apigateway.MTLSConfig:
+        """The file in the bucket of CDK's assets, under a name that is the hash of its content. A
+        changed file is a new object, which is how API Gateway learns of a change."""
+        asset = assets.Asset(self, "ClientAuthorities", path=str(file.resolve()))
+        return apigateway.MTLSConfig(bucket=asset.bucket, key=asset.s3_object_key)
