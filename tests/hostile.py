@@ -233,11 +233,6 @@ class Letters:
         self.sent.append(body)
 
 
-class NobodyLate:
-    def open_again(self, _: object) -> set[str]:
-        return set()
-
-
 def webhook_body(body: str) -> None:
     """Stored or set aside, published, and read as one line."""
     from store_transcript.utterance_table import UtteranceTable
@@ -245,7 +240,7 @@ def webhook_body(body: str) -> None:
     memory, letters, clock = MemoryTable(), Letters(), HeldClock()
     utterances = UtteranceTable(memory, "table", 86_400, clock)
     message = Message("m-1", body, clock.now_ms())
-    left = store([message], utterances, NobodyLate(), letters)  # type: ignore[arg-type]
+    left = store([message], utterances, letters)  # type: ignore[arg-type]
     assert left == []
     assert len(memory.items) + len(letters.sent) == 1
     for (conversation_id, _), item in memory.items.items():

@@ -81,7 +81,7 @@ def rings(alarm: Json, data: Data) -> bool:
 
     :param alarm: The properties of an ``AWS::CloudWatch::Alarm``.
     """
-    count = alarm["EvaluationPeriods"]
+    count: int = alarm["EvaluationPeriods"]
     series = _expression(alarm, data, count) if "Metrics" in alarm else _single(alarm, data, count)
     missing = alarm.get("TreatMissingData", "missing")
     breach = BREACHES[alarm["ComparisonOperator"]]
@@ -92,7 +92,8 @@ def rings(alarm: Json, data: Data) -> bool:
             breaching += missing == "breaching"
         else:
             breaching += breach(value, alarm["Threshold"])
-    return breaching >= int(alarm.get("DatapointsToAlarm", count))
+    wanted: int = alarm.get("DatapointsToAlarm", count)
+    return breaching >= wanted
 
 
 def _single(alarm: Json, data: Data, count: int) -> Series:

@@ -251,7 +251,7 @@ ITEMS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
 @pytest.mark.parametrize(
     ("name", "uses"),
     [
-        ("publish_utterance", SEND | {"kms:DescribeKey"}),
+        ("publish_utterance", ITEMS),
         ("store_transcript", ITEMS),
         ("authorize_webhook", READ),
         ("start_streaming", ITEMS),
