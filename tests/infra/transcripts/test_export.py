@@ -451,4 +451,6 @@ def test_people_find_it_by_the_stacks_name(on: Exporting) -> None:
         "ExportDatabase": "stack",
         "ExportQuery": "SELECT conversation_id, role, text FROM stack.utterances "
         "WHERE dt = '2026-11-23' ORDER BY conversation_id, said_at",
+        "ExportUtterancesLogs": on.ref(on.export.export_utterances.log_group),
+        "ExportDeadLettersUrl": on.ref(on.export.dead_letters),
     }

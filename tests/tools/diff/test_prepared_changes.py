@@ -120,7 +120,7 @@ def test_an_inserted_block_is_a_block_and_not_json(prepared: Mapping[str, Report
 def test_a_changed_setting_is_the_key_before_and_after(prepared: Mapping[str, Report]) -> None:
     report = prepared["setting_changed"]
     assert rows(after("### Settings", report)) == [
-        ["`prod`", "`webhook.throttle_burst`", "`200`", "`300`"]
+        ["`prod`", "`webhook.throttle_burst`", "(not set)", "`300`"]
     ]
     assert after("**Resources**", report) == (
         "- `MethodSettings.0.ThrottlingBurstLimit` `200` → `300`: "
