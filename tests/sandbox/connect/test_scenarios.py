@@ -205,6 +205,7 @@ def functions() -> Iterator[Functions]:
             "AWS_SECRET_ACCESS_KEY": "test",
             "ASAPP_API_HOST": asapp.url,
             "ASAPP_CREDENTIALS_SECRET": "asapp",
+            "TRANSCRIPTION_SWITCH": "switch",
             "TRANSCRIPT_TABLE": TABLE,
             "CONVERSATION_ID_SOURCE": "InitialContactId",
             "START_SELECTOR": "FRAGMENT_NUMBER",
@@ -212,6 +213,7 @@ def functions() -> Iterator[Functions]:
             patch.setenv(name, value)
         secret = json.dumps({"apiId": asapp.api_id, "apiSecret": asapp.api_secret})
         boto3.client("secretsmanager").create_secret(Name="asapp", SecretString=secret)
+        boto3.client("ssm").put_parameter(Name="switch", Value="enabled", Type="String")
         conversations = MortalConversations(TABLE, 86_400)
         patch.setattr(environment, "conversations", lambda: conversations)
         environment.asapp.cache_clear()

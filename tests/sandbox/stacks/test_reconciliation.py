@@ -176,6 +176,7 @@ def functions(
             **emulator.environment,
             "ASAPP_API_HOST": asapp.url,
             "ASAPP_CREDENTIALS_SECRET": name,
+            "TRANSCRIPTION_SWITCH": name,
             "TRANSCRIPT_TABLE": name,
             "TRANSCRIPT_RETENTION_DAYS": "30",
             "CONVERSATION_ID_SOURCE": "InitialContactId",
@@ -195,6 +196,7 @@ def functions(
         forget()
         secret = json.dumps({"apiId": asapp.api_id, "apiSecret": asapp.api_secret})
         emulator.client("secretsmanager").create_secret(Name=name, SecretString=secret)
+        emulator.client("ssm").put_parameter(Name=name, Value="enabled", Type="String")
         dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
         s3.create_bucket(Bucket=name)
         make_table(dynamodb, name)

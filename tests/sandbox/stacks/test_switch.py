@@ -36,7 +36,7 @@ def test_stop_all_stops_the_calls_that_run_and_lets_none_start_until_it_is_taken
     guid = running.contact.contact_id
     assert len(sandbox.asapp.successful_starts(guid)) == 1
     try:
-        assert main(["stop", "sandbox", "--yes"], client=client) == 0
+        assert main(["stop", "sandbox", "--approval", "never"], client=client) == 0
         said = capsys.readouterr().out
         assert "transcription is enabled" in said.splitlines()[0]
         assert f"{guid}: stopped" in said
@@ -48,7 +48,7 @@ def test_stop_all_stops_the_calls_that_run_and_lets_none_start_until_it_is_taken
         assert start(late)["status"] == "disabled"
         assert not sandbox.asapp.successful_starts(late.contact.contact_id)
     finally:
-        assert main(["resume", "sandbox", "--yes"], client=client) == 0
+        assert main(["resume", "sandbox", "--approval", "never"], client=client) == 0
         time.sleep(KEPT_SECONDS + 1)  # no process of another test keeps the old value
     assert start(late)["status"] == "started"
     (resumed,) = sandbox.asapp.successful_starts(late.contact.contact_id)
