@@ -361,6 +361,7 @@ def check_plan(
         "fromMessages": len(call.posts),
         "recovered": call.dropped,
         "onlyOurs": 0,
+        "unverified": 0,
     }
     assert functions.reconcile() == {"conversations": 0}
 
