@@ -93,6 +93,9 @@ def _lifecycle(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator
     if mode == "off" and values.get("lifecycle.key_arn"):
         remedy = 'remove it, or write mode = "adopt" or "manage"'
         yield "lifecycle.key_arn", f'is not used in mode "off"; {remedy}'
+    if mode in ("off", "adopt") and values.get("lifecycle.shards"):
+        remedy = 'remove it, or write mode = "manage"'
+        yield "lifecycle.shards", f'is not used in mode "{mode}"; {remedy}'
 
 
 def _asapp(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

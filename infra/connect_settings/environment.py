@@ -130,6 +130,12 @@ class Settings:
         return rate, said.throttle_burst or sizing.throttle_burst(rate)
 
     @property
+    def agent_event_shards(self) -> int:
+        """Of the stream of agent events, if the stack creates it."""
+        said = self.lifecycle.shards
+        return said or sizing.agent_event_shards(self.capacity.expected_calls)
+
+    @property
     def partition(self) -> str:
         """The AWS partition of every ARN here: aws, aws-cn or aws-us-gov."""
         return self.connect.instance_arn.split(":")[1]

@@ -279,6 +279,8 @@ class LifecycleSettings:
     :param key_arn: The customer managed key that encrypts the stream. For "manage" it must be the
         key of the instance's call recordings or reports: with any other key, Connect publishes
         nothing. Default: the stream is not encrypted, or it is encrypted with AWS's own key.
+    :param shards: Of the stream that the stack creates. For "manage" only. Default: 1 for each
+        1,600 of `capacity.expected_calls`. One update may at most double or halve them.
     """
 
     mode: Annotated[
@@ -292,6 +294,11 @@ class LifecycleSettings:
     ] = None
     key_arn: Annotated[
         str | None, KEY, Sensitive("Agent events are encrypted with another key, or with none.")
+    ] = None
+    shards: Annotated[
+        int | None,
+        number(1, 200, "1 to 200, like 1"),
+        Sensitive("With too few, agent events come late or never: nothing starts after a hold."),
     ] = None
 
 

@@ -18,14 +18,24 @@ LEAST_THROTTLE = 100
 _FUNCTION_SECONDS = 7
 _SHORTEST_CALL_SECONDS = 60
 _CALL_SECONDS = 5 * 60
-_BUSY_HOURS_A_DAY = 8
+BUSY_HOURS_A_DAY = 8
 _REQUESTS_A_CALL = 5
 """To ASAPP: a start, a stop, one of each for a hold or transfer, and a comparison."""
 _WRITE_UNITS_AN_UTTERANCE = 5
 """With the times of each word it has up to 5 KB; without, 1 to 2."""
 _SHARD_WRITE_UNITS = 1_000
-_EVENTS_AN_AGENT = 1 / 120 + 4 / _CALL_SECONDS
-"""A second: a heartbeat every two minutes, and four changes a call."""
+CHANGES_A_CALL = 4
+"""Of what an agent does: the call comes, connects, ends, and is cleared."""
+HEARTBEAT_SECONDS = 120
+_EVENTS_AN_AGENT = 1 / HEARTBEAT_SECONDS + CHANGES_A_CALL / _CALL_SECONDS
+_AGENT_EVENT_BYTES = 10_000
+"""An event has the agent's routing profile with all its queues, as it was and as it is: the
+sandbox's, with one queue, are of 2 KB."""
+_SHARD_RECORDS, _SHARD_BYTES = 1_000, 1_048_576
+"""A second:
+https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
+_CONSUMERS_OF_A_QUEUE = 1_000
+"""AWS allows no more."""
 NEW_TABLE_WRITE_UNITS = 4_000
 """Writes a second that a new on-demand table sustains."""
 FOR_OTHER_FUNCTIONS = 100
@@ -65,7 +75,7 @@ def authorizers(calls: int) -> int:
 
 def consumers(calls: int) -> int:
     """Invocations at a time that store utterances: batches of ten in a peak, of two seconds."""
-    return min(1_000, max(5, ceil(calls / 10)))
+    return min(_CONSUMERS_OF_A_QUEUE, max(5, ceil(calls / 10)))
 
 
 def write_units_a_second(calls: int) -> int:
@@ -90,9 +100,10 @@ def invocations(calls: int) -> int:
     return ours + FOR_OTHER_FUNCTIONS
 
 
-def agent_events_a_second(calls: int) -> int:
-    """With an agent for each call."""
-    return ceil(calls * _EVENTS_AN_AGENT)
+def agent_event_shards(calls: int) -> int:
+    """In a peak, with an agent for each call."""
+    events = PEAK * calls * _EVENTS_AN_AGENT
+    return ceil(max(events / _SHARD_RECORDS, events * _AGENT_EVENT_BYTES / _SHARD_BYTES))
 
 
 def asapp_requests_a_second(calls: int) -> int:
@@ -101,7 +112,7 @@ def asapp_requests_a_second(calls: int) -> int:
 
 def asapp_requests_a_day(calls: int) -> int:
     """With that many calls at a time for eight hours."""
-    return calls * _REQUESTS_A_CALL * _BUSY_HOURS_A_DAY * 3_600 // _CALL_SECONDS
+    return calls * _REQUESTS_A_CALL * BUSY_HOURS_A_DAY * 3_600 // _CALL_SECONDS
 
 
 class Quota(NamedTuple):
@@ -154,6 +165,10 @@ _PUT_EVENTS |= dict.fromkeys(
 _PUT_EVENTS |= {"sa-east-1": 600}
 _PUT_EVENTS_ELSEWHERE = 400
 LAMBDA = "Lambda, invocations at a time"
+CONNECT_CALLS = Quota("connect", "L-12AB7C57", 10)
+"""Of one instance, at a time."""
+VIDEO_STREAMS = Quota("kinesisvideo", "L-F06528A6", 10_000)
+"""Of an account in a region. Connect makes one for each call at a time."""
 
 
 def parts(region: str) -> tuple[Part, ...]:
@@ -185,12 +200,36 @@ def parts(region: str) -> tuple[Part, ...]:
             Quota("events", "L-9B653E91", put_events),
             f"{_AWS}/eventbridge/latest/userguide/eb-quota.html",
         ),
-        Part(
-            "Kinesis, agent events a second",
-            agent_events_a_second,
-            4_000,
-            f"{_AWS}/streams/latest/dev/service-sizes-and-limits.html",
-        ),
         Part("ASAPP, requests a second", asapp_requests_a_second, 100, _ASAPP_LIMITS),
         Part("ASAPP, requests a day", asapp_requests_a_day, 50_000, _ASAPP_LIMITS),
     )
+
+
+def parts_around() -> tuple[Part, ...]:
+    """What carries the calls before and behind the path, for docs/limits.md."""
+    return (
+        Part(
+            "Amazon Connect, calls at a time of an instance",
+            lambda calls: calls,
+            CONNECT_CALLS,
+            f"{_AWS}/connect/latest/adminguide/amazon-connect-service-limits.html",
+        ),
+        Part(
+            "Kinesis Video Streams, streams",
+            lambda calls: calls,
+            VIDEO_STREAMS,
+            f"{_AWS}/kinesisvideostreams/latest/dg/service-quotas.html",
+        ),
+        Part(
+            "Lambda, invocations at a time for one queue",
+            lambda calls: ceil(calls / 10),
+            _CONSUMERS_OF_A_QUEUE,
+            f"{_AWS}/lambda/latest/dg/services-sqs-scaling.html",
+        ),
+    )
+
+
+def in_order_of_need(region: str) -> list[Part]:
+    """What may be too small, with AWS's and ASAPP's defaults: the first to be so comes first."""
+    every = (*parts(region), *parts_around())
+    return sorted(every, key=lambda part: part.carries(part.documented))

@@ -162,6 +162,7 @@ PROOFS: dict[str, Proof] = {
     "AsappLimitReached": ONCE,
     "ConversationsIncomplete": ONCE,
     "AgentEventsLate": LATE,
+    "AgentEventsThrottled": ONCE,
     "EventBusLate": LATE,
     "ExportLate": ONCE,
     "ExportSilent": Proof(

@@ -216,7 +216,7 @@ OF_A_PART = {
         "conversations_incomplete",
     },
     "store": {"event_bus_age"},
-    "lifecycle": {"restarts_refused", "agent_events", "agent_event_age"},
+    "lifecycle": {"restarts_refused", "agent_events", "agent_events_throttled", "agent_event_age"},
     "export": {"export_days_missing"},
 }
 CONSTRUCTS = {

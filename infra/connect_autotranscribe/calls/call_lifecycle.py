@@ -48,6 +48,8 @@ class CallLifecycle(Construct):
     :param stream_key: The key that encrypts the stream. For ``manage`` only. It must be the key of
         the instance's call recordings or reports: with any other key, Connect publishes nothing and
         reports no error. Default: the stream is not encrypted.
+    :param shards: Of the stream that is created. For ``manage`` only. Default: 1, which is enough
+        for 1,600 calls at a time; docs/limits.md has the calculation.
     :param agent_event_dead_letters: The queue for agent events that failed. Default: made here.
     :param contact_event_dead_letters: The queue for contact events that failed. If you give one, it
         and its key must allow EventBridge to send to it. Default: made here.
@@ -87,6 +89,7 @@ class CallLifecycle(Construct):
         control: TranscriptionControl,
         agent_event_stream: kinesis.IStream | None = None,
         stream_key: kms.IKey | None = None,
+        shards: int | None = None,
         agent_event_dead_letters: sqs.IQueue | None = None,
         contact_event_dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
@@ -98,11 +101,14 @@ class CallLifecycle(Construct):
             self,
             {
                 **like("connect", instance_arn=instance_arn),
+                **like("lifecycle", optional=True, shards=shards),
                 "mode": Argument(value=mode, rule=MODE),
             },
-            _problems(mode, agent_event_stream, stream_key),
+            _problems(mode, agent_event_stream, stream_key, shards),
         )
-        self.agent_event_stream = agent_event_stream or self._managed(instance_arn, stream_key)
+        self.agent_event_stream = agent_event_stream or self._managed(
+            instance_arn, stream_key, shards or 1
+        )
 
         def function(id: str, folder: str, description: str) -> Function:
             made = Function(
@@ -149,13 +155,17 @@ class CallLifecycle(Construct):
             "ContactEventDeadLetters": self.contact_event_dead_letters,
         }
 
-    def _managed(self, instance_arn: str, stream_key: kms.IKey | None) -> kinesis.Stream:
+    def _managed(
+        self, instance_arn: str, stream_key: kms.IKey | None, shards: int
+    ) -> kinesis.Stream:
         """The stream, and the instance's setting that names it."""
         encryption = kinesis.StreamEncryption
         stream = kinesis.Stream(
             self,
             "AgentEvents",
-            stream_mode=kinesis.StreamMode.ON_DEMAND,
+            # On demand costs three times as much, and is idle most of the time.
+            stream_mode=kinesis.StreamMode.PROVISIONED,
+            shard_count=shards,
             retention_period=Duration.hours(24),
             encryption=encryption.KMS if stream_key else encryption.UNENCRYPTED,
             encryption_key=stream_key,
@@ -259,7 +269,9 @@ class CallLifecycle(Construct):
         return queue
 
 
-def _problems(mode: str, stream: kinesis.IStream | None, key: kms.IKey | None) -> Iterator[str]:
+def _problems(
+    mode: str, stream: kinesis.IStream | None, key: kms.IKey | None, shards: int | None
+) -> Iterator[str]:
     if mode == "adopt" and stream is None:
         yield 'agent_event_stream: is missing for mode "adopt"; give it, or write mode = "manage"'
     if mode == "manage" and stream is not None:
@@ -272,3 +284,5 @@ def _problems(mode: str, stream: kinesis.IStream | None, key: kms.IKey | None) -
             'stream_key: is for mode "manage"; give the stream its encryption_key, with '
             "Stream.from_stream_attributes"
         )
+    if mode == "adopt" and shards:
+        yield 'shards: is for mode "manage"; remove it'

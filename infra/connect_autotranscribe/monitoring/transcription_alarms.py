@@ -187,6 +187,13 @@ class TranscriptionAlarms(Construct):
                 "webhook.throttle_rate_per_second",
             ),
             (
+                "AgentEventsThrottled",
+                metrics.agent_events_throttled,
+                1,
+                "The stream of agent events has too few shards: nothing may start again after a "
+                "hold. Raise lifecycle.shards",
+            ),
+            (
                 "AgentEventsLate",
                 metrics.agent_event_age,
                 _STALE_MS,

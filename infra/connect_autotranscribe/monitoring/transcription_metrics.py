@@ -56,6 +56,8 @@ class TranscriptionMetrics(Construct):
     """Starts by an agent event, as after a hold, that ASAPP refused or did not answer."""
     agent_events: cloudwatch.Metric | None = None
     """Records that came into the stream of agent events."""
+    agent_events_throttled: cloudwatch.Metric | None = None
+    """Records of Connect that the stream of agent events refused."""
     agent_event_age: cloudwatch.Metric | None = None
     """Milliseconds between an agent event and the end of its handling, the longest."""
     utterances_stored: cloudwatch.Metric | None = None
@@ -107,6 +109,11 @@ class TranscriptionMetrics(Construct):
             self.restarts_refused = self._count("RestartsRefused", function.log_group, connected)
             self.agent_events = lifecycle.agent_event_stream.metric_incoming_records(
                 statistic=cloudwatch.Stats.SUM, period=PERIOD
+            )
+            self.agent_events_throttled = lifecycle.agent_event_stream.metric(
+                "WriteProvisionedThroughputExceeded",
+                statistic=cloudwatch.Stats.SUM,
+                period=PERIOD,
             )
             self.agent_event_age = _age(function)
         if export:

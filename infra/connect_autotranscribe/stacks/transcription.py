@@ -193,6 +193,7 @@ class TranscriptionStack(Stack):
             control=self.transcription_control,
             agent_event_stream=stream,
             stream_key=None if stream else key,
+            shards=None if stream else self._settings.agent_event_shards,
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,

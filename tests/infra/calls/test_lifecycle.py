@@ -128,12 +128,24 @@ def test_an_adopted_stream_is_only_read(adopted: Lifecycle) -> None:
     assert adopted.made.agent_event_stream.stream_arn == STREAM
 
 
-def test_a_managed_stream_grows_by_itself_and_is_not_encrypted(managed: Lifecycle) -> None:
+def test_a_managed_stream_has_one_shard_and_is_not_encrypted(managed: Lifecycle) -> None:
     """Encrypted, it might stay empty, and nobody would be told: docs/decisions/0010."""
     assert managed.one("AWS::Kinesis::Stream")["Properties"] == {
         "RetentionPeriodHours": 24,
-        "StreamModeDetails": {"StreamMode": "ON_DEMAND"},
+        "ShardCount": 1,
+        "StreamModeDetails": {"StreamMode": "PROVISIONED"},
     }
+
+
+@pytest.mark.parametrize(
+    ("shards", "calls", "expected"), [(None, 1_613, 1), (None, 1_614, 2), (3, 5_000, 3)]
+)
+def test_its_shards_follow_from_the_calls_unless_the_file_says_them(
+    shards: int | None, calls: int, expected: int
+) -> None:
+    lifecycle = {"mode": "manage"} | ({"shards": shards} if shards else {})
+    deployed = Lifecycle(lifecycle, capacity={"expected_calls": calls})
+    assert deployed.one("AWS::Kinesis::Stream")["Properties"]["ShardCount"] == expected
 
 
 def test_the_instance_publishes_its_agent_events_into_it(managed: Lifecycle) -> None:
@@ -587,10 +599,14 @@ def test_what_is_not_followed_has_its_alarm(adopted: Lifecycle) -> None:
         (visible, queue(made.contact_event_dead_letters)),
         ("RestartsRefused", None),
         ("IteratorAge", function("follow_agent_events")),
+        (
+            "WriteProvisionedThroughputExceeded",
+            [{"Name": "StreamName", "Value": STREAM.rpartition("/")[2]}],
+        ),
     ):
         assert found.count(expected) == 1, expected
     without = Lifecycle({"mode": "off"}).all("AWS::CloudWatch::Alarm")
-    assert len(found) == len(without) + 9  # and AgentEventsSilent, an expression
+    assert len(found) == len(without) + 10  # and AgentEventsSilent, an expression
 
 
 def test_its_outputs_are_its_logs_and_its_dead_letters(adopted: Lifecycle) -> None:

@@ -224,6 +224,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
     CallLifecycle: {
         "mode": ("off", '"off" is not accepted; write "adopt" or "manage"'),
         "instance_arn": ("acme", f'"acme" is not accepted; {AN_INSTANCE}'),
+        "shards": (0, "0 is not accepted; write 1 to 200, like 1"),
     },
     TranscriptStore: {
         "sender_id_in_events": ("yes", "is a string, not a boolean; write true or false"),

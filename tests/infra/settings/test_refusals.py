@@ -303,6 +303,8 @@ def refused(key: str, value: object, line: str) -> Any:
             "alias/aws/kinesis",
             f'"alias/aws/kinesis" is not accepted; {A_KEY}',
         ),
+        refused("lifecycle.shards", 0, "0 is not accepted; write 1 to 200, like 1"),
+        refused("lifecycle.shards", 201, "201 is not accepted; write 1 to 200, like 1"),
         refused("webhook.secret_in", "body", '"body" is not accepted; write "header" or "query"'),
         refused(
             "webhook.secret_name",
@@ -482,6 +484,14 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
             'lifecycle.stream_arn: is not used in mode "off"; remove it, or write mode = "adopt"',
             'lifecycle.key_arn: is not used in mode "off"; '
             'remove it, or write mode = "adopt" or "manage"',
+        ),
+        check(
+            {"lifecycle.shards": 2},
+            'lifecycle.shards: is not used in mode "off"; remove it, or write mode = "manage"',
+        ),
+        check(
+            {"lifecycle.mode": "adopt", "lifecycle.stream_arn": STREAM, "lifecycle.shards": 2},
+            'lifecycle.shards: is not used in mode "adopt"; remove it, or write mode = "manage"',
         ),
         check(
             {"lifecycle.mode": "adopt", "lifecycle.stream_arn": FAR_STREAM},

@@ -22,6 +22,7 @@ FOLLOWS: tuple[Callable[[int], int | None], ...] = (
     sizing.consumers,
     sizing.warm_write_units,
     sizing.publishers,
+    sizing.agent_event_shards,
 )
 
 
@@ -71,6 +72,61 @@ def test_the_page_says_how_many_events_each_region_takes() -> None:
             (part,) = (each for each in sizing.parts(region) if "PutEvents" in each.name)
             assert shown(part.documented) == limit
             assert f"{part.carries(part.documented):,} calls" == enough
+
+
+REGIONS = ("us-east-1", "eu-central-1")
+MANY_CALLS = (1_000, 5_000, 20_000)
+
+
+def test_the_page_says_in_which_order_quotas_must_be_raised() -> None:
+    expected = [
+        [
+            str(number),
+            part.name,
+            *(_carried(part.name, region) for region in REGIONS),
+            *(
+                shown(part.needed(calls)) if calls > part.carries(part.documented) else shown(None)
+                for calls in MANY_CALLS
+            ),
+        ]
+        for number, part in enumerate(sizing.in_order_of_need("us-east-1"), start=1)
+    ]
+    assert [row[:7] for row in tables()[3]] == expected
+
+
+def _carried(name: str, region: str) -> str:
+    (part,) = (each for each in sizing.in_order_of_need(region) if each.name == name)
+    return f"{part.carries(part.documented):,}"
+
+
+def test_the_page_says_how_many_environments_the_calls_need() -> None:
+    ours = [each for each in sizing.in_order_of_need("us-east-1") if each.name not in OTHERS]
+    (asapp,) = (e for e in sizing.parts("us-east-1") if e.name == "ASAPP, requests a second")
+    expected = [
+        [shown(-(-calls // limit.carries(limit.documented))) for calls in MANY_CALLS]
+        for limit in (ours[0], sizing.parts_around()[-1], asapp)
+    ]
+    assert [row[1:] for row in tables()[4]] == expected
+
+
+OTHERS = {
+    "Amazon Connect, calls at a time of an instance",
+    "ASAPP, requests a day",
+    "ASAPP, requests a second",
+}
+
+
+@pytest.mark.parametrize(
+    ("calls", "shards"), [(1, 1), (50, 1), (1_613, 1), (1_614, 2), (3_226, 2), (20_000, 13)]
+)
+def test_one_shard_takes_a_mebibyte_and_a_thousand_records_a_second(
+    calls: int, shards: int
+) -> None:
+    """Events of 10 KB: the mebibyte is over first, at 104 events a second."""
+    assert sizing.agent_event_shards(calls) == shards
+    events = sizing.PEAK * calls * (1 / 120 + 4 / 300)
+    assert events <= 1_000 * shards
+    assert events * 10_000 <= 1_048_576 * shards
 
 
 def test_three_times_what_asapp_sends_for_5000_calls_passes() -> None:

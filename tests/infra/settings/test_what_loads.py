@@ -176,6 +176,7 @@ def test_a_number_that_is_given_is_the_one_that_counts() -> None:
         {"lifecycle.mode": "adopt", "lifecycle.stream_arn": STREAM, "lifecycle.key_arn": KEY},
         {"lifecycle.mode": "manage"},
         {"lifecycle.mode": "manage", "lifecycle.key_arn": KEY},
+        {"lifecycle.mode": "manage", "lifecycle.shards": 200},
         {"webhook.secret_name": "X-ASAPP.Secret"},
         {"webhook.secret_in": "query", "webhook.secret_name": "the_token-1"},
         {"webhook.allowed_cidrs": ["203.0.113.0/24", "203.0.114.7/32", "2001:db8::/32"]},

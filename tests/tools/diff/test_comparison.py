@@ -604,6 +604,21 @@ def test_a_flow_is_compared_by_what_it_does(compare: Compare, after: Json, said:
     assert said in compare({"a": flow("hello", 0)}, {"a": after}).markdown().splitlines()
 
 
+def test_a_stream_gets_shards_instead_of_being_on_demand_and_keeps_its_records(
+    compare: Compare,
+) -> None:
+    """So does every stream of agent events that an earlier build has made."""
+    before: Json = {
+        "Type": "AWS::Kinesis::Stream",
+        "Properties": {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}},
+    }
+    after = changed(before, StreamModeDetails={"StreamMode": "PROVISIONED"}, ShardCount=1)
+    report = compare({"a": stack(Events=before)}, {"a": stack(Events=after)})
+    assert report.has_changes
+    assert not report.has_replacements
+    assert first(report) == []
+
+
 def test_retention_that_grows_is_no_danger(compare: Compare) -> None:
     group: Json = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 7}}
     week, month = stack(Logs=group), stack(Logs=changed(group, RetentionInDays=30))

@@ -15,8 +15,7 @@ ASSOCIATIONS = 2
 
 
 FUNCTIONS = Quota("connect", "L-E3D2F503", 50)  # AWS Lambda functions per instance
-CALLS = Quota("connect", "L-12AB7C57", 10)  # Concurrent active calls per instance
-STREAMS = Quota("kinesisvideo", "L-F06528A6", 10_000)  # Number of video streams, in a region
+CALLS, STREAMS = sizing.CONNECT_CALLS, sizing.VIDEO_STREAMS
 
 
 def lambda_functions(plan: Plan) -> Findings:
