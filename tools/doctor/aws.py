@@ -61,6 +61,7 @@ class Aws:
 
     :param actions: The calls that can be made, as in `ACTIONS`.
     :param guide: Where the policy is that allows them.
+    :param config: How often and how long boto3 tries.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class Aws:
         region: str,
         actions: Mapping[tuple[str, str], str] = MappingProxyType(ACTIONS),
         guide: str = "docs/doctor.md",
+        config: Config = _PATIENCE,
     ) -> None:
         self.region = region
+        self._config = config
         self._actions = actions
         self._guide = guide
         self._clients: dict[str, Any] = {}
@@ -124,7 +127,7 @@ class Aws:
         try:
             if service not in self._clients:
                 self._clients[service] = self._session.client(
-                    service, region_name=self.region, config=_PATIENCE
+                    service, region_name=self.region, config=self._config
                 )
             return ask(self._clients[service])
         except ClientError as error:
