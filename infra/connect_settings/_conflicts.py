@@ -1,7 +1,7 @@
 """Settings that do not fit together."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from connect_settings._rules import REGIONS, Rule
@@ -120,6 +120,7 @@ def _webhook(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[t
     auth = values.get("webhook.auth")
     if auth is None:
         return
+    yield from _unused(values, auth)
     needed: dict[str, list[str]] = {"webhook": [], "webhook_oauth2": [], "webhook_mtls": []}
     if values.get("webhook.domain") or values.get("webhook.certificate_arn"):
         needed["webhook"] = ["domain", "certificate_arn"]
@@ -131,28 +132,60 @@ def _webhook(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[t
         if (name := values.get("webhook_mtls.domain")) and name == values.get("webhook.domain"):
             problem = "asks every caller for a certificate; write another name than webhook.domain"
             yield "webhook_mtls.domain", problem
-    own, issuer = values.get("webhook_oauth2.domain_prefix"), values.get("webhook_oauth2.issuer")
     if "oauth2" in auth:
-        if own and issuer:
+        own = values.get("webhook_oauth2.domain_prefix")
+        issuer = values.get("webhook_oauth2.issuer", "one that is wrong by itself")
+        if own and values.get("webhook_oauth2.issuer"):
             remedy = "remove it, or remove domain_prefix"
             yield "webhook_oauth2.issuer", f"cannot be set together with domain_prefix; {remedy}"
         needed["webhook_oauth2"] = ["issuer", "keys_url"] if issuer else ["domain_prefix"]
-        claims = ("audience", "scope", "client_id")
-        if issuer and not any(values.get(f"webhook_oauth2.{claim}") for claim in claims):
+        if issuer and not any(values.get(f"webhook_oauth2.{claim}") for claim in _CLAIMS):
             yield (
                 "webhook_oauth2.issuer",
                 "has other clients, whose tokens would be let in; write audience, scope or "
                 "client_id",
             )
-    for table, way in (("webhook_oauth2", "oauth2"), ("webhook_mtls", "mtls")):
-        for key in (each for each in values if each.startswith(f"{table}.") and way not in auth):
-            if values[key] not in (None, False, ("asapp",), ["asapp"], "Authorization"):
-                remedy = f'remove it, or write "{way}" in webhook.auth'
-                yield key, f"is not used; {remedy}"
     for table, keys in needed.items():
         for key in keys:
             if values.get(f"{table}.{key}", 0) is None:
                 yield f"{table}.{key}", f"is missing; write {rules[f'{table}.{key}'].remedy}"
+
+
+_CLAIMS = ("audience", "scope", "client_id")
+
+
+def _unused(values: Mapping[str, Any], auth: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Settings of a way that is not there. Whoever wrote one believes that it is checked."""
+
+    def is_set(key: str) -> bool:
+        usual = (None, False, "Authorization", "header", "x-webhook-secret", ("asapp",))
+        value = values.get(key)
+        return (tuple(value) if isinstance(value, list) else value) not in usual
+
+    for table, way in (("webhook_oauth2", "oauth2"), ("webhook_mtls", "mtls")):
+        for key in values:
+            if key.startswith(f"{table}.") and way not in auth and is_set(key):
+                yield key, f'is not used; remove it, or write "{way}" in webhook.auth'
+    if "oauth2" in auth and values.get("webhook_oauth2.issuer", 0) is None:
+        for name in ("keys_url", *_CLAIMS):
+            if is_set(f"webhook_oauth2.{name}"):
+                yield f"webhook_oauth2.{name}", "is of your own issuer; write issuer, or remove it"
+    if (
+        "oauth2" in auth
+        and values.get("webhook_oauth2.issuer")
+        and is_set("webhook_oauth2.clients")
+    ):
+        yield "webhook_oauth2.clients", "are of the stack's pool, not of an issuer; remove it"
+    if "secret" not in auth and not ("mtls" in auth and values.get("webhook_mtls.secret")):
+        for key in ("webhook.secret_in", "webhook.secret_name"):
+            if is_set(key):
+                yield key, 'is not used; remove it, or write "secret" in auth'
+    if set(auth) == {"mtls"}:
+        for name in ("domain", "certificate_arn"):
+            if is_set(f"webhook.{name}"):
+                yield f"webhook.{name}", 'is not of "mtls"; write it in [webhook_mtls]'
+        if values.get("webhook.tls") == "1.3":
+            yield "webhook.tls", 'cannot be demanded of "mtls"; write "1.2"'
 
 
 def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """CloudWatch's evaluation of an alarm, of a template's alarm and of data that a test gives.
 
-It knows what this repository's alarms use: the statistics Sum, Maximum and SampleCount, periods of
-a minute and more, M of N data points, what becomes of missing data, and expressions of ``IF``,
-``FILL``, ``AND``, ``<`` and ``>``. Anything else is an error.
+It knows what this repository's alarms use: the statistics Sum, Maximum, Minimum and SampleCount,
+periods of a minute and more, M of N data points, what becomes of missing data, expressions of
+``IF``, ``FILL``, ``EPOCH``, ``AND``, ``<`` and ``>``, and a query for the sum of all metrics of one
+name with one dimension. Anything else is an error.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Series = list[float | None]
 STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "Sum": sum,
     "Maximum": max,
+    "Minimum": min,
     "SampleCount": len,
 }
 BREACHES: dict[str, Callable[[float, float], bool]] = {
@@ -31,10 +33,14 @@ BREACHES: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass
 class Data:
-    """What was published: by metric, the minute of each value. Minute 0 is the oldest."""
+    """What was published: by metric, the minute of each value. Minute 0 is the oldest.
+
+    :param began: The time of minute 0, in seconds since 1970.
+    """
 
     minutes: int
     values: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    began: int = 0
 
     def publish(self, metric: str, value: float, *minutes: int) -> Data:
         """:param metric: As :func:`named` writes it."""
@@ -55,6 +61,11 @@ class Data:
             made.append(STATISTICS[statistic](found) if found else None)
         return made
 
+    def times(self, period: int, count: int) -> Series:
+        """When each of the last ``count`` periods began; also of those without a value."""
+        starts = (self.minutes - (age + 1) * period for age in reversed(range(count)))
+        return [float(self.began + 60 * start) for start in starts]
+
 
 def named(metric: Json) -> str:
     """A metric's identity: its namespace, its name and its dimensions."""
@@ -69,6 +80,8 @@ def metrics(alarm: Json) -> dict[str, Json]:
     """The metrics that an alarm looks at, by their id in its expression, or ``""``."""
     if "Metrics" not in alarm:
         return {"": alarm}
+    if query := _query(alarm):
+        return {"": query}
     return {
         each["Id"]: each["MetricStat"]["Metric"]
         for each in alarm["Metrics"]
@@ -100,7 +113,34 @@ def _single(alarm: Json, data: Data, count: int) -> Series:
     return data.series(named(alarm), alarm["Statistic"], _minutes(alarm["Period"]), count)
 
 
+QUERY = re.compile(r"""SELECT SUM\((\w+)\) FROM "([\w/]+)" WHERE (\w+) = '(\w+)'""")
+
+
+def _query(alarm: Json) -> Json | None:
+    """What an alarm's query asks for: a metric of which only one dimension is given."""
+    for each in alarm["Metrics"]:
+        if found := QUERY.fullmatch(each.get("Expression", "")):
+            name, namespace, dimension, value = found.groups()
+            dimensions = [{"Name": dimension, "Value": value}]
+            return {"Namespace": namespace, "MetricName": name, "Dimensions": dimensions}
+    return None
+
+
+def _queried(alarm: Json, query: Json, data: Data, count: int) -> Series:
+    """The sum of all metrics that have what is asked for, whatever other dimensions they have."""
+    (asked,) = alarm["Metrics"]
+    namespace, name, dimensions = json.loads(named(query))
+    whole = Data(data.minutes)
+    for metric, values in data.values.items():
+        its_namespace, its_name, its_dimensions = json.loads(metric)
+        if (its_namespace, its_name) == (namespace, name) and dimensions[0] in its_dimensions:
+            whole.values.setdefault("", []).extend(values)
+    return whole.series("", "Sum", _minutes(asked["Period"]), count)
+
+
 def _expression(alarm: Json, data: Data, count: int) -> Series:
+    if query := _query(alarm):
+        return _queried(alarm, query, data, count)
     known: dict[str, Series] = {}
     (returned,) = (each for each in alarm["Metrics"] if each.get("ReturnData", True))
     for each in alarm["Metrics"]:
@@ -108,6 +148,7 @@ def _expression(alarm: Json, data: Data, count: int) -> Series:
             stat = each["MetricStat"]
             period = _minutes(stat["Period"])
             known[each["Id"]] = data.series(named(stat["Metric"]), stat["Stat"], period, count)
+            known[f"EPOCH {each['Id']}"] = data.times(period, count)
     assert "Expression" in returned
     # The operators as Python writes them.
     text = re.sub(r"\bAND\b", "and", returned["Expression"])
@@ -129,6 +170,8 @@ def _value(node: ast.expr, known: Mapping[str, float | None]) -> float | None:
         case ast.Call(func=ast.Name(id="FILL"), args=[metric, filling]):
             value = of(metric)
             return of(filling) if value is None else value
+        case ast.Call(func=ast.Name(id="EPOCH"), args=[ast.Name(id=name)]):
+            return known[f"EPOCH {name}"]
         case ast.Call(func=ast.Name(id="when"), args=[condition, yes, no]):
             value = of(condition)
             return None if value is None else of(yes if value else no)

@@ -25,6 +25,7 @@ from connect_settings import Settings
 ROOT = Path(__file__).parents[2]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 FULL = Path(__file__).with_name("permissions") / "full.toml"
+OTHERS = FULL.with_name("others.toml")
 NAMES = ("dev", "staging", "prod", "sandbox")
 ACCOUNT = "111122223333"
 
@@ -116,6 +117,12 @@ def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ass
 def full(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """With every option on: full.toml."""
     return synthesise(tmp_path_factory.mktemp("full"), lambda app: build(app, str(FULL)))
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """With the choices that full.toml cannot have: others.toml."""
+    return synthesise(tmp_path_factory.mktemp("others"), lambda app: build(app, str(OTHERS)))
 
 
 @pytest.fixture(scope="session", params=NAMES)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from aws_cdk import Stack
@@ -13,6 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 
 from connect_autotranscribe import FlowsStack, TranscriptionAlarms
+from connect_autotranscribe.transcripts._truststore import expiry_of
 from tests.test_links import anchor_of
 
 from .alarms import Data, Json, metrics, named, rings
@@ -27,9 +29,28 @@ def template_alarms(deployed: Deployed, alarms: TranscriptionAlarms) -> dict[str
     return {each.node.id: deployed.properties(each) for each in alarms.alarms}
 
 
+CERTIFICATE = f"arn:aws:acm:eu-central-1:{ACCOUNT}:certificate/aaaaaaaa-0000-4000-8000-00000000000"
+AUTHORITIES = "examples/constructs/client_authorities.pem"
+
+
 @pytest.fixture(scope="module")
 def everything() -> Transcription:
-    return Transcription(export={"mode": "on"}, lifecycle={"mode": "manage"})
+    return Transcription(
+        export={"mode": "on"},
+        lifecycle={"mode": "manage"},
+        webhook={
+            "auth": ["secret", "oauth2", "mtls"],
+            "domain": "transcripts.acme.example",
+            "certificate_arn": f"{CERTIFICATE}1",
+        },
+        webhook_oauth2={"domain_prefix": "acme"},
+        webhook_mtls={
+            "domain": "mtls.transcripts.acme.example",
+            "certificate_arn": f"{CERTIFICATE}2",
+            "ownership_certificate_arn": f"{CERTIFICATE}3",
+            "authorities_file": AUTHORITIES,
+        },
+    )
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +125,13 @@ def into(name: str, value: float, minutes: range) -> Callable[[Json], Data]:
     return publish
 
 
+def at(moment: int) -> Callable[[Json], Data]:
+    """Nothing is published, and the alarm's last day began at this moment."""
+    return lambda _: Data(DAY, began=moment - 60 * (DAY - 24 * 60))
+
+
+ENDS = expiry_of(ROOT / AUTHORITIES)
+A_DAY = 24 * 60 * 60
 ONCE = Proof(loud=single(1), quiet=single(0))
 """One is one too many."""
 SEVERAL = Proof(loud=single(1, 0, 1, 2, 3, 4), quiet=single(1, 0, 1, 2, 3))
@@ -141,6 +169,7 @@ FLOWS = (
     "QueueTransfer",
 )
 CALLS = into("calls", 1, EVERY_MINUTE)
+PROOFS_OF_API = {"ServerErrors": ONCE, "ClientErrors": SEVERAL}
 PROOFS: dict[str, Proof] = {
     **{f"{name}{what}": ONCE for name in FUNCTIONS for what in ("Errors", "Throttles")},
     **dict.fromkeys(DEAD_LETTERS, ONCE),
@@ -151,9 +180,21 @@ PROOFS: dict[str, Proof] = {
         for name in FLOWS
     },
     **{f"{name}FlowFatalErrors": ONCE for name in FLOWS},
-    "WebhookServerErrors": ONCE,
     "WebhookThrottled": ONCE,
-    "WebhookClientErrors": SEVERAL,
+    **{f"Webhook{what}": PROOFS_OF_API[what] for what in PROOFS_OF_API},
+    **{f"WebhookClientCertificate{what}": PROOFS_OF_API[what] for what in PROOFS_OF_API},
+    **dict.fromkeys(
+        (
+            "WebhookDomainCertificateExpires",
+            "ClientCertificateDomainCertificateExpires",
+            "ClientCertificateDomainOwnershipCertificateExpires",
+        ),
+        Proof(loud=both(single(90, 23 * 60), single(29)), quiet=single(30, 0, 12 * 60)),
+    ),
+    "ClientCertificateDomainAuthorityExpires": Proof(
+        loud=at(ENDS - 30 * A_DAY + 1), quiet=at(ENDS - 30 * A_DAY)
+    ),
+    "TokensRequested": Proof(loud=single(20, 0, 15, 30, 45, 59), quiet=single(20, 0, 15, 30, 45)),
     "QueueAge": Proof(loud=single(300), quiet=single(299, 0, 1, 2, 3, 4)),
     "TranscriptionStopped": Proof(loud=single(1), quiet=single(0, 0, 1, 2, 3, 4)),
     "CallsRefused": SEVERAL,
@@ -219,13 +260,55 @@ def test_one_4xx_of_the_webhook_rings_nothing_and_one_429_or_5xx_does(
     once = {
         name: rings(alarms[name], single(1)(alarms[name]))
         for name in alarms
-        if name.startswith("Webhook")
+        if name.startswith("Webhook") and not name.endswith("Expires")
     }
     assert once == {
         "WebhookServerErrors": True,
         "WebhookThrottled": True,
         "WebhookClientErrors": False,
+        "WebhookClientCertificateServerErrors": True,
+        "WebhookClientCertificateClientErrors": False,
     }
+
+
+def test_tokens_count_whatever_cognito_calls_itself_and_nothing_else_counts(
+    alarms: dict[str, Json],
+) -> None:
+    """The spelling of the metric's other dimensions is not documented."""
+
+    def rung(resource: str, service: str) -> bool:
+        dimensions = {"Service": service, "Type": "API", "Resource": resource, "Class": "None"}
+        metric = {
+            "Namespace": "AWS/Usage",
+            "MetricName": "CallCount",
+            "Dimensions": [{"Name": name, "Value": each} for name, each in dimensions.items()],
+        }
+        return rings(alarms["TokensRequested"], Data(DAY).publish(named(metric), 100, DAY - 1))
+
+    assert rung("ClientAuthentication", "Cognito user pool")
+    assert rung("ClientAuthentication", "Cognito")
+    assert not rung("UserAuthentication", "Cognito user pool")
+
+
+def test_an_expired_certificate_has_no_data_and_goes_on_ringing(alarms: dict[str, Json]) -> None:
+    kept = {name for name, each in alarms.items() if each.get("TreatMissingData") == "ignore"}
+    expiring = {name for name in alarms if name.endswith("CertificateExpires")}
+    assert len(expiring) == 3
+    assert expiring < kept
+
+
+def test_the_same_file_of_authorities_makes_the_same_alarm_on_every_day(
+    alarms: dict[str, Json],
+) -> None:
+    (expression,) = (
+        each["Expression"]
+        for each in alarms["ClientCertificateDomainAuthorityExpires"]["Metrics"]
+        if "Expression" in each
+    )
+    assert expression == "IF(EPOCH(days) > 4946839773, 1, 0)"
+    assert datetime.fromtimestamp(4946839773 + 30 * A_DAY, UTC).isoformat() == (
+        "2126-11-04T02:09:33+00:00"
+    )
 
 
 def test_every_alarm_notifies(alarms: dict[str, Json]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from app import ENVIRONMENTS
 from connect_settings import Settings, environment_file
-from tests.infra.conftest import FULL, ROOT, Assembly, Json
+from tests.infra.conftest import FULL, OTHERS, ROOT, Assembly, Json
 from tools.policies import listed, statements
 
 PAGE = ROOT / "docs" / "security.md"
@@ -35,11 +35,12 @@ class Named:
 
 
 @pytest.fixture(scope="module")
-def templates(assembly_of: Callable[[str], Assembly], full: Assembly) -> Named:
-    """Those of dev and prod, and with every option on."""
+def templates(assembly_of: Callable[[str], Assembly], full: Assembly, others: Assembly) -> Named:
+    """Those of dev and prod, with every option on, and with the choices that exclude these."""
     found = [
         *(named(assembly_of(name), name) for name in ("dev", "prod")),
         named(full, str(FULL)),
+        named(others, str(OTHERS)),
     ]
     return Named(
         *(

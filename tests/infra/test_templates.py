@@ -75,7 +75,7 @@ def test_no_finding_of_cdk_nag_is_left_unaccepted(environment: Assembly) -> None
     assert environment.findings == []
 
 
-@pytest.mark.parametrize("which", ["government", "full"])
+@pytest.mark.parametrize("which", ["government", "full", "others"])
 def test_nor_where_every_other_choice_is_made(request: pytest.FixtureRequest, which: str) -> None:
     made: Assembly = request.getfixturevalue(which)
     assert made.findings == []
@@ -162,6 +162,7 @@ def complaints(
     assembly_of: Callable[[str], Assembly],
     government: Assembly,
     full: Assembly,
+    others: Assembly,
     production: Assembly,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[Path, list[str]]:
@@ -169,7 +170,7 @@ def complaints(
 
     One run reads them all, as cfn-lint takes long to load what it knows.
     """
-    assemblies = [*map(assembly_of, NAMES), government, full]
+    assemblies = [*map(assembly_of, NAMES), government, full, others]
     templates = [each.folder / name for each in assemblies for name in each.templates]
     assert len(templates) == 3 * len(assemblies)
     (name,) = (each for each in production.templates if "transcription" in each)

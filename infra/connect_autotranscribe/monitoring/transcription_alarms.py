@@ -26,11 +26,15 @@ from connect_autotranscribe.monitoring.monitored import (
 )
 from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
+from connect_autotranscribe.transcripts.webhook_domain import WebhookDomain
 
 _RUNBOOK = "docs/operate.md"
 _A_MINUTE, _A_QUARTER = Duration.minutes(1), Duration.minutes(15)
 _SEVERAL = 5
 """One request of a scanner, or one call that ASAPP refuses, is no reason to wake anybody."""
+_TOKENS_AN_HOUR = 100
+"""A client needs one. ASAPP may have many that post; one a message would be 600 an hour for a call
+at a time."""
 _STALE_MS = 60_000
 """An agent event that is older than a minute starts nothing any more."""
 
@@ -44,7 +48,10 @@ class TranscriptionAlarms(Construct):
     :param constructs: Alarms watch the errors and throttles of each of their functions, and any
         message in their dead-letter queues. An expected refusal by ASAPP is not an error. Default:
         none.
-    :param webhook: Alarms watch the errors of its APIs, and its queue. Default: no such alarms.
+    :param webhook: Alarms watch the errors of its APIs, its queue, and the tokens that its token
+        issuer gives. Default: no such alarms.
+    :param domains: Alarms watch, 30 days ahead, the expiry of their certificates and of the
+        authorities whose client certificates are good. Default: none.
     :param metrics: Alarms watch those that it has: refused calls and restarts, calls without
         utterances or agent events, incomplete transcripts, missing days of the export, late events.
         Default: no such alarms.
@@ -76,6 +83,7 @@ class TranscriptionAlarms(Construct):
         *,
         constructs: Sequence[Monitored] = (),
         webhook: TranscriptWebhook | None = None,
+        domains: Sequence[WebhookDomain] = (),
         metrics: TranscriptionMetrics | None = None,
         flows: Sequence[TranscriptionFlow | TranscribedFlow] = (),
         topic: sns.ITopic | None = None,
@@ -84,9 +92,9 @@ class TranscriptionAlarms(Construct):
     ) -> None:
         super().__init__(scope, id)
         check_arguments(self, like("alarms", optional=True, email=email))
-        if not (constructs or webhook or metrics or flows):
+        if not (constructs or webhook or domains or metrics or flows):
             raise ValueError(
-                f"{self.node.path}: give constructs, webhook, metrics or flows to watch"
+                f"{self.node.path}: give constructs, webhook, domains, metrics or flows to watch"
             )
         self.topic = topic or _topic(self, key)
         if email:
@@ -115,6 +123,8 @@ class TranscriptionAlarms(Construct):
             )
         if webhook:
             self._of_webhook(webhook)
+        for domain in domains:
+            self._of_domain(domain)
         if metrics:
             self._of_metrics(metrics)
             self._of_silence(metrics)
@@ -148,6 +158,43 @@ class TranscriptionAlarms(Construct):
             webhook.queue.metric_approximate_age_of_oldest_message(period=PERIOD),
             threshold=300,
         )
+        if issuer := webhook.token_issuer:
+            self._at_least(
+                "TokensRequested",
+                "tokensrequested",
+                "Cognito was asked for 100 tokens in an hour, at $2.25 for 1,000. Ask ASAPP "
+                "whether it keeps its token for an hour, or fetches one for each message",
+                issuer.tokens_requested,
+                threshold=_TOKENS_AN_HOUR,
+            )
+
+    def _of_domain(self, domain: WebhookDomain) -> None:
+        for name, days in domain.days_to_expiry.items():
+            self._notify(
+                days.create_alarm(
+                    self,
+                    f"{domain.node.id}{name}Expires",
+                    alarm_description=_described(
+                        "A certificate of the webhook's domain expires in less than 30 days. "
+                        "Import a new one under the same ARN, or see why Certificate Manager "
+                        "does not renew it",
+                        "expiry",
+                    ),
+                    threshold=30,
+                    comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+                    evaluation_periods=1,
+                    # After the expiry there are no data: it goes on ringing.
+                    treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+                )
+            )
+        if soon := domain.authority_expires_soon:
+            self._at_least(
+                f"{domain.node.id}AuthorityExpires",
+                "expiry",
+                "An authority whose client certificates are good expires in less than 30 days: "
+                "then ASAPP is refused. Add the new one to the file of authorities, and deploy",
+                soon,
+            )
 
     def _of_metrics(self, metrics: TranscriptionMetrics) -> None:
         watched = (
@@ -336,7 +383,7 @@ class TranscriptionAlarms(Construct):
         name: str,
         section: str,
         description: str,
-        metric: cloudwatch.Metric,
+        metric: cloudwatch.Metric | cloudwatch.MathExpression,
         threshold: int = 1,
         missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> None:

@@ -33,6 +33,7 @@ from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
+from connect_autotranscribe.transcripts.webhook_domain import WebhookDomain
 from connect_settings import Settings
 from connect_settings.sizing import warm_write_units
 
@@ -256,6 +257,7 @@ class TranscriptionStack(Stack):
             "Alarms",
             constructs=there,
             webhook=self.transcript_webhook,
+            domains=[each for each in self.node.children if isinstance(each, WebhookDomain)],
             metrics=metrics,
             topic=sns.Topic.from_topic_arn(self, "AlarmTopic", alarms.topic_arn)
             if alarms.topic_arn

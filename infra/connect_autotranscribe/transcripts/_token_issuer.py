@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from aws_cdk import Acknowledgment, Duration, SecretValue, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -48,6 +49,9 @@ class TokenIssuer(Construct):
     """By name; give each one's ``user_pool_client_id`` to ASAPP."""
     secrets: Mapping[str, secretsmanager.ISecret]
     """The clients' secrets by name. No template has a value."""
+    tokens_requested: cloudwatch.MathExpression
+    """Requests for tokens in an hour, of all pools of the account and region: Cognito counts them
+    for nothing smaller. The query does not depend on how Cognito calls itself in the metric."""
 
     def __init__(
         self,
@@ -84,6 +88,14 @@ class TokenIssuer(Construct):
             name: self._secret(name, client, key, retention)
             for name, client in self.clients.items()
         }
+        self.tokens_requested = cloudwatch.MathExpression(
+            expression=(
+                """SELECT SUM(CallCount) FROM "AWS/Usage" WHERE Resource = 'ClientAuthentication'"""
+            ),
+            using_metrics={},
+            period=Duration.hours(1),
+            label="TokensRequested",
+        )
         self._accept_findings(pool)
 
     def _secret(

@@ -45,6 +45,10 @@ _ACCESS_LOG = {
     "error": "$context.error.responseType",
 }
 """Without the body, and without the query string, which may hold the secret."""
+_CERTIFICATE_LOG = {
+    "clientCertSubject": "$context.identity.clientCert.subjectDN",
+    "clientCertNotAfter": "$context.identity.clientCert.validity.notAfter",
+}
 _LOG_POLICY = (
     "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 )
@@ -112,6 +116,8 @@ class WebhookApi(Construct):
         self._secret, self._token_issuer = secret, token_issuer
         self.access_log = log_group_of(self, "AccessLog", retention, key)
         manages = api_gateway_log_role == "manage"
+        by_certificate = any(isinstance(way, ClientCertificate) for way in auth)
+        logged = _ACCESS_LOG | (_CERTIFICATE_LOG if by_certificate else {})
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",
@@ -135,11 +141,11 @@ class WebhookApi(Construct):
                 # A trace names the URL, and with it a secret in the query string.
                 tracing_enabled=not any(_is_in_query(way) for way in auth),
                 access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
-                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
+                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(logged)),
             ),
         )
-        if not any(isinstance(way, ClientCertificate) for way in auth):
-            speak_at_least(self.rest_api, tls)
+        # A domain that asks for client certificates can demand 1.2, and no more.
+        speak_at_least(self.rest_api, "1.2" if by_certificate else tls)
         self.rest_api.node.try_remove_child("Endpoint")  # an output of the bare API
         into_queue = self._into(queue)
         transcripts = self.rest_api.root.add_resource("transcripts")

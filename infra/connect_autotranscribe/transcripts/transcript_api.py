@@ -20,7 +20,7 @@ from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, log_group_of
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
-from connect_autotranscribe.transcripts._domain import lacks_domain, url_of
+from connect_autotranscribe.transcripts._domain import lacks_domain, speak_at_least, url_of
 from connect_settings._rules import BASE_PATH
 
 _REQUESTS_A_SECOND = 20
@@ -122,6 +122,7 @@ class TranscriptApi(Construct):
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             ),
         )
+        speak_at_least(self.rest_api, "1.2")
         self.rest_api.node.try_remove_child("Endpoint")  # an output of the bare API
         conversation = self.rest_api.root.add_resource("conversations").add_resource(
             "{conversationId}"

@@ -14,16 +14,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app import build
-from tests.infra.conftest import FULL, Assembly, synthesise
+from tests.infra.conftest import FULL, OTHERS, Assembly, synthesise
 from tools.policies import Statement, statements
 
 FILE = Path(__file__).with_name("policies.txt")
-ENVIRONMENTS = {"dev": "dev", "staging": "staging", "prod": "prod", "full": str(FULL)}
+ENVIRONMENTS = {name: name for name in ("dev", "staging", "prod")}
+ENVIRONMENTS |= {"full": str(FULL), "others": str(OTHERS)}
 """By name: what ``build`` takes."""
 HEADER = """\
-# Who may do what in dev, staging, prod and full (full.toml: every option on). Each line: the
-# resource that says it, whom it is for, the actions, on what, under which conditions, and the
-# environments that have it, if not all. `make contract` writes it.
+# Who may do what in dev, staging, prod, full (full.toml: every option on) and others (others.toml:
+# the choices that full cannot have). Each line: the resource that says it, whom it is for, the
+# actions, on what, under which conditions, and the environments that have it, if not all.
+# `make contract` writes it.
 """
 
 _HASH = re.compile("[0-9A-F]{8}(?=[A-Z]|$)")

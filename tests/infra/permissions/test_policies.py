@@ -15,7 +15,7 @@ import cfnlint
 import pytest
 
 from connect_settings import Settings
-from tests.infra.conftest import FULL, Assembly
+from tests.infra.conftest import FULL, OTHERS, Assembly
 
 from .policies import ENVIRONMENTS, FILE, as_text, in_templates, wildcards
 
@@ -42,15 +42,20 @@ _WITHOUT_RESOURCE_LEVEL = {
 
 
 @pytest.fixture(scope="module")
-def assemblies(assembly_of: Callable[[str], Assembly], full: Assembly) -> dict[str, Assembly]:
-    return {name: full if name == "full" else assembly_of(name) for name in ENVIRONMENTS}
+def assemblies(
+    assembly_of: Callable[[str], Assembly], full: Assembly, others: Assembly
+) -> dict[str, Assembly]:
+    ours = {name: assembly_of(name) for name in ENVIRONMENTS if name not in ("full", "others")}
+    return {**ours, "full": full, "others": others}
 
 
-def test_full_has_every_option_but_those_that_exclude_another() -> None:
-    data = tomllib.loads(FULL.read_text("utf-8"))
-    given = {
-        f"{table}.{key}" for table, keys in data.items() if isinstance(keys, dict) for key in keys
-    }
+def test_full_has_every_option_and_others_has_those_that_exclude_one_of_its_own() -> None:
+    def given(file: Path) -> set[str]:
+        tables = tomllib.loads(file.read_text("utf-8")).items()
+        return {
+            f"{table}.{key}" for table, keys in tables if isinstance(keys, dict) for key in keys
+        }
+
     settings = dataclasses.asdict(Settings.load(FULL))
     there = {
         f"{table}.{key}"
@@ -58,12 +63,14 @@ def test_full_has_every_option_but_those_that_exclude_another() -> None:
         if isinstance(keys, dict)
         for key in keys
     }
-    tokens = {"issuer", "keys_url", "audience", "scope", "client_id"}
-    assert there - given == {
+    lacking = there - given(FULL)
+    assert lacking == {
         "lifecycle.stream_arn",
         "alarms.topic_arn",
-        *(f"webhook_oauth2.{key}" for key in tokens),
+        *(f"webhook_oauth2.{key}" for key in ("issuer", "keys_url", "audience", "scope")),
+        "webhook_oauth2.client_id",
     }
+    assert lacking <= given(OTHERS)
 
 
 def test_the_bootstrap_is_that_of_the_settings(assemblies: dict[str, Assembly]) -> None:
