@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback drift stop-all resume-all destroy revoke-webhook-secret named can-ask flows wheel release released sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback drift stop-all resume-all destroy revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -62,6 +62,10 @@ doctor: named .venv/.installed ## Check the account before a deployment, read-on
 
 diff: .venv/.installed ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
+
+cost: named .venv/.installed ## Say what an environment costs, by its templates: make cost ENV=prod CALLS_PER_DAY=1000 MINUTES=6; LINES=1 shows the calculation, JSON=path writes it
+	@.venv/bin/python -m tools.cost '$(ENV)' --calls-a-day '$(CALLS_PER_DAY)' --minutes '$(MINUTES)' \
+		$(if $(LINES),--lines) $(if $(JSON),--json '$(JSON)') $(if $(PAGE),--page)
 
 deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod; with APPROVAL=never CDK does not ask, with DOCTOR=off make doctor does not run first
 	@test '$(DOCTOR)' = off || .venv/bin/python -m tools.doctor '$(ENV)' || \

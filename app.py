@@ -20,8 +20,15 @@ def build(app: App, name: str) -> None:
     :param name: A file of ``infra/environments`` without its ending, or the path of a TOML file.
     """
     file = environment_file(name, ENVIRONMENTS)
-    settings = Settings.load(file)
-    prefix = f"autotranscribe-{file.stem}"
+    add_stacks(app, file.stem, Settings.load(file))
+
+
+def add_stacks(app: App, name: str, settings: Settings) -> None:
+    """The three stacks, by the order in which a call meets them.
+
+    :param name: The environment's, which is part of the stacks' names.
+    """
+    prefix = f"autotranscribe-{name}"
     common: dict[str, Any] = {
         "env": Environment(account=settings.account, region=settings.region),
         "synthesizer": DefaultStackSynthesizer(qualifier=settings.bootstrap_qualifier),

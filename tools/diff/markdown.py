@@ -39,6 +39,7 @@ class Report:
     :param dangers: What is about an environment as a whole, or all of them.
     :param sources: What is to be known of the files that make and judge the templates.
     :param warning: Why the templates may not be what they seem; empty if nothing says so.
+    :param costs: What changes in the price of a month, a sentence for each environment.
     :param notes: What the reader must know of how this was made.
     """
 
@@ -49,6 +50,7 @@ class Report:
     dangers: Sequence[str] = ()
     sources: Sequence[str] = ()
     warning: str = ""
+    costs: Sequence[str] = ()
     notes: Sequence[str] = ()
 
     @property
@@ -71,7 +73,7 @@ class Report:
         for (stack, names), found in self._by_stack().items():
             parts.append(f"### {code(stack)}: {_listed(names)}")
             parts += _sections(found)
-        parts += [*self._unchanged(), *(f"_{note}_" for note in self.notes)]
+        parts += [*self._costs(), *self._unchanged(), *(f"_{note}_" for note in self.notes)]
         text = "\n\n".join(part for part in parts if part)
         longest = LONGEST - RESERVED
         if len(text) > longest:
@@ -147,6 +149,11 @@ class Report:
         order = list(dict.fromkeys(stack for stacks in self.stacks.values() for stack in stacks))
         keys = sorted(found, key=lambda key: (order.index(key[0]), -len(key[1]), key[1]))
         return {key: found[key] for key in keys}
+
+    def _costs(self) -> Iterator[str]:
+        if self.costs:
+            yield "**What it costs a month by being there**, without calls (`make cost`):"
+            yield "\n".join(f"- {each}" for each in self.costs)
 
     def _unchanged(self) -> Iterator[str]:
         changed = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tools.diff import archive, assembly, revisions
 from tools.diff.changes import sources
+from tools.diff.changes.cost import monthly, sentences
 from tools.diff.changes.replacement import trusts
 from tools.diff.compare import compare
 from tools.diff.markdown import Report
@@ -124,6 +125,7 @@ def _report(
         dangers=dangers,
         sources=list(sources.first(changed)),
         warning=sources.warning(changed),
+        costs=list(sentences({name: (monthly(a), monthly(b)) for name, (a, b) in pairs.items()})),
         notes=_notes(base, head),
     )
 

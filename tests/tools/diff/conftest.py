@@ -21,7 +21,15 @@ from tools.diff.revisions import Revision
 from .prepared import CHANGES, edit
 
 ROOT = Path(__file__).parents[3]
-COPIED = ("app.py", "cdk.json", "requirements.txt", "infra", "lambdas", "tools")
+COPIED = (
+    "app.py",
+    "cdk.json",
+    "docs/prices.toml",
+    "requirements.txt",
+    "infra",
+    "lambdas",
+    "tools",
+)
 BY_COMMAND_LINE_ONLY = ("syntax_error",)
 LEFT_OUT = ("sandbox", "staging")  # two environments show what is alike, and are quicker
 TOUCHED = {
@@ -48,6 +56,7 @@ def copy_of_repository(folder: Path) -> Path:
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=ignored)
         else:
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(source, folder / name)
     return folder
 

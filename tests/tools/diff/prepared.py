@@ -113,7 +113,7 @@ def tool_blinded(folder: Path) -> None:
 def app_lies(folder: Path) -> None:
     """The app synthesises the settings of before, whatever the file says."""
     file = f"{ENVIRONMENTS}/prod.toml"
-    (folder / "docs").mkdir()
+    (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs" / "old.toml").write_text((folder / file).read_text())
     edit(folder, file, "https://api.asapp.com", "https://api.asapp.example")
     edit(folder, "app.py", r"Settings.load\(file\)", 'Settings.load(Path("docs/old.toml"))')

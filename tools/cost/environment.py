@@ -1,0 +1,197 @@
+"""An environment as it is synthesised: what `make cost` reads."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from connect_settings import Settings, SettingsError
+
+ROOT = Path(__file__).parents[2]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """:param id: Its logical id."""
+
+    id: str
+    type: str
+    properties: Json
+
+
+@dataclass(frozen=True)
+class Function:
+    """:param folder: Of ``lambdas``."""
+
+    folder: str
+    gigabytes: float
+    is_traced: bool
+
+
+@dataclass(frozen=True)
+class Environment:
+    """
+    :param resources: Of all stacks.
+    """
+
+    settings: Settings
+    resources: tuple[Resource, ...]
+
+    def all(self, type: str) -> Iterator[Resource]:
+        return (each for each in self.resources if each.type == type)
+
+    def has(self, type: str) -> bool:
+        return any(self.all(type))
+
+    @cached_property
+    def functions(self) -> Mapping[str, Function]:
+        found = {}
+        for each in self.all("AWS::Lambda::Function"):
+            folder = each.properties["Handler"].partition(".")[0]
+            traced = each.properties.get("TracingConfig", {}).get("Mode") == "Active"
+            found[folder] = Function(folder, each.properties["MemorySize"] / 1024, traced)
+        return found
+
+    def function_of(self, reference: Any) -> Function | None:
+        """The function that a property refers to, also by an alias or a version of it."""
+        text = json.dumps(reference)
+        named = [
+            each
+            for each in self.all("AWS::Lambda::Function")
+            if re.search(rf'"{re.escape(each.id)}(?:"|Live)', text)
+        ]
+        if not named:
+            return None
+        return self.functions[named[0].properties["Handler"].partition(".")[0]]
+
+
+def read(folder: Path, settings: Settings) -> Environment:
+    """:param folder: A cloud assembly, of which the settings are."""
+    return Environment(
+        settings,
+        tuple(
+            Resource(id, each["Type"], each.get("Properties", {}))
+            for file in sorted(folder.glob("*.template.json"))
+            for id, each in json.loads(file.read_text("utf-8"))["Resources"].items()
+        ),
+    )
+
+
+class NotSynthesised(Exception):
+    """With the last lines of what CDK said."""
+
+
+def synthesise(
+    wanted: Mapping[str, Mapping[str, Any]], name: str, folder: Path
+) -> dict[str, Environment]:
+    """Environments of the data of settings files, as `make synth` would write them.
+
+    :param wanted: The data, by what the answer calls them. All must be right.
+    :param name: The environment's, which is part of the stacks' names.
+    :param folder: An empty one.
+    :raises NotSynthesised: if one of them is not.
+    """
+    folders = {key: str(number) for number, key in enumerate(wanted)}
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.cost.synthesise", str(folder)],
+        input=json.dumps({folders[key]: [name, data] for key, data in wanted.items()}),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise NotSynthesised("\n".join(done.stderr.splitlines()[-20:]))
+    return {
+        key: read(folder / folders[key], Settings.from_mapping(data, source=name))
+        for key, data in wanted.items()
+    }
+
+
+def data_of(file: Path) -> Json:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+AS_IT_IS = "the file as it is"
+
+
+def variants(data: Mapping[str, Any]) -> dict[str, Json]:
+    """The same environment with one thing chosen otherwise, each by what people call it.
+
+    One that does not go with the rest of the file is left out.
+    """
+    return {name: each for name, each in _variants(data).items() if _is_right(each)}
+
+
+def _is_right(data: Mapping[str, Any]) -> bool:
+    try:
+        Settings.from_mapping(data)
+    except SettingsError:
+        return False
+    return True
+
+
+def _variants(data: Mapping[str, Any]) -> dict[str, Json]:
+    region, account = data["region"], data["account"]
+
+    def arn(service: str, rest: str) -> str:
+        return f"arn:aws:{service}:{region}:{account}:{rest}"
+
+    certificate = arn("acm", "certificate/00000000-0000-4000-8000-000000000000")
+    mtls = {
+        "domain": "mtls.example.com",
+        "certificate_arn": certificate,
+        "authorities_file": "examples/constructs/client_authorities.pem",
+    }
+    issuer = {
+        "issuer": "https://issuer.example.com",
+        "keys_url": "https://issuer.example.com/keys",
+        "audience": "transcripts",
+    }
+    ways: dict[str, Json] = {
+        "a secret": {"webhook": {"auth": ["secret"]}},
+        "tokens of a Cognito user pool": {
+            "webhook": {"auth": ["oauth2"]},
+            "webhook_oauth2": {"domain_prefix": "example-transcripts"},
+        },
+        "tokens of your own issuer": {
+            "webhook": {"auth": ["oauth2"]},
+            "webhook_oauth2": issuer,
+        },
+        "a client certificate": {"webhook": {"auth": ["mtls"]}, "webhook_mtls": mtls},
+        "a client certificate of a public authority": {
+            "webhook": {"auth": ["mtls"]},
+            "webhook_mtls": mtls | {"subject": "CN=webhook.asapp.com"},
+        },
+    }
+    plain = {key: each for key, each in data.items() if not key.startswith("webhook_")}
+    kept = {
+        key: value
+        for key, value in data.get("webhook", {}).items()
+        if key in ("throttle_rate_per_second", "throttle_burst", "allowed_cidrs", "tls")
+        or key.startswith("api_gateway")
+    }
+    made = {
+        f"webhook: {name}": plain | way | {"webhook": kept | way["webhook"]}
+        for name, way in ways.items()
+    }
+    return {
+        AS_IT_IS: dict(data),
+        "no lifecycle": {**data, "lifecycle": {"mode": "off"}},
+        "lifecycle, managed": {**data, "lifecycle": {"mode": "manage"}},
+        "no export": {**data, "export": {"mode": "off"}},
+        "export": {**data, "export": {"mode": "on"}},
+        **made,
+        "a key of yours for all": {
+            **data,
+            "encryption": {"key_arn": arn("kms", "key/00000000-0000-4000-8000-000000000000")},
+        },
+    }

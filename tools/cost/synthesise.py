@@ -1,0 +1,32 @@
+"""``python -m tools.cost.synthesise OUT``: cloud assemblies of the settings on standard input.
+
+A process of its own, because CDK prints what nobody has asked here. The input is JSON: by the name
+of a folder below OUT, the name of an environment and the data of its file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from aws_cdk import App
+
+from app import add_stacks
+from connect_settings import Settings
+
+CONTEXT = Path(__file__).parents[2] / "cdk.json"
+
+
+def main() -> None:
+    (out,) = sys.argv[1:]
+    context = json.loads(CONTEXT.read_text(encoding="utf-8"))["context"]
+    context["@aws-cdk/core:validateAgainstDefaultRules"] = False  # costs count, not merits
+    for folder, (name, data) in json.load(sys.stdin).items():
+        app = App(context=context, outdir=str(Path(out, folder)))
+        add_stacks(app, name, Settings.from_mapping(data, source=name))
+        app.synth()
+
+
+if __name__ == "__main__":
+    main()
