@@ -100,20 +100,19 @@ def synthesise(
     :param folder: An empty one.
     :raises NotSynthesised: if one of them is not.
     """
-    folders = {key: str(number) for number, key in enumerate(wanted)}
+    settings = {key: Settings.from_mapping(data, source=name) for key, data in wanted.items()}
+    firsts = {key: next(k for k in settings if settings[k] == settings[key]) for key in wanted}
+    folders = {key: str(number) for number, key in enumerate(dict.fromkeys(firsts.values()))}
     done = subprocess.run(
         [sys.executable, "-m", "tools.cost.synthesise", str(folder)],
-        input=json.dumps({folders[key]: [name, data] for key, data in wanted.items()}),
+        input=json.dumps({folder: [name, wanted[key]] for key, folder in folders.items()}),
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     if done.returncode:
         raise NotSynthesised("\n".join(done.stderr.splitlines()[-20:]))
-    return {
-        key: read(folder / folders[key], Settings.from_mapping(data, source=name))
-        for key, data in wanted.items()
-    }
+    return {key: read(folder / folders[first], settings[first]) for key, first in firsts.items()}
 
 
 def data_of(file: Path) -> Json:

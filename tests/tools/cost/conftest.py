@@ -14,12 +14,23 @@ from tools.cost.report import Costs
 
 LOAD = Load(1_000, 6)
 """Of the page docs/cost.md."""
+OTHERS = ("dev", "staging", "sandbox")
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Environment]:
-    data = data_of(ROOT / "infra/environments/prod.toml")
-    return synthesise(variants(data), "prod", tmp_path_factory.mktemp("cost"))
+def every(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Environment]:
+    """The variants of prod, and the other files by their names."""
+    folder = ROOT / "infra/environments"
+    files = [folder / f"{name}.toml" for name in OTHERS]
+    files += [ROOT / "tests/infra/permissions/full.toml"]
+    wanted = variants(data_of(folder / "prod.toml")) | {each.stem: data_of(each) for each in files}
+    return synthesise(wanted, "prod", tmp_path_factory.mktemp("cost"))
+
+
+@pytest.fixture(scope="session")
+def made(every: Mapping[str, Environment]) -> Mapping[str, Environment]:
+    """prod and its variants, by their names."""
+    return {name: each for name, each in every.items() if name not in (*OTHERS, "full")}
 
 
 @pytest.fixture(scope="session")

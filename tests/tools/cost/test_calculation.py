@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from connect_settings.environment import environment_file
 from tools.cost import facts
 from tools.cost.calculation import IDLE, USE, Cost, Load, cost, times_a_month
-from tools.cost.environment import AS_IT_IS, ROOT, Environment, data_of, synthesise, variants
+from tools.cost.environment import AS_IT_IS, ROOT, Environment, data_of, variants
 from tools.cost.prices import Prices
 from tools.cost.report import LEVERS, Costs
 from tools.cost.resources import Unclear, fixed
 
-from .conftest import LOAD
+from .conftest import LOAD, OTHERS
 
 
 def usd(costs: Cost, basis: str, part: str, what: str) -> float:
@@ -71,12 +70,9 @@ def test_nothing_of_a_template_is_without_a_price(costs: Costs) -> None:
     assert unclear == set(), "name them in tools/cost/resources.py"
 
 
-def test_nor_of_any_other_environment_of_ours(tmp_path: Path) -> None:
-    files = [ROOT / "infra/environments" / f"{name}.toml" for name in ("dev", "staging", "sandbox")]
-    files.append(ROOT / "tests/infra/permissions/full.toml")
-    made = synthesise({each.stem: data_of(each) for each in files}, "other", tmp_path)
-    for name, each in made.items():
-        assert cost(each, LOAD, Prices(), "us-east-1").unclear == [], name
+def test_nor_of_any_other_environment_of_ours(every: Mapping[str, Environment]) -> None:
+    for name in (*OTHERS, "full"):
+        assert cost(every[name], LOAD, Prices(), "us-east-1").unclear == [], name
 
 
 def test_every_price_is_used_and_every_part_has_its_lever(costs: Costs) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from tools.cost.__main__ import PAGE, main, with_tables
 from tools.cost.calculation import IDLE, USE
-from tools.cost.environment import AS_IT_IS, ROOT, Environment
+from tools.cost.environment import AS_IT_IS, Environment
 from tools.cost.prices import Prices
 from tools.cost.report import Costs, as_json, markdown, usd
 from tools.cost.resources import HOURS_A_MONTH
@@ -80,15 +79,10 @@ def test_an_environment_that_is_not_there_is_said(capsys: pytest.CaptureFixture[
     assert "there is no environment" in capsys.readouterr().err
 
 
-def test_the_command_prints_lines_and_writes_json(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "sandbox.toml"
-    file.write_text((ROOT / "infra/environments/sandbox.toml").read_text())
-    out = tmp_path / "cost.json"
-    given = [str(file), "--calls-a-day", "10", "--minutes", "3", "--lines", "--json", str(out)]
-    assert main(given) == 0
-    said = capsys.readouterr().out
-    assert "API Gateway, ASAPP's POSTs: 10,000 at $3.5 for 1,000,000 requests" in said
-    assert IDLE in said
-    assert set(json.loads(out.read_text())) >= {AS_IT_IS, "no lifecycle"}
+def test_a_line_has_its_quantity_its_price_and_what_comes_out(costs: Costs) -> None:
+    said = [str(each) for each in costs[AS_IT_IS]["us-east-1"].lines]
+    assert (
+        "1,000 call-minutes: API Gateway, ASAPP's POSTs: 10,000 at $3.5 for 1,000,000 requests to "
+        "a REST API = $0.035000"
+    ) in said
+    assert "idle, a month: Kinesis, shards: 730 at $0.015 for shard-hour = $10.950000" in said
