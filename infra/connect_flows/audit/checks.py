@@ -9,7 +9,6 @@ from typing import Any
 from connect_flow import diff
 from connect_flow import flow as connect_flow
 
-from connect_flows.action_rules import RULES
 from connect_flows.audit.findings import Finding, Kind
 from connect_flows.audit.instance import (
     DEFAULTS,
@@ -19,31 +18,12 @@ from connect_flows.audit.instance import (
     is_open,
     last_of,
 )
+from connect_flows.audit.walk import KNOWN_BLOCKS
 from connect_flows.blocks import InvokeLambdaFunction
 from connect_flows.flow_content import Content
 from connect_flows.flow_types import AGENT_WHISPER, CUSTOMER_WHISPER, MODULE, QUEUE
 
 _SHOWN = 5
-
-_KNOWN = frozenset(RULES) | {
-    "CheckHoursOfOperation",
-    "CheckMetricData",
-    "CheckOutboundCallStatus",
-    "ConnectParticipantWithLexBot",
-    "CreateCallbackContact",
-    "CreateTask",
-    "DistributeByPercentage",
-    "GetParticipantInput",
-    "ShowView",
-    "TransferParticipantToThirdParty",
-    "UpdateContactCallbackNumber",
-    "UpdateContactData",
-    "UpdateContactRoutingBehavior",
-    "UpdateContactTextToSpeechVoice",
-    "UpdatePreviousContactParticipantState",
-}
-"""The action types that surely do not transcribe: those with a rule, and these of the developer
-guide."""
 
 
 def functions(instance: Instance, notes: dict[str, None]) -> Iterator[Finding]:
@@ -207,7 +187,7 @@ def unknown_blocks(instance: Instance) -> Iterator[str]:
     """Notes on blocks that nobody here knows."""
     found: dict[str, list[str]] = {}
     for flow in instance.flows.values():
-        for kind in {str(action["Type"]) for action in flow.actions.values()} - _KNOWN:
+        for kind in {str(action["Type"]) for action in flow.actions.values()} - KNOWN_BLOCKS:
             found.setdefault(kind, []).append(flow.name)
     for kind, flows in sorted(found.items()):
         more = f" and {len(flows) - 1} more" if len(flows) > 1 else ""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from connect_flows.action_rules import LOOP_PROMPTS
+from connect_flows.action_rules import LOOP_PROMPTS, RULES
 from connect_flows.audit.findings import CallPath, Finding, Kind
 from connect_flows.audit.instance import HOOKS, AuditedFlow, Instance, is_open
 from connect_flows.blocks import (
@@ -25,6 +25,26 @@ from connect_flows.flow_graph import FlowGraph
 from connect_flows.flow_types import OUTBOUND_WHISPER
 
 MAX_POSITIONS = 200_000
+
+KNOWN_BLOCKS = frozenset(RULES) | {
+    "CheckHoursOfOperation",
+    "CheckMetricData",
+    "CheckOutboundCallStatus",
+    "ConnectParticipantWithLexBot",
+    "CreateCallbackContact",
+    "CreateTask",
+    "DistributeByPercentage",
+    "GetParticipantInput",
+    "ShowView",
+    "TransferParticipantToThirdParty",
+    "UpdateContactCallbackNumber",
+    "UpdateContactData",
+    "UpdateContactRoutingBehavior",
+    "UpdateContactTextToSpeechVoice",
+    "UpdatePreviousContactParticipantState",
+}
+"""The action types that surely do not transcribe: those with a rule, and these of the developer
+guide."""
 
 Moment = Literal[
     "call",
@@ -231,7 +251,8 @@ class _Walker:
         elif kind in _RETURNS or not following:
             self._ends(at, flow)
         else:
-            self._lead(at, at.state, following)
+            state = at.state if kind in KNOWN_BLOCKS else at.state.unknown()
+            self._lead(at, state, following)
 
     def _here(self, at: _Position) -> tuple[str, str]:
         return (at.moment, at.runs)
