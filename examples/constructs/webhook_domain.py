@@ -1,4 +1,5 @@
-"""The webhook in three ways at once, on two domains: ASAPP can change from each to each."""
+"""The webhook in three ways at once, on two domains: ASAPP can change from each to each. A web
+ACL keeps floods away from each of the two APIs."""
 
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from connect_autotranscribe import (
     SharedSecret,
     TranscriptStore,
     TranscriptWebhook,
+    WebAcl,
     WebhookDomain,
 )
 
@@ -47,6 +49,7 @@ class WebhookInThreeWays(Stack):
                 ClientCertificate(domain=with_certificates.domain_name),
             ],
             domain=domain.domain_name,
+            web_acl=WebAcl(),
         )
         for way, url in webhook.urls.items():
             CfnOutput(self, f"{way.__name__}Url", value=url)

@@ -22,6 +22,7 @@ from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
+from connect_autotranscribe.transcripts.web_acl import WebAcl
 from connect_autotranscribe.transcripts.webhook_auth import (
     ClientCertificate,
     ClientCredentials,
@@ -60,5 +61,6 @@ __all__ = [
     "TranscriptionModule",
     "TranscriptionStack",
     "UtteranceExport",
+    "WebAcl",
     "WebhookDomain",
 ]

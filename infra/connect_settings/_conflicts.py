@@ -6,8 +6,11 @@ from typing import Any
 
 from connect_settings._rules import REGIONS, Rule
 
+WEB_ACL_READS = {"header": 64, "query": 30}
+"""The longest name that it can look for:
+https://docs.aws.amazon.com/waf/latest/APIReference/API_FieldToMatch.html"""
 _EMULATOR_ACCOUNT = "000000000000"  # the sandbox's; AWS gives it to nobody
-_OUR_ACCOUNT = ("connect.instance_arn", "lifecycle.stream_arn")
+_OUR_ACCOUNT = ("connect.instance_arn", "lifecycle.stream_arn", "webhook.web_acl")
 _OUR_REGION = (
     *_OUR_ACCOUNT,
     "media_streaming.key_arn",
@@ -46,7 +49,9 @@ def conflicts_of_choices(
 def _arns(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     account, region = values.get("account"), values.get("region")
     instance = values.get("connect.instance_arn")
-    arns: list[tuple[str, str]] = [(key, values[key]) for key in _OUR_REGION if values.get(key)]
+    arns: list[tuple[str, str]] = [
+        (key, values[key]) for key in _OUR_REGION if str(values.get(key)).startswith("arn:")
+    ]
     roles = values.get("asapp.trusted_role_arns", ())
     for key, arn in (*arns, *(("asapp.trusted_role_arns", role) for role in roles)):
         _, partition, _, its_region, its_account, _ = arn.split(":", 5)
@@ -121,6 +126,11 @@ def _webhook(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[t
     if auth is None:
         return
     yield from _unused(values, auth)
+    longest = WEB_ACL_READS[values.get("webhook.secret_in", "header")]
+    too_long = len(values.get("webhook.secret_name", "")) > longest
+    if values.get("webhook.web_acl") == "manage" and too_long:
+        problem = f"is too long for a web ACL; write up to {longest} characters"
+        yield "webhook.secret_name", problem
     needed: dict[str, list[str]] = {"webhook": [], "webhook_oauth2": [], "webhook_mtls": []}
     if values.get("webhook.domain") or values.get("webhook.certificate_arn"):
         needed["webhook"] = ["domain", "certificate_arn"]

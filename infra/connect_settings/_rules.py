@@ -179,6 +179,7 @@ _PARTS = {
     "role": r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}",
     "stream": "[A-Za-z0-9_.-]{1,128}",
     "topic": "[A-Za-z0-9_-]{1,256}",
+    "name": "[A-Za-z0-9_-]{1,128}",
 }
 ACCOUNT = text(_PARTS["account"], '12 digits, like "123456789012"')
 REGION = Rule(
@@ -206,3 +207,9 @@ HTTPS = text(
     'an address that begins "https://"',
 )
 CLAIM = text(r"[\x21-\x7e]{1,256}", "what the token has, up to 256 characters without spaces")
+WEB_ACL_ARN = arn("wafv2:<region>:<account>:regional/webacl/<name>/<uuid>")
+WEB_ACL = Rule(
+    type="a string",
+    accepts=lambda value: value in ("manage", "off") or WEB_ACL_ARN.accepts(value),
+    remedy=f'"manage", "off" or {WEB_ACL_ARN.remedy}',
+)

@@ -136,6 +136,11 @@ class Settings:
         return said or sizing.agent_event_shards(self.capacity.expected_calls)
 
     @property
+    def requests_of_an_address_a_minute(self) -> int:
+        """What the webhook's web ACL lets through."""
+        return sizing.requests_of_an_address_a_minute(self.capacity.expected_calls)
+
+    @property
     def partition(self) -> str:
         """The AWS partition of every ARN here: aws, aws-cn or aws-us-gov."""
         return self.connect.instance_arn.split(":")[1]

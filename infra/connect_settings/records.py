@@ -15,6 +15,7 @@ from connect_settings._rules import (
     HTTPS,
     KEY,
     NETWORK,
+    WEB_ACL,
     Sensitive,
     arn,
     array,
@@ -320,11 +321,15 @@ class WebhookSettings:
         Default: you make the record.
     :param tls: The oldest version of TLS that a caller may speak. Default: 1.2. For "mtls", API
         Gateway cannot demand 1.3.
-    :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: three
-        times what ASAPP sends for `capacity.expected_calls`, at least 100.
+    :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: six times
+        what ASAPP sends for `capacity.expected_calls`, at least 1,000.
     :param throttle_burst: Requests that API Gateway accepts at once. Default: twice as many.
     :param allowed_cidrs: The networks that may call. Default: all networks; a caller still needs
         the secret.
+    :param web_acl: What keeps a flood away from the throttle. "manage": the stack makes a web ACL,
+        which blocks a request without a credential and an address that sends too many; with
+        `allowed_cidrs`, every other address. The ARN of a regional web ACL: the stack uses that.
+        "off", the default: nothing.
     :param api_gateway_log_role: "adopt", the default: API Gateway can already write logs in this
         account and region. "manage": the stack sets the role for it, for all APIs of the account,
         and keeps it on delete.
@@ -369,13 +374,18 @@ class WebhookSettings:
         Literal["1.2", "1.3"],
         Sensitive("Callers that speak the older version are let in, or no longer."),
     ] = "1.2"
-    throttle_rate_per_second: Annotated[int | None, one_or_more(like=100)] = None
-    throttle_burst: Annotated[int | None, one_or_more(like=200)] = None
+    throttle_rate_per_second: Annotated[int | None, one_or_more(like=1_000)] = None
+    throttle_burst: Annotated[int | None, one_or_more(like=2_000)] = None
     allowed_cidrs: Annotated[
         tuple[str, ...],
         array(NETWORK, at_least=0),
         Sensitive("These networks may call the webhook; if there is none, every network may."),
     ] = ()
+    web_acl: Annotated[
+        str,
+        WEB_ACL,
+        Sensitive("With off, who has no credential can take the room of ASAPP's utterances."),
+    ] = "off"
     api_gateway_log_role: Literal["adopt", "manage"] = "adopt"
 
 

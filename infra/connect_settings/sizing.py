@@ -13,8 +13,11 @@ UTTERANCES_A_MINUTE = 10
 """ASAPP posts about so many for a call."""
 PEAK = 3
 """In a peak there are so many times more, and the webhook lets them in."""
-LEAST_THROTTLE = 100
-"""Requests a second. Who has no credential takes room too, so it is far above few calls' need."""
+LEAST_THROTTLE = 1_000
+"""Requests a second. Who has no credential may take room too, and a refusal costs next to nothing.
+So it is far above few calls' need, but a tenth of what an account has for all its APIs."""
+LEAST_OF_AN_ADDRESS = 100
+"""Requests a second. For 50 calls, ASAPP sends nine in all."""
 _FUNCTION_SECONDS = 7
 _SHORTEST_CALL_SECONDS = 60
 _CALL_SECONDS = 5 * 60
@@ -54,13 +57,19 @@ def utterances_in_a_peak(calls: int) -> int:
 
 
 def throttle_rate(calls: int) -> int:
-    """Requests a second that the webhook accepts."""
-    return max(LEAST_THROTTLE, utterances_in_a_peak(calls))
+    """Requests a second that the webhook accepts: a peak, and what a web ACL lets through of an
+    address that floods it."""
+    return max(LEAST_THROTTLE, 2 * utterances_in_a_peak(calls))
 
 
 def throttle_burst(rate: int) -> int:
     """Requests that the webhook accepts at once."""
     return 2 * rate
+
+
+def requests_of_an_address_a_minute(calls: int) -> int:
+    """What a web ACL lets through: a whole peak, because ASAPP may send all from one address."""
+    return 60 * max(LEAST_OF_AN_ADDRESS, utterances_in_a_peak(calls))
 
 
 def starts(calls: int) -> int:
@@ -177,7 +186,7 @@ def parts(region: str) -> tuple[Part, ...]:
     return (
         Part(
             "API Gateway, requests a second",
-            throttle_rate,
+            utterances_in_a_peak,
             Quota("apigateway", "L-8A5B8E43", 10_000),
             f"{_AWS}/apigateway/latest/developerguide/limits.html",
         ),

@@ -54,6 +54,7 @@ def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
         (f"{PACKAGE}.function_options", "FunctionOptions"),
         (f"{PACKAGE}.retention", "Retention"),
         (f"{PACKAGE}.monitoring.monitored", "Monitored"),
+        (f"{PACKAGE}.transcripts.web_acl", "WebAcl"),
         *((f"{PACKAGE}.transcripts.webhook_auth", each.__name__) for each in WAYS),
     }
     assert found - public == set(), "export it, or put an underscore before its module's name"

@@ -175,7 +175,7 @@ def _variants(data: Mapping[str, Any]) -> dict[str, Json]:
     kept = {
         key: value
         for key, value in data.get("webhook", {}).items()
-        if key in ("throttle_rate_per_second", "throttle_burst", "allowed_cidrs", "tls")
+        if key in ("throttle_rate_per_second", "throttle_burst", "allowed_cidrs", "web_acl", "tls")
         or key.startswith("api_gateway")
     }
     made = {
@@ -189,6 +189,7 @@ def _variants(data: Mapping[str, Any]) -> dict[str, Json]:
         "no export": {**data, "export": {"mode": "off"}},
         "export": {**data, "export": {"mode": "on"}},
         **made,
+        "no web ACL": {**data, "webhook": {**data.get("webhook", {}), "web_acl": "off"}},
         "a key of yours for all": {
             **data,
             "encryption": {"key_arn": arn("kms", "key/00000000-0000-4000-8000-000000000000")},

@@ -11,7 +11,6 @@ from math import inf
 from typing import Any, Literal, TypeGuard
 
 from tools.diff.assembly import Environment, Json, Resource, Stack, references
-from tools.diff.changes.doors import opened
 from tools.diff.changes.flows import FLOWS, flow_changes
 from tools.diff.changes.functions import changed_files
 from tools.diff.changes.pairing import pairs, shape
@@ -35,6 +34,7 @@ from tools.diff.changes.replacement import (
     way_back,
 )
 from tools.diff.changes.settings import setting_changes
+from tools.diff.changes.web_acls import loosened
 from tools.diff.findings import (
     CodeChange,
     Danger,
@@ -109,6 +109,7 @@ class _Comparison:
             if old.id not in paired and old.stack in self.same_stacks:
                 yield ResourceChange(old.stack, "removed", old.name, old.type)
                 yield from self.danger(old, None)
+                yield from loosened(old, None)
         for id, new in self.head.resources.items():
             if id not in paired and new.stack not in self.base.stacks.keys() - self.same_stacks:
                 yield ResourceChange(new.stack, "added", new.name, new.type)
@@ -116,6 +117,7 @@ class _Comparison:
         for old, new in self.pairs:
             if new.stack in self.same_stacks:
                 yield from self.replacement(old, new)
+                yield from loosened(old, new)
                 if new.id not in self.only_ids_differ:
                     changed += self.change(old, new)
         shorter = [each for each in changed if _is_shorter(each)]
@@ -266,8 +268,6 @@ class _Comparison:
         if (held := holds(new)) and stays_when_removed(old) and not stays_when_removed(new):
             text = f"{code(new.name)} ({short(new.type)}) is **no longer kept**: its {held} would "
             found.append(Danger(new.stack, f"{text}go with it, or with its stack."))
-        name = f"{code(new.name)} ({short(new.type)})"
-        found += [Danger(new.stack, f"{name} {sentence}") for sentence in opened(old, new)]
         base, head = self.permissions
         if not found and not {*rows(self.base, old), *rows(self.head, new)} & (base ^ head):
             found.append(ResourceChange(new.stack, "reworded", new.name, new.type))

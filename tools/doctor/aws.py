@@ -35,6 +35,7 @@ ACTIONS = {
     ("sns", "get_topic_attributes"): "sns:GetTopicAttributes",
     ("ssm", "get_parameter"): "ssm:GetParameter",
     ("sts", "get_caller_identity"): "sts:GetCallerIdentity",
+    ("wafv2", "get_web_acl"): "wafv2:GetWebACL",
 }
 """What is called, and what IAM must allow for it. No other call can be made."""
 

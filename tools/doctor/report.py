@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.text import Text
 
-from tools.doctor.checks.account import alarms, api_gateway_logs, bootstrap
+from tools.doctor.checks.account import alarms, api_gateway_logs, bootstrap, web_acl
 from tools.doctor.checks.agent_event_stream import agent_events
 from tools.doctor.checks.asapp_secret import asapp_secret
 from tools.doctor.checks.concurrency import concurrency
@@ -37,6 +37,7 @@ CHECKS: dict[str, Callable[[Plan], Findings]] = {
     "CDK bootstrap": bootstrap,
     "stacks": stacks,
     "API Gateway's logs": api_gateway_logs,
+    "web ACL": web_acl,
     "alarms": alarms,
 }
 _COLOURS = {"problem": "bold red", "warning": "yellow", "skipped": "yellow", "well": "green"}

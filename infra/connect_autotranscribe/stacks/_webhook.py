@@ -12,6 +12,7 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 
 from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
+from connect_autotranscribe.transcripts.web_acl import WebAcl
 from connect_autotranscribe.transcripts.webhook_auth import (
     ClientCertificate,
     ClientCredentials,
@@ -34,6 +35,8 @@ def webhook_arguments(stack: Stack, settings: Settings) -> dict[str, Any]:
     """What `[webhook]`, `[webhook_oauth2]` and `[webhook_mtls]` mean for `TranscriptWebhook`."""
     webhook = settings.webhook
     rate, burst = settings.throttle
+    limit = settings.requests_of_an_address_a_minute
+    web_acls = {"manage": WebAcl(requests_a_minute=limit), "off": None}
     return {
         "auth": list(_ways(stack, settings)),
         "domain": _domain(
@@ -49,6 +52,7 @@ def webhook_arguments(stack: Stack, settings: Settings) -> dict[str, Any]:
         "throttle_rate_per_second": rate,
         "throttle_burst": burst,
         "allowed_cidrs": webhook.allowed_cidrs,
+        "web_acl": web_acls.get(webhook.web_acl, webhook.web_acl),
         "api_gateway_log_role": webhook.api_gateway_log_role,
     }
 

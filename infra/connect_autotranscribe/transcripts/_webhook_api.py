@@ -22,7 +22,9 @@ from connect_autotranscribe._functions import Function, live_alias, log_group_of
 from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.transcripts._domain import speak_at_least, url_of
+from connect_autotranscribe.transcripts._stage_web_acl import StageWebAcl
 from connect_autotranscribe.transcripts._token_issuer import TokenIssuer
+from connect_autotranscribe.transcripts.web_acl import WebAcl
 from connect_autotranscribe.transcripts.webhook_auth import (
     ClientCertificate,
     ClientCredentials,
@@ -101,6 +103,7 @@ class WebhookApi(Construct):
         throttle_rate_per_second: int,
         throttle_burst: int,
         allowed_cidrs: Sequence[str],
+        web_acl: WebAcl | str | None,
         api_gateway_log_role: Literal["adopt", "manage"],
         domain: apigateway.IDomainName | None,
         base_path: str | None,
@@ -170,7 +173,16 @@ class WebhookApi(Construct):
             )
             self._accept_findings_of(method, way, authorizer)
         self.urls, self.authorizers, self.aliases = urls, self._functions, self._aliases
-        self._accept_findings(manages)
+        if web_acl:
+            StageWebAcl(
+                self,
+                "WebAcl",
+                given=web_acl,
+                stage=self.rest_api.deployment_stage,
+                auth=auth,
+                allowed_cidrs=allowed_cidrs,
+            )
+        self._accept_findings(manages, has_web_acl=web_acl is not None)
 
     def _authorizer(
         self, way: WebhookAuth
@@ -308,7 +320,7 @@ class WebhookApi(Construct):
         for rule, reason in accepted.items():
             Validations.of(method).acknowledge(Acknowledgment(id=rule, reason=reason))
 
-    def _accept_findings(self, manages: bool) -> None:
+    def _accept_findings(self, manages: bool, *, has_web_acl: bool) -> None:
         stage = self.rest_api.deployment_stage
         accepted: list[tuple[Construct, str, str]] = [
             (
@@ -319,17 +331,14 @@ class WebhookApi(Construct):
             ),
             (
                 stage,
-                "AwsSolutions-APIG3",
-                "The proof of who calls, the throttle and the allowed networks guard it; a web ACL "
-                "is the account's to add.",
-            ),
-            (
-                stage,
                 "AwsSolutions-APIG6",
                 "Execution logs would hold what callers say; the access log names each request "
                 "without its query string and body.",
             ),
         ]
+        if not has_web_acl:
+            reason = "The proof of who calls and the throttle guard it; a web ACL is an argument."
+            accepted.append((stage, "AwsSolutions-APIG3", reason))
         if manages:
             role = self.rest_api.node.find_child("CloudWatchRole")
             rule = f"AwsSolutions-IAM4[Policy::{_LOG_POLICY}]"

@@ -23,6 +23,7 @@ from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_
 from connect_autotranscribe.transcripts._domain import lacks_domain
 from connect_autotranscribe.transcripts._token_issuer import TokenIssuer
 from connect_autotranscribe.transcripts._webhook_api import WebhookApi
+from connect_autotranscribe.transcripts.web_acl import WebAcl, problems_of_web_acl
 from connect_autotranscribe.transcripts.webhook_auth import (
     ClientCertificate,
     ClientCredentials,
@@ -30,7 +31,7 @@ from connect_autotranscribe.transcripts.webhook_auth import (
     WebhookAuth,
     problems_of,
 )
-from connect_settings._rules import BASE_PATH
+from connect_settings._rules import BASE_PATH, WEB_ACL_ARN
 
 _CONSUMER_TIMEOUT = Duration.seconds(20)
 
@@ -47,11 +48,14 @@ class TranscriptWebhook(Construct):
         ``ClientCredentials``, ``IssuedTokens`` or ``ClientCertificate``. Give two
         while ASAPP changes from one to the other: each has an address of its own, and both lead
         into the same queue. Default: a secret in the header ``x-webhook-secret``.
-    :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: 100; ASAPP
-        sends about 8 for 50 calls at a time.
-    :param throttle_burst: Requests that API Gateway accepts at once. Default: 200.
+    :param throttle_rate_per_second: Requests a second that API Gateway accepts. Default: 1,000;
+        ASAPP sends about 8 for 50 calls at a time.
+    :param throttle_burst: Requests that API Gateway accepts at once. Default: 2,000.
     :param allowed_cidrs: The networks that may call. Default: all networks; a caller still
         has to prove who it is.
+    :param web_acl: What keeps a flood away from the throttle: a ``WebAcl``, made here, or the ARN
+        of a regional one of yours. Default: nothing, so who has no credential can take the room
+        of ASAPP's utterances.
     :param api_gateway_log_role: ``adopt`` (the default): this account and region already let API
         Gateway write logs. ``manage``: the stack sets that account-wide role, and keeps it on
         delete.
@@ -107,9 +111,10 @@ class TranscriptWebhook(Construct):
         *,
         table: dynamodb.ITable,
         auth: Sequence[WebhookAuth] = (SharedSecret(),),
-        throttle_rate_per_second: int = 100,
-        throttle_burst: int = 200,
+        throttle_rate_per_second: int = 1_000,
+        throttle_burst: int = 2_000,
         allowed_cidrs: Sequence[str] = (),
+        web_acl: WebAcl | str | None = None,
         api_gateway_log_role: Literal["adopt", "manage"] = "adopt",
         max_consumers: int = 10,
         with_aliases: bool = False,
@@ -135,6 +140,11 @@ class TranscriptWebhook(Construct):
                     allowed_cidrs=allowed_cidrs,
                     api_gateway_log_role=api_gateway_log_role,
                 ),
+                "web_acl": Argument(
+                    value=None if isinstance(web_acl, WebAcl) else web_acl,
+                    rule=WEB_ACL_ARN,
+                    optional=True,
+                ),
                 "max_consumers": Argument(value=max_consumers, rule="capacity.store_transcript"),
                 "with_aliases": Argument(value=with_aliases, rule=YES_OR_NO),
                 "base_path": Argument(value=base_path, rule=BASE_PATH, optional=True),
@@ -142,7 +152,11 @@ class TranscriptWebhook(Construct):
                     value=transcript_retention, rule="retention.transcripts_days", optional=True
                 ),
             },
-            [*lacks_domain(domain, base_path), *problems_of(auth)],
+            [
+                *lacks_domain(domain, base_path),
+                *problems_of(auth),
+                *problems_of_web_acl(web_acl, auth),
+            ],
         )
         self.dead_letters = dead_letters or dead_letter_queue(
             self, "DeadLetters", key=key, removal_policy=retention.removal_policy
@@ -204,6 +218,7 @@ class TranscriptWebhook(Construct):
                 throttle_rate_per_second=throttle_rate_per_second,
                 throttle_burst=throttle_burst,
                 allowed_cidrs=allowed_cidrs,
+                web_acl=web_acl,
                 # One API sets the role for the whole account.
                 api_gateway_log_role=api_gateway_log_role if ways is first else "adopt",
                 domain=its_domain,

@@ -237,9 +237,14 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
         "tls": ("1.1", '"1.1" is not accepted; write "1.2" or "1.3"'),
         "throttle_rate_per_second": (
             "100",
-            "is a string, not an integer; write 1 or more, like 100",
+            "is a string, not an integer; write 1 or more, like 1000",
         ),
-        "throttle_burst": (0, "0 is not accepted; write 1 or more, like 200"),
+        "throttle_burst": (0, "0 is not accepted; write 1 or more, like 2000"),
+        "web_acl": (
+            "manage",
+            '"manage" is not accepted; write '
+            '"arn:<partition>:wafv2:<region>:<account>:regional/webacl/<name>/<uuid>"',
+        ),
         "allowed_cidrs": (
             ["203.0.113.0/24", "nonsense"],
             '"nonsense" is not accepted; write a network without host bits, like '
@@ -443,6 +448,7 @@ def token(value: Any) -> Any:
         (KinesisVideoReadRole, "external_id"),
         (TranscriptWebhook, "throttle_burst"),
         (TranscriptWebhook, "allowed_cidrs"),
+        (TranscriptWebhook, "web_acl"),
         (TranscriptionAlarms, "email"),
         (FlowFunction, "instance_arn"),
     ],

@@ -15,6 +15,7 @@ from tests.infra.settings.environments import (
     ROLE,
     STREAM,
     TOPIC,
+    WEB_ACL,
     problems,
     read,
 )
@@ -37,6 +38,10 @@ A_TIME = (
 COLUMNS = (
     "write the feed's names for conversation, id, role, sender, text, time, "
     'like "utterance_text" for text'
+)
+A_WEB_ACL = (
+    'write "manage", "off" or '
+    '"arn:<partition>:wafv2:<region>:<account>:regional/webacl/<name>/<uuid>"'
 )
 A_TOPIC = 'write "arn:<partition>:sns:<region>:<account>:<topic>"'
 HIDDEN = "the value (not shown, because it may be a secret)"
@@ -120,7 +125,7 @@ def test_a_missing_or_unknown_key_is_named(changes: dict[str, object], expected:
         ),
         check(
             {"webhook.throttle_burst": True},
-            "webhook.throttle_burst: is a boolean, not an integer; write 1 or more, like 200",
+            "webhook.throttle_burst: is a boolean, not an integer; write 1 or more, like 2000",
         ),
         check(
             {"retention.logs_days": 30.0},
@@ -314,9 +319,9 @@ def refused(key: str, value: object, line: str) -> Any:
         refused(
             "webhook.throttle_rate_per_second",
             0,
-            "VALUE is not accepted; write 1 or more, like 100",
+            "VALUE is not accepted; write 1 or more, like 1000",
         ),
-        refused("webhook.throttle_burst", -1, "VALUE is not accepted; write 1 or more, like 200"),
+        refused("webhook.throttle_burst", -1, "VALUE is not accepted; write 1 or more, like 2000"),
         refused(
             "webhook.allowed_cidrs",
             ["203.0.113.0/24", "10.0.0.1/8"],
@@ -337,6 +342,12 @@ def refused(key: str, value: object, line: str) -> Any:
             ["10.0.0.0/8", "10.0.0.0/8"],
             "VALUE is not accepted; write an array of 0 or more different items, each "
             + A_NETWORK.removeprefix("write "),
+        ),
+        refused("webhook.web_acl", "on", f'"on" is not accepted; {A_WEB_ACL}'),
+        refused(  # of CloudFront
+            "webhook.web_acl",
+            WEB_ACL.replace("regional", "global"),
+            f'"{WEB_ACL.replace("regional", "global")}" is not accepted; {A_WEB_ACL}',
         ),
         refused(
             "webhook.api_gateway_log_role",
@@ -565,6 +576,28 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
             {"webhook.secret_in": "query", "webhook.secret_name": "x.secret"},
             "webhook.secret_name: the value is not accepted as the name of a query parameter; "
             'write letters, digits, "_" or "-", like "token"',
+        ),
+        check(
+            {"webhook.web_acl": WEB_ACL.replace("us-east-1", "eu-west-1")},
+            f'webhook.web_acl: "{WEB_ACL.replace("us-east-1", "eu-west-1")}" is not in this '
+            'region; write an ARN of "us-east-1"',
+        ),
+        check(
+            {"webhook.web_acl": WEB_ACL.replace("123456789012:r", "210987654321:r")},
+            f'webhook.web_acl: "{WEB_ACL.replace("123456789012:r", "210987654321:r")}" is not in '
+            'this account; write an ARN of "123456789012"',
+        ),
+        check(
+            {"webhook.web_acl": "manage", "webhook.secret_name": "s" * 65},
+            "webhook.secret_name: is too long for a web ACL; write up to 64 characters",
+        ),
+        check(
+            {
+                "webhook.web_acl": "manage",
+                "webhook.secret_in": "query",
+                "webhook.secret_name": "s" * 31,
+            },
+            "webhook.secret_name: is too long for a web ACL; write up to 30 characters",
         ),
         check(
             {"alarms.email": "ops@example.com", "alarms.topic_arn": TOPIC},

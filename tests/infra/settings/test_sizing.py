@@ -17,6 +17,7 @@ FOLLOWS: tuple[Callable[[int], int | None], ...] = (
     sizing.utterances_in_a_peak,
     sizing.throttle_rate,
     lambda calls: sizing.throttle_burst(sizing.throttle_rate(calls)),
+    sizing.requests_of_an_address_a_minute,
     sizing.starts,
     sizing.authorizers,
     sizing.consumers,
@@ -131,8 +132,9 @@ def test_one_shard_takes_a_mebibyte_and_a_thousand_records_a_second(
 
 def test_three_times_what_asapp_sends_for_5000_calls_passes() -> None:
     assert sizing.utterances_a_second(5_000) == 834
-    assert sizing.throttle_rate(5_000) == 2_500
-    assert sizing.throttle_burst(2_500) == 5_000
+    assert sizing.utterances_in_a_peak(5_000) == 2_500
+    assert sizing.throttle_rate(5_000) == 5_000
+    assert sizing.throttle_burst(5_000) == 10_000
 
 
 @pytest.mark.parametrize("part", sizing.parts("us-east-1"), ids=lambda part: part.name)
@@ -144,9 +146,9 @@ def test_a_part_carries_so_many_calls_and_not_one_more(part: sizing.Part) -> Non
 @pytest.mark.parametrize(
     ("webhook", "throttle"),
     [
-        ({}, (600, 1_200)),
+        ({}, (1_200, 2_400)),
         ({"throttle_rate_per_second": 700}, (700, 1_400)),
-        ({"throttle_burst": 5}, (600, 5)),
+        ({"throttle_burst": 5}, (1_200, 5)),
         ({"throttle_rate_per_second": 1, "throttle_burst": 3}, (1, 3)),
     ],
 )
@@ -158,7 +160,16 @@ def test_the_throttle_follows_from_the_calls_unless_the_file_says_it(
 
 
 def test_few_calls_have_room_beside_those_without_a_credential() -> None:
-    assert read({}).throttle == (100, 200)
+    assert read({}).throttle == (1_000, 2_000)
+
+
+@pytest.mark.parametrize("calls", [1, 50, 200, 202, 2_000, 2_002, 5_000])
+def test_one_address_that_floods_leaves_a_whole_peak(calls: int) -> None:
+    """Even if ASAPP sends everything from one address, the web ACL does not block its peak."""
+    of_an_address = sizing.requests_of_an_address_a_minute(calls) / 60
+    peak = sizing.utterances_in_a_peak(calls)
+    assert of_an_address >= peak
+    assert sizing.throttle_rate(calls) - of_an_address >= peak
 
 
 def test_a_new_table_is_enough_for_1600_calls() -> None:

@@ -35,6 +35,7 @@ from tests.infra.settings.environments import (
     ROLE,
     STREAM,
     TOPIC,
+    WEB_ACL,
     problems,
     read,
 )
@@ -90,6 +91,7 @@ def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise(
         throttle_rate_per_second=None,
         throttle_burst=None,
         allowed_cidrs=(),
+        web_acl="off",
         api_gateway_log_role="adopt",
     )
     assert settings.lifecycle == LifecycleSettings(mode="off", stream_arn=None, key_arn=None)
@@ -180,6 +182,13 @@ def test_a_number_that_is_given_is_the_one_that_counts() -> None:
         {"webhook.secret_name": "X-ASAPP.Secret"},
         {"webhook.secret_in": "query", "webhook.secret_name": "the_token-1"},
         {"webhook.allowed_cidrs": ["203.0.113.0/24", "203.0.114.7/32", "2001:db8::/32"]},
+        {"webhook.web_acl": WEB_ACL},
+        {"webhook.web_acl": "manage", "webhook.secret_name": "s" * 64},
+        {
+            "webhook.web_acl": "manage",
+            "webhook.secret_in": "query",
+            "webhook.secret_name": "s" * 30,
+        },
         {"reconciliation.after_minutes": 1},
         {"reconciliation.after_minutes": 720},
         {"export.mode": "on"},

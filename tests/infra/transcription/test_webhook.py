@@ -117,7 +117,9 @@ def test_a_compressed_body_is_unpacked_and_no_answer_is_packed(smallest: Everyth
     assert api["MinimumCompressionSize"] == 10_485_760
 
 
-@pytest.mark.parametrize(("stack", "rate", "burst"), [("smallest", 100, 200), ("other", 50, 75)])
+@pytest.mark.parametrize(
+    ("stack", "rate", "burst"), [("smallest", 1_000, 2_000), ("other", 50, 75)]
+)
 def test_the_stage_is_throttled_and_writes_no_execution_log(
     stack: str, rate: int, burst: int, request: pytest.FixtureRequest
 ) -> None:

@@ -78,7 +78,6 @@ def test_nor_of_any_other_environment_of_ours(every: Mapping[str, Environment]) 
 def test_every_price_is_used_and_every_part_has_its_lever(costs: Costs) -> None:
     lines = [line for each in costs.values() for one in each.values() for line in one.lines]
     not_in_prod = {"kinesis_stream_hours", "kinesis_gb_in", "kinesis_gb_out", "kms_keys"}
-    not_in_prod |= {"waf_acls", "waf_rules", "waf_requests"}
     assert {each.price.name for each in lines} | not_in_prod == {
         each.name for each in Prices().every
     }
@@ -100,6 +99,9 @@ def test_what_is_chosen_otherwise_costs_what_it_adds(costs: Costs) -> None:
     idle, use = difference(costs, "no lifecycle")
     assert idle < -10.95
     assert use < 0
+    idle, use = difference(costs, "no web ACL")
+    assert idle == pytest.approx(-5 - 2 * 1.00)
+    assert use == pytest.approx(-10_000 * 0.60 / 1_000_000)
     idle, use = difference(costs, "a key of yours for all")
     assert use == pytest.approx(10_000 * 0.03 / 10_000)
 

@@ -41,7 +41,8 @@ def test_json_has_each_line_with_its_quantity_and_price(costs: Costs) -> None:
     here = said[AS_IT_IS]["eu-central-1"]
     used = [each for each in here["lines"] if each["basis"] == USE]
     assert sum(each["usd"] for each in used) == pytest.approx(here["thousandCallMinutes"])
-    (posts,) = (each for each in used if each["what"] == "ASAPP's POSTs")
+    by_gateway = (each for each in used if each["part"] == "API Gateway")
+    (posts,) = (each for each in by_gateway if each["what"] == "ASAPP's POSTs")
     assert (posts["count"], posts["usdForAUnit"]) == (10_000, 3.7)
 
 

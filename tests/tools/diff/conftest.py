@@ -18,7 +18,7 @@ from tools.diff.markdown import Report
 from tools.diff.report import report
 from tools.diff.revisions import Revision
 
-from .prepared import BASES, CHANGES, edit
+from .prepared import CHANGES, edit
 
 ROOT = Path(__file__).parents[3]
 COPIED = (
@@ -38,10 +38,9 @@ TOUCHED = {
     "environment_added": ["qa"],
     "nothing": ["dev"],
     "settings_loosened": ["prod"],
+    "web_acl_off": ["prod"],
     "tool_blinded": ["prod"],
     "app_lies": ["prod"],
-    "authentication_switched": ["prod"],
-    "webhook_opened": ["prod"],
 }
 """The environments whose templates a change can alter; of the others, all."""
 PLACE = "aws://111122223333/eu-central-1"
@@ -87,8 +86,7 @@ class Synthesised:
 
     def changed(self, name: str) -> list[str]:
         """The paths that a change changes, as git would say."""
-        names = (BASES.get(name, "base"), name)
-        base, head = (_contents(self.revisions[each].folder) for each in names)
+        base, head = (_contents(self.revisions[each].folder) for each in ("base", name))
         return sorted(path for path in {*base, *head} if base.get(path) != head.get(path))
 
 
@@ -100,12 +98,12 @@ def _contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def prepared(synthesised: Synthesised) -> Mapping[str, Report]:
     """What is said of each prepared change that synthesises."""
-    revisions, found = synthesised.revisions, {}
-    for name in revisions.keys() - {"base"}:
-        base = revisions[BASES.get(name, "base")]
-        changed = synthesised.changed(name)
-        found[name] = report(base, revisions[name], synthesised.asked, synthesised.out, changed)
-    return found
+    base = synthesised.revisions["base"]
+    return {
+        name: report(base, each, synthesised.asked, synthesised.out, synthesised.changed(name))
+        for name, each in synthesised.revisions.items()
+        if name != "base"
+    }
 
 
 @pytest.fixture(scope="session")

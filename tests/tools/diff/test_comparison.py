@@ -619,6 +619,57 @@ def test_a_stream_gets_shards_instead_of_being_on_demand_and_keeps_its_records(
     assert first(report) == []
 
 
+def web_acl(limit: int = 6_000, default: str = "Allow", *others: str) -> Json:
+    rate = {"RateBasedStatement": {"Limit": limit, "AggregateKeyType": "IP"}}
+    rules = [{"Name": "Rate", "Action": {"Block": {}}, "Statement": rate}]
+    rules += [{"Name": each, "Action": {"Block": {}}, "Statement": {}} for each in others]
+    properties = {"Rules": rules, "DefaultAction": {default: {}}}
+    return {"Type": "AWS::WAFv2::WebACL", "Properties": properties}
+
+
+COUNTS: Json = web_acl()
+COUNTS["Properties"]["Rules"][0]["Action"] = {"Count": {}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            web_acl(6_000),
+            web_acl(60_000),
+            "**lets more through**: the limit of `Rate` is `6000` → `60000`.",
+        ),
+        (web_acl(6_000, "Block"), web_acl(), "**lets in whatever no rule blocks**."),
+        (web_acl(6_000, "Allow", "Other"), web_acl(), "**has the rule `Other` no longer**."),
+        (web_acl(), COUNTS, "**blocks nothing more by its rule `Rate`**."),
+    ],
+)
+def test_a_web_acl_that_lets_more_through_is_said_first(
+    compare: Compare, before: Json, after: Json, said: str
+) -> None:
+    def report(*both: Json) -> list[str]:
+        return first(compare(*({"api": stack(Acl=each)} for each in both)))
+
+    assert report(before, after) == [f"- `Acl` (`WAFv2::WebACL`) {said} — `api`: `dev`"]
+
+
+def test_a_web_acl_that_lets_less_through_is_no_danger(compare: Compare) -> None:
+    before, after = web_acl(60_000), web_acl(6_000, "Block", "Other")
+    assert first(compare({"api": stack(Acl=before)}, {"api": stack(Acl=after)})) == []
+
+
+def test_a_stage_that_has_a_web_acl_no_longer_is_said_first(compare: Compare) -> None:
+    association = {
+        "Type": "AWS::WAFv2::WebACLAssociation",
+        "Properties": {"WebACLArn": {"Fn::GetAtt": ["Acl", "Arn"]}, "ResourceArn": "arn"},
+    }
+    before = {"api": stack(Acl=web_acl(), Association=association, Table=TABLE)}
+    assert first(compare(before, {"api": stack(Table=TABLE)})) == [
+        "- `Association` (`WAFv2::WebACLAssociation`) is **removed**: who has no credential can "
+        "take the room of those who have one. — `api`: `dev`"
+    ]
+
+
 def test_retention_that_grows_is_no_danger(compare: Compare) -> None:
     group: Json = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 7}}
     week, month = stack(Logs=group), stack(Logs=changed(group, RetentionInDays=30))

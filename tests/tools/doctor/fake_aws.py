@@ -30,6 +30,8 @@ CALLER = f"arn:aws:sts::{ACCOUNT}:assumed-role/Deployer/me"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/aaaaaaaa-0000-4000-8000-000000000001"
 OTHER_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/aaaaaaaa-0000-4000-8000-000000000002"
 STREAM = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/agent-events"
+WEB_ACL_ID = "acme/44444444-4444-4444-8444-444444444444"
+WEB_ACL = f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/{WEB_ACL_ID}"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"
 SECRET = "connect-autotranscribe/asapp"
 API_ID, API_SECRET = "the-id-of-asapp", "the-s3cr3t-of-asapp"
@@ -143,6 +145,8 @@ class Account:
     qualifier: str = "hnb659fds"
     log_role: str | None = f"arn:aws:iam::{ACCOUNT}:role/apigateway-logs"
     topics: dict[str, dict[str, str]] = field(default_factory=dict)
+    web_acls: set[str] = field(default_factory=set)
+    """Each as the end of its ARN."""
     denied: set[str] = field(default_factory=set)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     garbled: set[str] = field(default_factory=set)
@@ -257,6 +261,18 @@ class Account:
 
     def _GetAccount(self, _: Json) -> Json:
         return {"cloudwatchRoleArn": self.log_role} if self.log_role else {}
+
+    def _GetWebACL(self, request: Json) -> Json:
+        assert request["Scope"] == "REGIONAL"
+        if f"{request['Name']}/{request['Id']}" not in self.web_acls:
+            raise Refusal("WAFNonexistentItemException")
+        counted = {
+            "SampledRequestsEnabled": False,
+            "CloudWatchMetricsEnabled": True,
+            "MetricName": "all",
+        }
+        there = {"Name": request["Name"], "Id": request["Id"], "ARN": WEB_ACL}
+        return {"WebACL": {**there, "DefaultAction": {"Allow": {}}, "VisibilityConfig": counted}}
 
     def _GetTopicAttributes(self, request: Json) -> Json:
         if request["TopicArn"] not in self.topics:

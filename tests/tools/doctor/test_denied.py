@@ -19,6 +19,8 @@ from .fake_aws import (
     MEDIA_ID,
     STREAM,
     TOPIC,
+    WEB_ACL,
+    WEB_ACL_ID,
     Account,
     Refusal,
     events,
@@ -41,12 +43,14 @@ EVERYTHING: dict[str, Any] = {
     "lifecycle__stream_arn": STREAM,
     "lifecycle__key_arn": KEY,
     "alarms__topic_arn": TOPIC,
+    "webhook__web_acl": WEB_ACL,
 }
 
 
 @pytest.fixture
 def everything(account: Account) -> Account:
     account.keys[KEY] = key()
+    account.web_acls.add(WEB_ACL_ID)
     account.storage = {
         "MEDIA_STREAMS": [media(key_id=KEY)],
         "AGENT_EVENTS": [events()],

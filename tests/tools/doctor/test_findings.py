@@ -20,6 +20,8 @@ from .fake_aws import (
     SECRET,
     STREAM,
     TOPIC,
+    WEB_ACL,
+    WEB_ACL_ID,
     Account,
     Refusal,
     events,
@@ -739,6 +741,25 @@ def test_an_api_gateway_that_may_not_write_logs(doctor: Doctor, account: Account
     finding = run.finding("API Gateway's logs: API Gateway has no role")
     assert 'write webhook.api_gateway_log_role = "manage"' in finding
     assert doctor(webhook__api_gateway_log_role="manage").code == 0
+
+
+@pytest.mark.parametrize("given", ["manage", "off"])
+def test_a_web_acl_that_is_not_ones_own_is_not_looked_for(doctor: Doctor, given: str) -> None:
+    assert "well  web ACL" in doctor(webhook__web_acl=given).finding("web ACL")
+
+
+def test_a_web_acl_that_is_there(doctor: Doctor, account: Account) -> None:
+    account.web_acls.add(WEB_ACL_ID)
+    run = doctor(webhook__web_acl=WEB_ACL)
+    assert run.code == 0
+    assert run.finding("well  web ACL", f"{WEB_ACL} is there")
+
+
+def test_a_web_acl_that_does_not_exist(doctor: Doctor, account: Account) -> None:
+    account.web_acls.add("another/44444444-4444-4444-8444-444444444444")
+    run = doctor(webhook__web_acl=WEB_ACL)
+    assert run.code == 1
+    assert "aws wafv2 list-web-acls" in run.finding("web ACL", f"{WEB_ACL} does not exist")
 
 
 def test_a_topic_that_does_not_exist(doctor: Doctor) -> None:

@@ -45,7 +45,6 @@ _NOT_RUN = (
     ".cfnlintrc.yaml",
     ".gitignore",
     "*.md",
-    "*.pem",
     "LICENSE",
     "docs/*",
     "examples/*",

@@ -40,6 +40,20 @@ def api_gateway_logs(plan: Plan) -> Findings:
         )
 
 
+def web_acl(plan: Plan) -> Findings:
+    arn = plan.settings.webhook.web_acl
+    if not arn.startswith("arn:"):
+        yield well({"manage": "the deployment makes it", "off": "none, as the settings say"}[arn])
+        return
+    name, id = arn.split("/")[-2:]
+    absent = ("WAFNonexistentItemException",)
+    if plan.aws.read("wafv2", "get_web_acl", absent, Scope="REGIONAL", Name=name, Id=id):
+        yield well(f"{arn} is there")
+    else:
+        shown = plan.command("wafv2 list-web-acls --scope REGIONAL")
+        yield problem(f"{arn} does not exist", f"write webhook.web_acl: {shown} shows it")
+
+
 def alarms(plan: Plan) -> Findings:
     arn = plan.settings.alarms.topic_arn
     if not arn:
