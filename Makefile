@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback drift stop-all resume-all destroy revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback audit drift stop-all resume-all destroy revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -75,6 +75,9 @@ deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an envi
 
 rollback: named .venv/.installed ## Go back at once to the functions' versions before the last deployment: make rollback ENV=prod; UNDO=1 takes it back
 	@.venv/bin/python -m tools.rollback '$(ENV)' $(if $(UNDO),--undo)
+
+audit: named .venv/.installed ## Find what is wrong in the flows of a live instance, read-only: make audit ENV=prod; FRESH=1 reads again, JSON=1, COMMANDS=1, PICTURE=folder
+	@.venv/bin/python -m tools.audit '$(ENV)' $(if $(FRESH),--fresh) $(if $(JSON),--json) $(if $(COMMANDS),--commands) $(if $(PICTURE),--picture '$(PICTURE)')
 
 drift: named .venv/.installed ## Show what was changed in the account since the deployment, read-only: make drift ENV=prod
 	@.venv/bin/python -m tools.drift '$(ENV)'
@@ -133,7 +136,7 @@ benchmark: .venv/.installed ## Measure what has a budget, and compare with boto3
 	@.venv/bin/python -m tools.benchmark $(if $(QUICK),--quick)
 
 clean: ## Remove what make installed and wrote
-	@rm -rf .venv .sandbox .release node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .sandbox .release .audit node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/.installed: requirements-dev.txt pyproject.toml
 	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

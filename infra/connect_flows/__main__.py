@@ -1,4 +1,4 @@
-"""``python -m connect_flows``: check a flow file, or weave transcription into it."""
+"""``python -m connect_flows``: check a flow file, weave transcription into it, or audit all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from connect_flows.audit.command import add_folder_options, printable, run_on_folder
 from connect_flows.flow import to_json
 from connect_flows.flow_content import Content, parse
 from connect_flows.flow_types import FLOW_TYPES, MODULE
@@ -28,9 +29,13 @@ class _Refused(ValueError):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """:returns: 0; or 2 if Connect would refuse the flow, or it cannot take transcription."""
+    """:returns: 0; or 2 if Connect would refuse the flow, or it cannot take transcription. An audit
+    returns 1 if something is wrong.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command == "audit":
+        return run_on_folder(options)
     weaves = options.command == "weave"
     if weaves and not options.start and not options.stop:
         parser.error("give --start, --stop or both")
@@ -141,6 +146,9 @@ def _parser() -> argparse.ArgumentParser:
         default="$.Agent.UserName",
         help="left out if it is a path of $.Agent and flows of this type have no agent",
     )
+    add_folder_options(
+        commands.add_parser("audit", help="say what is wrong in all flows of an instance together")
+    )
     return parser
 
 
@@ -184,14 +192,7 @@ def _refuse(file: Path, *problems: object) -> int:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print("".join(map(_shown, line)), file=sys.stderr)
-
-
-def _shown(character: str) -> str:
-    """A flow's names may hold anything: a line break of theirs would make a line of ours."""
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape").decode()
+        print(printable(line), file=sys.stderr)
 
 
 if __name__ == "__main__":

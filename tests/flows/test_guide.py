@@ -22,7 +22,8 @@ esac
 
 def test_the_commands_of_the_guide_work_as_they_are_printed(tmp_path: Path) -> None:
     """In a folder with the checkout's .venv; only ``aws`` is not the real one."""
-    (script,) = re.findall("```sh\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    weaving = GUIDE.read_text("utf-8").partition("## Weave your own")[2]
+    (script,) = re.findall("```sh\n(.*?)```", weaving, re.DOTALL)
     assert script.count(".venv/bin/python -m connect_flows") == 2
     flow_file = tmp_path / "flow.json"
     flow_file.write_text(json.dumps(flow(say("Hello", "End"), END)), "utf-8")

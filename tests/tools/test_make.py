@@ -17,6 +17,7 @@ TARGETS = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
 BY_HAND = {
     "sandbox",
     "doctor",
+    "audit",
     "deploy",
     "rollback",
     "drift",

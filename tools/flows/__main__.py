@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from connect_flows.flow import Flow, FlowModule
+from connect_flows.pictures.drawing import draw
 from connect_flows.ready_made.disconnect import disconnect
 from connect_flows.ready_made.hold_and_queue import customer_hold, customer_queue
 from connect_flows.ready_made.modules import start_module, stop_module
 from connect_flows.ready_made.transfers import agent_transfer, queue_transfer
 from connect_flows.ready_made.whispers import agent_whisper, customer_whisper, outbound_whisper
-from tools.flows.drawing import draw
 from tools.flows.places import write as write_places
 
 FOLDER = Path(__file__).parents[2] / "docs" / "flows"

@@ -303,6 +303,10 @@ class TranscriptionStack(Stack):
             "WebhookQueueUrl": (webhook.queue.queue_url, "Messages that wait to be stored"),
             "TableName": (self.transcript_store.table.table_name, "The table of transcripts"),
             "DashboardName": (self.dashboard.dashboard.dashboard_name, "The dashboard"),
+            "StartFunction": (
+                self.transcription_control.start_streaming.function_arn,
+                "The function that flows invoke to start; make audit looks for it",
+            ),
             "StopFunction": (
                 self.transcription_control.stop_streaming.function_arn,
                 "The function that flows invoke to stop; make stop-all does it too",

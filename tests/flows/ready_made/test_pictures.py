@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+from connect_flows.pictures.drawing import draw
 from tests.flows.ready_made.made import READY_MADE, actions, every_ready_made
 from tools.flows import __main__ as draw_flows
-from tools.flows.drawing import draw
 
 
 def test_the_pictures_are_those_of_the_flows_as_they_are() -> None:

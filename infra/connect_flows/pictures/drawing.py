@@ -31,7 +31,13 @@ _OTHER_FILL = ("#f6f8fa", "#6e7781")
 def draw(flow: Flow | FlowModule) -> str:
     """The flow as SVG, with a background of its own, so that it is legible on any page."""
     kind = flow.type if isinstance(flow, Flow) else "module"
-    return _Drawing(flow.content(), f"{flow.name} · {kind}", flow.description).svg()
+    return draw_content(flow.content(), f"{flow.name} · {kind}", flow.description)
+
+
+def draw_content(content: Mapping[str, Any], title: str, description: str) -> str:
+    """Content on our designer grid. ``ActionMetadata`` may give a box a ``title`` and the
+    ``colour`` of another action type."""
+    return _Drawing(content, title, description).svg()
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class _Box:
     column: int
     row: int
     ends: bool
+    colour: str
 
     @property
     def left(self) -> int:
@@ -104,8 +111,9 @@ class _Drawing:
                 drawn["position"]["y"] // ROW_HEIGHT,
             )
             action = self.actions[name]
-            ends = not _following(action)
-            self.boxes[name] = _Box(name, action["Type"], column, row, ends)
+            ends = not _leads_on(action)
+            title, colour = drawn.get("title", name), drawn.get("colour", action["Type"])
+            self.boxes[name] = _Box(title, action["Type"], column, row, ends, colour)
         self.start = self.boxes[content["StartAction"]]
 
     def svg(self) -> str:
@@ -130,7 +138,7 @@ class _Drawing:
             *(_line(f"M{x} {y}H{to}", error=False) for x, y, to in straight),
             *(part for arrow in arrows for part in _arrow(arrow)),
             *(part for box in self.boxes.values() for part in _box(box)),
-            *_legend(height - 18),
+            *_legend(height - 18, any(arrow.error for arrow in arrows)),
             "</svg>",
         ]
         return "\n".join(parts) + "\n"
@@ -168,11 +176,18 @@ def _following(action: Mapping[str, Any]) -> str:
     return str(action["Transitions"].get("NextAction", ""))
 
 
+def _leads_on(action: Mapping[str, Any]) -> list[str]:
+    """Where an action leads if it works."""
+    ways = [_following(action)]
+    ways += [each["NextAction"] for each in action["Transitions"].get("Conditions") or ()]
+    return [way for way in ways if way]
+
+
 def _ways_out(action: Mapping[str, Any]) -> dict[str, dict[bool, list[str]]]:
     """Where an action leads: by target, whether on an error, and what to write at the arrow."""
     ways: dict[str, dict[bool, list[str]]] = defaultdict(dict)
     transitions = action["Transitions"]
-    if following := _following(action):
+    for following in _leads_on(action):
         ways[following][False] = []
     types: dict[str, list[str]] = defaultdict(list)
     for error in transitions.get("Errors", ()):
@@ -217,7 +232,7 @@ def _arrow(arrow: _Arrow) -> Iterator[str]:
 
 
 def _box(box: _Box) -> Iterator[str]:
-    fill, edge = _FILLS.get(box.type, _OTHER_FILL)
+    fill, edge = _FILLS.get(box.colour, _OTHER_FILL)
     radius = 24 if box.ends else 6
     yield (
         f'<rect x="{box.left}" y="{box.top}" width="{_WIDTH}" height="{_HEIGHT}" rx="{radius}" '
@@ -245,7 +260,9 @@ def _wrapped(words: list[str], space: str, width: int) -> list[str]:
     return lines
 
 
-def _legend(y: int) -> Iterator[str]:
+def _legend(y: int, errors: bool) -> Iterator[str]:
+    if not errors:
+        return
     yield _line(f"M16 {y}H52", error=False)
     yield _text(60, y + 4, "the block worked", 11, _QUIET, anchor="start")
     yield _line(f"M176 {y}H212", error=True)
