@@ -57,8 +57,8 @@ lint: .venv/.installed
 synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod
 	@$(CDK) synth --quiet -c environment='$(ENV)'
 
-doctor: named .venv/.installed ## Check the account before a deployment, read-only: make doctor ENV=prod; add CALLS=200, the most calls at a time
-	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)')
+doctor: named .venv/.installed ## Check the account before a deployment, read-only: make doctor ENV=prod; add CALLS=200, the most calls at a time; ASAPP=off asks ASAPP nothing
+	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)') $(if $(filter off,$(ASAPP)),--no-asapp)
 
 diff: .venv/.installed ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
