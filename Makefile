@@ -94,6 +94,10 @@ destroy: named .venv/.installed node_modules/.installed ## Delete an environment
 revoke-webhook-secret: named .venv/.installed ## Refuse a webhook secret that leaked: make revoke-webhook-secret ENV=prod; ONLY=previous keeps the current value, APPROVAL=never does not ask
 	@.venv/bin/python -m tools.revoke_webhook_secret '$(ENV)' $(if $(ONLY),--only '$(ONLY)') $(if $(APPROVAL),--approval '$(APPROVAL)')
 
+webhook-certificate: .venv/.installed ## Make a client certificate for ASAPP, from an authority of your own: make webhook-certificate OUT=~/asapp-webhook; AUTHORITY=new makes another authority, NAME=… is the certificate's
+	@test -n '$(OUT)' || { echo 'Name a folder outside this repository, for instance: OUT=~/asapp-webhook'; exit 2; }
+	@.venv/bin/python -m tools.webhook_certificate '$(OUT)' $(if $(NAME),--name '$(NAME)') $(if $(AUTHORITY),--authority '$(AUTHORITY)')
+
 named:
 	@test -n '$(ENV)' || { echo 'Name the environment, for instance: ENV=dev'; exit 2; }
 

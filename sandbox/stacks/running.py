@@ -46,13 +46,14 @@ class Sandbox(NamedTuple):
 
 @contextmanager
 def running_sandbox(
-    *, delivery: Delivery, pace: float, say: Say = lambda _: None
+    *, delivery: Delivery, pace: float, say: Say = lambda _: None, more_settings: str = ""
 ) -> Iterator[Sandbox]:
     """Start everything, and stop it in any case.
 
     :param delivery: How the webhook POSTs of ASAPP's double travel.
     :param pace: Real seconds per scripted second of speech.
     :param say: Called with the text of each step as it begins.
+    :param more_settings: As in :func:`deploy`.
     """
     runs = ROOT / ".sandbox" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -61,8 +62,10 @@ def running_sandbox(
         say("starting the emulator and the ASAPP double")
         emulator = stack.enter_context(Emulator(folder))
         asapp = stack.enter_context(AsappDouble(delivery=delivery, pace=pace))
-        deployment = deploy(emulator, asapp, folder, say)
+        deployment = deploy(emulator, asapp, folder, say, more_settings)
         webhook = deployment.settings.webhook
+        if "secret" not in webhook.auth:
+            raise SandboxError('the sandbox posts with the secret: add "secret" to webhook.auth')
         given = {webhook.secret_name: deployment.webhook_secret}
         where: dict[str, Any] = {
             "headers" if webhook.secret_in == "header" else "params": given,

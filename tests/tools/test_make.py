@@ -27,6 +27,7 @@ BY_HAND = {
     "resume-all",
     "destroy",
     "revoke-webhook-secret",
+    "webhook-certificate",
     "lock",
     "test-scale",
     "clean",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
@@ -154,7 +154,7 @@ class TranscriptWebhook(Construct):
             },
             [
                 *lacks_domain(domain, base_path),
-                *problems_of(auth),
+                *problems_of(auth, Stack.of(self).account),
                 *problems_of_web_acl(web_acl, auth),
             ],
         )

@@ -103,9 +103,16 @@ def refused(auth: list[WebhookAuth | Callable[[Stack], WebhookAuth]], *lines: st
             "or a client_id",
         ),
         refused(
-            [of_issuer(issuer="http://acme.okta.com", keys_url="acme.okta.com/keys")],
-            f'IssuedTokens.issuer: "http://acme.okta.com" is not accepted; {AN_ADDRESS}',
+            [of_issuer(issuer="acme.okta.com", keys_url="acme.okta.com/keys")],
+            f'IssuedTokens.issuer: "acme.okta.com" is not accepted; {AN_ADDRESS}',
             f'IssuedTokens.keys_url: "acme.okta.com/keys" is not accepted; {AN_ADDRESS}',
+        ),
+        refused(
+            [of_issuer(issuer="http://acme.okta.com", keys_url="http://acme.okta.com/keys")],
+            'IssuedTokens.issuer: "http://acme.okta.com" is not encrypted; write '
+            '"https://acme.okta.com"',
+            'IssuedTokens.keys_url: "http://acme.okta.com/keys" is not encrypted; write '
+            '"https://acme.okta.com/keys"',
         ),
         refused(
             [of_issuer(scope="a b")],
