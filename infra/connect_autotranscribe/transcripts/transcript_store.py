@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from aws_cdk import Acknowledgment, CfnResource, Duration, RemovalPolicy, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -19,6 +20,7 @@ from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue, grant_on_items
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._key_policy import let_bus_use, let_events_send
+from connect_autotranscribe._log_metric import iterator_age
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_settings._rules import one_or_more
@@ -206,6 +208,10 @@ class TranscriptStore(Construct):
     def grant_read(self, grantee: iam.IGrantable) -> None:
         """Grant reading conversations and utterances from the table, nothing else."""
         grant_on_items(self.table, grantee, "dynamodb:GetItem", "dynamodb:Query")
+
+    def metric_event_bus_age(self, **options: Any) -> cloudwatch.Metric:
+        """Milliseconds between an utterance's storage and its event on the bus, the longest."""
+        return iterator_age(self.publish_utterance, options)
 
     def _table(
         self, key: kms.IKey | None, retention: Retention, warm: int | None
