@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,8 @@ _ACCESS, _TRANSCRIPTION, _FLOWS = (
 _UNKNOWN_TO_THE_EMULATOR = ("AWS::Events::EventBusPolicy",)
 """It refuses a template with a resource of such a type, and lets everybody put events anyway."""
 _SECONDS_OF_A_RUN = 300
+
+NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 Say = Callable[[str], None]
 
@@ -282,19 +285,23 @@ def deploy(
     asapp: AsappDouble,
     folder: Path,
     say: Say = lambda _: None,
-    more_settings: str = "",
+    more_settings: Mapping[str, str] = NO_MORE,
 ) -> Deployment:
     """Synthesise the sandbox environment and deploy its access and transcription stacks.
 
     :param folder: Where templates and logs go.
     :param say: Told of each step as it begins.
-    :param more_settings: Tables that the environment's file does not have, in TOML.
+    :param more_settings: Lines in TOML that the environment's file does not have, by table.
     """
     file = folder / ENVIRONMENT.name
     here = re.sub(
         r"(?m)^api_host = .*$", f'api_host = "{asapp.url}"', ENVIRONMENT.read_text("utf-8")
     )
-    file.write_text(f"{here}\n{more_settings}", "utf-8")
+    for table_name, lines in more_settings.items():
+        head = f"[{table_name}]\n"
+        rest, found, its = here.partition(f"\n{head}")
+        here = f"{rest}\n{head}{lines}\n{its}" if found else f"{here}\n{head}{lines}\n"
+    file.write_text(here, "utf-8")
     assembly = folder / "cdk.out"
     emulator.client("secretsmanager").create_secret(
         Name="connect-autotranscribe/asapp",

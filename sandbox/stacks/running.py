@@ -20,7 +20,7 @@ from publish_utterance.handler import event_id
 from sandbox.asapp.double import AsappDouble, Delivery
 from sandbox.connect.contact import Contact, lambda_event
 from sandbox.stacks.agent_event_reader import AgentEventReader
-from sandbox.stacks.deployment import Deployment, Say, deploy
+from sandbox.stacks.deployment import NO_MORE, Deployment, Say, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
 
 _WARM_UP = "warm-up"
@@ -46,7 +46,11 @@ class Sandbox(NamedTuple):
 
 @contextmanager
 def running_sandbox(
-    *, delivery: Delivery, pace: float, say: Say = lambda _: None, more_settings: str = ""
+    *,
+    delivery: Delivery,
+    pace: float,
+    say: Say = lambda _: None,
+    more_settings: Mapping[str, str] = NO_MORE,
 ) -> Iterator[Sandbox]:
     """Start everything, and stop it in any case.
 
