@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from publish_utterance.handler import event_id
 from sandbox.asapp.double import AsappDouble, Delivery
 from sandbox.connect.contact import Contact, lambda_event
 from sandbox.stacks.agent_event_reader import AgentEventReader
 from sandbox.stacks.deployment import NO_MORE, Deployment, Say, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
+from shared.transcripts.utterance import utterance_id
 
 _WARM_UP = "warm-up"
 """The id of a conversation that does not take place."""
@@ -207,7 +207,7 @@ def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> No
         list(pool.map(post, range(4)))
     while len(items := deployment.conversation(_WARM_UP)) < 4 and time.monotonic() < until:
         time.sleep(0.1)
-    ids = {event_id(item) for item in items}
+    ids = {utterance_id(item) for item in items}
     if len(ids) < 4 or not listener.hear(ids, _SECONDS_TO_WARM_UP):
         raise SandboxError(f"no event for a first utterance within {_SECONDS_TO_WARM_UP} s")
     silent = lambda_event(Contact(_WARM_UP, deployment.settings.connect.instance_arn), {})

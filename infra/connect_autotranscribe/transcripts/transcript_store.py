@@ -1,4 +1,4 @@
-"""The table of transcripts, and the event bus with each new utterance."""
+"""The table of transcripts, and the event bus with each utterance and each change of a call."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TranscriptStore(Construct):
     The table is encrypted, can be restored to any second of the last 35 days, and its items expire.
     The table's change stream feeds the bus: each new utterance becomes an event, at least once,
     with ``source: connect-autotranscribe`` and ``detail-type: Utterance``. ``detail.id`` is the
-    same at every delivery.
+    same at every delivery. Each change of a conversation is one of ``detail-type: Conversation``.
 
     The index ``Reconcile`` holds the conversations that reconciliation must look at, sorted by the
     time at which that is due (``reconcileAt``, milliseconds since 1970). A conversation that needs
@@ -156,7 +156,13 @@ class TranscriptStore(Construct):
                                 "Keys": {_TABLE.ITEM: {"S": [{"prefix": _TABLE.UTTERANCE}]}}
                             },
                         }
-                    )
+                    ),
+                    lambda_.FilterCriteria.filter(
+                        {
+                            "eventName": ["INSERT", "MODIFY"],
+                            "dynamodb": {"Keys": {_TABLE.ITEM: {"S": [_TABLE.CONVERSATION]}}},
+                        }
+                    ),
                 ],
             )
         )
