@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import uuid
 
-from authorize_webhook.signing_keys import SECONDS_BETWEEN_FETCHES
 from sandbox.stacks.authorization_server import SigningKey
+from shared.tokens.signing_keys import SECONDS_BETWEEN_FETCHES
 from tests.sandbox.conftest import certificates, installed, sandbox
 from tests.sandbox.stacks.ways.conftest import door, own_issuer, ways
 from tests.sandbox.stacks.ways.posting import (

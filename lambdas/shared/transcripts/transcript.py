@@ -82,9 +82,9 @@ class Spoken:
     source: str
     is_verified: bool = True
     malformed: tuple[str, ...] = ()
-    id: str = ""
-    stream_id: str = ""
-    stored_at_ms: int = 0
+    id: str = field(default="", compare=False)
+    stream_id: str = field(default="", compare=False)
+    stored_at_ms: int = field(default=0, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         made = {
@@ -120,7 +120,7 @@ class Transcript:
     completeness: str
     counts: Mapping[str, int]
     utterances: tuple[Spoken, ...]
-    conversation: Item = field(default_factory=dict)
+    conversation: Item = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """What :func:`json.dumps` takes; times as ``2026-11-01T14:03:07.250Z``."""
