@@ -39,7 +39,7 @@ $(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed
 $(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed
 	@exec .venv/bin/python -m sandbox --make-target '$@'
 
-test: lint .sandbox/.installed node_modules/.installed ## Lint, and run all tests but test-scale; one of them checks the types
+test: lint .sandbox/.installed node_modules/.installed web/dist/index.html ## Lint, and run all tests but test-scale; one of them checks the types
 	@.venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test-scale: .venv/.installed node_modules/.installed .sandbox/.installed ## Run the tests that make test leaves out: many calls, and long random runs
@@ -108,7 +108,9 @@ can-ask:
 flows: .venv/.installed ## Draw the pictures of docs/flows.md again, from the flows' JSON
 	@.venv/bin/python -m tools.flows
 
-wheel: .venv/.installed ## Build the wheel of the constructs into dist
+web: web/dist/index.html ## Build the page of live calls into web/dist; the wheel takes it from there
+
+wheel: .venv/.installed web/dist/index.html ## Build the wheel of the constructs into dist
 	@.venv/bin/python -m hatchling build --target wheel --directory dist
 
 release: .release/.installed ## Check a version and build it reproducibly into dist, as the workflow does: make release TAG=v1.2.3
@@ -140,7 +142,7 @@ benchmark: .venv/.installed ## Measure what has a budget, and compare with boto3
 	@.venv/bin/python -m tools.benchmark $(if $(QUICK),--quick)
 
 clean: ## Remove what make installed and wrote
-	@rm -rf .venv .sandbox .release .audit node_modules cdk.out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .sandbox .release .audit node_modules cdk.out dist web/node_modules web/dist web/build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/.installed: requirements-dev.txt pyproject.toml
 	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -169,3 +171,12 @@ node_modules/.installed: package.json package-lock.json
 	@echo 'Installing the CDK command line into node_modules (once) …'
 	@npm ci --ignore-scripts --silent --no-fund --no-audit
 	@touch $@
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@$(NEEDS_NODE)
+	@echo 'Installing what builds the page into web/node_modules (once) …'
+	@cd web && npm ci --ignore-scripts --silent --no-fund --no-audit
+	@touch $@
+
+web/dist/index.html: web/node_modules/.installed web/build.mjs $(wildcard web/src/* web/src/*/*)
+	@cd web && npm run --silent build

@@ -19,6 +19,8 @@ from .conftest import Team
 
 PACKAGES = ("connect_autotranscribe", "connect_flows", "connect_settings")
 CODE = ROOT / "lambdas"
+PAGE = ROOT / "web" / "dist"
+"""Once ``make web`` has built it."""
 DIST_INFO = "connect_autotranscribe-0.1.0.dist-info"
 
 
@@ -50,6 +52,10 @@ def test_the_wheel_holds_the_packages_and_the_functions_code_and_nothing_else(
     assert wanted
     for package in PACKAGES:
         wanted |= source(ROOT / "infra" / package, package)
+    for file in PAGE.rglob("*") if PAGE.exists() else ():
+        if file.is_file():
+            name = f"connect_autotranscribe/_web/{file.relative_to(PAGE).as_posix()}"
+            wanted[name] = file.read_bytes()
     assert ours == wanted
     described = ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")
     assert set(files) - set(ours) == {f"{DIST_INFO}/{name}" for name in described}

@@ -180,12 +180,15 @@ def test_clean_removes_what_make_wrote_and_nothing_else(tmp_path: Path) -> None:
         "node_modules",
         "cdk.out",
         "dist",
+        "web/node_modules",
+        "web/dist",
+        "web/build",
         ".mypy_cache",
         "infra",
     ):
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(parents=True)
     assert make("clean", folder=tmp_path) == (0, "")
-    assert {each.name for each in tmp_path.iterdir()} == {"Makefile", "infra"}
+    assert {each.name for each in tmp_path.iterdir()} == {"Makefile", "infra", "web"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,248 @@
+import { Calls } from "../model/calls";
+import { Transcript } from "../model/transcript";
+import type { CallAnswer, LiveEvent } from "../model/types";
+import { pause } from "./backoff";
+import type { EventsConnection } from "./events";
+import { NotFound, Refused, type ReadApi } from "./read";
+import { SignedOut } from "./session";
+
+/** Read again while nothing comes for so long. */
+const SILENCE_MS = 15_000;
+/** Ask again for a contact that nobody knows yet. */
+const UNKNOWN_MS = 3000;
+/** After its end, a call is read once more. */
+const AFTER_END_MS = 5000;
+
+export type Status = "loading" | "unknown" | "live" | "offline" | "refused";
+
+/** The parts that `FollowedCall` and `FollowedCalls` are made of. */
+interface Servers {
+  events: Pick<EventsConnection, "subscribe">;
+  read: Pick<ReadApi, "conversation" | "calls">;
+  onSignedOut: () => void;
+}
+
+/**
+ * What both have in common: subscribe, then read, then merge; read again after each reconnect, and
+ * while nothing comes. An event that is lost is late, not lost.
+ */
+abstract class Followed {
+  status: Status = "loading";
+  protected readonly ended = new AbortController();
+  private isSubscribed = false;
+  private unsubscribe: (() => void) | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private reading: Promise<void> | undefined;
+  private readAgain: "all" | "rest" | undefined;
+
+  constructor(
+    protected readonly servers: Servers,
+    /** Something that is shown has changed. */
+    protected readonly changed: () => void,
+  ) {}
+
+  stop(): void {
+    this.ended.abort();
+    this.unsubscribe?.();
+    clearTimeout(this.timer);
+  }
+
+  /** For when somebody comes back to the page. */
+  look(): void {
+    if (this.status !== "loading" && this.status !== "unknown") void this.readSoon("rest");
+  }
+
+  protected follow(channel: string): void {
+    if (this.ended.signal.aborted) return;
+    this.unsubscribe = this.servers.events.subscribe(channel, {
+      onReady: () => {
+        this.isSubscribed = true;
+        void this.readSoon("all");
+      },
+      onEvent: (event) => {
+        this.merge(event);
+        this.waitForSilence();
+        this.changed();
+      },
+      onDown: () => {
+        this.isSubscribed = false;
+        this.set("offline");
+      },
+      // The read decides what to tell: whoever may not subscribe may not read.
+      onRefused: () => void this.readSoon("all"),
+    });
+    // A connection that does not come about must not keep anybody from reading.
+    this.waitForSilence();
+  }
+
+  protected abstract merge(event: LiveEvent): void;
+  protected abstract readAll(isWhole: boolean): Promise<void>;
+  protected abstract get silenceMs(): number | undefined;
+
+  protected set(status: Status): void {
+    this.status = status;
+    this.changed();
+  }
+
+  /** One look at a time; what is asked for meanwhile is one more look. */
+  protected async readSoon(what: "all" | "rest"): Promise<void> {
+    if (this.reading) {
+      this.readAgain = what === "all" ? "all" : (this.readAgain ?? "rest");
+      return;
+    }
+    this.reading = this.readNow(what);
+    await this.reading;
+    this.reading = undefined;
+    const again = this.readAgain;
+    this.readAgain = undefined;
+    if (again && !this.ended.signal.aborted) void this.readSoon(again);
+    else this.waitForSilence();
+  }
+
+  protected waitForSilence(): void {
+    clearTimeout(this.timer);
+    const ms = this.silenceMs;
+    if (ms === undefined || this.ended.signal.aborted) return;
+    this.timer = setTimeout(() => void this.readSoon("rest"), ms);
+  }
+
+  private async readNow(what: "all" | "rest"): Promise<void> {
+    try {
+      await this.readAll(what === "all");
+      if (!this.ended.signal.aborted) this.set(this.isSubscribed ? "live" : "offline");
+    } catch (error) {
+      if (this.ended.signal.aborted) return;
+      if (error instanceof SignedOut) this.servers.onSignedOut();
+      else if (error instanceof NotFound || error instanceof Refused) this.set("refused");
+      else throw error;
+    }
+  }
+}
+
+/** One call, as long as somebody looks at it. */
+export class FollowedCall extends Followed {
+  readonly transcript = new Transcript();
+  /** When this page had read the call for the first time. */
+  joinedAt: number | undefined;
+  private conversationId: string;
+  private after = "";
+  private readsAfterEnd = 0;
+
+  /** @param id Of the conversation, or of any contact of it. */
+  constructor(
+    servers: Servers,
+    readonly id: string,
+    changed: () => void,
+  ) {
+    super(servers, changed);
+    this.conversationId = id;
+  }
+
+  /** @param isKnown Whether `id` is the conversation's own: then it can be subscribed to at once. */
+  async start(isKnown: boolean): Promise<void> {
+    if (!isKnown) {
+      const answer = await this.lookUp();
+      if (!answer) return;
+      this.conversationId = answer.conversation.conversationId;
+      this.take(answer);
+      this.joinedAt = Date.now();
+      this.set("live");
+    }
+    this.follow(`/live/conversations/${this.conversationId}`);
+  }
+
+  protected merge(event: LiveEvent): void {
+    const { transcript } = this;
+    if (event.type === "utterance") {
+      const { type: _, conversationId: __, ...utterance } = event;
+      transcript.told(utterance);
+      if (utterance.textOmitted) void this.readSoon("rest");
+    } else if (event.type === "conversation") {
+      const { type: _, ...conversation } = event;
+      const hadEnded = this.hasEnded;
+      transcript.picture(conversation);
+      if (this.hasEnded && !hadEnded) this.readsAfterEnd = 0;
+    }
+  }
+
+  protected async readAll(isWhole: boolean): Promise<void> {
+    if (isWhole) this.after = "";
+    if (this.hasEnded) this.readsAfterEnd++;
+    const ids = new Set<string>();
+    for (;;) {
+      const answer = await this.servers.read.conversation(
+        this.conversationId,
+        this.after,
+        this.ended.signal,
+      );
+      this.take(answer);
+      for (const { id } of answer.utterances) ids.add(id);
+      this.after = answer.next;
+      if (!answer.more) break;
+      this.changed();
+    }
+    if (isWhole) this.transcript.keepOnly(ids);
+    this.joinedAt ??= Date.now();
+  }
+
+  protected get silenceMs(): number | undefined {
+    if (this.status === "refused") return UNKNOWN_MS * 10;
+    if (!this.hasEnded) return SILENCE_MS;
+    return this.readsAfterEnd ? undefined : AFTER_END_MS;
+  }
+
+  private get hasEnded(): boolean {
+    return this.transcript.conversation?.state === "ended";
+  }
+
+  private take(answer: CallAnswer): void {
+    if (answer.conversation) this.transcript.picture(answer.conversation);
+    this.transcript.counts = answer.counts;
+    this.transcript.read(answer.utterances);
+  }
+
+  /** A call is known when its transcription starts: the page waits for that. */
+  private async lookUp(): Promise<CallAnswer | undefined> {
+    while (!this.ended.signal.aborted) {
+      try {
+        return await this.servers.read.conversation(this.id, "", this.ended.signal);
+      } catch (error) {
+        if (this.ended.signal.aborted) return undefined;
+        if (error instanceof NotFound) this.set("unknown");
+        else if (error instanceof Refused) return void this.set("refused");
+        else if (error instanceof SignedOut) return void this.servers.onSignedOut();
+        else throw error;
+      }
+      await pause(UNKNOWN_MS, this.ended.signal);
+    }
+    return undefined;
+  }
+}
+
+/** The list of calls, for supervisors. */
+export class FollowedCalls extends Followed {
+  readonly calls = new Calls();
+
+  start(): void {
+    this.follow("/live/calls");
+  }
+
+  protected merge(event: LiveEvent): void {
+    if (event.type === "conversation") {
+      const { type: _, ...conversation } = event;
+      this.calls.picture(conversation, performance.now());
+    } else if (event.type === "words") {
+      this.calls.said(event);
+    }
+  }
+
+  protected async readAll(): Promise<void> {
+    const askedAt = performance.now();
+    const { calls, more } = await this.servers.read.calls(this.ended.signal);
+    this.calls.read(calls, more, askedAt);
+  }
+
+  protected get silenceMs(): number | undefined {
+    return this.status === "refused" ? undefined : SILENCE_MS;
+  }
+}

@@ -1,0 +1,87 @@
+import { newer } from "./transcript";
+import type { Conversation, Words } from "./types";
+
+export interface Call {
+  conversation: Conversation;
+  words?: Words;
+}
+
+export type Show = "all" | "running" | "notListening" | "ended";
+
+/** The list of calls, merged from events and what was read. */
+export class Calls {
+  more = false;
+  private readonly byId = new Map<string, { call: Call; heardAt: number }>();
+  /** Words may come before the first picture of their call. */
+  private readonly words = new Map<string, Words>();
+
+  /** @param now Of the same clock as `askedAt`. */
+  picture(conversation: Conversation, now: number): void {
+    const id = conversation.conversationId;
+    const known = this.byId.get(id)?.call;
+    const words = known?.words ?? this.words.get(id);
+    this.words.delete(id);
+    const call = { conversation: newer(known?.conversation, conversation), ...(words && { words }) };
+    this.byId.set(id, { call, heardAt: now });
+  }
+
+  said(words: Words): void {
+    const known = this.byId.get(words.conversationId)?.call;
+    const before = known?.words ?? this.words.get(words.conversationId);
+    if (before && before.at > words.at) return;
+    if (known) known.words = words;
+    else if (this.words.size < 1000) this.words.set(words.conversationId, words);
+  }
+
+  /**
+   * @param askedAt When the request was sent: what was heard of since may be missing in its answer,
+   *   every other call that is missing is over.
+   */
+  read(calls: readonly Conversation[], more: boolean, askedAt: number): void {
+    this.more = more;
+    const listed = new Set(calls.map((each) => each.conversationId));
+    for (const [id, { heardAt }] of this.byId) {
+      if (!listed.has(id) && heardAt < askedAt) this.byId.delete(id);
+    }
+    for (const each of calls) this.picture(each, askedAt);
+  }
+
+  get running(): number {
+    return this.all().filter(({ conversation }) => conversation.state !== "ended").length;
+  }
+
+  /** Running calls first, then the newest; so a call stays where it is while somebody reads. */
+  shown(show: Show, filter: string): Call[] {
+    const wanted = filter.trim().toLowerCase();
+    return this.all()
+      .filter((call) => is(call.conversation, show) && (!wanted || searched(call).includes(wanted)))
+      .sort(
+        (a, b) =>
+          Number(a.conversation.state === "ended") - Number(b.conversation.state === "ended") ||
+          b.conversation.startedAt - a.conversation.startedAt ||
+          (a.conversation.conversationId < b.conversation.conversationId ? -1 : 1),
+      );
+  }
+
+  private all(): Call[] {
+    return [...this.byId.values()].map(({ call }) => call);
+  }
+}
+
+/** The agent who is on the call, or was the last. */
+export function agentOf(conversation: Conversation): string {
+  return conversation.legs.findLast((leg) => leg.agent)?.agent ?? "";
+}
+
+function is(conversation: Conversation, show: Show): boolean {
+  const hasEnded = conversation.state === "ended";
+  if (show === "ended") return hasEnded;
+  if (show === "notListening") return !hasEnded && !conversation.listening;
+  return show === "all" || !hasEnded;
+}
+
+function searched({ conversation, words }: Call): string {
+  const agents = conversation.legs.map((leg) => leg.agent);
+  const all = [conversation.conversationId, conversation.queue ?? "", ...agents, words?.text ?? ""];
+  return all.join("\n").toLowerCase();
+}
