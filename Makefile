@@ -137,6 +137,7 @@ lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hash
 contract: .venv/.installed ## Accept changed construct ids, outputs and permissions, after you have added them to CHANGELOG.md
 	@.venv/bin/python -m tests.package.contract
 	@.venv/bin/python -m tests.infra.permissions.policies
+	@.venv/bin/python -m tests.infra.data_page
 
 benchmark: .venv/.installed ## Measure what has a budget, and compare with boto3 and an empty app; QUICK=1 only checks that it runs
 	@.venv/bin/python -m tools.benchmark $(if $(QUICK),--quick)
