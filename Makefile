@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback audit drift stop-all resume-all destroy revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback audit drift map-flows stop-all resume-all destroy revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -57,8 +57,8 @@ lint: .venv/.installed
 synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod
 	@$(CDK) synth --quiet -c environment='$(ENV)'
 
-doctor: named .venv/.installed ## Check the account before a deployment, read-only: make doctor ENV=prod; add CALLS=200, the most calls at a time; ASAPP=off asks ASAPP nothing
-	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)') $(if $(filter off,$(ASAPP)),--no-asapp)
+doctor: named .venv/.installed ## Check the account before a deployment, read-only: make doctor ENV=prod; add CALLS=200, the most calls at a time
+	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)')
 
 diff: .venv/.installed ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
@@ -82,6 +82,10 @@ audit: named .venv/.installed ## Find what is wrong in the flows of a live insta
 drift: named .venv/.installed ## Show what was changed in the account since the deployment, read-only: make drift ENV=prod
 	@.venv/bin/python -m tools.drift '$(ENV)'
 
+map-flows: .venv/.installed ## Pair what flow files of one instance name by ARN with another instance, read-only: make map-flows FROM=dev TO=prod; FROM_PROFILE= and TO_PROFILE= name profiles of the AWS command line
+	@test -n '$(FROM)' -a -n '$(TO)' || { echo 'Name both environments, for instance: FROM=dev TO=prod'; exit 2; }
+	@.venv/bin/python -m tools.map_flows '$(FROM)' '$(TO)' $(if $(FROM_PROFILE),--source-profile '$(FROM_PROFILE)') $(if $(TO_PROFILE),--target-profile '$(TO_PROFILE)')
+
 stop-all: named .venv/.installed ## Stop all transcription of an environment at once: make stop-all ENV=prod; with APPROVAL=never it does not ask
 	@.venv/bin/python -m tools.switch stop '$(ENV)' $(if $(APPROVAL),--approval '$(APPROVAL)')
 
@@ -93,10 +97,6 @@ destroy: named .venv/.installed node_modules/.installed ## Delete an environment
 
 revoke-webhook-secret: named .venv/.installed ## Refuse a webhook secret that leaked: make revoke-webhook-secret ENV=prod; ONLY=previous keeps the current value, APPROVAL=never does not ask
 	@.venv/bin/python -m tools.revoke_webhook_secret '$(ENV)' $(if $(ONLY),--only '$(ONLY)') $(if $(APPROVAL),--approval '$(APPROVAL)')
-
-webhook-certificate: .venv/.installed ## Make a client certificate for ASAPP, from an authority of your own: make webhook-certificate OUT=~/asapp-webhook; AUTHORITY=new makes another authority, NAME=… is the certificate's
-	@test -n '$(OUT)' || { echo 'Name a folder outside this repository, for instance: OUT=~/asapp-webhook'; exit 2; }
-	@.venv/bin/python -m tools.webhook_certificate '$(OUT)' $(if $(NAME),--name '$(NAME)') $(if $(AUTHORITY),--authority '$(AUTHORITY)')
 
 named:
 	@test -n '$(ENV)' || { echo 'Name the environment, for instance: ENV=dev'; exit 2; }

@@ -9,7 +9,7 @@ from aws_cdk import App, DefaultStackSynthesizer, Environment
 from connect_autotranscribe.stacks.access import AccessStack
 from connect_autotranscribe.stacks.flows import FlowsStack
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
-from connect_settings import Settings, SettingsError, environment_file
+from connect_settings import OwnFlows, Settings, SettingsError, environment_file
 
 ENVIRONMENTS = Path(__file__).parent / "infra" / "environments"
 
@@ -20,13 +20,15 @@ def build(app: App, name: str) -> None:
     :param name: A file of ``infra/environments`` without its ending, or the path of a TOML file.
     """
     file = environment_file(name, ENVIRONMENTS)
-    add_stacks(app, file.stem, Settings.load(file))
+    settings = Settings.load(file)
+    add_stacks(app, file.stem, settings, OwnFlows.read(settings, file))
 
 
-def add_stacks(app: App, name: str, settings: Settings) -> None:
+def add_stacks(app: App, name: str, settings: Settings, own_flows: OwnFlows | None = None) -> None:
     """The three stacks, by the order in which a call meets them.
 
     :param name: The environment's, which is part of the stacks' names.
+    :param own_flows: The flows of ``[[flows]]``. Default: none.
     """
     prefix = f"autotranscribe-{name}"
     common: dict[str, Any] = {
@@ -48,6 +50,7 @@ def add_stacks(app: App, name: str, settings: Settings) -> None:
         agent_id_path=settings.asapp.agent_id_path,
         name_prefix=settings.connect.flow_name_prefix,
         stop_at_hold=settings.lifecycle.mode != "off",
+        own_flows=own_flows,
         alarm_topic=transcription.alarms.topic,
         **common,
     )

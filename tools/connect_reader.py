@@ -45,6 +45,7 @@ class ConnectReader:
     :param instance_arn: The Connect instance, whole ARN.
     :param operations: The only operations that can be called; they read.
     :param guide: Where the policy is that allows them.
+    :param profile: A profile of the AWS command line. Default: the one that boto3 finds.
     :param sleep: Waits.
     :param now: The time in seconds, which only grows.
     :ivar requests: How many requests were sent.
@@ -62,6 +63,7 @@ class ConnectReader:
         operations: Iterable[str],
         *,
         guide: str,
+        profile: str | None = None,
         sleep: Callable[[float], object] = time.sleep,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -69,7 +71,7 @@ class ConnectReader:
         self.requests = 0
         region = instance_arn.split(":")[3]
         self._instance_id = instance_arn.rpartition("/")[2]
-        self._aws = _Paced(region, actions(*operations), guide, config=_ONE_TRY)
+        self._aws = _Paced(region, actions(*operations), guide, config=_ONE_TRY, profile=profile)
         self._aws.before = self._wait
         self._aws.pause = sleep
         self._sleep, self._now = sleep, now

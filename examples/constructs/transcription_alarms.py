@@ -8,6 +8,7 @@ from connect_autotranscribe import (
     TranscriptionAlarms,
     TranscriptionControl,
     TranscriptionDashboard,
+    TranscriptionMetrics,
     TranscriptReconciliation,
     TranscriptStore,
     TranscriptWebhook,
@@ -38,10 +39,15 @@ class Watched(Stack):
             credentials_secret=credentials,
             api_host="https://api.asapp.com",
         )
+        metrics = TranscriptionMetrics(
+            self, "Metrics", control=control, webhook=webhook, reconciliation=reconciliation
+        )
         alarms = TranscriptionAlarms(
             self,
             "Alarms",
             constructs=[control, store, webhook, reconciliation],
+            webhook=webhook,
+            metrics=metrics,
             email="ops@example.com",
         )
         TranscriptionDashboard(
@@ -49,6 +55,8 @@ class Watched(Stack):
             "Dashboard",
             constructs=[control, store, webhook, reconciliation],
             alarms=alarms.alarms,
+            metrics=metrics,
+            webhook=webhook,
         )
 
 

@@ -5,6 +5,7 @@ from connect_settings.environment import (
     SettingsError,
     environment_file,
 )
+from connect_settings.own_flows import OwnFlow, OwnFlows
 from connect_settings.records import (
     AlarmSettings,
     AsappSettings,
@@ -13,6 +14,7 @@ from connect_settings.records import (
     DeploymentSettings,
     EncryptionSettings,
     ExportSettings,
+    FlowSettings,
     LifecycleSettings,
     MediaStreamingSettings,
     ReconciliationSettings,
@@ -30,8 +32,11 @@ __all__ = [
     "DeploymentSettings",
     "EncryptionSettings",
     "ExportSettings",
+    "FlowSettings",
     "LifecycleSettings",
     "MediaStreamingSettings",
+    "OwnFlow",
+    "OwnFlows",
     "ReconciliationSettings",
     "RetentionSettings",
     "Settings",

@@ -144,6 +144,10 @@ def are_tags(tags: Mapping[str, Any]) -> bool:
     return texts and len(tags) <= 40 and all(tag.fullmatch(key) for key in tags)
 
 
+def are_texts(table: Mapping[str, Any]) -> bool:
+    return all(key and isinstance(value, str) and value for key, value in table.items())
+
+
 def columns_of(fields: Collection[str]) -> Rule:
     """A table of column names by field. They become part of SQL: letters, digits, underscores."""
     name = re.compile("[A-Za-z_][A-Za-z0-9_]*")
@@ -203,7 +207,7 @@ BASE_PATH = text(
 )
 HOSTED_ZONE = text("Z[A-Z0-9]{1,32}", 'the id of a hosted zone, like "Z0123456789ABCDEFGHIJ"')
 HTTPS = text(
-    r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?(/[^\s#]*)?",
+    r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?(/[^\s#]*)?",
     'an address that begins "https://"',
 )
 CLAIM = text(r"[\x21-\x7e]{1,256}", "what the token has, up to 256 characters without spaces")

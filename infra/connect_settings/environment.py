@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +14,7 @@ from connect_settings._conflicts import conflicts
 from connect_settings._rules import (
     ACCOUNT,
     REGION,
+    Rule,
     Sensitive,
     are_tags,
     fault_of,
@@ -30,6 +31,7 @@ from connect_settings.records import (
     DeploymentSettings,
     EncryptionSettings,
     ExportSettings,
+    FlowSettings,
     LifecycleSettings,
     MediaStreamingSettings,
     ReconciliationSettings,
@@ -55,6 +57,7 @@ class Settings:
     :param on_delete: What happens to stored data when its stack is deleted. Default: it stays.
     :param bootstrap_qualifier: The `--qualifier` with which the account was bootstrapped for CDK.
         Default: CDK's own.
+    :param flows: Your own flows, each woven and deployed by the flows stack. Default: none.
     :param tags: The tags of every resource. Default: none.
     :raises SettingsError: If any value is wrong, also if the record is made without a file.
     """
@@ -85,6 +88,11 @@ class Settings:
     encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    flows: Annotated[
+        tuple[FlowSettings, ...],
+        Rule(type="an array", accepts=lambda _: True, remedy="[[flows]]"),
+        Sensitive("Other calls may be transcribed, or go another way."),
+    ] = ()
     tags: Annotated[
         Mapping[str, str],
         table(
@@ -120,7 +128,8 @@ class Settings:
             table: record(**{each.name: values[f"{table}.{each.name}"] for each in fields(record)})
             for table, record in _TABLES.items()
         }
-        return cls(**tables, **{key: values[key] for key in values if "." not in key})
+        flows = tuple(FlowSettings(**_of_a_flow(each)) for each in values.pop("flows"))
+        return cls(**tables, flows=flows, **{key: values[key] for key in values if "." not in key})
 
     @property
     def throttle(self) -> tuple[int, int]:
@@ -178,7 +187,8 @@ _FIELDS: dict[str, Field[Any]] = {
 }
 RULES = {key: rule_of(each) for key, each in _FIELDS.items()}
 """By dotted key. The arguments of constructs have the same rules: ``_arguments``."""
-_RULES = RULES | {name: table(bool, f"[{name}]") for name in _TABLES}
+_RULES = RULES | {f"flows.{each.name}": rule_of(each) for each in fields(FlowSettings)}
+_RULES |= {name: table(bool, f"[{name}]") for name in _TABLES}
 
 
 def sensitivity() -> dict[str, str | None]:
@@ -202,10 +212,39 @@ def _checked(data: Mapping[str, Any], source: str) -> dict[str, Any]:
     faults = {key: _fault(key, value) for key, value in given.items()}
     right = {key: value for key, value in given.items() if not faults[key]}
     problems = [f"{_named(key)}: {fault}" for key, fault in faults.items() if fault]
+    flows: Any = right.get("flows", ())
+    problems += _problems_of_flows(flows)
     problems += [f"{key}: {conflict}" for key, conflict in conflicts(right, _RULES)]
     if problems:
         raise SettingsError("\n".join(f"{source}: {problem}" for problem in problems))
     return {key: tuple(value) if isinstance(value, list) else value for key, value in right.items()}
+
+
+def _of_a_flow(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+
+
+def _problems_of_flows(flows: Sequence[Any]) -> Iterator[str]:
+    """What is wrong with the tables of ``[[flows]]``, by themselves and together."""
+    seen: dict[str, set[str]] = {"name": set(), "replaces": set()}
+    for number, flow in enumerate(flows, 1):
+        place = f"flows, table {number}"
+        if not isinstance(flow, Mapping):
+            yield f"{place}: is not a table; write [[flows]]"
+            continue
+        given = {each.name: each.default for each in fields(FlowSettings)} | dict(flow)
+        wrong = {f"flows.{key}": _fault(f"flows.{key}", value) for key, value in given.items()}
+        yield from (f"{place}, {_named(key)}: {fault}" for key, fault in wrong.items() if fault)
+        if any(wrong.values()):
+            continue
+        for key, names in seen.items():
+            if given[key] in names:
+                yield f'{place}, flows.{key}: "{given[key]}" is in two tables; write another name'
+            names |= {given[key]} - {None}
+        if not (given["start"] or given["stop"]):
+            yield f"{place}: weaves nothing; write start = true, stop = true or both"
+        if given["stop_before"] and not given["stop"]:
+            yield f"{place}, flows.stop_before: is not used without stop; write stop = true"
 
 
 def _named(key: str) -> str:

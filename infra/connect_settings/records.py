@@ -17,12 +17,14 @@ from connect_settings._rules import (
     NETWORK,
     WEB_ACL,
     Sensitive,
+    are_texts,
     arn,
     array,
     choice,
     columns_of,
     number,
     one_or_more,
+    table,
     text,
 )
 from connect_settings.shared_names import shared_names
@@ -39,6 +41,9 @@ class ConnectSettings:
     :param instance_alias: The name in its access URL, which cannot be derived from the ARN.
     :param flow_name_prefix: Stands before the names of our flows and modules, which are unique in
         the instance: a second environment in one instance needs one. Default: none.
+    :param pairs: What is called otherwise here than in the instance of the files of `[[flows]]`,
+        like {"queue Billing" = "Invoices"}; or an ARN and the ARN here. ``make map-flows`` reads
+        it. Default: everything has the same name.
     """
 
     instance_arn: Annotated[
@@ -60,6 +65,65 @@ class ConnectSettings:
             "[A-Za-z0-9]([A-Za-z0-9 _-]{0,38}[A-Za-z0-9])?",
             'up to 40 letters, digits, " ", "-" and "_", like "staging"',
         ),
+    ] = None
+    pairs: Annotated[
+        Mapping[str, str],
+        table(
+            are_texts,
+            'a kind and a name, and the name here, like {"queue Billing" = "Invoices"}, or two '
+            "ARNs",
+        ),
+        Sensitive("Calls may go to another queue, prompt, flow or function."),
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSettings:
+    """A flow of your own, with transcription woven in: one table of ``[[flows]]``.
+
+    :param file: What the flow designer exported, below the folder of the environment's file.
+    :param type: Connect's flow type; a disconnect flow is a "CONTACT_FLOW".
+    :param name: Its name in the instance. The flow that was exported may be there, under its own
+        name. Another name is another flow: this one is deleted.
+    :param start: Whether transcription starts in it. Default: no.
+    :param stop: Whether transcription stops in it. Default: no.
+    :param stop_before: Stop before these blocks. Default: before each of them.
+    :param both_directions: Whether a flow that streams one direction is changed, so that it streams
+        both. Default: no; such a flow is refused.
+    :param replaces: The name of the flow that was exported. Other flows of ``[[flows]]`` that name
+        it get this one. Default: they keep it.
+    """
+
+    file: Annotated[
+        str,
+        # Nothing outside: a pull request shows what is below the folder, and reviews it.
+        text(
+            "([A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}/){0,3}[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}[.]json",
+            'a path below the environment\'s folder, of letters, digits and "_.-", like '
+            '"flows/billing_agent_whisper.json"',
+        ),
+    ]
+    type: Literal[
+        "CONTACT_FLOW",
+        "AGENT_WHISPER",
+        "CUSTOMER_WHISPER",
+        "OUTBOUND_WHISPER",
+        "CUSTOMER_QUEUE",
+        "CUSTOMER_HOLD",
+        "AGENT_HOLD",
+        "AGENT_TRANSFER",
+        "QUEUE_TRANSFER",
+    ]
+    name: Annotated[str, text(r"\S(.{0,125}\S)?", "1 to 127 characters, like a flow's name")]
+    start: bool = False
+    stop: bool = False
+    stop_before: Annotated[
+        tuple[str, ...] | None,
+        array(choice("queue", "transfer-out", "transfer", "disconnect", "end"), at_least=1),
+    ] = None
+    both_directions: bool = False
+    replaces: Annotated[
+        str | None, text(r"\S(.{0,125}\S)?", "1 to 127 characters, like a flow's name")
     ] = None
 
 

@@ -30,38 +30,33 @@ class KnownStreams:
     def __init__(self, table_name: str, dynamodb: Any) -> None:
         self._table = table_name
         self._dynamodb = dynamodb
-        self._kept: dict[Stream, int] = {}
+        self._kept: set[Stream] = set()
 
-    def of(self, utterances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-        """By conversation, those of the utterances' streams that are known, each with its start in
-        milliseconds since 1970 or 0. If the table cannot be read, only what was read before."""
+    def of(self, utterances: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
+        """By conversation, those of the utterances' streams that are known. If the table cannot be
+        read, only what was read before."""
         named = {
             (item[table.CONVERSATION_ID], item["streamId"])
             for item in utterances
             if "streamId" in item
         }
-        unknown = named - self._kept.keys()
-        found = {each: self._kept[each] for each in named - unknown} | self._opened(unknown)
-        known: dict[str, dict[str, int]] = defaultdict(dict)
-        for (conversation_id, stream_id), began in found.items():
-            known[conversation_id][stream_id] = began
+        known: dict[str, set[str]] = defaultdict(set)
+        for conversation_id, stream_id in (named & self._kept) | self._opened(named - self._kept):
+            known[conversation_id].add(stream_id)
         return known
 
-    def _opened(self, streams: set[Stream]) -> dict[Stream, int]:
+    def _opened(self, streams: set[Stream]) -> set[Stream]:
         keys = [(conversation_id, f"stream#{stream_id}") for conversation_id, stream_id in streams]
         try:
-            found = batch_read(self._dynamodb, self._table, keys, ["streamId", "startedAt"])
+            found = batch_read(self._dynamodb, self._table, keys, ["streamId"])
         except (ClientError, BotoCoreError, NotRead) as problem:
             logger.warning(
                 "the table cannot be read; utterances are published as unverified",
                 extra={"code": error_code(problem)},
             )
-            return {}
-        opened = {
-            (item[table.CONVERSATION_ID], item["streamId"]): item.get("startedAt", 0)
-            for item in found
-        }
+            return set()
+        opened = {(item[table.CONVERSATION_ID], item["streamId"]) for item in found}
         if len(self._kept) > _MOST_KEPT:
-            self._kept = {}
+            self._kept = set()
         self._kept |= opened
         return opened

@@ -16,10 +16,7 @@ CONVERSATION_ID, ITEM = "conversationId", "item"
 ``utterance#<stream id>#<start>#<digest>`` if the webhook brought it, or
 ``utterance#<source>#<message id>`` if it was recovered."""
 UTTERANCE = "utterance#"
-"""The first characters of each utterance's sort key. New items with it go to the event bus, and so
-does each change of a ``CONVERSATION``."""
-CONVERSATION = "conversation"
-"""The sort key of a call."""
+"""The first characters of each utterance's sort key. Only new items with it go to the event bus."""
 EXPIRES_AT = "expiresAt"
 """When DynamoDB may delete the item, in seconds since 1970."""
 
@@ -74,7 +71,7 @@ def item_key(conversation_id: str, item: str) -> dict[str, Attribute]:
 
 
 def conversation_key(conversation_id: str) -> dict[str, Attribute]:
-    return item_key(conversation_id, CONVERSATION)
+    return item_key(conversation_id, "conversation")
 
 
 def stream_key(conversation_id: str, stream_id: str) -> dict[str, Attribute]:

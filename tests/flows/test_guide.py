@@ -22,7 +22,7 @@ esac
 
 def test_the_commands_of_the_guide_work_as_they_are_printed(tmp_path: Path) -> None:
     """In a folder with the checkout's .venv; only ``aws`` is not the real one."""
-    weaving = GUIDE.read_text("utf-8").partition("## Weave your own")[2]
+    weaving = GUIDE.read_text("utf-8").partition("## Weave your own")[2].partition("\n## ")[0]
     (script,) = re.findall("```sh\n(.*?)```", weaving, re.DOTALL)
     assert script.count(".venv/bin/python -m connect_flows") == 2
     flow_file = tmp_path / "flow.json"

@@ -11,10 +11,13 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from connect_flows.lock import FlowsLock
+from connect_settings.own_flows import lock_file
 
 Json = dict[str, Any]
 
@@ -59,6 +62,7 @@ class Environment:
     """:param folder: The cloud assembly.
     :param exports: What a stack gives to another, by the export's name.
     :param imports: The exports that each stack imports.
+    :param things: What flows name by ARN, as the lock of the flows calls it.
     """
 
     folder: Path
@@ -67,6 +71,7 @@ class Environment:
     resources: Mapping[str, Resource]
     exports: Mapping[str, Any]
     imports: Mapping[str, frozenset[str]]
+    things: Mapping[str, str] = field(default_factory=dict)
 
     def renamed(self, ids: Mapping[str, str], names: Mapping[str, str]) -> Environment:
         """The same with other ids, in all references too; and with other names."""
@@ -120,6 +125,15 @@ class Environment:
                         )
                     )
         return json.dumps(self._plain(value), ensure_ascii=False, sort_keys=True)
+
+    def flow_text(self, content: Any) -> str:
+        """A flow's content, with names for what it names by ARN; the end of each ARN stays."""
+        text = self.text(content)
+        # The longest first: an ARN may begin another.
+        for arn, thing in sorted(self.things.items(), key=lambda it: -len(it[0])):
+            named = json.dumps(f"{thing} ({arn.rpartition('/')[2].rpartition('function:')[2]})")
+            text = text.replace(json.dumps(self.text(arn)), named)
+        return text
 
     def _plain(self, value: Any) -> Any:
         """Its references and joined texts as texts, in what stays JSON."""
@@ -213,9 +227,16 @@ def read(folder: Path, settings: Path) -> Environment:
         else replace(each, name=f"{each.name} ({each.id})")  # a name is nobody's disguise
         for each in resources
     ]
+    file = lock_file(settings)
+    pairs = FlowsLock.read(file).pairs if file.is_file() else {}
+    said = _flat(tomllib.loads(settings.read_text(encoding="utf-8")))
     return Environment(
         folder=folder,
-        settings=_flat(tomllib.loads(settings.read_text(encoding="utf-8"))),
+        # By the ARN, which is one: two of one name must not hide each other.
+        settings=said | {f"flows.lock {arn}": asdict(pair) for arn, pair in pairs.items()},
+        things={
+            arn: f"{pair.kind} {pair.name_here}" for pair in pairs.values() for arn in pair.arns
+        },
         stacks=stacks,
         resources={each.id: each for each in resources},
         exports=exports,

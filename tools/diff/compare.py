@@ -11,7 +11,6 @@ from math import inf
 from typing import Any, Literal, TypeGuard
 
 from tools.diff.assembly import Environment, Json, Resource, Stack, references
-from tools.diff.changes.doors import opened
 from tools.diff.changes.flows import FLOWS, flow_changes
 from tools.diff.changes.functions import changed_files
 from tools.diff.changes.pairing import pairs, shape
@@ -252,7 +251,8 @@ class _Comparison:
         found: list[Finding] = []
         before, after = self.unsaid(self.base, old), self.unsaid(self.head, new)
         if new.type in FLOWS and before.get("Content") != after.get("Content"):
-            texts = (e.text(x.get("Content")) for e, x in ((self.base, before), (self.head, after)))
+            both_sides = ((self.base, before), (self.head, after))
+            texts = (environment.flow_text(x.get("Content")) for environment, x in both_sides)
             if (lines := flow_changes(*texts)) is not None:
                 found.append(FlowChange(new.stack, new.name, lines))
                 before.pop("Content"), after.pop("Content")
@@ -269,8 +269,6 @@ class _Comparison:
         if (held := holds(new)) and stays_when_removed(old) and not stays_when_removed(new):
             text = f"{code(new.name)} ({short(new.type)}) is **no longer kept**: its {held} would "
             found.append(Danger(new.stack, f"{text}go with it, or with its stack."))
-        name = f"{code(new.name)} ({short(new.type)})"
-        found += [Danger(new.stack, f"{name} {sentence}") for sentence in opened(old, new)]
         base, head = self.permissions
         if not found and not {*rows(self.base, old), *rows(self.head, new)} & (base ^ head):
             found.append(ResourceChange(new.stack, "reworded", new.name, new.type))

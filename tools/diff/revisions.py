@@ -16,6 +16,7 @@ from pathlib import Path
 from tools.diff.values import block, code
 
 _ENVIRONMENTS = "infra/environments"
+_LOCK = ".flows.lock"
 _MOST_FILES = 100
 _MOST_BYTES = 100_000
 _DRIVER = Path(__file__).with_name("synthesise.py")
@@ -102,15 +103,19 @@ class Repository:
         return Revision(f"{code(name)} ({commit[:7]})", folder)
 
     def data(self, commit: str, folder: Path) -> Revision:
-        """Of a commit that nobody trusts: its settings and its list of packages, as text."""
+        """Of a commit that nobody trusts: its settings with their locks, and its list of packages.
+
+        What became of flow files is in the templates.
+        """
         paths = ("requirements.txt", f"{_ENVIRONMENTS}/")
         listed = (self._git("ls-tree", "-z", "-l", commit, "--", *paths) or b"").split(b"\0")
         files = [each for each in map(_regular, listed) if each]
         if len(files) > _MOST_FILES:
             raise Failure(f"{code(commit)} has more than {_MOST_FILES} files of environments.")
         for path, blob, size in files:
-            if path != "requirements.txt" and size > _MOST_BYTES:
-                raise Failure(f"{code(path)} has more than {_MOST_BYTES} bytes.")
+            most = (10 if path.endswith(_LOCK) else 1) * _MOST_BYTES
+            if path != "requirements.txt" and size > most:
+                raise Failure(f"{code(path)} has more than {most} bytes.")
             content = self._git("cat-file", "blob", blob) if size < 10 * _MOST_BYTES else None
             if content is not None:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +145,8 @@ def _regular(line: bytes) -> tuple[str, str, int] | None:
     if len(parts) != 4 or parts[0] not in ("100644", "100755"):
         return None
     name = os.fsdecode(path)
-    wanted = f"requirements\\.txt|{_ENVIRONMENTS}/[A-Za-z0-9-]{{1,60}}\\.toml"
+    kinds = rf"\.toml|{re.escape(_LOCK)}"
+    wanted = rf"requirements\.txt|{_ENVIRONMENTS}/[A-Za-z0-9-]{{1,60}}({kinds})"
     return (name, parts[2], int(parts[3])) if re.fullmatch(wanted, name) else None
 
 

@@ -17,12 +17,9 @@ from botocore.parsers import ResponseParserError
 from tools.doctor.findings import CannotGoOn, NotSeen, problem
 
 ACTIONS = {
-    ("acm", "describe_certificate"): "acm:DescribeCertificate",
     ("apigateway", "get_account"): "apigateway:GET",
-    ("apigateway", "get_domain_name"): "apigateway:GET",
     ("cloudformation", "describe_stacks"): "cloudformation:DescribeStacks",
     ("cloudformation", "list_stack_resources"): "cloudformation:ListStackResources",
-    ("cognito-idp", "describe_user_pool_domain"): "cognito-idp:DescribeUserPoolDomain",
     ("connect", "describe_instance"): "connect:DescribeInstance",
     ("connect", "list_instance_storage_configs"): "connect:ListInstanceStorageConfigs",
     ("connect", "list_lambda_functions"): "connect:ListLambdaFunctions",
@@ -66,6 +63,7 @@ class Aws:
     :param actions: The calls that can be made, as in `ACTIONS`.
     :param guide: Where the policy is that allows them.
     :param config: How often and how long boto3 tries.
+    :param profile: A profile of the AWS command line. Default: the one that boto3 finds.
     """
 
     def __init__(
@@ -74,8 +72,10 @@ class Aws:
         actions: Mapping[tuple[str, str], str] = MappingProxyType(ACTIONS),
         guide: str = "docs/doctor.md",
         config: Config = _PATIENCE,
+        profile: str | None = None,
     ) -> None:
         self.region = region
+        self._profile = profile
         self._config = config
         self._actions = actions
         self._guide = guide
@@ -118,7 +118,7 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:
-        return boto3.Session()
+        return boto3.Session(profile_name=self._profile)
 
     def _ask(
         self,

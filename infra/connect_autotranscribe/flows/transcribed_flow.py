@@ -21,6 +21,7 @@ from connect_flows.flow_content import NotAFlow, parse
 from connect_flows.flow_graph import CannotWeave
 from connect_flows.flow_types import FLOW_TYPES, HOLDS
 from connect_flows.places import ENDINGS, EVERY_ENDING, Before
+from connect_flows.references import references, with_arns
 from connect_flows.rules import MARGIN_FOR_TOKENS, unknown_types
 from connect_flows.start_attributes import start_attributes
 from connect_flows.weave import Start, Stop, weave
@@ -62,6 +63,9 @@ class TranscribedFlow(Construct):
         them), ``disconnect``, ``end``. Default: all of them.
     :param both_directions: Whether to change a flow that streams one direction only, so that it
         streams both. Default: weaving a start into it is refused.
+    :param arns: The ARN in this instance of each ARN or id that the flow's blocks name, if the file
+        is of another instance: ``FlowsLock.read(Path("prod.flows.lock")).arns``, or your own table,
+        whose values may be tokens. Each must be in it. Default: they stay as they are.
     :param description: What the flow does, for a person who opens it in the flow designer.
 
     .. code-block:: python
@@ -92,6 +96,7 @@ class TranscribedFlow(Construct):
         agent_id_path: str = "$.Agent.UserName",
         stop_before: Collection[Before] = EVERY_ENDING,
         both_directions: bool = False,
+        arns: Mapping[str, str] | None = None,
         description: str = "",
     ) -> None:
         super().__init__(scope, id)
@@ -114,6 +119,11 @@ class TranscribedFlow(Construct):
         flow_name = f"{self.node.path}: the flow {name!r}"
         try:
             flow = parse(_text(content))
+            if arns is not None:
+                named = [each for each in references(flow) if not each.is_anywhere]
+                if unpaired := [str(each) for each in named if each.arn not in arns]:
+                    raise CannotWeave(*unpaired, remedy="give in arns what it is in this instance")
+                flow = with_arns(flow, arns)
             start, stop = None, None
             if start_streaming is not None:
                 attributes = start_attributes(

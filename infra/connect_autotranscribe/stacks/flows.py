@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import Annotations, CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from connect_autotranscribe._arguments import YES_OR_NO, Argument, check_arguments, like
+from connect_autotranscribe.flows._own_flows import Named, Resolved, in_order
 from connect_autotranscribe.flows.flow_function import FlowFunction
+from connect_autotranscribe.flows.transcribed_flow import STOPS_AT_HOLD, TranscribedFlow
 from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
 from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
 from connect_flows.blocks import Prompt
 from connect_flows.flow import Flow, FlowModule
+from connect_flows.places import EVERY_ENDING, Before
 from connect_flows.ready_made.disconnect import disconnect
 from connect_flows.ready_made.hold_and_queue import (
     DEFAULT_HOLD_PROMPTS,
@@ -39,6 +42,7 @@ from connect_flows.ready_made.whispers import (
     outbound_whisper,
 )
 from connect_flows.transcription_blocks import SILENCE
+from connect_settings import OwnFlows, SettingsError
 
 
 class FlowsStack(Stack):
@@ -72,6 +76,8 @@ class FlowsStack(Stack):
     :param transfer_prompt: The prompt before a transfer. Default: "Transferring now."
     :param failed_transfer_prompt: The prompt if a transfer to a queue fails. Default: "The transfer
         is not possible now."
+    :param own_flows: Flows of yours, each woven and deployed under its name, after those of the
+        stack. `OwnFlows.read` reads them, and what their ARNs are in this instance. Default: none.
     :param alarm_topic: The topic for alarms on the flows' error branches. Default: no such alarms.
     :param kwargs: Those of `aws_cdk.Stack`, such as ``env`` and ``description``.
 
@@ -112,6 +118,7 @@ class FlowsStack(Stack):
         queue_prompts: Sequence[Prompt] = DEFAULT_QUEUE_PROMPTS,
         transfer_prompt: Prompt = DEFAULT_TRANSFER_PROMPT,
         failed_transfer_prompt: Prompt = DEFAULT_FAILED_TRANSFER_PROMPT,
+        own_flows: OwnFlows | None = None,
         alarm_topic: sns.ITopic | None = None,
         **kwargs: Any,
     ) -> None:
@@ -137,6 +144,7 @@ class FlowsStack(Stack):
         self._instance_arn = instance_arn
         self._name_prefix = f"{name_prefix} " if name_prefix else ""
         self._made: list[Construct] = []
+        self._arns: dict[Named, str] = {}
         self.start_function = self._function("StartFunction", start_streaming)
         self.stop_function = self._function("StopFunction", stop_streaming)
         start, stop = self.start_function.arn, self.stop_function.arn
@@ -192,9 +200,14 @@ class FlowsStack(Stack):
                 **next_agents,
             ),
         )
+        #: Those of ``own_flows``, by their names without prefix.
+        self.own_flows: dict[str, TranscribedFlow] = {}
+        if own_flows:
+            self._weave(own_flows, stop_at_hold, **ids)
         self.alarms = None
         if alarm_topic:
-            flows = [each for each in self._made if isinstance(each, TranscriptionFlow)]
+            kinds = (TranscriptionFlow, TranscribedFlow)
+            flows = [each for each in self._made if isinstance(each, kinds)]
             self.alarms = TranscriptionAlarms(self, "Alarms", flows=flows, topic=alarm_topic)
 
     def _function(self, id: str, function: lambda_.IFunction) -> FlowFunction:
@@ -207,6 +220,7 @@ class FlowsStack(Stack):
         made = TranscriptionModule(self, id, instance_arn=self._instance_arn, module=module)
         self._after_the_one_before(made)
         CfnOutput(self, f"{id}Arn", value=made.arn)
+        self._arns["module", module.name] = made.arn
         return made
 
     def _flow(self, id: str, flow: Flow) -> TranscriptionFlow:
@@ -214,6 +228,50 @@ class FlowsStack(Stack):
         made = TranscriptionFlow(self, id, instance_arn=self._instance_arn, flow=flow)
         self._after_the_one_before(made)
         CfnOutput(self, f"{id}FlowArn", value=made.arn)
+        self._arns["flow", flow.name] = made.arn
+        return made
+
+    def _weave(self, own: OwnFlows, stop_at_hold: bool, **ids: str) -> None:
+        """:raises SettingsError: with what is wrong in each file."""
+        problems = []
+        for each in in_order(own, self._instance_arn, self._arns, self._name_prefix):
+            if {name for name, _ in each.needs.values()} - self.own_flows.keys():
+                continue  # it names one that cannot be woven, which is said
+            try:
+                made = self._woven(each, stop_at_hold, **ids)
+            except ValueError as problem:
+                problems.append(f"{each.flow.file}: {problem}")
+            else:
+                self.own_flows[each.flow.settings.name] = made
+        if problems:
+            raise SettingsError("\n".join(problems))
+
+    def _woven(self, own: Resolved, stop_at_hold: bool, **ids: str) -> TranscribedFlow:
+        flow, arns = own.flow.settings, own.arns
+        if arns is not None:
+            needed = {
+                arn: self.own_flows[name].arn + version
+                for arn, (name, version) in own.needs.items()
+            }
+            arns = {**arns, **needed}
+        made = TranscribedFlow(
+            self,
+            f"Own {flow.name}".replace("/", "-"),
+            instance_arn=self._instance_arn,
+            name=self._name_prefix + flow.name,
+            type=flow.type,
+            content=own.flow.content,
+            start_streaming=self.start_function if flow.start else None,
+            stop_streaming=self.stop_function if flow.stop else None,
+            stop_before=cast("Collection[Before]", flow.stop_before or EVERY_ENDING),
+            both_directions=flow.both_directions,
+            arns=arns,
+            **ids,
+        )
+        if stop_at_hold:
+            Annotations.of(made).acknowledge_warning(STOPS_AT_HOLD)
+        self._after_the_one_before(made)
+        CfnOutput(made, "Arn", value=made.arn, description=f"The flow {flow.name!r}")
         return made
 
     def _after_the_one_before(self, made: Construct) -> None:

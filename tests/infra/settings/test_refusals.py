@@ -661,3 +661,42 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(key: str) -> None:
     [line] = problems({key: "https://me:hunter2@api.asapp.com"})
     assert key in line
     assert "hunter2" not in line
+
+
+FLOW = {"file": "flows/main.json", "type": "CONTACT_FLOW", "name": "Main", "stop": True}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": MISSING}, "table 1, flows.name: is missing; write 1 to 127 characters"),
+        ({"file": "/x.json"}, 'table 1, flows.file: "/x.json" is not accepted; write a path below'),
+        ({"type": "MODULE"}, 'table 1, flows.type: "MODULE" is not accepted; write "CONTACT_FLOW"'),
+        ({"strat": True}, "table 1, flows.strat: is not a setting; did you mean flows.start?"),
+        ({"stop": False}, "table 1: weaves nothing; write start = true, stop = true or both"),
+        (
+            {"stop": False, "start": True, "stop_before": ["end"]},
+            "table 1, flows.stop_before: is not used without stop; write stop = true",
+        ),
+        ({"stop_before": []}, "table 1, flows.stop_before: [] is not accepted; write an array"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_in_a_table_of_flows_is_named(change: dict[str, Any], said: str) -> None:
+    table = {key: value for key, value in (FLOW | change).items() if value is not MISSING}
+    (problem,) = problems({"flows": [table]})
+    assert problem.startswith(f"prod.toml: flows, {said}")
+
+
+def test_two_tables_of_flows_have_no_name_in_common() -> None:
+    first = FLOW | {"replaces": "Old"}
+    assert problems({"flows": [first, first]}) == [
+        'prod.toml: flows, table 2, flows.name: "Main" is in two tables; write another name',
+        'prod.toml: flows, table 2, flows.replaces: "Old" is in two tables; write another name',
+    ]
+
+
+def test_pairs_are_names() -> None:
+    (said,) = problems({"connect.pairs": {"queue Billing": ""}})
+    assert said.startswith("prod.toml: connect.pairs: ")
+    assert 'write a kind and a name, and the name here, like {"queue Billing" = "Invoices"}' in said

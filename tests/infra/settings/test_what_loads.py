@@ -18,6 +18,7 @@ from connect_settings import (
     DeploymentSettings,
     EncryptionSettings,
     ExportSettings,
+    FlowSettings,
     LifecycleSettings,
     ReconciliationSettings,
     RetentionSettings,
@@ -73,7 +74,9 @@ def test_the_shipped_environments_are_those_that_the_documentation_names() -> No
 
 def test_the_production_file_shows_every_key_there_is() -> None:
     text = ENVIRONMENTS.joinpath("prod.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE))
+    data = tomllib.loads(re.sub(r"^# (\w+ = |\[\[)", r"\1", text, flags=re.MULTILINE))
+    (flow,) = data["flows"]
+    assert set(flow) == {each.name for each in dataclasses.fields(FlowSettings)}
     del data["tags"]  # its keys are the reader's own
     shown = {key: set(value) for key, value in data.items() if isinstance(value, dict)}
     assert shown == {name: set(dataclasses.asdict(read({}))[name]) for name in shown}

@@ -18,7 +18,7 @@ from tools.diff.markdown import Report
 from tools.diff.report import report
 from tools.diff.revisions import Revision
 
-from .prepared import BASES, CHANGES, edit
+from .prepared import CHANGES, edit
 
 ROOT = Path(__file__).parents[3]
 COPIED = (
@@ -41,8 +41,6 @@ TOUCHED = {
     "web_acl_off": ["prod"],
     "tool_blinded": ["prod"],
     "app_lies": ["prod"],
-    "authentication_switched": ["prod"],
-    "webhook_opened": ["prod"],
 }
 """The environments whose templates a change can alter; of the others, all."""
 PLACE = "aws://111122223333/eu-central-1"
@@ -88,8 +86,7 @@ class Synthesised:
 
     def changed(self, name: str) -> list[str]:
         """The paths that a change changes, as git would say."""
-        names = (BASES.get(name, "base"), name)
-        base, head = (_contents(self.revisions[each].folder) for each in names)
+        base, head = (_contents(self.revisions[each].folder) for each in ("base", name))
         return sorted(path for path in {*base, *head} if base.get(path) != head.get(path))
 
 
@@ -101,12 +98,12 @@ def _contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def prepared(synthesised: Synthesised) -> Mapping[str, Report]:
     """What is said of each prepared change that synthesises."""
-    revisions, found = synthesised.revisions, {}
-    for name in revisions.keys() - {"base"}:
-        base = revisions[BASES.get(name, "base")]
-        changed = synthesised.changed(name)
-        found[name] = report(base, revisions[name], synthesised.asked, synthesised.out, changed)
-    return found
+    base = synthesised.revisions["base"]
+    return {
+        name: report(base, each, synthesised.asked, synthesised.out, synthesised.changed(name))
+        for name, each in synthesised.revisions.items()
+        if name != "base"
+    }
 
 
 @pytest.fixture(scope="session")
@@ -148,8 +145,8 @@ def compare(tmp_path: Path) -> Compare:
     """Compares two environments of the name ``dev``, each given by its stacks' templates.
 
     A stack's name is its key; ``Stack`` in a template says what the manifest has of it, and
-    ``Settings`` beside the stacks what the TOML file says. ``Sensitivity`` is what a change of each
-    setting means.
+    ``Settings`` beside the stacks what the TOML file says, ``Lock`` what the lock of the flows.
+    ``Sensitivity`` is what a change of each setting means.
     """
 
     def compared(base: Json, head: Json) -> Report:
@@ -170,11 +167,13 @@ def write(revision: Revision, stacks: Json) -> None:
     settings = revision.folder / "infra/environments/dev.toml"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(stacks.get("Settings", ""))
+    if "Lock" in stacks:
+        settings.with_name("dev.flows.lock").write_text(stacks["Lock"])
     out = revision.folder.parent / "out" / "dev"
     out.mkdir(parents=True)
     artifacts = {}
     for name, template in stacks.items():
-        if name not in ("Settings", "Sensitivity"):
+        if name not in ("Lock", "Settings", "Sensitivity"):
             said = template.get("Stack", {})
             file = out / f"app-dev-{name}.template.json"
             file.write_text(json.dumps({k: v for k, v in template.items() if k != "Stack"}))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from connect_flows.lock import FlowsLock, Pair, Side
 from tools.diff.markdown import LONGEST, RESERVED, Report
 from tools.diff.report import exit_code
-from tools.diff.revisions import Repository
+from tools.diff.revisions import Failure, Repository
 
-from .conftest import Compare, Json, commit, stack
+from .conftest import Compare, Json, commit, git, stack
 
 ROLE: Json = {
     "Type": "AWS::IAM::Role",
@@ -758,3 +759,63 @@ def test_other_requirements_are_noted_as_they_are_not_installed(
         (sources / "requirements.txt").write_text(f"aws-cdk-lib=={version}")
     text = compare({"a": stack(Role=ROLE)}, {"a": stack(Role=ROLE)}).markdown()
     assert text.splitlines()[-1].startswith("_requirements.txt differs. `make diff` synthesises ")
+
+
+INSTANCE = "arn:aws:connect:eu-central-1:111122223333:instance/33333333-3333-4333-8333-333333333333"
+
+
+def with_queue(id: str, name: str) -> Json:
+    """A flow that names a queue, and the lock that knows the queue's name."""
+    block = {
+        "Identifier": "set queue",
+        "Type": "UpdateContactTargetQueue",
+        "Parameters": {"QueueId": f"{INSTANCE}/queue/{id}"},
+        "Transitions": {},
+    }
+    drawn: Json = {"Metadata": {"ActionMetadata": {}}}
+    begin = {"Version": "2019-10-30", "StartAction": "set queue"}
+    content = begin | drawn | {"Actions": [block]}
+    side = Side(environment="dev", instance=INSTANCE)
+    pair = Pair(kind="queue", name=name, arns=(f"{INSTANCE}/queue/{id}",))
+    flow = {"Type": "AWS::Connect::ContactFlow", "Properties": {"Content": json.dumps(content)}}
+    return {
+        "flows": stack(Flow=flow),
+        "Lock": FlowsLock(source=side, target=side, pairs={"arn:of:the:file": pair}).text(),
+        "Sensitivity": {"flows": "Other calls may be transcribed, or go another way."},
+    }
+
+
+def test_a_block_that_names_something_else_says_its_name_and_the_lock_the_arn(
+    compare: Compare,
+) -> None:
+    said = compare(with_queue("q1", "Billing"), with_queue("q2", "Sales")).markdown()
+    assert (
+        "**changed** `set queue` (`UpdateContactTargetQueue`): `QueueId` "
+        "`queue Billing (q1)` → `queue Sales (q2)`"
+    ) in said
+    (lock,) = [line for line in said.splitlines() if "flows.lock arn:of:the:file" in line]
+    assert f"{INSTANCE}/queue/q2" in lock
+    assert "Other calls may be transcribed, or go another way." in said
+
+
+def test_what_is_no_lock_fails_the_comparison(compare: Compare) -> None:
+    hostile = with_queue("q1", "Billing") | {"Lock": "[" * 50_000}
+    with pytest.raises(Failure, match="not in the form that `make synth` writes"):
+        compare(with_queue("q1", "Billing"), hostile)
+
+
+def test_of_a_stranger_locks_are_read_and_flow_files_are_not(tmp_path: Path) -> None:
+    sources, folder = tmp_path / "sources", tmp_path / "data"
+    environments = sources / "infra" / "environments"
+    (environments / "flows").mkdir(parents=True)
+    for name in ("dev.toml", "dev.flows.lock", "flows/main.json", "dev.py", "dev.flows.lock.py"):
+        (environments / name).write_text(name)
+    (environments / "qa.flows.lock").symlink_to("/etc/passwd")
+    commit(sources)
+    Repository(sources).data("HEAD", folder)
+    read = {file.name for file in folder.rglob("*") if file.is_file()}
+    assert read == {"dev.toml", "dev.flows.lock"}
+    (environments / "dev.flows.lock").write_text("x" * 1_000_001)
+    git("commit", "-qam", "large", folder=sources)
+    with pytest.raises(Failure, match=r"dev\.flows\.lock` has more than 1000000 bytes"):
+        Repository(sources).data("HEAD", tmp_path / "again")
