@@ -57,8 +57,8 @@ lint: .venv/.installed
 synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod
 	@$(CDK) synth --quiet -c environment='$(ENV)'
 
-doctor: named .venv/.installed ## Check the account before a deployment, read-only: make doctor ENV=prod; add CALLS=200, the most calls at a time
-	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)')
+doctor: named .venv/.installed ## Check the account before a deployment, read-only: make doctor ENV=prod; add CALLS=200, the most calls at a time; ASAPP=off asks ASAPP nothing
+	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)') $(if $(filter off,$(ASAPP)),--no-asapp)
 
 diff: .venv/.installed ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
@@ -97,6 +97,10 @@ destroy: named .venv/.installed node_modules/.installed ## Delete an environment
 
 revoke-webhook-secret: named .venv/.installed ## Refuse a webhook secret that leaked: make revoke-webhook-secret ENV=prod; ONLY=previous keeps the current value, APPROVAL=never does not ask
 	@.venv/bin/python -m tools.revoke_webhook_secret '$(ENV)' $(if $(ONLY),--only '$(ONLY)') $(if $(APPROVAL),--approval '$(APPROVAL)')
+
+webhook-certificate: .venv/.installed ## Make a client certificate for ASAPP, from an authority of your own: make webhook-certificate OUT=~/asapp-webhook; AUTHORITY=new makes another authority, NAME=… is the certificate's
+	@test -n '$(OUT)' || { echo 'Name a folder outside this repository, for instance: OUT=~/asapp-webhook'; exit 2; }
+	@.venv/bin/python -m tools.webhook_certificate '$(OUT)' $(if $(NAME),--name '$(NAME)') $(if $(AUTHORITY),--authority '$(AUTHORITY)')
 
 named:
 	@test -n '$(ENV)' || { echo 'Name the environment, for instance: ENV=dev'; exit 2; }

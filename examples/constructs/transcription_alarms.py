@@ -8,7 +8,6 @@ from connect_autotranscribe import (
     TranscriptionAlarms,
     TranscriptionControl,
     TranscriptionDashboard,
-    TranscriptionMetrics,
     TranscriptReconciliation,
     TranscriptStore,
     TranscriptWebhook,
@@ -39,15 +38,10 @@ class Watched(Stack):
             credentials_secret=credentials,
             api_host="https://api.asapp.com",
         )
-        metrics = TranscriptionMetrics(
-            self, "Metrics", control=control, webhook=webhook, reconciliation=reconciliation
-        )
         alarms = TranscriptionAlarms(
             self,
             "Alarms",
             constructs=[control, store, webhook, reconciliation],
-            webhook=webhook,
-            metrics=metrics,
             email="ops@example.com",
         )
         TranscriptionDashboard(
@@ -55,8 +49,6 @@ class Watched(Stack):
             "Dashboard",
             constructs=[control, store, webhook, reconciliation],
             alarms=alarms.alarms,
-            metrics=metrics,
-            webhook=webhook,
         )
 
 

@@ -10,10 +10,10 @@ from connect_autotranscribe.flows.transcribed_flow import TranscribedFlow
 from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
 from connect_autotranscribe.function_options import FunctionOptions
+from connect_autotranscribe.interfaces import ExportedFiles, MeasuredFlow, StreamControl
 from connect_autotranscribe.monitoring.monitored import Monitored
 from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
-from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
 from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.stacks.access import AccessStack
 from connect_autotranscribe.stacks.flows import FlowsStack
@@ -37,17 +37,20 @@ __all__ = [
     "CallLifecycle",
     "ClientCertificate",
     "ClientCredentials",
+    "ExportedFiles",
     "FlowFunction",
     "FlowsStack",
     "FunctionOptions",
     "IssuedTokens",
     "KinesisVideoReadRole",
     "LiveMediaStreaming",
+    "MeasuredFlow",
     "Monitored",
     "Retention",
     "Settings",
     "SettingsError",
     "SharedSecret",
+    "StreamControl",
     "TranscribedFlow",
     "TranscriptApi",
     "TranscriptReconciliation",
@@ -57,7 +60,6 @@ __all__ = [
     "TranscriptionControl",
     "TranscriptionDashboard",
     "TranscriptionFlow",
-    "TranscriptionMetrics",
     "TranscriptionModule",
     "TranscriptionStack",
     "UtteranceExport",

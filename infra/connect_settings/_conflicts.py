@@ -10,6 +10,7 @@ WEB_ACL_READS = {"header": 64, "query": 30}
 """The longest name that it can look for:
 https://docs.aws.amazon.com/waf/latest/APIReference/API_FieldToMatch.html"""
 _EMULATOR_ACCOUNT = "000000000000"  # the sandbox's; AWS gives it to nobody
+_ADDRESSES = ("asapp.api_host", "webhook_oauth2.issuer", "webhook_oauth2.keys_url")
 _OUR_ACCOUNT = ("connect.instance_arn", "lifecycle.stream_arn", "webhook.web_acl")
 _OUR_REGION = (
     *_OUR_ACCOUNT,
@@ -39,11 +40,22 @@ def conflicts_of_choices(
     values: Mapping[str, Any], rules: Mapping[str, Rule]
 ) -> Iterator[tuple[str, str]]:
     """Those that do not depend on where the stacks are. Parameters as of :func:`conflicts`."""
+    yield from not_encrypted(values)
     yield from _media_streaming(values, rules)
     yield from _lifecycle(values, rules)
     yield from _asapp(values)
     yield from _webhook(values, rules)
     yield from _the_rest(values, rules)
+
+
+def not_encrypted(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Addresses without TLS. Only the sandbox may have them."""
+    if values.get("account") in (None, _EMULATOR_ACCOUNT):
+        return
+    for key in _ADDRESSES:
+        address = values.get(key) or ""
+        if address.startswith("http://"):
+            yield key, f'"{address}" is not encrypted; write "https://{address[7:]}"'
 
 
 def _arns(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -104,9 +116,6 @@ def _lifecycle(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator
 
 
 def _asapp(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    host = values.get("asapp.api_host", "")
-    if host.startswith("http://") and values.get("account") not in (None, _EMULATOR_ACCOUNT):
-        yield "asapp.api_host", f'"{host}" is not encrypted; write "https://{host[7:]}"'
     name = values.get("asapp.credentials_secret_name", "")
     if values.get("asapp.credentials_key_arn") and re.search("-[A-Za-z0-9]{6}$", name):
         # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html

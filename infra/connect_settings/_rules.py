@@ -207,7 +207,7 @@ BASE_PATH = text(
 )
 HOSTED_ZONE = text("Z[A-Z0-9]{1,32}", 'the id of a hosted zone, like "Z0123456789ABCDEFGHIJ"')
 HTTPS = text(
-    r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?(/[^\s#]*)?",
+    r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?(/[^\s#]*)?",
     'an address that begins "https://"',
 )
 CLAIM = text(r"[\x21-\x7e]{1,256}", "what the token has, up to 256 characters without spaces")

@@ -12,15 +12,13 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from authorize_webhook.access_token import AccessTokens, Demands
 from authorize_webhook.client_certificate import is_from
-from authorize_webhook.signing_keys import SigningKeys
 from authorize_webhook.webhook_secret import WebhookSecret
 from shared.aws.api import secret_string
-from shared.http import Origin, Response
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
+from shared.tokens.access_token import AccessTokens, Demands
+from shared.tokens.signing_keys import SigningKeys, fetched
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +72,7 @@ def _demands() -> Mapping[str, Callable[[Mapping[str, Any], Deadline], bool]]:
         demands["the client certificate is not ASAPP's"] = lambda event, _: is_from(event, subject)
     if header := given.get("TOKEN_HEADER"):
         tokens = AccessTokens(
-            SigningKeys(partial(_key_set, given["TOKEN_KEYS_URL"])),
+            SigningKeys(partial(fetched, given["TOKEN_KEYS_URL"])),
             Demands(
                 given["TOKEN_ISSUER"],
                 given.get("TOKEN_AUDIENCE"),
@@ -92,15 +90,3 @@ def _demands() -> Mapping[str, Callable[[Mapping[str, Any], Deadline], bool]]:
             presented(event, where, name), deadline
         )
     return demands
-
-
-@cache
-def _issuer(origin: str) -> Origin:
-    return Origin(origin)
-
-
-def _key_set(url: str, deadline: Deadline) -> Response:
-    parts = urlsplit(url)
-    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    origin = _issuer(f"{parts.scheme}://{parts.netloc}")
-    return origin.request("GET", path, {"Accept": "application/json"}, deadline)

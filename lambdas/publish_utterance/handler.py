@@ -1,7 +1,10 @@
-"""Publish each newly stored utterance: from the table's stream to the event bus.
+"""Publish each newly stored utterance, and each change of a conversation: from the table's stream
+to the event bus.
 
 The stream has one record for an item that is new and none for a duplicate that landed on itself,
 so every utterance is published at least once, no matter which function stored it.
+
+The event of a conversation is all that there is to know of it: the stream has no old image.
 
 Nothing of an event says who the customer is, unless ``EVENT_SENDER_ID`` is ``true``: the sender's
 id is the caller's number by default.
@@ -13,11 +16,10 @@ stream holds ten times as many.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -29,12 +31,14 @@ from publish_utterance.event_bus import BYTES_A_CALL, CALLS_AT_A_TIME, Entry, Nu
 from publish_utterance.known_streams import KnownStreams
 from publish_utterance.late_utterances import LateUtterances
 from shared import table
-from shared.transcripts.utterance import WEBHOOK, is_verified, role_of
+from shared.transcripts.call import call_of, picture_id
+from shared.transcripts.utterance import WEBHOOK, is_verified, role_of, utterance_id
 
 logger = logging.getLogger(__name__)
 
 SOURCE = "connect-autotranscribe"
-DETAIL_TYPE = "Utterance"
+UTTERANCE, CONVERSATION = "Utterance", "Conversation"
+"""The detail types."""
 _FIELDS = (table.CONVERSATION_ID, "text", "source", "receivedAt", "storedAt")
 _TIMES = ("streamId", "startMs", "endMs")
 _TIMES_IF_RECOVERED = ("startedAt", "endedAt")
@@ -51,11 +55,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         change = record["dynamodb"]
         try:
             image = table.values(change["NewImage"])
-            detail(image, {}, sender_id=False)
+            _said(image, {}, sender_id=False)
         except (KeyError, TypeError, ValueError) as problem:
             unreadable = change["SequenceNumber"]
             logger.error(
-                "a record of the table's stream is no utterance",
+                "a record of the table's stream is neither an utterance nor a conversation",
                 extra={
                     **table.values(change["Keys"]),
                     "sequenceNumber": unreadable,
@@ -70,11 +74,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         Numbered(
             number,
             image[table.CONVERSATION_ID],
-            entry(detail(image, opened, sender_id=sender_id), bus, image.get("trace", "")),
+            entry(
+                _said(image, opened, sender_id=sender_id),
+                bus,
+                image.get("trace", ""),
+                CONVERSATION if _is_conversation(image) else UTTERANCE,
+            ),
         )
         for number, image in images
     ]
-    posted = {image[table.CONVERSATION_ID] for _, image in images if image["source"] == WEBHOOK}
+    posted = {image[table.CONVERSATION_ID] for _, image in images if image.get("source") == WEBHOOK}
     with ThreadPoolExecutor(CALLS_AT_A_TIME + 1) as pool:
         opening = pool.submit(_late().open_again, posted)  # no event waits for it
         left = publish(numbered, _events(), pool)
@@ -86,40 +95,48 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": first}] if first else []}
 
 
+def _is_conversation(item: Mapping[str, Any]) -> bool:
+    return bool(item[table.ITEM] == table.CONVERSATION)
+
+
+def _said(
+    item: Mapping[str, Any], opened: Mapping[str, Mapping[str, int]], *, sender_id: bool
+) -> dict[str, Any]:
+    if _is_conversation(item):
+        call = call_of(item)
+        return {"id": picture_id(call)} | call
+    return detail(item, opened, sender_id=sender_id)
+
+
 def detail(
-    item: Mapping[str, Any], opened: Mapping[str, Container[str]], *, sender_id: bool
+    item: Mapping[str, Any], opened: Mapping[str, Mapping[str, int]], *, sender_id: bool
 ) -> dict[str, Any]:
     """What an event says of an utterance; its ``id`` is the same at every delivery.
 
-    If the webhook brought it, it has its stream and milliseconds from its start; if it was
-    recovered, it has ``startedAt`` and ``endedAt``, in milliseconds since 1970.
+    If the webhook brought it, it has its stream, milliseconds from its start and, if the table
+    knows it, that start; if it was recovered, it has ``startedAt`` and ``endedAt``. Moments are
+    milliseconds since 1970.
 
-    :param opened: By conversation, the streams that ASAPP has opened, as far as the table knows.
+    :param opened: By conversation, the streams that ASAPP has opened, as far as the table knows,
+        with their start or 0.
     :param sender_id: Whether it says who spoke by the id that ASAPP was told.
     """
-    streams = opened.get(item[table.CONVERSATION_ID], ())
+    streams = opened.get(item[table.CONVERSATION_ID], {})
     times = _TIMES_IF_RECOVERED if "startedAt" in item else _TIMES
     said = {field: item[field] for field in (*_FIELDS, *times)}
     said |= {"role": role_of(item["role"]), "verified": is_verified(item, streams)}
+    if began := streams.get(item.get("streamId", ""), 0):
+        said["streamStartedAt"] = began
     if malformed := item.get("malformed"):
         said["malformed"] = malformed.split()
     if sender_id:
         said["senderId"] = item["senderId"]
-    return {"id": event_id(item)} | said
+    return {"id": utterance_id(item)} | said
 
 
-def event_id(item: Mapping[str, Any]) -> str:
-    """The conversation, and the item's key without the digest of the message: who has all of the
-    message but the caller's number could find the number that the digest fits."""
-    key: str = item[table.ITEM]
-    if "streamId" in item:
-        public = [item[field] for field in ("role", "startMs", "endMs", "text", "source")]
-        digest = hashlib.sha256(json.dumps(public).encode()).hexdigest()[:12]
-        key = f"{key.rpartition('#')[0]}#{digest}"
-    return f"{item[table.CONVERSATION_ID]}/{key}"
-
-
-def entry(said: Mapping[str, Any], bus: str, trace: str = "") -> Entry:
+def entry(
+    said: Mapping[str, Any], bus: str, trace: str = "", detail_type: str = UTTERANCE
+) -> Entry:
     """The event with this detail.
 
     A text that does not fit into an event stays in the table, and the event says so with
@@ -133,7 +150,7 @@ def entry(said: Mapping[str, Any], bus: str, trace: str = "") -> Entry:
     made = {
         "EventBusName": bus,
         "Source": SOURCE,
-        "DetailType": DETAIL_TYPE,
+        "DetailType": detail_type,
         "Detail": content,
     }
     return made | ({"TraceHeader": trace} if trace else {})

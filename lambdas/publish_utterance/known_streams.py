@@ -30,33 +30,38 @@ class KnownStreams:
     def __init__(self, table_name: str, dynamodb: Any) -> None:
         self._table = table_name
         self._dynamodb = dynamodb
-        self._kept: set[Stream] = set()
+        self._kept: dict[Stream, int] = {}
 
-    def of(self, utterances: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
-        """By conversation, those of the utterances' streams that are known. If the table cannot be
-        read, only what was read before."""
+    def of(self, utterances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+        """By conversation, those of the utterances' streams that are known, each with its start in
+        milliseconds since 1970 or 0. If the table cannot be read, only what was read before."""
         named = {
             (item[table.CONVERSATION_ID], item["streamId"])
             for item in utterances
             if "streamId" in item
         }
-        known: dict[str, set[str]] = defaultdict(set)
-        for conversation_id, stream_id in (named & self._kept) | self._opened(named - self._kept):
-            known[conversation_id].add(stream_id)
+        unknown = named - self._kept.keys()
+        found = {each: self._kept[each] for each in named - unknown} | self._opened(unknown)
+        known: dict[str, dict[str, int]] = defaultdict(dict)
+        for (conversation_id, stream_id), began in found.items():
+            known[conversation_id][stream_id] = began
         return known
 
-    def _opened(self, streams: set[Stream]) -> set[Stream]:
+    def _opened(self, streams: set[Stream]) -> dict[Stream, int]:
         keys = [(conversation_id, f"stream#{stream_id}") for conversation_id, stream_id in streams]
         try:
-            found = batch_read(self._dynamodb, self._table, keys, ["streamId"])
+            found = batch_read(self._dynamodb, self._table, keys, ["streamId", "startedAt"])
         except (ClientError, BotoCoreError, NotRead) as problem:
             logger.warning(
                 "the table cannot be read; utterances are published as unverified",
                 extra={"code": error_code(problem)},
             )
-            return set()
-        opened = {(item[table.CONVERSATION_ID], item["streamId"]) for item in found}
+            return {}
+        opened = {
+            (item[table.CONVERSATION_ID], item["streamId"]): item.get("startedAt", 0)
+            for item in found
+        }
         if len(self._kept) > _MOST_KEPT:
-            self._kept = set()
+            self._kept = {}
         self._kept |= opened
         return opened

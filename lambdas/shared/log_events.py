@@ -15,3 +15,5 @@ EXPORT_RUN = "export_run"  # with `daysMissing`
 EXPORT_FILE_REPLACED = "export_file_replaced"  # with `feed` and `day`; not counted
 CALL_NOT_TRANSCRIBED = "call_not_transcribed"  # at the first look, minutes after the call's end
 ASAPP_LIMIT_REACHED = "asapp_limit_reached"
+LIVE_SUBSCRIBED = "live_subscribed"  # with `viewer`, `conversationId`, `allowed`; not counted
+LIVE_READ = "live_read"  # the same fields; not counted

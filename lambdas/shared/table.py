@@ -16,7 +16,10 @@ CONVERSATION_ID, ITEM = "conversationId", "item"
 ``utterance#<stream id>#<start>#<digest>`` if the webhook brought it, or
 ``utterance#<source>#<message id>`` if it was recovered."""
 UTTERANCE = "utterance#"
-"""The first characters of each utterance's sort key. Only new items with it go to the event bus."""
+"""The first characters of each utterance's sort key. New items with it go to the event bus, and so
+does each change of a ``CONVERSATION``."""
+CONVERSATION = "conversation"
+"""The sort key of a call."""
 EXPIRES_AT = "expiresAt"
 """When DynamoDB may delete the item, in seconds since 1970."""
 
@@ -71,7 +74,7 @@ def item_key(conversation_id: str, item: str) -> dict[str, Attribute]:
 
 
 def conversation_key(conversation_id: str) -> dict[str, Attribute]:
-    return item_key(conversation_id, "conversation")
+    return item_key(conversation_id, CONVERSATION)
 
 
 def stream_key(conversation_id: str, stream_id: str) -> dict[str, Attribute]:

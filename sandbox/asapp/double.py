@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
 import uvicorn
@@ -45,12 +47,15 @@ from sandbox.asapp.requests import (
     checked_parameters,
 )
 from sandbox.asapp.webhook import Delivery, Post, Sent, Webhook, message
+from sandbox.asapp.webhook_auth import ClientCertificate, OAuth2
 
 __all__ = [
     "AsappDouble",
+    "ClientCertificate",
     "Delivery",
     "Failure",
     "Hindered",
+    "OAuth2",
     "Post",
     "Received",
     "Sent",
@@ -63,6 +68,7 @@ MESSAGES_KEPT_SECONDS = 7 * 24 * 3600
 ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _AS_IT_COMES = Delivery()
 _PLAIN = Hindered()
+_NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,7 @@ class AsappDouble:
         )
         self.api_id = f"sandbox-{secrets.token_hex(4)}"
         self.api_secret = secrets.token_urlsafe()
-        self._webhook = Webhook(posts_at_once)
+        self._webhook = Webhook(posts_at_once, self.now)
         self._failures: dict[str, deque[Failure | Hindered]] = {
             name: deque() for name in (*ACTIONS.values(), FEED_FILE)
         }
@@ -219,9 +225,35 @@ class AsappDouble:
         *,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
+        oauth2: OAuth2 | None = None,
+        certificate: ClientCertificate | None = None,
+        authorities: Path | None = None,
+        addresses: Mapping[str, str] = _NO_ADDRESSES,
     ) -> None:
-        """Post transcripts to this URL, with the secret in a header or in a URL parameter."""
-        self._webhook.aim(url, headers or {}, params or {})
+        """Post transcripts to this URL from now on. What is under way goes on as it began.
+
+        :param headers: With the secret, if it is in a header.
+        :param params: With the secret, if it is in a URL parameter.
+        :param oauth2: Fetch access tokens, and send them in a header.
+        :param certificate: Present this one.
+        :param authorities: A file with the authorities that vouch for the server. Default: the
+            public ones.
+        :param addresses: In place of DNS: from a name to ``host:port``.
+        """
+        self._webhook.aim(
+            url,
+            headers or {},
+            params or {},
+            oauth2=oauth2,
+            certificate=certificate,
+            authorities=authorities,
+            addresses=addresses,
+        )
+
+    @property
+    def tokens_fetched(self) -> int:
+        """How many access tokens it has got so far."""
+        return self._webhook.tokens_fetched
 
     def fail_next(self, action: str, failure: Failure | Hindered, times: int = 1) -> None:
         """Answer the next well-formed request with this failure. Failures of one action queue up.

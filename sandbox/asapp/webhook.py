@@ -6,14 +6,18 @@ The network between them may duplicate, reorder, delay and drop messages: see ``
 import asyncio
 import json
 import random
+import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 
 from sandbox.asapp.conversations import Role, Utterance
+from sandbox.asapp.webhook_auth import ClientCertificate, NoToken, OAuth2, Tokens, tls_context
 
 TIMEOUT_SECONDS = 60.0  # ASAPP's own is unknown; longer than any answer of API Gateway
 
@@ -146,41 +150,96 @@ class Webhook:
     whose transcripts are only read by GET.
 
     :param at_once: How many POSTs may be under way.
+    :param now: Unix seconds, for the expiry of tokens.
     """
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, now: Callable[[], float]) -> None:
         self._slots = asyncio.Semaphore(at_once)
-        # A client for each POST under way: with one shared pool, a POST takes twice as long.
-        self._idle: list[httpx.AsyncClient] = []
-        self._tls = httpx.create_ssl_context(trust_env=False)
-        self._target: tuple[httpx.URL, dict[str, str]] | None = None
+        self._now = now
+        self._target: _Target | None = None
+        self._former: list[_Target] = []
 
-    def aim(self, url: str, headers: Mapping[str, str], params: Mapping[str, str]) -> None:
+    def aim(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        params: Mapping[str, str],
+        *,
+        oauth2: OAuth2 | None = None,
+        certificate: ClientCertificate | None = None,
+        authorities: Path | None = None,
+        addresses: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        if self._target:
+            self._former.append(self._target)
         target = httpx.URL(url).copy_merge_params(params)
-        self._target = (target, {**headers, "content-type": "application/json"})
+        host = target.netloc.decode()
+        self._target = _Target(
+            url=target.copy_with(netloc=addresses.get(target.host, host).encode()),
+            headers={"content-type": "application/json", "host": host, **headers},
+            server=target.host,
+            tokens=Tokens(oauth2, self._now) if oauth2 else None,
+            tls=tls_context(certificate, authorities),
+        )
+
+    @property
+    def tokens_fetched(self) -> int:
+        targets = [*self._former, self._target]
+        return sum(each.tokens.fetched for each in targets if each and each.tokens)
 
     async def send(self, post: Post) -> None:
         """POST it once, and do not repeat it after any answer."""
-        if self._target is None:
+        target = self._target
+        if target is None:
             return
-        url, headers = self._target
         async with self._slots:
             sent = Sent(time.time())
             post.sent.append(sent)
-            client = self._idle.pop() if self._idle else self._new_client()
-            try:
-                answer = await client.post(url, content=post.body, headers=headers)
-            except httpx.HTTPError:
-                return
-            finally:
-                self._idle.append(client)
-            sent.status = answer.status_code
+            sent.status = await target.post(post.body)
 
     async def close(self) -> None:
         """Close the connections. Call it when no POST is under way."""
+        for target in (*self._former, self._target):
+            if target:
+                await target.close()
+
+
+@dataclass
+class _Target:
+    """Where posts go, and what proves there who sends them.
+
+    :param server: The name that the server's certificate must have.
+    """
+
+    url: httpx.URL
+    headers: Mapping[str, str]
+    server: str
+    tokens: Tokens | None
+    tls: ssl.SSLContext
+    # A client for each POST under way: with one shared pool, a POST takes twice as long.
+    _idle: list[httpx.AsyncClient] = field(default_factory=list)
+
+    async def post(self, body: bytes) -> int | None:
+        """:returns: The answer's status, or None if there is no answer or no token."""
+        client = self._idle.pop() if self._idle else self._new_client()
+        try:
+            proof = await self.tokens.header() if self.tokens else {}
+            answer = await client.post(
+                self.url,
+                content=body,
+                headers={**self.headers, **proof},
+                extensions={"sni_hostname": self.server},
+            )
+        except (httpx.HTTPError, NoToken):
+            return None
+        finally:
+            self._idle.append(client)
+        return answer.status_code
+
+    async def close(self) -> None:
         for client in self._idle:
             await client.aclose()
 
     def _new_client(self) -> httpx.AsyncClient:
         # No proxy, even if this machine's environment names one.
-        return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls, trust_env=False)
+        return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self.tls, trust_env=False)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from botocore.auth import SigV4Auth
@@ -19,7 +21,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from connect_settings import Settings
-from sandbox.asapp.double import AsappDouble
+from sandbox.asapp.double import AsappDouble, OAuth2
 from sandbox.connect.flow_state import LambdaFailed
 from sandbox.stacks.emulator import ACCOUNT, REGION, ROOT, Emulator, SandboxError
 from sandbox.stacks.processes import running
@@ -35,6 +37,8 @@ _ACCESS, _TRANSCRIPTION, _FLOWS = (
 _UNKNOWN_TO_THE_EMULATOR = ("AWS::Events::EventBusPolicy",)
 """It refuses a template with a resource of such a type, and lets everybody put events anyway."""
 _SECONDS_OF_A_RUN = 300
+
+NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 Say = Callable[[str], None]
 
@@ -107,12 +111,29 @@ class Deployment:
 
     @cached_property
     def webhook_url(self) -> str:
-        return self._served("TranscriptWebhook", self.outputs["WebhookUrl"])
+        """Where ASAPP presents the secret."""
+        return served(self.emulator, self.outputs["WebhookUrl"])
+
+    @cached_property
+    def oauth2_url(self) -> str:
+        """Where ASAPP presents an access token."""
+        return served(self.emulator, self.outputs["WebhookOAuth2Url"])
+
+    def oauth2(self, client: str = "asapp") -> OAuth2:
+        """What ASAPP is told of a client of the user pool. The emulator serves the token URL."""
+        name = "Webhook" + "".join(part.capitalize() for part in client.split("-"))
+        secret_arn = self.outputs[f"{name}ClientSecretArn"]
+        secrets = self.emulator.client("secretsmanager")
+        return OAuth2(
+            f"{self.emulator.endpoint}{urlsplit(self.outputs['WebhookTokenUrl']).path}",
+            self.outputs[f"{name}ClientId"],
+            str(secrets.get_secret_value(SecretId=secret_arn)["SecretString"]),
+        )
 
     @cached_property
     def transcript_url(self) -> str:
         """The URL with the placeholder ``{conversationId}``."""
-        return self._served("TranscriptApi", self.outputs["TranscriptUrl"])
+        return served(self.emulator, self.outputs["TranscriptUrl"])
 
     def transcript(
         self, conversation_id: str, accept: str, *, signed: bool = True
@@ -227,13 +248,6 @@ class Deployment:
                     lines += [event["message"] for event in found["events"]]
         return lines
 
-    def _served(self, construct: str, url: str) -> str:
-        """The emulator's URL for a construct's URL at API Gateway."""
-        (api,) = self._resources("AWS::ApiGateway::RestApi", construct)
-        path = url.partition(".amazonaws.com/")[2]
-        stage, _, resource = path.partition("/")
-        return f"{self.emulator.endpoint}/restapis/{api}/{stage}/_user_request_/{resource}"
-
     def _resources(self, kind: str, prefix: str = "") -> list[str]:
         found = self.emulator.client("cloudformation").describe_stack_resources(
             StackName=_TRANSCRIPTION
@@ -259,18 +273,34 @@ class Deployment:
         raise SandboxError(f"the sandbox cannot resolve {value} of a flow's content")
 
 
+def served(emulator: Emulator, url: str) -> str:
+    """Where the emulator serves what has this URL at API Gateway."""
+    parts = urlsplit(url)
+    api, (stage, _, path) = parts.netloc.partition(".")[0], parts.path[1:].partition("/")
+    return f"{emulator.endpoint}/restapis/{api}/{stage}/_user_request_/{path}"
+
+
 def deploy(
-    emulator: Emulator, asapp: AsappDouble, folder: Path, say: Say = lambda _: None
+    emulator: Emulator,
+    asapp: AsappDouble,
+    folder: Path,
+    say: Say = lambda _: None,
+    more_settings: Mapping[str, str] = NO_MORE,
 ) -> Deployment:
     """Synthesise the sandbox environment and deploy its access and transcription stacks.
 
     :param folder: Where templates and logs go.
     :param say: Told of each step as it begins.
+    :param more_settings: Lines in TOML that the environment's file does not have, by table.
     """
     file = folder / ENVIRONMENT.name
     here = re.sub(
         r"(?m)^api_host = .*$", f'api_host = "{asapp.url}"', ENVIRONMENT.read_text("utf-8")
     )
+    for table_name, lines in more_settings.items():
+        head = f"[{table_name}]\n"
+        rest, found, its = here.partition(f"\n{head}")
+        here = f"{rest}\n{head}{lines}\n{its}" if found else f"{here}\n{head}{lines}\n"
     file.write_text(here, "utf-8")
     assembly = folder / "cdk.out"
     emulator.client("secretsmanager").create_secret(
@@ -282,14 +312,14 @@ def deploy(
     emulator.client("kinesis").create_stream(StreamName=stream_arn.rpartition("/")[2], ShardCount=2)
     say("synthesising the stacks and bootstrapping the account")
     with (
-        _cdk(emulator, folder, "synth", "-q", "-c", f"environment={file}", "-o", assembly),
-        _cdk(emulator, folder, "bootstrap", "--app", "", f"aws://{ACCOUNT}/{REGION}"),
+        cdk(emulator, folder, "synth", "-q", "-c", f"environment={file}", "-o", assembly),
+        cdk(emulator, folder, "bootstrap", "--app", "", f"aws://{ACCOUNT}/{REGION}"),
     ):
         pass
     _leave_out_what_is_unknown(assembly / f"{_TRANSCRIPTION}.template.json")
     _without_expressions(assembly / f"{_TRANSCRIPTION}.template.json")
     say("deploying the access and transcription stacks")
-    with _cdk(
+    with cdk(
         emulator, folder, "deploy", "--app", assembly, _ACCESS, _TRANSCRIPTION,
         "--require-approval", "never", "--concurrency", "2",
     ):  # fmt: skip
@@ -319,22 +349,30 @@ def _leave_out_what_is_unknown(file: Path) -> None:
 
 
 def _without_expressions(file: Path) -> None:
-    """Let each alarm on an expression watch the first of its metrics: the emulator knows no others.
+    """Let each alarm on an expression watch the first of its metrics, and each alarm on a query a
+    metric that nobody publishes: the emulator knows no others.
 
     Nothing here looks at an alarm's state.
     """
     template = json.loads(file.read_text("utf-8"))
     for resource in template["Resources"].values():
         if metrics := resource.get("Properties", {}).pop("Metrics", None):
-            stat = next(each["MetricStat"] for each in metrics if "MetricStat" in each)
-            period = {"Period": stat["Period"], "Statistic": stat["Stat"]}
-            resource["Properties"] |= stat["Metric"] | period
+            first = next((each["MetricStat"] for each in metrics if "MetricStat" in each), None)
+            if first:
+                watched = first["Metric"] | {"Period": first["Period"], "Statistic": first["Stat"]}
+            else:
+                watched = {"Namespace": "Query", "MetricName": metrics[0]["Label"]}
+                watched |= {"Period": metrics[0]["Period"], "Statistic": "Sum"}
+            resource["Properties"] |= watched
     file.write_text(json.dumps(template), "utf-8")
 
 
 @contextmanager
-def _cdk(emulator: Emulator, folder: Path, command: str, *arguments: str | Path) -> Iterator[None]:
-    """Run a CDK command in parallel to the ``with`` block, and wait for its end."""
+def cdk(emulator: Emulator, folder: Path, command: str, *arguments: str | Path) -> Iterator[None]:
+    """Run a CDK command in parallel to the ``with`` block, and wait for its end.
+
+    :param folder: Where its log goes.
+    """
     log = folder / f"cdk-{command}.log"
     line = [CDK, command, *arguments, "--no-color", "--no-notices"]
     with running(line, environment=emulator.environment, log=log, folder=ROOT) as process:

@@ -47,7 +47,13 @@ class Emulator:
             port = free.getsockname()[1]
         self.endpoint = f"http://localhost:{port}"
         self._temporary.mkdir()
-        mine = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "PYTHONDONTWRITEBYTECODE": "1"}
+        mine = {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "IOT_MTLS_ENABLED": "0",  # else it takes a fixed port
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "STATE_DIR": str(self._temporary / "state"),  # the keys of user pools
+        }
         with contextlib.ExitStack() as stack:
             process = stack.enter_context(
                 running(

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from publish_utterance.handler import event_id
 from sandbox.asapp.double import AsappDouble, Delivery
 from sandbox.connect.contact import Contact, lambda_event
 from sandbox.stacks.agent_event_reader import AgentEventReader
-from sandbox.stacks.deployment import Deployment, Say, deploy
+from sandbox.stacks.deployment import NO_MORE, Deployment, Say, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
+from shared.transcripts.utterance import utterance_id
 
 _WARM_UP = "warm-up"
 """The id of a conversation that does not take place."""
@@ -46,13 +46,18 @@ class Sandbox(NamedTuple):
 
 @contextmanager
 def running_sandbox(
-    *, delivery: Delivery, pace: float, say: Say = lambda _: None
+    *,
+    delivery: Delivery,
+    pace: float,
+    say: Say = lambda _: None,
+    more_settings: Mapping[str, str] = NO_MORE,
 ) -> Iterator[Sandbox]:
     """Start everything, and stop it in any case.
 
     :param delivery: How the webhook POSTs of ASAPP's double travel.
     :param pace: Real seconds per scripted second of speech.
     :param say: Called with the text of each step as it begins.
+    :param more_settings: As in :func:`deploy`.
     """
     runs = ROOT / ".sandbox" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -61,8 +66,10 @@ def running_sandbox(
         say("starting the emulator and the ASAPP double")
         emulator = stack.enter_context(Emulator(folder))
         asapp = stack.enter_context(AsappDouble(delivery=delivery, pace=pace))
-        deployment = deploy(emulator, asapp, folder, say)
+        deployment = deploy(emulator, asapp, folder, say, more_settings)
         webhook = deployment.settings.webhook
+        if "secret" not in webhook.auth:
+            raise SandboxError('the sandbox posts with the secret: add "secret" to webhook.auth')
         given = {webhook.secret_name: deployment.webhook_secret}
         where: dict[str, Any] = {
             "headers" if webhook.secret_in == "header" else "params": given,
@@ -200,7 +207,7 @@ def _warm_up(deployment: Deployment, listener: BusListener, **secret: Any) -> No
         list(pool.map(post, range(4)))
     while len(items := deployment.conversation(_WARM_UP)) < 4 and time.monotonic() < until:
         time.sleep(0.1)
-    ids = {event_id(item) for item in items}
+    ids = {utterance_id(item) for item in items}
     if len(ids) < 4 or not listener.hear(ids, _SECONDS_TO_WARM_UP):
         raise SandboxError(f"no event for a first utterance within {_SECONDS_TO_WARM_UP} s")
     silent = lambda_event(Contact(_WARM_UP, deployment.settings.connect.instance_arn), {})

@@ -14,7 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 
 from connect_autotranscribe import FlowsStack, TranscriptionAlarms
-from connect_autotranscribe.transcripts._truststore import expiry_of
+from connect_settings.truststore import expiries_of
 from tests.test_links import anchor_of
 
 from .alarms import Data, Json, metrics, named, rings
@@ -130,7 +130,7 @@ def at(moment: int) -> Callable[[Json], Data]:
     return lambda _: Data(DAY, began=moment - 60 * (DAY - 24 * 60))
 
 
-ENDS = expiry_of(ROOT / AUTHORITIES)
+ENDS = min(expiries_of(ROOT / AUTHORITIES).values())
 A_DAY = 24 * 60 * 60
 ONCE = Proof(loud=single(1), quiet=single(0))
 """One is one too many."""

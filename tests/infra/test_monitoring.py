@@ -7,14 +7,17 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from aws_cdk import Duration
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from connect_autotranscribe import (
     TranscriptionAlarms,
     TranscriptionDashboard,
-    TranscriptionMetrics,
+    TranscriptStore,
+    TranscriptWebhook,
 )
-from tests.infra.conftest import Json, Transcription, new_stack
+from tests.infra.conftest import Deployed, Json, Transcription, new_stack
 from tests.log_metrics import FILTERS
 
 
@@ -204,10 +207,10 @@ def parts() -> Transcription:
     return Transcription(export={"mode": "on"}, lifecycle={"mode": "manage"})
 
 
-OF_A_PART = {
-    "control": {"calls_started", "calls_stopped", "calls_refused"},
-    "webhook": {"utterances_stored", "requests_throttled"},
-    "reconciliation": {
+METRICS = {
+    "transcription_control": {"calls_started", "calls_stopped", "calls_refused"},
+    "transcript_webhook": {"utterances_stored", "requests_throttled", "queue_age"},
+    "transcript_reconciliation": {
         "utterances_recovered",
         "calls_in_progress",
         "transcription_stopped",
@@ -215,65 +218,84 @@ OF_A_PART = {
         "asapp_limit_reached",
         "conversations_incomplete",
     },
-    "store": {"event_bus_age"},
-    "lifecycle": {"restarts_refused", "agent_events", "agent_events_throttled", "agent_event_age"},
-    "export": {"export_days_missing"},
+    "transcript_store": {"event_bus_age"},
+    "call_lifecycle": {
+        "restarts_refused",
+        "agent_events",
+        "agent_events_throttled",
+        "agent_event_age",
+    },
+    "utterance_export": {"days_missing"},
+    "transcript_api": set(),
 }
-CONSTRUCTS = {
-    "control": "transcription_control",
-    "webhook": "transcript_webhook",
-    "reconciliation": "transcript_reconciliation",
-    "store": "transcript_store",
-    "lifecycle": "call_lifecycle",
-    "export": "utterance_export",
-}
-"""The metrics' arguments, and where the stack has the constructs."""
+"""What each construct measures, by where the stack has it."""
+MEASURED = [name for name in METRICS if METRICS[name]]
 SUBSETS = [
-    subset for size in range(1, len(CONSTRUCTS) + 1) for subset in combinations(CONSTRUCTS, size)
+    subset for size in range(1, len(MEASURED) + 1) for subset in combinations(MEASURED, size)
 ]
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_a_construct_measures_and_takes_the_options_of_a_metric(
+    name: str, parts: Transcription
+) -> None:
+    construct = getattr(parts.made, name)
+    measured = {each.removeprefix("metric_") for each in dir(construct) if "metric_" in each}
+    assert measured == METRICS[name]
+    for each in measured:
+        measure = getattr(construct, f"metric_{each}")
+        usual = measure().to_metric_config().metric_stat
+        other = measure(period=Duration.minutes(1), statistic="p99").to_metric_config().metric_stat
+        assert usual.period.to_seconds() == 300
+        assert (other.period.to_seconds(), other.statistic) == (60, "p99")
+        assert (other.namespace, other.metric_name) == (usual.namespace, usual.metric_name)
+
+
+def test_a_count_that_nobody_asks_for_makes_no_metric_filter() -> None:
+    stack = new_stack()
+    webhook = TranscriptWebhook(stack, "Webhook", table=TranscriptStore(stack, "Store").table)
+    filters = [each for each in stack.node.find_all() if isinstance(each, logs.MetricFilter)]
+    assert filters == []
+    again = [webhook.metric_utterances_stored() for _ in range(2)]
+    assert len(Deployed(stack).all("AWS::Logs::MetricFilter")) == 1
+    assert again[0].metric_name == again[1].metric_name == "UtterancesStored"
+
+
 @pytest.mark.parametrize("names", SUBSETS, ids="+".join)
-def test_metrics_alarms_and_dashboard_work_with_the_parts_that_a_team_has(
+def test_alarms_and_dashboard_work_with_the_parts_that_a_team_has(
     names: tuple[str, ...], parts: Transcription
 ) -> None:
-    given: dict[str, Any] = {name: getattr(parts.made, CONSTRUCTS[name]) for name in names}
+    constructs = [getattr(parts.made, name) for name in names]
     scope = Construct(parts.made, "".join(names))
     try:
-        metrics = TranscriptionMetrics(scope, "Metrics", **given)
-        there = {name for name in set().union(*OF_A_PART.values()) if getattr(metrics, name)}
-        assert there == set().union(*(OF_A_PART[name] for name in names))
-        webhook = given.get("webhook")
-        constructs = list(given.values())
-        alarms = TranscriptionAlarms(
-            scope, "Alarms", constructs=constructs, webhook=webhook, metrics=metrics
-        )
+        alarms = TranscriptionAlarms(scope, "Alarms", constructs=constructs)
         made = {each.node.id for each in alarms.alarms}
-        assert ("WebhookServerErrors" in made) is ("webhook" in names)
-        assert ("CallsNotStored" in made) is ({"webhook", "reconciliation"} <= set(names))
-        assert ("AgentEventsSilent" in made) is ({"lifecycle", "reconciliation"} <= set(names))
-        TranscriptionDashboard(
-            scope, "Dashboard", constructs=constructs, metrics=metrics, webhook=webhook
-        )
+        webhook, minutely = "transcript_webhook" in names, "transcript_reconciliation" in names
+        assert ({"WebhookServerErrors", "QueueAge"} <= made) is webhook
+        assert ("CallsRefused" in made) is ("transcription_control" in names)
+        assert ("EventBusLate" in made) is ("transcript_store" in names)
+        assert ("ReconciliationSilent" in made) is minutely
+        assert ("CallsNotStored" in made) is (webhook and minutely)
+        assert ("AgentEventsSilent" in made) is ("call_lifecycle" in names and minutely)
+        assert ("ExportSilent" in made) is ("utterance_export" in names)
+        TranscriptionDashboard(scope, "Dashboard", constructs=constructs)
     finally:
         parts.made.node.try_remove_child(scope.node.id)
 
 
-@pytest.mark.parametrize(
-    "made", [TranscriptionMetrics, TranscriptionAlarms, TranscriptionDashboard]
-)
+@pytest.mark.parametrize("made", [TranscriptionAlarms, TranscriptionDashboard])
 def test_with_nothing_to_watch_each_says_so(made: type[Construct]) -> None:
     with pytest.raises(ValueError, match=r"^Stack/Made: give "):
         made(new_stack(), "Made")
 
 
-def test_an_alarm_may_watch_without_metrics(parts: Transcription) -> None:
-    """Only what AWS itself measures."""
+def test_the_alarms_of_a_part_are_its_own(parts: Transcription) -> None:
     scope = Construct(parts.made, "Bare")
     bare = TranscriptionAlarms(scope, "Alarms", constructs=[parts.made.transcript_store])
     assert {each.node.id for each in bare.alarms} == {
         "PublishUtteranceErrors",
         "PublishUtteranceThrottles",
         "Unpublished",
+        "EventBusLate",
     }
     parts.made.node.try_remove_child("Bare")

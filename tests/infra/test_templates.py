@@ -154,6 +154,27 @@ def test_the_check_sees_what_is_accepted_carelessly(tmp_path: Path) -> None:
     ]
 
 
+# Logs
+
+
+@pytest.mark.parametrize("which", [*NAMES, "full", "others"])
+def test_every_function_says_that_it_logs_json_from_info_on(
+    which: str, assembly_of: Callable[[str], Assembly], full: Assembly, others: Assembly
+) -> None:
+    """Metrics are counted in lines of level INFO, and AWS does not document that as the default."""
+    assembly = {"full": full, "others": others}.get(which) or assembly_of(which)
+    functions = [each for each in assembly.resources if each["Type"] == "AWS::Lambda::Function"]
+    assert len(functions) >= len(FUNCTIONS) - 2
+    for each in functions:
+        logging = {**each["Properties"]["LoggingConfig"]}
+        assert logging.pop("LogGroup")
+        assert logging == {
+            "LogFormat": "JSON",
+            "ApplicationLogLevel": "INFO",
+            "SystemLogLevel": "INFO",
+        }
+
+
 # cfn-lint: what CloudFormation accepts
 
 

@@ -42,6 +42,9 @@ def constructs_of(module: str) -> Iterator[str]:
             yield name
 
 
+PROTOCOLS = ("ExportedFiles", "MeasuredFlow", "StreamControl")
+
+
 def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
     found = {(module, name) for module in public_modules() for name in constructs_of(module)}
     public = {
@@ -55,6 +58,7 @@ def test_every_construct_is_public_or_in_a_module_that_says_it_is_not() -> None:
         (f"{PACKAGE}.retention", "Retention"),
         (f"{PACKAGE}.monitoring.monitored", "Monitored"),
         (f"{PACKAGE}.transcripts.web_acl", "WebAcl"),
+        *((f"{PACKAGE}.interfaces", name) for name in PROTOCOLS),
         *((f"{PACKAGE}.transcripts.webhook_auth", each.__name__) for each in WAYS),
     }
     assert found - public == set(), "export it, or put an underscore before its module's name"

@@ -27,6 +27,8 @@ def test_what_is_compared_is_what_holds_something_or_was_given_to_somebody() -> 
     _, released = last_release()
     assert {each["Type"] for stack in released.values() for each in stack.values()} == {
         "AWS::ApiGateway::RestApi",
+        "AWS::Cognito::UserPool",
+        "AWS::Cognito::UserPoolDomain",
         "AWS::Connect::InstanceStorageConfig",
         "AWS::DynamoDB::Table",
         "AWS::Events::EventBus",

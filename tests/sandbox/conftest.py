@@ -3,6 +3,7 @@ double, which repeats, delays and reorders what it posts. Nothing runs by the cl
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from sandbox.asapp.double import Delivery
 from sandbox.stacks.running import Sandbox, running_sandbox
+from tests.sandbox.certificates import DOMAIN, Certificates
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,8 +26,30 @@ def installed() -> None:
 
 
 @pytest.fixture(scope="session")
-def sandbox(installed: None) -> Iterator[Sandbox]:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def every_way(authorities: Path, clients: str) -> dict[str, str]:
+    """Settings of all ways in which ASAPP can prove at the webhook who it is.
+
+    :param clients: Of the user pool, in TOML.
+    """
+    uuid = "00000000-0000-4000-8000-000000000000"
+    return {
+        "webhook": 'auth = ["secret", "oauth2", "mtls"]',
+        "webhook_oauth2": f'domain_prefix = "sandbox-transcripts"\nclients = {clients}',
+        "webhook_mtls": f'''domain = "{DOMAIN}"
+certificate_arn = "arn:aws:acm:us-east-1:000000000000:certificate/{uuid}"
+authorities_file = "{os.path.relpath(authorities, ROOT)}"''',
+    }
+
+
+@pytest.fixture(scope="session")
+def sandbox(installed: None, certificates: Certificates) -> Iterator[Sandbox]:
+    """In the middle of a rotation: two clients of the user pool, two authorities."""
     delivery = Delivery(duplicate=0.2, reorder=0.3, delay_ms=(0, 200), seed=3)
-    with running_sandbox(delivery=delivery, pace=0.005) as running:
+    ways = every_way(certificates.bundle("both", "first", "second"), '["asapp", "asapp-next"]')
+    with running_sandbox(delivery=delivery, pace=0.005, more_settings=ways) as running:
         running.deployment.stop_schedules()
         yield running

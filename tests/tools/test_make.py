@@ -28,6 +28,7 @@ BY_HAND = {
     "resume-all",
     "destroy",
     "revoke-webhook-secret",
+    "webhook-certificate",
     "lock",
     "test-scale",
     "clean",

@@ -147,7 +147,7 @@ class _Calls:
 
     def webhook(self) -> Iterator[Quantity]:
         yield Quantity(USE, "API Gateway", "ASAPP's POSTs", "api_gateway_requests", self.utterances)
-        if self.environment.has("AWS::WAFv2::WebACL"):
+        if self.environment.has("AWS::WAFv2::WebACLAssociation"):  # or it is one of yours
             yield Quantity(USE, "WAF", "ASAPP's POSTs", "waf_requests", self.utterances)
         stages = list(self.environment.all("AWS::ApiGateway::Stage"))
         posted = [each for each in stages if not each.id.startswith("TranscriptApi")]

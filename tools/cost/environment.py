@@ -189,6 +189,10 @@ def _variants(data: Mapping[str, Any]) -> dict[str, Json]:
         "no export": {**data, "export": {"mode": "off"}},
         "export": {**data, "export": {"mode": "on"}},
         **made,
+        **{
+            f"webhook: {name}": {**data, "webhook": {**data.get("webhook", {}), "web_acl": mode}}
+            for name, mode in (("a web ACL of the stack", "manage"), ("no web ACL", "off"))
+        },
         "no web ACL": {**data, "webhook": {**data.get("webhook", {}), "web_acl": "off"}},
         "a key of yours for all": {
             **data,

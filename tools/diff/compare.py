@@ -11,6 +11,7 @@ from math import inf
 from typing import Any, Literal, TypeGuard
 
 from tools.diff.assembly import Environment, Json, Resource, Stack, references
+from tools.diff.changes.doors import opened
 from tools.diff.changes.flows import FLOWS, flow_changes
 from tools.diff.changes.functions import changed_files
 from tools.diff.changes.pairing import pairs, shape
@@ -269,6 +270,8 @@ class _Comparison:
         if (held := holds(new)) and stays_when_removed(old) and not stays_when_removed(new):
             text = f"{code(new.name)} ({short(new.type)}) is **no longer kept**: its {held} would "
             found.append(Danger(new.stack, f"{text}go with it, or with its stack."))
+        name = f"{code(new.name)} ({short(new.type)})"
+        found += [Danger(new.stack, f"{name} {sentence}") for sentence in opened(old, new)]
         base, head = self.permissions
         if not found and not {*rows(self.base, old), *rows(self.head, new)} & (base ^ head):
             found.append(ResourceChange(new.stack, "reworded", new.name, new.type))

@@ -30,6 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=_count,
         help="calls at a time; default: expected_calls, and for streams what the instance lets in",
     )
+    parser.add_argument(
+        "--no-asapp",
+        action="store_true",
+        help="ask ASAPP nothing; default: whether it takes the credentials, and what it redacts",
+    )
     given = parser.parse_args(arguments)
     try:
         file = environment_file(given.environment, ENVIRONMENTS)
@@ -38,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     console = Console(highlight=False, soft_wrap=True)
-    plan = Plan(settings, Aws(settings.region), file.stem, given.calls)
+    plan = Plan(
+        settings, Aws(settings.region), file.stem, given.calls, asks_asapp=not given.no_asapp
+    )
     console.print(f"Looking at what {file} needs; nothing is changed.")
     try:
         return report(plan, console)

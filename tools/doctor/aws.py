@@ -17,9 +17,12 @@ from botocore.parsers import ResponseParserError
 from tools.doctor.findings import CannotGoOn, NotSeen, problem
 
 ACTIONS = {
+    ("acm", "describe_certificate"): "acm:DescribeCertificate",
     ("apigateway", "get_account"): "apigateway:GET",
+    ("apigateway", "get_domain_name"): "apigateway:GET",
     ("cloudformation", "describe_stacks"): "cloudformation:DescribeStacks",
     ("cloudformation", "list_stack_resources"): "cloudformation:ListStackResources",
+    ("cognito-idp", "describe_user_pool_domain"): "cognito-idp:DescribeUserPoolDomain",
     ("connect", "describe_instance"): "connect:DescribeInstance",
     ("connect", "list_instance_storage_configs"): "connect:ListInstanceStorageConfigs",
     ("connect", "list_lambda_functions"): "connect:ListLambdaFunctions",

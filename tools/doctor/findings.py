@@ -13,7 +13,7 @@ class Finding:
 
     :param severity: "problem": the deployment would fail, or words would be lost, or nobody can
         tell; "warning": a person should look, nothing is surely wrong; "skipped": not looked at,
-        because of a problem before it; "well".
+        because of a problem before it or as somebody said; "well".
     :param what: What is so. It follows the name of the check.
     :param remedy: The setting to write or the command to run; "" if all is well.
     """

@@ -14,12 +14,16 @@ class Plan:
 
     :param name: The environment's name, after which `app.py` calls its stacks.
     :param calls: How many calls at a time are expected, if somebody said.
+    :param asks_asapp: Whether ASAPP is asked too, with the credentials.
+    :param asapp: Where ASAPP is asked. Default: at `asapp.api_host`.
     """
 
     settings: Settings
     aws: Aws
     name: str
     calls: int | None = None
+    asks_asapp: bool = True
+    asapp: str | None = None
 
     @property
     def instance_id(self) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tools.doctor.checks.account import alarms, api_gateway_logs, bootstrap, web_acl
 from tools.doctor.checks.agent_event_stream import agent_events
+from tools.doctor.checks.asapp_api import asapp_api
 from tools.doctor.checks.asapp_secret import asapp_secret
 from tools.doctor.checks.concurrency import concurrency
 from tools.doctor.checks.identity import credentials
@@ -19,6 +20,7 @@ from tools.doctor.checks.media_streaming import live_media_streaming
 from tools.doctor.checks.quotas import capacity, lambda_functions, video_streams
 from tools.doctor.checks.settings_file import settings_file
 from tools.doctor.checks.stacks import stacks
+from tools.doctor.checks.webhook import webhook, webhook_tokens
 from tools.doctor.findings import CannotGoOn, Finding, Findings, NotSeen
 from tools.doctor.plan import Plan
 
@@ -30,6 +32,9 @@ CHECKS: dict[str, Callable[[Plan], Findings]] = {
     "agent events": agent_events,
     "KMS keys": keys,
     "ASAPP's credentials": asapp_secret,
+    "ASAPP's API": asapp_api,
+    "webhook": webhook,
+    "webhook's tokens": webhook_tokens,
     "Lambda functions": lambda_functions,
     "Lambda concurrency": concurrency,
     "video streams": video_streams,

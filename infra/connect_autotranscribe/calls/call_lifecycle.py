@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_connect as connect
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -19,10 +20,13 @@ from connect_autotranscribe._arguments import MODE, Argument, check_arguments, l
 from connect_autotranscribe._encrypted import FailedBatches, FailedInvocations, dead_letter_queue
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._key_policy import let_events_send
-from connect_autotranscribe.calls.transcription_control import TranscriptionControl
+from connect_autotranscribe._log_metric import REFUSED, event, iterator_age, log_metric
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
+from connect_autotranscribe.interfaces import StreamControl
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
+from connect_settings.shared_names import shared_names
 
+_EVENTS = shared_names("log_events")
 _MAX_AGE = Duration.hours(1)  # older events are useless to a call
 
 
@@ -41,8 +45,8 @@ class CallLifecycle(Construct):
 
     :param mode: ``adopt`` or ``manage``.
     :param instance_arn: The Connect instance, whole ARN.
-    :param control: The construct whose table, credentials and parameters are used, because a resume
-        is a start.
+    :param control: The ``TranscriptionControl`` whose table, credentials and parameters are used,
+        because a resume is a start; or another ``StreamControl``.
     :param agent_event_stream: The stream of the instance's *Agent events*. For ``adopt`` only. If
         it has an ``encryption_key``, the function may decrypt with it.
     :param stream_key: The key that encrypts the stream. For ``manage`` only. It must be the key of
@@ -86,7 +90,7 @@ class CallLifecycle(Construct):
         *,
         mode: Literal["adopt", "manage"],
         instance_arn: str,
-        control: TranscriptionControl,
+        control: StreamControl,
         agent_event_stream: kinesis.IStream | None = None,
         stream_key: kms.IKey | None = None,
         shards: int | None = None,
@@ -154,6 +158,29 @@ class CallLifecycle(Construct):
             "AgentEventDeadLetters": self.agent_event_dead_letters,
             "ContactEventDeadLetters": self.contact_event_dead_letters,
         }
+
+    def metric_restarts_refused(self, **options: Any) -> cloudwatch.Metric:
+        """Starts by an agent event, as after a hold, that ASAPP refused or did not answer."""
+        lines = event(_EVENTS.AGENT_EVENT, *REFUSED, state="connected")
+        log = self.follow_agent_events.log_group
+        return log_metric(self, "RestartsRefused", log, lines, **options)
+
+    def metric_agent_events(self, **options: Any) -> cloudwatch.Metric:
+        """Records that came into the stream of agent events."""
+        return self.agent_event_stream.metric_incoming_records(
+            **{"statistic": cloudwatch.Stats.SUM, **options}
+        )
+
+    def metric_agent_events_throttled(self, **options: Any) -> cloudwatch.Metric:
+        """Records of Connect that the stream of agent events refused."""
+        return self.agent_event_stream.metric(
+            "WriteProvisionedThroughputExceeded",
+            **{"statistic": cloudwatch.Stats.SUM, **options},
+        )
+
+    def metric_agent_event_age(self, **options: Any) -> cloudwatch.Metric:
+        """Milliseconds between an agent event and the end of its handling, the longest."""
+        return iterator_age(self.follow_agent_events, options)
 
     def _managed(
         self, instance_arn: str, stream_key: kms.IKey | None, shards: int

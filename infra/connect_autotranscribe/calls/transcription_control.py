@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal, cast
 
 from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
@@ -19,10 +21,13 @@ from constructs import Construct
 from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import grant_on_items, grant_read_switch, grant_secret_value
 from connect_autotranscribe._functions import Function, alias_for_connect
+from connect_autotranscribe._log_metric import REFUSED, event, log_metric
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
+from connect_settings.shared_names import shared_names
 
 _SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
+_EVENTS = shared_names("log_events")
 
 
 class TranscriptionControl(Construct):
@@ -186,3 +191,25 @@ class TranscriptionControl(Construct):
         grant_secret_value(self._credentials_secret, grantee)
         grant_on_items(self._table, grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")
         grant_read_switch(self.switch, grantee)
+
+    def metric_calls_started(self, **options: Any) -> cloudwatch.Metric:
+        """Starts of flows that ASAPP accepted."""
+        lines = event(_EVENTS.START_STREAMING, "started")
+        return log_metric(self, "CallsStarted", _log(self.start_streaming), lines, **options)
+
+    def metric_calls_stopped(self, **options: Any) -> cloudwatch.Metric:
+        """Stops of flows that ASAPP accepted."""
+        lines = event(_EVENTS.STOP_STREAMING, "stopped")
+        return log_metric(self, "CallsStopped", _log(self.stop_streaming), lines, **options)
+
+    def metric_calls_refused(self, **options: Any) -> cloudwatch.Metric:
+        """Starts and stops of flows that ASAPP refused or did not answer in time."""
+        stops = event(_EVENTS.STOP_STREAMING, *REFUSED)
+        stop_log = _log(self.stop_streaming)
+        log_metric(self, "StopsRefused", stop_log, stops, name="CallsRefused")
+        starts = event(_EVENTS.START_STREAMING, *REFUSED)
+        return log_metric(self, "CallsRefused", _log(self.start_streaming), starts, **options)
+
+
+def _log(alias: lambda_.Alias) -> logs.ILogGroup:
+    return cast(lambda_.Function, alias.lambda_).log_group

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Token, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -18,6 +19,7 @@ from constructs import Construct
 from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import FailedInvocations, grant_secret_value
 from connect_autotranscribe._functions import Function
+from connect_autotranscribe._log_metric import event, log_metric
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
 from connect_autotranscribe.export._utterance_queries import (
     FEEDS,
@@ -31,6 +33,7 @@ from connect_settings.shared_names import shared_names
 _RESULTS_KEPT = Duration.days(7)
 _HOURS_BETWEEN_RUNS = 4
 _NEXT_RUN_IS_NEARER = Duration.hours(_HOURS_BETWEEN_RUNS)
+_EVENTS = shared_names("log_events")
 _DAYS: str = shared_names("asapp.feeds").DAY_MARKS
 
 
@@ -170,11 +173,11 @@ class UtteranceExport(Construct):
         self.functions = {"ExportUtterances": self.export_utterances}
         self.dead_letter_queues = {"ExportDeadLetters": self.dead_letters}
 
-    def grant_read(self, function: Function) -> None:
-        """Grant a function of this package listing and reading the files, nothing else."""
-        self._grant_files(function, "s3:GetObject")
+    def grant_read(self, grantee: iam.IGrantable) -> None:
+        """Grant listing and reading the files, nothing else."""
+        self._grant_files(grantee, "s3:GetObject")
         if self.bucket.encryption_key:
-            self.bucket.encryption_key.grant(function, "kms:Decrypt")
+            self.bucket.encryption_key.grant(grantee, "kms:Decrypt")
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Grant fetching days, and giving them up, by an invocation."""
@@ -248,21 +251,30 @@ class UtteranceExport(Construct):
             )
         )
 
-    def _grant_files(self, function: Function, *actions: str) -> None:
-        self._grant(function, FEEDS, *actions)
+    def metric_days_missing(self, **options: Any) -> cloudwatch.Metric:
+        """Past days that are not in the bucket whole, the most; one value for each run."""
+        options = {"statistic": cloudwatch.Stats.MAXIMUM, **options}
+        lines, log = event(_EVENTS.EXPORT_RUN), self.export_utterances.log_group
+        return log_metric(self, "ExportDaysMissing", log, lines, "$.daysMissing", **options)
 
-    def _grant(self, function: Function, prefixes: Sequence[str], *actions: str) -> None:
+    def _grant_files(self, grantee: iam.IGrantable, *actions: str) -> None:
+        self._grant(grantee, FEEDS, *actions)
+
+    def _grant(self, grantee: iam.IGrantable, prefixes: Sequence[str], *actions: str) -> None:
         """Grant listing these prefixes, and the actions on the objects under them."""
         files = [f"{prefix}*" for prefix in prefixes]
         resources = [self.bucket.arn_for_objects(each) for each in files]
-        function.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=resources))
-        function.add_to_role_policy(
-            iam.PolicyStatement(
-                actions=["s3:ListBucket"],
-                resources=[self.bucket.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": files}},
-            )
+        add = iam.Grant.add_to_principal
+        add(grantee=grantee, actions=list(actions), resource_arns=resources)
+        add(
+            grantee=grantee,
+            actions=["s3:ListBucket"],
+            resource_arns=[self.bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": files}},
         )
+        role = grantee.grant_principal
+        if not isinstance(role, Construct):
+            return  # not of this app
         if isinstance(made := self.bucket.node.default_child, s3.CfnBucket):
             bucket = f"<{Stack.of(self).get_logical_id(made)}.Arn>"  # cdk-nag's words
             resources = [f"{bucket}/{each}" for each in files]
@@ -272,8 +284,7 @@ class UtteranceExport(Construct):
                     "ASAPP names the files; of the bucket these are only those under one prefix."
                 )
                 finding = f"AwsSolutions-IAM5[Resource::{resource}]"
-                assert function.role is not None  # noqa: S101 - Function always makes one
-                Validations.of(function.role).acknowledge(Acknowledgment(id=finding, reason=reason))
+                Validations.of(role).acknowledge(Acknowledgment(id=finding, reason=reason))
 
     def _bucket(
         self, keep: Duration, key: kms.IKey | None, removal_policy: RemovalPolicy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -11,7 +11,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
 from connect_autotranscribe.transcripts._webhook_api import WebhookApi
-from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
 
 PERIOD = Duration.minutes(5)
 
@@ -20,7 +19,8 @@ class Monitored(Protocol):
     """A construct that lists its functions and its dead-letter queues, by name.
 
     The names become the ids of alarms and the labels of graphs. Every construct of this package
-    that has a function follows this protocol.
+    that has a function follows this protocol. Alarms and dashboard also show what its methods
+    ``metric_…`` measure, of those that the constructs of this package have.
     """
 
     @property
@@ -54,7 +54,18 @@ def dead_letters_of(constructs: Iterable[Monitored]) -> dict[str, cloudwatch.Met
     }
 
 
-def apis_of(webhook: TranscriptWebhook) -> dict[str, WebhookApi]:
+def metric_of(
+    constructs: Iterable[Monitored], name: str, **options: Any
+) -> cloudwatch.Metric | None:
+    """What ``metric_<name>`` returns, of the construct that has this method; None without one."""
+    for each in constructs:
+        if measure := getattr(each, f"metric_{name}", None):
+            return cast(cloudwatch.Metric, measure(**options))
+    return None
+
+
+def apis_of(constructs: Iterable[Monitored]) -> dict[str, WebhookApi]:
     """The webhook's APIs by what alarms call them, whichever of them there are: ``Webhook`` and
     ``WebhookClientCertificate``."""
-    return {f"Webhook{each.node.id.removesuffix('Api')}": each for each in webhook.apis}
+    apis = [api for each in constructs for api in getattr(each, "apis", ())]
+    return {f"Webhook{each.node.id.removesuffix('Api')}": each for each in apis}

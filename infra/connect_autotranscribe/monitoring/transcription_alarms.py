@@ -15,17 +15,15 @@ from constructs import Construct
 
 from connect_autotranscribe._arguments import check_arguments, like
 from connect_autotranscribe._key_policy import let_service_use
-from connect_autotranscribe.flows.transcribed_flow import TranscribedFlow
-from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
+from connect_autotranscribe.interfaces import MeasuredFlow
 from connect_autotranscribe.monitoring.monitored import (
     PERIOD,
     Monitored,
     apis_of,
     dead_letters_of,
     functions_of,
+    metric_of,
 )
-from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
-from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
 from connect_autotranscribe.transcripts.webhook_domain import WebhookDomain
 
 _RUNBOOK = "docs/operate.md"
@@ -45,16 +43,13 @@ class TranscriptionAlarms(Construct):
     Give the parts that you have, at least one. Each alarm's description says what to do first, and
     names its section of ``docs/operate.md``.
 
-    :param constructs: Alarms watch the errors and throttles of each of their functions, and any
-        message in their dead-letter queues. An expected refusal by ASAPP is not an error. Default:
-        none.
-    :param webhook: Alarms watch the errors of its APIs, its queue, and the tokens that its token
-        issuer gives. Default: no such alarms.
+    :param constructs: Alarms watch the errors and throttles of each of their functions, any message
+        in their dead-letter queues, and what their methods ``metric_…`` measure: refused calls and
+        restarts, the webhook's errors, queue and tokens, calls without utterances or agent events,
+        incomplete transcripts, missing days of the export, late events. An expected refusal by
+        ASAPP is not an error. Default: none.
     :param domains: Alarms watch, 30 days ahead, the expiry of their certificates and of the
         authorities whose client certificates are good. Default: none.
-    :param metrics: Alarms watch those that it has: refused calls and restarts, calls without
-        utterances or agent events, incomplete transcripts, missing days of the export, late events.
-        Default: no such alarms.
     :param flows: Alarms watch the error branches of these flows. Default: none.
     :param topic: The topic for the alarms. Default: a new topic.
     :param email: The address that subscribes to the topic; its owner must confirm SNS's mail.
@@ -67,8 +62,6 @@ class TranscriptionAlarms(Construct):
             self,
             "Alarms",
             constructs=[control, store, webhook, reconciliation],
-            webhook=webhook,
-            metrics=metrics,
             email="ops@example.com",
         )
     """
@@ -82,20 +75,16 @@ class TranscriptionAlarms(Construct):
         id: str,
         *,
         constructs: Sequence[Monitored] = (),
-        webhook: TranscriptWebhook | None = None,
         domains: Sequence[WebhookDomain] = (),
-        metrics: TranscriptionMetrics | None = None,
-        flows: Sequence[TranscriptionFlow | TranscribedFlow] = (),
+        flows: Sequence[MeasuredFlow] = (),
         topic: sns.ITopic | None = None,
         email: str | None = None,
         key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, id)
         check_arguments(self, like("alarms", optional=True, email=email))
-        if not (constructs or webhook or domains or metrics or flows):
-            raise ValueError(
-                f"{self.node.path}: give constructs, webhook, domains, metrics or flows to watch"
-            )
+        if not (constructs or domains or flows):
+            raise ValueError(f"{self.node.path}: give constructs, domains or flows to watch")
         self.topic = topic or _topic(self, key)
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
@@ -121,44 +110,33 @@ class TranscriptionAlarms(Construct):
                 "Something could not be handled. Each message says why",
                 messages,
             )
-        if webhook:
-            self._of_webhook(webhook)
+        self._of_apis(constructs)
         for domain in domains:
             self._of_domain(domain)
-        if metrics:
-            self._of_metrics(metrics)
-            self._of_silence(metrics)
-            if metrics.export_days_missing:
-                self._of_export(metrics.export_days_missing)
-        if flows:
-            self._of_flows(flows)
+        self._of_metrics(constructs)
+        self._of_silence(constructs)
+        self._of_export(constructs)
+        self._of_flows(flows)
 
-    def _of_webhook(self, webhook: TranscriptWebhook) -> None:
-        for name, api in apis_of(webhook).items():
+    def _of_apis(self, constructs: Sequence[Monitored]) -> None:
+        for name, api in apis_of(constructs).items():
             self._at_least(
                 f"{name}ServerErrors",
                 "webhookservererrors",
                 "The webhook answered 5xx, and ASAPP does not repeat those utterances. Look at the "
                 "log of the authorizer, then at the access log",
-                api.rest_api.metric_server_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
+                api.rest_api.metric_server_error(),
             )
             self._at_least(
                 f"{name}ClientErrors",
                 "webhookclienterrors",
                 "The webhook answered 4xx several times: a wrong secret, or malformed POSTs. The "
                 "access log names each request",
-                api.rest_api.metric_client_error(period=PERIOD, statistic=cloudwatch.Stats.SUM),
+                api.rest_api.metric_client_error(),
                 threshold=_SEVERAL,
             )
-        self._at_least(
-            "QueueAge",
-            "queueage",
-            "Utterances wait for minutes to be stored; nothing is lost yet. Look at the log of "
-            "store_transcript",
-            webhook.queue.metric_approximate_age_of_oldest_message(period=PERIOD),
-            threshold=300,
-        )
-        if issuer := webhook.token_issuer:
+        issuers = [getattr(each, "token_issuer", None) for each in constructs]
+        for issuer in filter(None, issuers):
             self._at_least(
                 "TokensRequested",
                 "tokensrequested",
@@ -196,89 +174,103 @@ class TranscriptionAlarms(Construct):
                 soon,
             )
 
-    def _of_metrics(self, metrics: TranscriptionMetrics) -> None:
+    def _of_metrics(self, constructs: Sequence[Monitored]) -> None:
         watched = (
             (
+                "QueueAge",
+                "queue_age",
+                300,
+                "Utterances wait for minutes to be stored; nothing is lost yet. Look at the log of "
+                "store_transcript",
+            ),
+            (
                 "TranscriptionStopped",
-                metrics.transcription_stopped,
+                "transcription_stopped",
                 1,
                 "Somebody has stopped all transcription with make stop-all. If that is over, run "
                 "make resume-all",
             ),
             (
                 "CallsRefused",
-                metrics.calls_refused,
+                "calls_refused",
                 _SEVERAL,
                 "ASAPP refused starts or stops, or did not answer: calls go without transcription. "
                 "The logs have status and reason of each",
             ),
             (
                 "RestartsRefused",
-                metrics.restarts_refused,
+                "restarts_refused",
                 1,
                 "ASAPP refused to start again after a hold or a transfer: the rest of that call is "
                 "not transcribed. The log of follow_agent_events has the reason",
             ),
             (
                 "CallsNotTranscribed",
-                metrics.calls_not_transcribed,
+                "calls_not_transcribed",
                 1,
                 "A call was answered and has no transcript, or not to its end. The log of "
                 "reconcile_transcript names it",
             ),
             (
                 "WebhookThrottled",
-                metrics.requests_throttled,
+                "requests_throttled",
                 1,
                 "The webhook answered 429, and ASAPP does not repeat those utterances. Raise "
                 "webhook.throttle_rate_per_second",
             ),
             (
                 "AgentEventsThrottled",
-                metrics.agent_events_throttled,
+                "agent_events_throttled",
                 1,
                 "The stream of agent events has too few shards: nothing may start again after a "
                 "hold. Raise lifecycle.shards",
             ),
             (
                 "AgentEventsLate",
-                metrics.agent_event_age,
+                "agent_event_age",
                 _STALE_MS,
                 "Agent events are handled over a minute late: nothing starts again after a hold. "
                 "Look at the log of follow_agent_events",
             ),
             (
                 "EventBusLate",
-                metrics.event_bus_age,
+                "event_bus_age",
                 _STALE_MS,
                 "Utterances come to the event bus over a minute late; all are in the table. Look "
                 "at the log of publish_utterance",
             ),
             (
                 "AsappLimitReached",
-                metrics.asapp_limit_reached,
+                "asapp_limit_reached",
                 1,
                 "ASAPP's daily limit is reached: transcripts are completed from 00:00 UTC on. Ask "
                 "ASAPP for a higher one",
             ),
             (
                 "ConversationsIncomplete",
-                metrics.conversations_incomplete,
+                "conversations_incomplete",
                 1,
                 "A conversation is a day old, and ASAPP's transcript is not all here. The log of "
                 "reconcile_transcript names it",
             ),
         )
-        for name, metric, threshold, description in watched:
-            if metric:
+        for name, measured, threshold, description in watched:
+            if metric := metric_of(constructs, measured):
                 self._at_least(name, name.lower(), description, metric, threshold)
 
-    def _of_silence(self, metrics: TranscriptionMetrics) -> None:
+    def _of_silence(self, constructs: Sequence[Monitored]) -> None:
         """What fails without an error: nothing comes, although calls are in progress."""
-        if not (metrics.calls_in_progress and metrics.transcription_stopped):
+        calls, stopped, stored, events = (
+            metric_of(constructs, each, period=_A_MINUTE)
+            for each in (
+                "calls_in_progress",
+                "transcription_stopped",
+                "utterances_stored",
+                "agent_events",
+            )
+        )
+        if not (calls and stopped):
             return
-        calls = metrics.calls_in_progress.with_(period=_A_MINUTE)
-        stopped = metrics.transcription_stopped.with_(period=_A_MINUTE)
         self._notify(
             calls.with_(statistic=cloudwatch.Stats.SAMPLE_COUNT).create_alarm(
                 self,
@@ -294,21 +286,21 @@ class TranscriptionAlarms(Construct):
                 treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
             )
         )
-        if stored := metrics.utterances_stored:
+        if stored:
             self._while_calls(
                 "CallsNotStored",
                 "Calls are in progress, and no utterance was stored for ten minutes. See what "
                 "ASAPP posts: is it us, ASAPP or Connect?",
                 "IF(calls > 0 AND stopped < 1 AND FILL(arrived, 0) < 1, 1, 0)",
-                {"calls": calls, "stopped": stopped, "arrived": stored.with_(period=_A_MINUTE)},
+                {"calls": calls, "stopped": stopped, "arrived": stored},
             )
-        if events := metrics.agent_events:
+        if events:
             self._while_calls(
                 "AgentEventsSilent",
                 "Calls are in progress, and Connect has published no agent event for ten minutes: "
                 "nothing starts again after a hold. Look at the instance's data streaming",
                 "IF(calls > 0 AND FILL(arrived, 0) < 1, 1, 0)",
-                {"calls": calls, "arrived": events.with_(period=_A_MINUTE)},
+                {"calls": calls, "arrived": events},
             )
 
     def _while_calls(
@@ -334,13 +326,16 @@ class TranscriptionAlarms(Construct):
             )
         )
 
-    def _of_export(self, days_missing: cloudwatch.Metric) -> None:
+    def _of_export(self, constructs: Sequence[Monitored]) -> None:
+        days_missing = metric_of(constructs, "days_missing")
+        if days_missing is None:
+            return
         self._at_least(
             "ExportLate",
             "exportlate",
             "A past day is not in the bucket whole; each run tries again until it is given up. "
             "Look at the log of export_utterances",
-            days_missing.with_(statistic=cloudwatch.Stats.MAXIMUM),
+            days_missing,
             missing=cloudwatch.TreatMissingData.IGNORE,  # until a run says otherwise
         )
         runs = days_missing.with_(statistic=cloudwatch.Stats.SAMPLE_COUNT, period=Duration.hours(1))
@@ -360,7 +355,7 @@ class TranscriptionAlarms(Construct):
             )
         )
 
-    def _of_flows(self, flows: Sequence[TranscriptionFlow | TranscribedFlow]) -> None:
+    def _of_flows(self, flows: Sequence[MeasuredFlow]) -> None:
         for flow in flows:
             self._at_least(
                 f"{flow.node.id}FlowErrors",

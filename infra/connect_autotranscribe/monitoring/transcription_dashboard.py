@@ -15,11 +15,26 @@ from connect_autotranscribe.monitoring.monitored import (
     apis_of,
     dead_letters_of,
     functions_of,
+    metric_of,
 )
-from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
-from connect_autotranscribe.transcripts.transcript_webhook import TranscriptWebhook
 
 _A_ROW = 3
+_GRAPHS: Mapping[str, Mapping[str, str]] = {
+    "Calls": {
+        "Started": "calls_started",
+        "Stopped": "calls_stopped",
+        "Refused": "calls_refused",
+        "In progress": "calls_in_progress",
+    },
+    "Utterances": {"Stored": "utterances_stored", "Recovered": "utterances_recovered"},
+    "Transcripts that lack something": {
+        "Not transcribed": "calls_not_transcribed",
+        "Incomplete after a day": "conversations_incomplete",
+        "Days that the export lacks": "days_missing",
+    },
+    "Wait in the queue, in seconds": {"Oldest": "queue_age"},
+}
+"""The lines of each graph: what ``metric_…`` of a construct measures, by its label."""
 
 
 class TranscriptionDashboard(Construct):
@@ -27,10 +42,9 @@ class TranscriptionDashboard(Construct):
 
     The dashboard has the stack's name. Give the parts that you have, at least one.
 
-    :param constructs: The constructs whose functions and dead letters are shown. Default: none.
+    :param constructs: The constructs whose functions, dead letters and ``metric_…`` are shown.
+        Default: none.
     :param alarms: The alarms whose state is shown at the top. Default: none.
-    :param metrics: The counts of calls, utterances and incomplete transcripts. Default: not shown.
-    :param webhook: The errors of its APIs and its queue are shown. Default: not shown.
 
     .. code-block:: python
 
@@ -39,8 +53,6 @@ class TranscriptionDashboard(Construct):
             "Dashboard",
             constructs=[control, store, webhook, reconciliation],
             alarms=alarms.alarms,
-            metrics=metrics,
-            webhook=webhook,
         )
     """
 
@@ -53,8 +65,6 @@ class TranscriptionDashboard(Construct):
         *,
         constructs: Sequence[Monitored] = (),
         alarms: Sequence[cloudwatch.IAlarm] = (),
-        metrics: TranscriptionMetrics | None = None,
-        webhook: TranscriptWebhook | None = None,
     ) -> None:
         super().__init__(scope, id)
         errors = {
@@ -62,8 +72,11 @@ class TranscriptionDashboard(Construct):
             for name, function in functions_of(constructs).items()
         }
         graphs = [
-            *(_of_metrics(metrics) if metrics else ()),
-            *(_of_webhook(webhook) if webhook else ()),
+            *(
+                _graph(title, {label: metric_of(constructs, name) for label, name in lines.items()})
+                for title, lines in _GRAPHS.items()
+            ),
+            *_of_apis(constructs),
             _graph("Errors of functions", errors),
             _graph("Dead letters", dead_letters_of(constructs)),
         ]
@@ -85,43 +98,12 @@ class TranscriptionDashboard(Construct):
         )
 
 
-def _of_metrics(metrics: TranscriptionMetrics) -> Iterator[cloudwatch.GraphWidget | None]:
-    yield _graph(
-        "Calls",
-        {
-            "Started": metrics.calls_started,
-            "Stopped": metrics.calls_stopped,
-            "Refused": metrics.calls_refused,
-            "In progress": metrics.calls_in_progress,
-        },
-    )
-    yield _graph(
-        "Utterances",
-        {"Stored": metrics.utterances_stored, "Recovered": metrics.utterances_recovered},
-    )
-    days = metrics.export_days_missing
-    yield _graph(
-        "Transcripts that lack something",
-        {
-            "Not transcribed": metrics.calls_not_transcribed,
-            "Incomplete after a day": metrics.conversations_incomplete,
-            "Days that the export lacks": days and days.with_(statistic=cloudwatch.Stats.MAXIMUM),
-        },
-    )
-
-
-def _of_webhook(webhook: TranscriptWebhook) -> Iterator[cloudwatch.GraphWidget | None]:
-    age = webhook.queue.metric_approximate_age_of_oldest_message
-    for name, api in apis_of(webhook).items():
-        four, five = api.rest_api.metric_client_error, api.rest_api.metric_server_error
+def _of_apis(constructs: Sequence[Monitored]) -> Iterator[cloudwatch.GraphWidget | None]:
+    for name, api in apis_of(constructs).items():
         yield _graph(
             " ".join(re.findall("[A-Z][a-z]+", name)).capitalize(),
-            {
-                "4xx": four(period=PERIOD, statistic=cloudwatch.Stats.SUM),
-                "5xx": five(period=PERIOD, statistic=cloudwatch.Stats.SUM),
-            },
+            {"4xx": api.rest_api.metric_client_error(), "5xx": api.rest_api.metric_server_error()},
         )
-    yield _graph("Wait in the queue, in seconds", {"Oldest": age(period=PERIOD)})
 
 
 def _graph(

@@ -26,7 +26,6 @@ from connect_autotranscribe.monitoring.monitored import (
 )
 from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
-from connect_autotranscribe.monitoring.transcription_metrics import TranscriptionMetrics
 from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.stacks._webhook import output_what_asapp_needs, webhook_arguments
 from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
@@ -240,25 +239,13 @@ class TranscriptionStack(Stack):
             self.utterance_export,
         ]
         there = [each for each in constructs if each is not None]
-        metrics = TranscriptionMetrics(
-            self,
-            "Metrics",
-            control=self.transcription_control,
-            webhook=self.transcript_webhook,
-            reconciliation=self.transcript_reconciliation,
-            store=self.transcript_store,
-            lifecycle=self.call_lifecycle,
-            export=self.utterance_export,
-        )
         self._watched = there
         alarms = self._settings.alarms
         self.alarms = TranscriptionAlarms(
             self,
             "Alarms",
             constructs=there,
-            webhook=self.transcript_webhook,
             domains=[each for each in self.node.children if isinstance(each, WebhookDomain)],
-            metrics=metrics,
             topic=sns.Topic.from_topic_arn(self, "AlarmTopic", alarms.topic_arn)
             if alarms.topic_arn
             else None,
@@ -270,8 +257,6 @@ class TranscriptionStack(Stack):
             "Dashboard",
             constructs=there,
             alarms=self.alarms.alarms,
-            metrics=metrics,
-            webhook=self.transcript_webhook,
         )
 
     def _outputs(self) -> None:
@@ -292,7 +277,7 @@ class TranscriptionStack(Stack):
             outputs[f"{name}Logs"] = (log_group_name(function), log)
         for name, queue in queues_of(self._watched).items():
             outputs[f"{name}Url"] = (queue.queue_url, "Messages that could not be handled")
-        for name, api in apis_of(webhook).items():
+        for name, api in apis_of([webhook]).items():
             what = "Each request to the webhook, with its status"
             outputs[f"{name}AccessLogs"] = (api.access_log.log_group_name, what)
         outputs |= {

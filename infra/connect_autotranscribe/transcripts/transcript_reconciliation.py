@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
@@ -24,11 +27,15 @@ from connect_autotranscribe._encrypted import (
     grant_secret_value,
 )
 from connect_autotranscribe._functions import Function
+from connect_autotranscribe._log_metric import event, log_metric
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
-from connect_autotranscribe.export.utterance_export import UtteranceExport
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
+from connect_autotranscribe.interfaces import ExportedFiles
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
 from connect_autotranscribe.transcripts.transcript_store import RECONCILE_INDEX
+from connect_settings.shared_names import shared_names
+
+_EVENTS = shared_names("log_events")
 
 
 class TranscriptReconciliation(Construct):
@@ -47,8 +54,8 @@ class TranscriptReconciliation(Construct):
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
     :param after: The time between a call's end and the comparison, in whole minutes; late webhook
         messages arrive meanwhile. Default: 15 minutes.
-    :param export: ASAPP's own files, for calls of which its API does not return all messages.
-        Default: none.
+    :param export: The ``UtteranceExport`` with ASAPP's own files, for calls of which its API does
+        not return all messages; or other ``ExportedFiles``. Default: none.
     :param switch: The ``switch`` of a :class:`TranscriptionControl`: each run logs whether it stops
         transcription, for the alarm. Default: none.
     :param transcript_retention: The time until a stored utterance is deleted, in whole days.
@@ -86,7 +93,7 @@ class TranscriptReconciliation(Construct):
         credentials_secret: secretsmanager.ISecret,
         api_host: str,
         after: Duration | None = None,
-        export: UtteranceExport | None = None,
+        export: ExportedFiles | None = None,
         switch: ssm.IStringParameter | None = None,
         transcript_retention: Duration | None = None,
         dead_letters: sqs.IQueue | None = None,
@@ -170,6 +177,43 @@ class TranscriptReconciliation(Construct):
             actions=["lambda:InvokeFunction"],
             resource_arns=[self.reconcile_transcript.function_arn],
         )
+
+    def metric_utterances_recovered(self, **options: Any) -> cloudwatch.Metric:
+        """Utterances that the webhook missed."""
+        lines = event(_EVENTS.CONVERSATION_RECONCILED)
+        return self._count("UtterancesRecovered", lines, "$.recovered", **options)
+
+    def metric_calls_in_progress(self, **options: Any) -> cloudwatch.Metric:
+        """Calls that changed in the last half hour and are not known to be over, the most; one
+        value a minute."""
+        options = {"statistic": cloudwatch.Stats.MAXIMUM, **options}
+        lines = event(_EVENTS.CALLS_IN_PROGRESS)
+        return self._count("CallsInProgress", lines, "$.calls", **options)
+
+    def metric_transcription_stopped(self, **options: Any) -> cloudwatch.Metric:
+        """1 while ``switch`` stops transcription, else 0; one value a minute."""
+        options = {"statistic": cloudwatch.Stats.MAXIMUM, **options}
+        lines = event(_EVENTS.CALLS_IN_PROGRESS)
+        return self._count("TranscriptionStopped", lines, "$.stopped", **options)
+
+    def metric_calls_not_transcribed(self, **options: Any) -> cloudwatch.Metric:
+        """Answered calls without a transcript, or without its end; counted minutes after."""
+        return self._count("CallsNotTranscribed", event(_EVENTS.CALL_NOT_TRANSCRIBED), **options)
+
+    def metric_asapp_limit_reached(self, **options: Any) -> cloudwatch.Metric:
+        """Days on which ASAPP's daily limit stopped reconciliation."""
+        return self._count("AsappLimitReached", event(_EVENTS.ASAPP_LIMIT_REACHED), **options)
+
+    def metric_conversations_incomplete(self, **options: Any) -> cloudwatch.Metric:
+        """Conversations that are a day old and still have fewer utterances than ASAPP has."""
+        lines = event(_EVENTS.CONVERSATION_INCOMPLETE)
+        return self._count("ConversationsIncomplete", lines, **options)
+
+    def _count(
+        self, id: str, lines: logs.IFilterPattern, value: str = "1", **options: Any
+    ) -> cloudwatch.Metric:
+        log = self.reconcile_transcript.log_group
+        return log_metric(self, id, log, lines, value, **options)
 
     def _for_export(self) -> lambda_.Alias:
         """An alias for a day of the export: unlike a minute's run, its invocations are retried."""

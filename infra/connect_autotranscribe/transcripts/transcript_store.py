@@ -1,11 +1,12 @@
-"""The table of transcripts, and the event bus with each new utterance."""
+"""The table of transcripts, and the event bus with each utterance and each change of a call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from aws_cdk import Acknowledgment, CfnResource, Duration, RemovalPolicy, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -19,6 +20,7 @@ from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import FailedBatches, dead_letter_queue, grant_on_items
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._key_policy import let_bus_use, let_events_send
+from connect_autotranscribe._log_metric import iterator_age
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_settings._rules import one_or_more
@@ -36,7 +38,7 @@ class TranscriptStore(Construct):
     The table is encrypted, can be restored to any second of the last 35 days, and its items expire.
     The table's change stream feeds the bus: each new utterance becomes an event, at least once,
     with ``source: connect-autotranscribe`` and ``detail-type: Utterance``. ``detail.id`` is the
-    same at every delivery.
+    same at every delivery. Each change of a conversation is one of ``detail-type: Conversation``.
 
     The index ``Reconcile`` holds the conversations that reconciliation must look at, sorted by the
     time at which that is due (``reconcileAt``, milliseconds since 1970). A conversation that needs
@@ -154,7 +156,13 @@ class TranscriptStore(Construct):
                                 "Keys": {_TABLE.ITEM: {"S": [{"prefix": _TABLE.UTTERANCE}]}}
                             },
                         }
-                    )
+                    ),
+                    lambda_.FilterCriteria.filter(
+                        {
+                            "eventName": ["INSERT", "MODIFY"],
+                            "dynamodb": {"Keys": {_TABLE.ITEM: {"S": [_TABLE.CONVERSATION]}}},
+                        }
+                    ),
                 ],
             )
         )
@@ -206,6 +214,10 @@ class TranscriptStore(Construct):
     def grant_read(self, grantee: iam.IGrantable) -> None:
         """Grant reading conversations and utterances from the table, nothing else."""
         grant_on_items(self.table, grantee, "dynamodb:GetItem", "dynamodb:Query")
+
+    def metric_event_bus_age(self, **options: Any) -> cloudwatch.Metric:
+        """Milliseconds between an utterance's storage and its event on the bus, the longest."""
+        return iterator_age(self.publish_utterance, options)
 
     def _table(
         self, key: kms.IKey | None, retention: Retention, warm: int | None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -18,6 +21,7 @@ from constructs import Construct
 from connect_autotranscribe._arguments import YES_OR_NO, Argument, check_arguments, like
 from connect_autotranscribe._encrypted import dead_letter_queue, grant_on_items, grant_send
 from connect_autotranscribe._functions import Function, live_alias
+from connect_autotranscribe._log_metric import event, log_metric
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
 from connect_autotranscribe.transcripts._domain import lacks_domain
@@ -32,8 +36,10 @@ from connect_autotranscribe.transcripts.webhook_auth import (
     problems_of,
 )
 from connect_settings._rules import BASE_PATH, WEB_ACL_ARN
+from connect_settings.shared_names import shared_names
 
 _CONSUMER_TIMEOUT = Duration.seconds(20)
+_EVENTS = shared_names("log_events")
 
 
 class TranscriptWebhook(Construct):
@@ -87,7 +93,8 @@ class TranscriptWebhook(Construct):
     """
 
     apis: Sequence[WebhookApi]
-    """One for all ways but client certificates, and one for these."""
+    """One for all ways but client certificates, and one for these. What API Gateway measures has
+    the ``rest_api`` of each, for instance ``apis[0].rest_api.metric_server_error()``."""
     urls: Mapping[type[WebhookAuth], str]
     """Where ASAPP posts to, by way."""
     secret: secretsmanager.ISecret | None
@@ -154,7 +161,7 @@ class TranscriptWebhook(Construct):
             },
             [
                 *lacks_domain(domain, base_path),
-                *problems_of(auth),
+                *problems_of(auth, Stack.of(self).account),
                 *problems_of_web_acl(web_acl, auth),
             ],
         )
@@ -238,6 +245,45 @@ class TranscriptWebhook(Construct):
         found = {name: alias for api in self.apis for name, alias in api.aliases.items()}
         self.aliases = found | ({"StoreTranscript": consumer_alias} if consumer_alias else {})
         self.dead_letter_queues = {"DeadLetters": self.dead_letters}
+
+    def grant_redrive(self, grantee: iam.IGrantable) -> None:
+        """Grant moving the messages of ``dead_letters`` back into the queue, as *Start DLQ redrive*
+        does."""
+        self.dead_letters.grant(
+            grantee,
+            "sqs:CancelMessageMoveTask",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ListMessageMoveTasks",
+            "sqs:ReceiveMessage",
+            "sqs:StartMessageMoveTask",
+        )
+        grant_send(self.queue, grantee)
+        if key := self.dead_letters.encryption_master_key:
+            key.grant_decrypt(grantee)
+
+    def metric_utterances_stored(self, **options: Any) -> cloudwatch.Metric:
+        """Utterances that the webhook brought."""
+        lines, log = event(_EVENTS.UTTERANCES_STORED), self.store_transcript.log_group
+        return log_metric(self, "UtterancesStored", log, lines, "$.utterances", **options)
+
+    def metric_requests_throttled(self, **options: Any) -> cloudwatch.Metric:
+        """POSTs that API Gateway answered with 429, which ASAPP does not repeat."""
+        of_each = [
+            log_metric(
+                api,
+                "RequestsThrottled",
+                api.access_log,
+                logs.FilterPattern.string_value("$.status", "=", "429"),
+                **options,
+            )
+            for api in self.apis
+        ]
+        return of_each[0]  # all count into one metric
+
+    def metric_queue_age(self, **options: Any) -> cloudwatch.Metric:
+        """Seconds that the oldest message waits to be stored."""
+        return self.queue.metric_approximate_age_of_oldest_message(**options)
 
     def _queue(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> sqs.Queue:
         return sqs.Queue(

@@ -10,6 +10,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from connect_autotranscribe._arguments import Argument, faults_of, like
+from connect_settings._conflicts import not_encrypted
 from connect_settings._rules import BASE_PATH
 
 
@@ -112,8 +113,11 @@ class ClientCertificate:
 WebhookAuth = SharedSecret | ClientCredentials | IssuedTokens | ClientCertificate
 
 
-def problems_of(auth: Sequence[WebhookAuth]) -> Iterator[str]:
-    """What is wrong with the ways, and what to write instead."""
+def problems_of(auth: Sequence[WebhookAuth], account: str) -> Iterator[str]:
+    """What is wrong with the ways, and what to write instead.
+
+    :param account: The stack's, which may be a token.
+    """
     if not auth:
         yield "auth: is empty, so nobody could post; write [SharedSecret()]"
     tokens = [way for way in auth if isinstance(way, ClientCredentials | IssuedTokens)]
@@ -127,6 +131,13 @@ def problems_of(auth: Sequence[WebhookAuth]) -> Iterator[str]:
                 "IssuedTokens: any client of the issuer would be let in; write an audience, a "
                 "scope or a client_id"
             )
+        if isinstance(way, IssuedTokens):
+            addresses = {
+                "webhook_oauth2.issuer": way.issuer,
+                "webhook_oauth2.keys_url": way.keys_url,
+            }
+            for key, why in not_encrypted({**addresses, "account": account}):
+                yield f"IssuedTokens.{key.rpartition('.')[2]}: {why}"
         if isinstance(way, ClientCertificate) and way.secret:
             faults = faults_of(_arguments(way.secret))
             yield from (f"ClientCertificate.secret.{fault}" for fault in faults)

@@ -17,8 +17,8 @@ from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe.transcripts._domain import SECURITY_POLICIES
-from connect_autotranscribe.transcripts._truststore import expiry_of, faults_of
 from connect_settings._rules import DOMAIN
+from connect_settings.truststore import expiries_of, faults_of
 
 _A_DAY = Duration.days(1)
 
@@ -118,7 +118,7 @@ class WebhookDomain(Construct):
 
     def _expires_soon(self, file: Path) -> cloudwatch.MathExpression:
         """CloudWatch compares its own clock with the file. The metric only gives it the times."""
-        soon = expiry_of(file) - 30 * _A_DAY.to_seconds()
+        soon = min(expiries_of(file).values()) - 30 * _A_DAY.to_seconds()
         return cloudwatch.MathExpression(
             expression=f"IF(EPOCH(days) > {soon:.0f}, 1, 0)",
             using_metrics={"days": self.days_to_expiry["Certificate"]},

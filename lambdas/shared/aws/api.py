@@ -128,23 +128,28 @@ def signed_headers(
     content: bytes,
     now: time.struct_time,
     environment: Mapping[str, str],
+    path: str = "/",
 ) -> dict[str, str]:
-    """The headers of a POST to ``/``, with the ``Authorization`` that AWS checks."""
+    """The headers of a POST, with the ``Authorization`` that AWS checks.
+
+    :param target: ``""`` for a service without.
+    """
     region = environment["AWS_REGION"]
     stamp = time.strftime("%Y%m%dT%H%M%SZ", now)
     headers = {
         "content-type": content_type,
         "host": host,
         "x-amz-date": stamp,
-        "x-amz-target": target,
     }
+    if target:
+        headers["x-amz-target"] = target
     if token := environment.get("AWS_SESSION_TOKEN"):
         headers["x-amz-security-token"] = token
     names = sorted(headers)
     canonical = "\n".join(
         [
             "POST",
-            "/",
+            path,
             "",
             *(f"{name}:{headers[name]}" for name in names),
             "",

@@ -32,6 +32,9 @@ OVER = "over"
 FRESH_MS = 60_000
 """An event that is older than this may stop a stream and never start one."""
 
+_MOST_HOLDS = 100
+"""Of a leg, that are kept: the item of a call stays small."""
+
 RETRIES_END_MS = 8_000
 """Connect repeats a flow's block for at most this long. A hold flow's stop may come this late."""
 LONGEST_STREAM_MS = (2 * 60 + 45) * 60_000
@@ -51,6 +54,7 @@ class Leg:
     :param agent_at_ms: The time of the agent's last event, at first that of the start: an older
         event changes nothing. Not ``at_ms``, because a hold flow may run after the hold's end.
     :param resumed_at_ms: When its last hold ended; 0 if there was none.
+    :param holds: Begin and end of each hold that is over.
     :param others: What another version of this code has stored with it.
     """
 
@@ -66,6 +70,7 @@ class Leg:
     at_ms: int = 0
     agent_at_ms: int = 0
     resumed_at_ms: int = 0
+    holds: tuple[tuple[int, int], ...] = ()
     others: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -148,6 +153,10 @@ class Conversation:
         return next((leg for leg in self.legs if leg.contact_id == contact_id), None)
 
     def with_leg(self, changed: Leg) -> Conversation:
+        before = self.leg_of(changed.contact_id)
+        if before and before.state == PAUSED != changed.state:
+            hold = (before.at_ms, max(before.at_ms, changed.at_ms))
+            changed = replace(changed, holds=(*changed.holds, hold)[-_MOST_HOLDS:])
         legs = (changed if leg.contact_id == changed.contact_id else leg for leg in self.legs)
         return replace(self, legs=tuple(legs))
 

@@ -254,6 +254,7 @@ def _stored(leg: Leg) -> dict[str, Any]:
 
 def _leg(values: Mapping[str, Any]) -> Leg:
     ours = {name: value for name, value in values.items() if name in _LEG_FIELDS}
+    ours["holds"] = tuple((begin, end) for begin, end in ours.get("holds", ()))
     others = {name: value for name, value in values.items() if name not in _LEG_FIELDS}
     return Leg(**ours, others=others)
 

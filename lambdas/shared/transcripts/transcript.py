@@ -6,12 +6,13 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from shared import table
 from shared.runtime import SYSTEM_CLOCK, Clock
+from shared.transcripts.call import READ
 from shared.transcripts.printable import one_line
 from shared.transcripts.utterance import (
     in_order,
@@ -20,6 +21,7 @@ from shared.transcripts.utterance import (
     role_of,
     spoken_at,
     stream_starts,
+    utterance_id,
 )
 
 _TWINS_WITHIN_MS = 5_000
@@ -32,6 +34,7 @@ _COMPARED = ("fromSummary", "fromMessages", "fromExport", "onlyOurs")
 """Counts of the last comparison with ASAPP's record. The others are counted when it is read."""
 _READ = (
     *(
+        table.CONVERSATION_ID,
         table.ITEM,
         "streamId",
         "role",
@@ -42,8 +45,8 @@ _READ = (
         "source",
         "malformed",
     ),
-    *("receivedAt", "storedAt", "startedAt", "endedAt", "confirmedAt", table.EXPIRES_AT),
-    *("state", "completeness", "legOf", "fromWebhook", "recovered", *_COMPARED),
+    *("receivedAt", "storedAt", "startedAt", "endedAt", "confirmedAt"),
+    *("legOf", "fromWebhook", "recovered", *_COMPARED, *READ),
 )
 
 Item = Mapping[str, Any]
@@ -67,6 +70,8 @@ class Spoken:
         this conversation, or ASAPP's own record has it. If not, anyone with the webhook's secret
         may have posted it.
     :param malformed: The fields that were impossible in ASAPP's message: ``role``, ``times``.
+    :param id: That of its event on the bus.
+    :param stream_id: ``""`` if it was recovered.
     """
 
     role: str
@@ -77,6 +82,9 @@ class Spoken:
     source: str
     is_verified: bool = True
     malformed: tuple[str, ...] = ()
+    id: str = field(default="", compare=False)
+    stream_id: str = field(default="", compare=False)
+    stored_at_ms: int = field(default=0, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         made = {
@@ -104,6 +112,7 @@ class Transcript:
     :param counts: ``fromWebhook``, ``recovered`` and ``unverified`` as they are; what it was judged
         by, if known: ``fromSummary``, ``fromMessages`` …
     :param utterances: In the order in which they were spoken.
+    :param conversation: What the table says of the call itself; empty if it knows utterances only.
     """
 
     conversation_id: str
@@ -111,6 +120,7 @@ class Transcript:
     completeness: str
     counts: Mapping[str, int]
     utterances: tuple[Spoken, ...]
+    conversation: Item = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """What :func:`json.dumps` takes; times as ``2026-11-01T14:03:07.250Z``."""
@@ -163,6 +173,7 @@ class TranscriptReader:
             counts=_counts(parts)
             | {name: conversation[name] for name in _COMPARED if name in conversation},
             utterances=tuple(sorted(spoken, key=lambda each: (each.at_ms, each.end_ms))),
+            conversation=conversation,
         )
 
     def _items(self, conversation_id: str) -> list[Item]:
@@ -227,6 +238,9 @@ def _spoken(items: Sequence[Item]) -> list[Spoken]:
             source=item["source"],
             is_verified=is_verified(item, opened),
             malformed=tuple(item.get("malformed", "").split()),
+            id=utterance_id(item),
+            stream_id=item.get("streamId", ""),
+            stored_at_ms=item["storedAt"],
         )
         for item, (start_ms, end_ms) in timed
     ]

@@ -187,6 +187,19 @@ def opened_streams(items: Iterable[Mapping[str, Any]]) -> set[str]:
     return {str(item["streamId"]) for item in items if str(item[ITEM]).startswith("stream#")}
 
 
+def utterance_id(item: Mapping[str, Any]) -> str:
+    """The same for each delivery and each reading of an utterance, and different for any other.
+
+    The conversation, and the item's key without the digest of the message: who has all of the
+    message but the caller's number could find the number that the digest fits."""
+    key: str = item[ITEM]
+    if "streamId" in item:
+        public = [item[field] for field in ("role", "startMs", "endMs", "text", "source")]
+        digest = hashlib.sha256(json.dumps(public).encode()).hexdigest()[:12]
+        key = f"{key.rpartition('#')[0]}#{digest}"
+    return f"{item[CONVERSATION_ID]}/{key}"
+
+
 def role_of(role: str) -> str:
     """``customer``, ``agent``, else ``unknown``: a role stands before each line of a transcript."""
     return role if role in ROLES else UNKNOWN_ROLE

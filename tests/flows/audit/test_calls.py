@@ -22,6 +22,7 @@ from tests.flow_builders import (
     invoke,
     leading,
     music,
+    queue,
     say,
     stream,
 )
@@ -162,6 +163,36 @@ def test_a_stop_at_a_hold_needs_the_events() -> None:
     flows = main(content, hold=hold)
     assert audited(flows) == [("stopped-at-hold", "hold", "Stop", "[lifecycle] mode")]
     assert audited(flows, lifecycle=True) == []
+
+
+def test_a_start_that_had_nothing_to_start_needs_no_stop() -> None:
+    content = flow(invoke("Start", "Hang up", START_ARN), HANG_UP)
+    assert audited({"main": ("CONTACT_FLOW", content)}) == []
+
+
+def test_a_disconnect_flow_that_nobody_knows_is_no_finding() -> None:
+    unknown = hook("Left", "CustomerRemaining", "Queue", "$.Attributes.left")
+    content = queued(WHISPERED["Actions"][0], unknown)
+    kept = {name: each for name, each in main(content).items() if name != "left"}
+    assert audited(kept) == []
+
+
+def test_a_module_that_sets_flows_is_taken_to_work_and_its_own_branches_are_followed() -> None:
+    inside = flow(*WHISPERED["Actions"][:2], action("Queue", "EndFlowModuleExecution"))
+    errors = [error("Other queue"), error("Queue", "NoMatchingCondition")]
+    parameters = {"FlowModuleId": "m"}
+    calls = action("Module", "InvokeFlowModule", parameters, NextAction="Bye", Errors=errors)
+    content = flow(
+        calls,
+        queue("Queue", "Hang up"),
+        queue("Other queue", "Hang up"),
+        HANG_UP,
+        action("Bye", "DisconnectParticipant"),
+    )
+    whisper = ("AGENT_WHISPER", QUIET_WHISPER)
+    assert audited(main(content, m=("MODULE", inside), whisper=whisper)) == [
+        ("no-transcript", "main", "Queue", "Set whisper flow (now 'whisper')")
+    ]
 
 
 def test_modules_are_followed_and_a_module_that_leads_to_itself_ends() -> None:

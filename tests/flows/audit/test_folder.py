@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.flow_builders import START_ARN, STOP_ARN, Json, command
+from tests.flow_builders import START_ARN, STOP_ARN, Json, command, invoke
 from tests.flows.audit.auditing import (
     FULL,
     GOOD,
@@ -16,12 +17,18 @@ from tests.flows.audit.auditing import (
     LEFT,
     QUIET_WHISPER,
     WHISPER,
+    WHISPERED,
     hook,
     queued,
     write,
 )
 
 ARGUMENTS = ("--start", START_ARN, "--stop", STOP_ARN)
+
+
+WHISPERED_AND_STOPPED = queued(
+    *copy.deepcopy(WHISPERED["Actions"][:1]), invoke("Left", "Queue", STOP_ARN)
+)
 
 
 def described(id: str, type: str, content: Json, status: str = "PUBLISHED") -> Json:
@@ -169,6 +176,45 @@ def test_a_queue_keeps_its_number_in_the_command_that_sets_its_whisper(folder: P
         f"--outbound-caller-config {quoted}"
         """"OutboundFlowId": "out"}' --region us-east-1""",
         "# there was none before",
+        "",
+    ]
+
+
+def test_a_quick_connect_and_a_number_get_ours_and_theirs_back(folder: Path) -> None:
+    left = hook("Left", "CustomerRemaining", "Queue", "left")
+    write(folder, "main.json", described("main", "CONTACT_FLOW", queued(left)))
+    ours = described("ours", "QUEUE_TRANSFER", WHISPERED_AND_STOPPED)
+    ours["ContactFlow"]["Name"] = "Transcription transfer to queue"
+    write(folder, "ours.json", ours)
+    config = {"QueueId": "q", "ContactFlowId": "theirs"}
+    quick_connect = {
+        "QuickConnectId": "c",
+        "Name": "Billing",
+        "QuickConnectConfig": {"QuickConnectType": "QUEUE", "QueueConfig": config},
+    }
+    write(folder, "quick.json", {"QuickConnects": [quick_connect]})
+    write(folder, "theirs.json", described("theirs", "QUEUE_TRANSFER", queued(left)))
+    lines = command("audit", folder, *ARGUMENTS, "--commands").stdout.splitlines()
+    update = (
+        "aws connect update-quick-connect-config --instance-id i --quick-connect-id c "
+        """--quick-connect-config '{"QuickConnectType": "QUEUE", """
+        """"QueueConfig": {"QueueId": "q", "ContactFlowId": """
+    )
+    associate = (
+        "aws connect associate-phone-number-contact-flow --instance-id i --phone-number-id n "
+        "--region us-east-1 --contact-flow-id "
+    )
+    assert lines == [
+        "# the transfer flow of the quick connect 'Billing'",
+        f"""{update}"ours"}}}}' --region us-east-1""",
+        "# and back:",
+        f"""{update}"theirs"}}}}' --region us-east-1""",
+        "",
+        "# the flow of +15550100: in a copy of 'main', put *Set whisper flow* before 'Queue'; COPY "
+        "is the id of the copy",
+        f'{associate}"$COPY"',
+        "# and back:",
+        f"{associate}main",
         "",
     ]
 

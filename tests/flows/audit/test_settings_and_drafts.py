@@ -58,6 +58,7 @@ def test_a_draft_with_another_parameter_is_found_with_its_block() -> None:
 def test_a_draft_that_only_moves_blocks_is_no_difference() -> None:
     draft = copy.deepcopy(WHISPERED)
     draft["Metadata"]["ActionMetadata"]["Queue"]["position"] = {"x": 1, "y": 2}
+    draft["Metadata"] |= {"Annotations": [{"id": "a"}], "snapToGrid": True}
     draft["Actions"].reverse()
     assert audited(GOOD, drafts={"main": draft}) == []
 

@@ -341,6 +341,7 @@ def test_a_queue_of_another_account_and_region_is_called_there() -> None:
         domain=None,
         base_path=None,
         tls="1.2",
+        web_acl=None,
         retention=Retention(),
         function_options=FunctionOptions(),
         key=None,

@@ -88,6 +88,17 @@ def case(changes: Mapping[str, object], *lines: str) -> Any:
             f"webhook_oauth2.keys_url: is missing; {AN_ADDRESS}",
         ),
         case(
+            ISSUER
+            | {
+                "webhook_oauth2.issuer": "http://acme.okta.com",
+                "webhook_oauth2.keys_url": "http://acme.okta.com/keys",
+            },
+            'webhook_oauth2.issuer: "http://acme.okta.com" is not encrypted; write '
+            '"https://acme.okta.com"',
+            'webhook_oauth2.keys_url: "http://acme.okta.com/keys" is not encrypted; write '
+            '"https://acme.okta.com/keys"',
+        ),
+        case(
             ISSUER | {"webhook_oauth2.client_id": None},
             "webhook_oauth2.issuer: has other clients, whose tokens would be let in; write "
             "audience, scope or client_id",

@@ -189,15 +189,21 @@ def test_the_queue_is_consumed_in_batches_of_which_each_message_fails_alone(
     }
 
 
-def test_new_utterances_alone_go_to_the_publisher_and_a_bad_one_holds_back_no_other(
+def test_new_utterances_and_changes_of_calls_go_to_the_publisher_and_a_bad_one_holds_back_no_other(
     smallest: Everything,
 ) -> None:
     mapping = smallest.mapping("publish_utterance")
-    (chosen,) = mapping.pop("FilterCriteria")["Filters"]
-    assert json.loads(chosen["Pattern"]) == {
-        "eventName": ["INSERT"],
-        "dynamodb": {"Keys": {"item": {"S": [{"prefix": "utterance#"}]}}},
-    }
+    chosen = mapping.pop("FilterCriteria")["Filters"]
+    assert [json.loads(each["Pattern"]) for each in chosen] == [
+        {
+            "eventName": ["INSERT"],
+            "dynamodb": {"Keys": {"item": {"S": [{"prefix": "utterance#"}]}}},
+        },
+        {
+            "eventName": ["INSERT", "MODIFY"],
+            "dynamodb": {"Keys": {"item": {"S": ["conversation"]}}},
+        },
+    ]
     unpublished = smallest.arn(smallest.store.unpublished)
     assert mapping == {
         "EventSourceArn": {"Fn::GetAtt": [smallest.identifier(smallest.table), "StreamArn"]},

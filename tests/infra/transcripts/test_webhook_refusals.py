@@ -23,8 +23,8 @@ from connect_autotranscribe import (
     TranscriptWebhook,
     WebhookDomain,
 )
-from connect_autotranscribe.transcripts._truststore import expiry_of
 from connect_autotranscribe.transcripts.webhook_auth import WebhookAuth
+from connect_settings.truststore import expiries_of
 from tests.infra.conftest import new_stack
 from tests.infra.transcripts.webhook_stack import AUTHORITIES, OF_CLIENTS, certificate
 
@@ -103,9 +103,16 @@ def refused(auth: list[WebhookAuth | Callable[[Stack], WebhookAuth]], *lines: st
             "or a client_id",
         ),
         refused(
-            [of_issuer(issuer="http://acme.okta.com", keys_url="acme.okta.com/keys")],
-            f'IssuedTokens.issuer: "http://acme.okta.com" is not accepted; {AN_ADDRESS}',
+            [of_issuer(issuer="acme.okta.com", keys_url="acme.okta.com/keys")],
+            f'IssuedTokens.issuer: "acme.okta.com" is not accepted; {AN_ADDRESS}',
             f'IssuedTokens.keys_url: "acme.okta.com/keys" is not accepted; {AN_ADDRESS}',
+        ),
+        refused(
+            [of_issuer(issuer="http://acme.okta.com", keys_url="http://acme.okta.com/keys")],
+            'IssuedTokens.issuer: "http://acme.okta.com" is not encrypted; write '
+            '"https://acme.okta.com"',
+            'IssuedTokens.keys_url: "http://acme.okta.com/keys" is not encrypted; write '
+            '"https://acme.okta.com/keys"',
         ),
         refused(
             [of_issuer(scope="a b")],
@@ -200,8 +207,22 @@ def test_the_certificate_of_a_client_is_none_of_an_authority(tmp_path: Path) -> 
 
 def test_the_first_expiry_counts_and_today_does_not(tmp_path: Path) -> None:
     file = tmp_path / "authorities.pem"
-    file.write_text(authority(2031) + authority(2029) + authority(2040))
-    assert expiry_of(file) == datetime(2029, 1, 1, tzinfo=UTC).timestamp()
+    file.write_text(authority(2131) + authority(2129) + authority(2140))
+    begins = {
+        year: int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2129, 2131, 2140)
+    }
+    assert expiries_of(file) == {f"commonName=Ends {year}": at for year, at in begins.items()}
+    stack = new_stack()
+    made = WebhookDomain(
+        stack,
+        "Domain",
+        name=OF_CLIENTS,
+        certificate=certificate(stack, "own"),
+        client_authorities=file,
+    )
+    assert made.authority_expires_soon
+    soon = begins[2129] - 30 * 24 * 60 * 60
+    assert made.authority_expires_soon.expression == f"IF(EPOCH(days) > {soon}, 1, 0)"
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,8 @@ def test_what_is_chosen_otherwise_costs_what_it_adds(costs: Costs) -> None:
     assert idle == pytest.approx(6 + 730 * 2.25 / 1_000 - 0.10 * 3 + 0.0, abs=0.5)
     idle, use = difference(costs, "webhook: a client certificate of a public authority")
     assert use > 0.02, "its authorizer has no cache: it runs for each POST"
+    idle, use = difference(costs, "webhook: no web ACL")
+    assert (idle, use) == pytest.approx((-(5 + 2 * 1), -10_000 * 0.60 / 1_000_000))
     idle, use = difference(costs, "no lifecycle")
     assert idle < -10.95
     assert use < 0

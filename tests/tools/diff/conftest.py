@@ -18,7 +18,7 @@ from tools.diff.markdown import Report
 from tools.diff.report import report
 from tools.diff.revisions import Revision
 
-from .prepared import CHANGES, edit
+from .prepared import BASES, CHANGES, edit
 
 ROOT = Path(__file__).parents[3]
 COPIED = (
@@ -41,6 +41,8 @@ TOUCHED = {
     "web_acl_off": ["prod"],
     "tool_blinded": ["prod"],
     "app_lies": ["prod"],
+    "authentication_switched": ["prod"],
+    "webhook_opened": ["prod"],
 }
 """The environments whose templates a change can alter; of the others, all."""
 PLACE = "aws://111122223333/eu-central-1"
@@ -86,7 +88,8 @@ class Synthesised:
 
     def changed(self, name: str) -> list[str]:
         """The paths that a change changes, as git would say."""
-        base, head = (_contents(self.revisions[each].folder) for each in ("base", name))
+        names = (BASES.get(name, "base"), name)
+        base, head = (_contents(self.revisions[each].folder) for each in names)
         return sorted(path for path in {*base, *head} if base.get(path) != head.get(path))
 
 
@@ -98,12 +101,12 @@ def _contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def prepared(synthesised: Synthesised) -> Mapping[str, Report]:
     """What is said of each prepared change that synthesises."""
-    base = synthesised.revisions["base"]
-    return {
-        name: report(base, each, synthesised.asked, synthesised.out, synthesised.changed(name))
-        for name, each in synthesised.revisions.items()
-        if name != "base"
-    }
+    revisions, found = synthesised.revisions, {}
+    for name in revisions.keys() - {"base"}:
+        base = revisions[BASES.get(name, "base")]
+        changed = synthesised.changed(name)
+        found[name] = report(base, revisions[name], synthesised.asked, synthesised.out, changed)
+    return found
 
 
 @pytest.fixture(scope="session")

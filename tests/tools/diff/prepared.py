@@ -123,6 +123,39 @@ def app_lies(folder: Path) -> None:
     edit(folder, "app.py", r"Settings.load\(file\)", 'Settings.load(Path("docs/old.toml"))')
 
 
+AUTHORITIES = f"{ENVIRONMENTS}/prod-client-authorities.pem"
+CERTIFICATE = (
+    "arn:aws:acm:eu-central-1:333333333333:certificate/33333333-3333-4333-8333-33333333333"
+)
+
+
+def authentication_switched(folder: Path) -> None:
+    """From a secret to tokens of Okta and, at another domain, client certificates of ASAPP's."""
+    file = f"{ENVIRONMENTS}/prod.toml"
+    edit(folder, file, r'auth = \["secret"\]', 'auth = ["oauth2", "mtls"]')
+    edit(folder, file, 'tls = "1.2"', 'tls = "1.3"')
+    edit(folder, file, "# (?=issuer = |keys_url = |audience = )", "")
+    webhook, mark, mtls = (folder / file).read_text().partition("[webhook_mtls]")
+    mtls = re.sub("# (?=domain = |certificate_arn = |authorities_file = |subject = )", "", mtls)
+    (folder / file).write_text(webhook + mark + mtls)
+    own = Path(__file__).parents[3] / "examples" / "constructs" / "client_authorities.pem"
+    (folder / AUTHORITIES).write_text(own.read_text())
+
+
+def webhook_opened(folder: Path) -> None:
+    """After it: another issuer, no Subject, one more authority, an older TLS, another domain."""
+    authentication_switched(folder)
+    file = f"{ENVIRONMENTS}/prod.toml"
+    edit(folder, file, r"acme\.okta\.com", "evil.okta.example")
+    edit(folder, file, "(?=subject = )", "# ")
+    edit(folder, file, 'tls = "1.3"', 'tls = "1.2"')
+    edit(folder, file, '(?<=\ndomain = ")mtls', "other")
+    edit(folder, AUTHORITIES, "^", "Another one:\n")
+
+
+BASES = {"webhook_opened": "authentication_switched"}
+"""The changes that are compared with another than the repository as it is."""
+
 CHANGES: dict[str, Callable[[Path], None]] = {
     each.__name__: each
     for each in (
@@ -140,5 +173,7 @@ CHANGES: dict[str, Callable[[Path], None]] = {
         web_acl_off,
         tool_blinded,
         app_lies,
+        authentication_switched,
+        webhook_opened,
     )
 }

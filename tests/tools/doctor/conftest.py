@@ -18,6 +18,8 @@ from tools.doctor.aws import Aws
 from tools.doctor.plan import Plan
 from tools.doctor.report import report
 
+from .fake_asapp import AsappAccount, FakeAsapp
+from .fake_asapp import running as running_asapp
 from .fake_aws import ACCOUNT, API_ID, API_SECRET, INSTANCE, REGION, SECRET, Account, FakeAws
 from .fake_aws import running as running_fake
 
@@ -55,6 +57,20 @@ class Run:
 def fake_aws() -> Iterator[FakeAws]:
     with running_fake() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def fake_asapp() -> Iterator[FakeAsapp]:
+    with running_asapp() as server:
+        yield server
+
+
+@pytest.fixture
+def asapp(fake_asapp: FakeAsapp) -> Iterator[AsappAccount]:
+    """ASAPP, where all is well; a test changes it."""
+    fake_asapp.account = AsappAccount(API_ID, API_SECRET)
+    yield fake_asapp.account
+    assert fake_asapp.account.mistakes == []
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +134,8 @@ def doctor(
     surroundings: dict[str, str],
     environment_file: Callable[..., Path],
     aws: Aws,
+    asapp: AsappAccount,
+    fake_asapp: FakeAsapp,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Doctor:
     """What the command line does, in this process; never with a word of the secret in it."""
@@ -127,10 +145,10 @@ def doctor(
     for name, value in surroundings.items():
         monkeypatch.setenv(name, value)
 
-    def run(*, calls: int | None = None, **changes: Any) -> Run:
+    def run(*, calls: int | None = None, asks_asapp: bool = True, **changes: Any) -> Run:
         file = environment_file({key.replace("__", "."): value for key, value in changes.items()})
         screen = StringIO()
-        plan = Plan(Settings.load(file), aws, file.stem, calls)
+        plan = Plan(Settings.load(file), aws, file.stem, calls, asks_asapp, fake_asapp.url)
         code = report(plan, Console(file=screen, highlight=False, soft_wrap=True))
         assert API_ID not in screen.getvalue() and API_SECRET not in screen.getvalue()
         return Run(code, screen.getvalue())

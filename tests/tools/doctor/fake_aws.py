@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -33,6 +33,9 @@ STREAM = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/agent-events"
 WEB_ACL_ID = "acme/44444444-4444-4444-8444-444444444444"
 WEB_ACL = f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/{WEB_ACL_ID}"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"
+CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/aaaaaaaa-0000-4000-8000-000000000003"
+OTHER_CERTIFICATE = CERTIFICATE.replace("0003", "0004")
+OWNER = CERTIFICATE.replace("0003", "0005")
 SECRET = "connect-autotranscribe/asapp"
 API_ID, API_SECRET = "the-id-of-asapp", "the-s3cr3t-of-asapp"
 MEDIA_ID, EVENTS_ID = "media-association", "events-association"
@@ -92,6 +95,20 @@ def recordings(key_id: str) -> Json:
     }
 
 
+def certificate(name: str, *, days: float = 200.5, **changes: Any) -> Json:
+    """
+    :param days: From now to its end.
+    """
+    return {
+        "DomainName": name,
+        "SubjectAlternativeNames": [name],
+        "Status": "ISSUED",
+        "Type": "AMAZON_ISSUED",
+        "NotAfter": datetime.now(UTC) + timedelta(days=days),
+        **changes,
+    }
+
+
 def resource(kind: str, physical_id: str, status: str = "CREATE_COMPLETE") -> Json:
     return {
         "LogicalResourceId": "Resource",
@@ -147,6 +164,11 @@ class Account:
     topics: dict[str, dict[str, str]] = field(default_factory=dict)
     web_acls: set[str] = field(default_factory=set)
     """Each as the end of its ARN."""
+    certificates: dict[str, Json] = field(default_factory=dict)
+    domains: dict[str, Json] = field(default_factory=dict)
+    """Of API Gateway, by name."""
+    pools: dict[str, str] = field(default_factory=dict)
+    """The user pool of each prefix."""
     denied: set[str] = field(default_factory=set)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     garbled: set[str] = field(default_factory=set)
@@ -274,6 +296,24 @@ class Account:
         there = {"Name": request["Name"], "Id": request["Id"], "ARN": WEB_ACL}
         return {"WebACL": {**there, "DefaultAction": {"Allow": {}}, "VisibilityConfig": counted}}
 
+    def _DescribeCertificate(self, request: Json) -> Json:
+        arn = request["CertificateArn"]
+        if arn not in self.certificates:
+            raise Refusal("ResourceNotFoundException")
+        return {"Certificate": {"CertificateArn": arn} | self.certificates[arn]}
+
+    def _GetDomainName(self, request: Json) -> Json:
+        name = request["domainName"]
+        if name not in self.domains:
+            raise Refusal("NotFoundException", "Invalid domain name identifier specified", 404)
+        return {"domainName": name, "domainNameStatus": "AVAILABLE"} | self.domains[name]
+
+    def _DescribeUserPoolDomain(self, request: Json) -> Json:
+        """Of a prefix that nobody has, or another account, AWS says nothing."""
+        pool = self.pools.get(request["Domain"])
+        known = {"UserPoolId": pool, "Domain": request["Domain"], "Status": "ACTIVE"}
+        return {"DomainDescription": known if pool else {}}
+
     def _GetTopicAttributes(self, request: Json) -> Json:
         if request["TopicArn"] not in self.topics:
             raise Refusal("NotFound", "Topic does not exist", 404)
@@ -287,7 +327,7 @@ def _action(service: str, operation: str) -> str:
     """What IAM calls an operation; only API Gateway's are named by their HTTP method."""
     if service == "apigateway":
         return f"apigateway:{_model(service).operation_model(operation).http['method']}"
-    return f"{service.replace('-', '')}:{operation}"
+    return f"{'servicequotas' if service == 'service-quotas' else service}:{operation}"
 
 
 def page(request: Json, name: str, items: list[Any]) -> Json:
@@ -381,12 +421,14 @@ def _parsed(
         place = operation.http["requestUri"].partition("?")[0]
         match = re.fullmatch(re.sub(r"\{(\w+)\+?\}", r"(?P<\1>[^/]+)", place), url.path)
         if match and operation.http["method"] == method:
-            request = {key: unquote(value) for key, value in match.groupdict().items()}
+            parts, request = match.groupdict(), {}
             query = dict(parse_qsl(url.query))
             for member, shape in operation.input_shape.members.items():
                 wire = shape.serialization.get("name", member)
                 if shape.serialization.get("location") == "querystring" and wire in query:
                     request[member] = query[wire]
+                if shape.serialization.get("location") == "uri":
+                    request[member] = unquote(parts[wire])
             return name, request | (json.loads(body) if body else {})
     raise AssertionError(f"{service} has no {method} {path}")
 

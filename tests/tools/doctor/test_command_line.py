@@ -29,7 +29,8 @@ def command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Command:
-    """The command line in this process, which has loaded aws-cdk-lib already."""
+    """The command line in this process, which has loaded aws-cdk-lib already. It asks the real
+    ASAPP nothing."""
 
     def run(*arguments: str, **changes: str | None) -> Run:
         given = {**surroundings, **changes}
@@ -39,7 +40,7 @@ def command(
             if value is not None:
                 monkeypatch.setenv(name, value)
         try:
-            code = main(arguments)
+            code = main([*arguments, "--no-asapp"])
         except SystemExit as ended:  # by argparse
             code = int(ended.code or 0)
         return Run(code, "".join(capsys.readouterr()))
@@ -51,7 +52,7 @@ def test_all_well_as_make_runs_it(
     surroundings: dict[str, str], account: Account, environment_file: Callable[..., Path]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tools.doctor", str(environment_file())],
+        [sys.executable, "-m", "tools.doctor", str(environment_file()), "--no-asapp"],
         cwd=ROOT,
         env=surroundings,
         stdin=subprocess.DEVNULL,
@@ -108,6 +109,26 @@ def test_a_number_of_calls_that_is_none(command: Command, calls: str) -> None:
     run = command("prod", f"--calls={calls}")
     assert run.code == 2
     assert "write 1 or more" in run.output
+
+
+def test_asapp_is_asked_unless_you_say_otherwise(
+    surroundings: dict[str, str],
+    account: Account,
+    environment_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in surroundings.items():
+        monkeypatch.setenv(name, value)
+    nobody = "https://127.0.0.1:9"  # refused at once
+    file = str(environment_file({"asapp.api_host": nobody}))
+    assert main([file]) == 0
+    asked = Run(0, "".join(capsys.readouterr()))
+    assert asked.finding("warning  ASAPP's API", f"{nobody} did not answer this machine")
+    main([file, "--no-asapp"])
+    assert Run(0, "".join(capsys.readouterr())).finding("skipped  ASAPP's API: not asked")
 
 
 def test_no_credentials(command: Command, environment_file: Callable[..., Path]) -> None:

@@ -654,6 +654,44 @@ def test_more_calls_than_there_may_be_streams(doctor: Doctor, account: Account) 
     assert "--context-id" not in finding
 
 
+def test_streams_that_are_named_as_asapps_role_reads_them_are_well(
+    doctor: Doctor, account: Account
+) -> None:
+    account.video_streams = ["acme-connect-acme-contact-0f3a", "acme-doorbell", "other-1"]
+    run = doctor(calls=1)
+    assert run.code == 0
+    assert "begin with" not in run.output
+
+
+def test_a_stream_of_this_instance_that_asapps_role_could_not_read_fails(
+    doctor: Doctor, account: Account
+) -> None:
+    account.video_streams = ["acme-connect-acme-0f3a", "acme-connect-acme-dev-contact-1"]
+    run = doctor(calls=1)
+    assert run.code == 1
+    finding = run.finding("whose names begin with acme-connect-acme-contact-, and there is none")
+    assert "there is acme-connect-acme-0f3a" in finding
+    assert "correct connect.instance_alias, or do not deploy" in finding
+
+
+def test_a_stream_with_our_prefix_and_a_strange_name_is_a_warning(
+    doctor: Doctor, account: Account
+) -> None:
+    account.video_streams = ["acme-0f3a"]
+    run = doctor(calls=1)
+    assert run.code == 0
+    assert "there is acme-0f3a" in run.finding("whose names begin with acme-connect-acme-contact-")
+
+
+def test_streams_of_another_instance_with_our_prefix_say_nothing_of_ours(
+    doctor: Doctor, account: Account
+) -> None:
+    account.video_streams = ["acme-connect-west-contact-1"]
+    run = doctor(calls=1)
+    assert run.code == 0
+    assert "begin with" not in run.output
+
+
 def test_expected_calls_count_in_place_of_those_that_may_be(
     doctor: Doctor, account: Account
 ) -> None:

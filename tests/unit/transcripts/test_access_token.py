@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authorize_webhook.access_token import AccessTokens, Demands
-from authorize_webhook.signatures import EcKey, RsaKey
-from authorize_webhook.signing_keys import NoKeys, SigningKeys, keys_of
 from shared.http import NoAnswer, Response
 from shared.runtime import Deadline
+from shared.tokens.access_token import AccessTokens, Demands
+from shared.tokens.signatures import EcKey, RsaKey
+from shared.tokens.signing_keys import NoKeys, SigningKeys, keys_of
 from tests.unit.held_clock import HeldClock
 
 ISSUER = "https://login.example.com/oauth2/default"

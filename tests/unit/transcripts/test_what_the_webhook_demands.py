@@ -12,7 +12,8 @@ import pytest
 
 from authorize_webhook import handler as authorize_webhook
 from authorize_webhook.client_certificate import is_from
-from authorize_webhook.signing_keys import NoKeys
+from shared.tokens import signing_keys
+from shared.tokens.signing_keys import NoKeys
 from tests.unit.conftest import Context
 from tests.unit.transcripts.test_access_token import GOOD, ISSUER, RS, RSA, Issuer, rsa_entry, token
 
@@ -53,10 +54,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
     for name in ("WEBHOOK_SECRET", "TOKEN_HEADER", "CERTIFICATE_SUBJECT"):
         monkeypatch.delenv(name, raising=False)
     authorize_webhook._demands.cache_clear()
-    authorize_webhook._issuer.cache_clear()
+    signing_keys.issuer.cache_clear()
     yield monkeypatch
     authorize_webhook._demands.cache_clear()
-    authorize_webhook._issuer.cache_clear()
+    signing_keys.issuer.cache_clear()
 
 
 def effect(headers: dict[str, str], subject: object = None) -> str:

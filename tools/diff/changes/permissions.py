@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tools.diff.assembly import Environment, Resource, references
+from tools.diff.changes.doors import guard_of
 from tools.diff.findings import Permission, PermissionChange
 from tools.policies import Statement, Text, statements
 
@@ -79,6 +80,9 @@ def rows(environment: Environment, resource: Resource) -> Iterator[Permission]:
         by = properties.get("AuthorizationType", "NONE")
         authorizer = text(properties.get("AuthorizerId", by))
         who = "anybody" if by == "NONE" else f"whom {authorizer} lets in"
+        api = properties.get("RestApiId")
+        if by == "NONE" and (domain := guard_of(environment, _id_of(environment, api))):
+            who = f"whose client certificate {domain} trusts"
         ours = _refers_to(environment, properties.get("AuthorizerId"))
         outside = by == "NONE" or ours != "AWS::ApiGateway::Authorizer"
         yield row(who, text(properties["HttpMethod"]), resource.name, outside=outside)
@@ -140,10 +144,15 @@ def _is_made(environment: Environment, principal: Any) -> bool:
 
 def _refers_to(environment: Environment, value: Any) -> str | None:
     """The type of the resource that a value is, if it is one of the environment."""
+    id = _id_of(environment, value)
+    return environment.resources[id].type if id else None
+
+
+def _id_of(environment: Environment, value: Any) -> str | None:
     found = references(value) if isinstance(value, dict) and len(value) == 1 else set()
     if found and next(iter(value)) in ("Ref", "Fn::GetAtt"):
-        resource = environment.resources.get(found.pop())
-        return resource.type if resource else None
+        id = found.pop()
+        return id if id in environment.resources else None
     return None
 
 

@@ -18,6 +18,8 @@ ROUTINE = frozenset({"AWS::Lambda::Version", "AWS::ApiGateway::Deployment"})
 """Types that exist to be replaced at every change of what they are made of."""
 
 _HOLDS = {
+    "AWS::Cognito::UserPool": "clients, whose ids and secrets others were given",
+    "AWS::Cognito::UserPoolDomain": "token URL, which others were given",
     "AWS::DynamoDB::GlobalTable": "items",
     "AWS::DynamoDB::Table": "items",
     "AWS::Events::Archive": "events",

@@ -45,6 +45,7 @@ _NOT_RUN = (
     ".cfnlintrc.yaml",
     ".gitignore",
     "*.md",
+    "*.pem",
     "LICENSE",
     "docs/*",
     "examples/*",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 
+from tools.doctor.asapp import Credentials
 from tools.doctor.checks.keys import customer_key
 from tools.doctor.findings import Findings, problem, warning, well
 from tools.doctor.plan import Plan
@@ -42,6 +43,20 @@ def asapp_secret(plan: Plan) -> Findings:
         yield problem(f"{name} {wrong}", remedy)
     else:
         yield well(f"{name} exists, and has the right shape")
+
+
+def credentials_of(plan: Plan) -> Credentials | None:
+    """The credentials, if they are there and of the right shape."""
+    name, absent = plan.settings.asapp.credentials_secret_name, ("ResourceNotFoundException",)
+    secret = plan.aws.read("secretsmanager", "describe_secret", absent=absent, SecretId=name)
+    if secret is None or "DeletedDate" in secret:
+        return None
+    answer = plan.aws.read("secretsmanager", "get_secret_value", absent=absent, SecretId=name)
+    value = (answer or {}).get("SecretString")
+    if value is None or fault(value):
+        return None
+    fields = json.loads(value)
+    return Credentials(fields["apiId"], fields["apiSecret"])
 
 
 def fault(value: str | None) -> str | None:

@@ -55,7 +55,9 @@ def video_streams(plan: Plan) -> Findings:
         )
     there = plan.aws.pages("kinesisvideo", "list_streams", "StreamInfoList") or []
     prefix = f"{plan.settings.media_streaming.prefix}-"
-    ours = sum(each["StreamName"].startswith(prefix) for each in there)
+    of_prefix = [each["StreamName"] for each in there if each["StreamName"].startswith(prefix)]
+    yield from _named_as_the_role_reads(plan, of_prefix)
+    ours = len(of_prefix)
     limit = yield from _limit(plan, STREAMS)
     will_be = len(there) + max(0, calls - ours)
     if will_be > limit:
@@ -65,6 +67,23 @@ def video_streams(plan: Plan) -> Findings:
         )
     else:
         yield well(f"{calls} calls at a time need {will_be} in this account of {limit}")
+
+
+def _named_as_the_role_reads(plan: Plan, names: list[str]) -> Findings:
+    """ASAPP's role reads streams by the beginning of their name, of which AWS says nothing."""
+    prefix, alias = plan.settings.media_streaming.prefix, plan.settings.connect.instance_alias
+    readable = f"{prefix}-connect-{alias}-contact-"
+    if not names or any(each.startswith(readable) for each in names):
+        return
+    ours = [each for each in names if each.startswith(f"{prefix}-connect-{alias}-")]
+    others = [each for each in names if f"{prefix}-connect-" in each and "-contact-" in each]
+    if strange := [each for each in names if each in ours or each not in others]:
+        yield (problem if ours else warning)(
+            f"ASAPP's role reads streams whose names begin with {readable}, and there is none; "
+            f"there is {strange[0]}",
+            "if that stream is of this instance, ASAPP could read none of its audio: correct "
+            "connect.instance_alias, or do not deploy (docs/decisions/0020)",
+        )
 
 
 def capacity(plan: Plan) -> Findings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 def faults_of(file: Path) -> Iterator[str]:
@@ -26,11 +27,21 @@ def faults_of(file: Path) -> Iterator[str]:
         yield f"{file} has a certificate of no authority; write those of authorities alone"
 
 
-def expiry_of(file: Path) -> int:
-    """When the first of the authorities' certificates expires, in seconds since 1970. The file
-    alone says it, so that the same file makes the same template on every day."""
-    authorities = _read(file.read_text("ascii", errors="replace")).get_ca_certs()
-    return min(ssl.cert_time_to_seconds(str(each["notAfter"])) for each in authorities)
+def expiries_of(file: Path) -> dict[str, int]:
+    """When each authority's certificate expires, in seconds since 1970, by its name. The file alone
+    says it, so that the same file makes the same template on every day."""
+    found: dict[str, int] = {}
+    for each in _read(file.read_text("ascii", errors="replace")).get_ca_certs():
+        ends = ssl.cert_time_to_seconds(str(each["notAfter"]))
+        name = _name(each["subject"])
+        found[name] = min(ends, found.get(name, ends))
+    return found
+
+
+def _name(subject: Any) -> str:
+    """Of a Subject as :mod:`ssl` has it: the last part, mostly the common name."""
+    parts = [f"{key}={value}" for part in subject for key, value in part]
+    return parts[-1] if parts else "without a name"
 
 
 def _read(text: str) -> ssl.SSLContext:

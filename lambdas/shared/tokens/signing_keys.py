@@ -6,11 +6,13 @@ import json
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
-from authorize_webhook.signatures import EcKey, RsaKey
-from shared.http import NoAnswer, Response
+from shared.http import NoAnswer, Origin, Response
 from shared.runtime import Deadline
+from shared.tokens.signatures import EcKey, RsaKey
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,19 @@ class SigningKeys:
             self._failed = True
             logger.warning("the issuer's keys cannot be fetched: %s", problem)
         self._tried_at = deadline.clock.monotonic()
+
+
+def fetched(url: str, deadline: Deadline) -> Response:
+    """The answer to a GET of a key set."""
+    parts = urlsplit(url)
+    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    origin = issuer(f"{parts.scheme}://{parts.netloc}")
+    return origin.request("GET", path, {"Accept": "application/json"}, deadline)
+
+
+@cache
+def issuer(origin: str) -> Origin:
+    return Origin(origin)
 
 
 def keys_of(key_set: Any) -> Mapping[str, Key]:

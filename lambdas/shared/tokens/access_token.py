@@ -1,4 +1,4 @@
-"""OAuth 2.0 access tokens of the customer's issuer: JSON Web Tokens (RFC 7519, RFC 8725)."""
+"""Signed tokens of an issuer: JSON Web Tokens (RFC 7519, RFC 8725)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, TypeGuard
 
-from authorize_webhook.signing_keys import SigningKeys, decoded
 from shared.runtime import Deadline
+from shared.tokens.signing_keys import SigningKeys, decoded
 
 LEEWAY_SECONDS = 60
 """How far the issuer's clock may be from ours."""
@@ -66,11 +66,17 @@ class AccessTokens:
         """:param given: The token, with or without ``Bearer`` before it.
         :raises NoKeys: if the issuer does not answer and the token's key is not known.
         """
-        scheme, _, token = given.partition(" ")
-        claims = self._claims(token if scheme.lower() == "bearer" else given, deadline)
-        return claims is not None and self._demands.are_met(claims, deadline.clock.now_ms() / 1000)
+        return self.claims(given, deadline) is not None
 
-    def _claims(self, token: str, deadline: Deadline) -> Mapping[str, Any] | None:
+    def claims(self, given: str, deadline: Deadline) -> Mapping[str, Any] | None:
+        """What the token says if it is admitted, else None. It raises as :meth:`admits` does."""
+        scheme, _, token = given.partition(" ")
+        claims = self._signed(token if scheme.lower() == "bearer" else given, deadline)
+        if claims is None or not self._demands.are_met(claims, deadline.clock.now_ms() / 1000):
+            return None
+        return claims
+
+    def _signed(self, token: str, deadline: Deadline) -> Mapping[str, Any] | None:
         """The claims, if the signature is good.
 
         The key decides the algorithm. What the token names must be the same: neither ``none`` nor

@@ -1,0 +1,80 @@
+"""Decides who may subscribe to what. AppSync Events asks at each connection and subscription.
+
+Nobody publishes by this authorizer: that takes IAM. Each decision about a channel is a line of the
+record of who looked at what.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared import environment, log_events, table
+from shared.aws import api
+from shared.aws.api import AwsError
+from shared.live.channels import CALLS, conversation_of
+from shared.live.viewer import Viewer, Viewers, viewers
+from shared.runtime import Deadline, LambdaContext
+from shared.tokens.signing_keys import NoKeys
+
+logger = logging.getLogger(__name__)
+
+Read = Callable[[str, Deadline], Mapping[str, Any]]
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """:returns: No time to live: an answer is good for one channel at one moment."""
+    deadline = environment.deadline(context)
+    return {"isAuthorized": allows(event, viewers(), read, deadline), "ttlOverride": 0}
+
+
+def allows(event: Mapping[str, Any], known: Viewers, read: Read, deadline: Deadline) -> bool:
+    """:param read: The item of a conversation, empty if there is none."""
+    asked = event.get("requestContext") or {}
+    operation, channel = asked.get("operation"), asked.get("channel") or ""
+    try:
+        viewer = known.of(event.get("authorizationToken") or "", deadline)
+    except NoKeys:
+        logger.error("the keys of the user pool cannot be fetched")
+        return False
+    if viewer is None or operation != "EVENT_SUBSCRIBE":
+        return viewer is not None and operation == "EVENT_CONNECT"
+    conversation_id = conversation_of(channel)
+    if conversation_id is None:
+        allowed = channel == CALLS and viewer.is_supervisor
+    else:
+        allowed = viewer.is_supervisor or _is_on(viewer, conversation_id, read, deadline)
+    logger.info(
+        "subscription %s",
+        "allowed" if allowed else "refused",
+        extra={
+            "event": log_events.LIVE_SUBSCRIBED,
+            "viewer": viewer.subject,
+            "supervisor": viewer.is_supervisor,
+            "conversationId": conversation_id or "",
+            "allowed": allowed,
+        },
+    )
+    return allowed
+
+
+def _is_on(viewer: Viewer, conversation_id: str, read: Read, deadline: Deadline) -> bool:
+    try:
+        item = read(conversation_id, deadline)
+    except AwsError as problem:
+        logger.error("the table cannot be read", extra={"code": problem.code})
+        return False
+    return not table.is_expired(item, deadline.clock.now_ms()) and viewer.may_see(item)
+
+
+def read(conversation_id: str, deadline: Deadline) -> Mapping[str, Any]:
+    request = {
+        "TableName": os.environ["TRANSCRIPT_TABLE"],
+        "Key": table.conversation_key(conversation_id),
+        "ProjectionExpression": f"legs, {table.EXPIRES_AT}",
+        "ConsistentRead": True,
+    }
+    answer = api.call("dynamodb", "DynamoDB_20120810.GetItem", request, deadline)
+    return table.values(answer.get("Item") or {})

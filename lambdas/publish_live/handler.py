@@ -1,0 +1,100 @@
+"""Put each utterance and each change of a call on its channel of AppSync Events.
+
+Delivery is at most once. Who subscribes reads the call too, so an event that is lost is late.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from shared import environment
+from shared.aws.api import signed_headers
+from shared.http import Origin
+from shared.live.channels import CALLS, channel_of
+from shared.runtime import Deadline, LambdaContext
+from shared.transcripts.utterance import spoken_at
+
+_PATH = "/event"
+_CONTENT_TYPE = "application/json"
+_LONGEST_TEXT_BYTES = 100 * 1024
+"""AppSync takes 240 KB, in which the event is JSON inside JSON."""
+_WORDS = 160
+"""Characters of an utterance that the list shows."""
+_OF_AN_UTTERANCE = ("id", "conversationId", "role", "text", "source", "verified", "storedAt")
+_IF_KNOWN = ("streamId", "malformed", "textOmitted")
+
+Message = tuple[str, dict[str, Any]]
+"""A channel, and the event for it."""
+
+
+class NotPublished(Exception):
+    """AppSync has refused an event; the message is the status."""
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """:param event: Of the bus.
+    :raises NotPublished, NoAnswer: so that Lambda tries again.
+    """
+    deadline = environment.deadline(context)
+    for channel, message in messages(event):
+        _publish(channel, message, deadline)
+
+
+def messages(event: Mapping[str, Any]) -> Iterator[Message]:
+    """What goes where. Nothing of a conversation whose id cannot name a channel."""
+    detail = event["detail"]
+    channel = channel_of(detail["conversationId"])
+    if channel is None:
+        return
+    if event["detail-type"] == "Utterance":
+        utterance = _utterance(detail)
+        yield channel, utterance
+        words = {name: utterance[name] for name in ("conversationId", "role", "at")}
+        yield CALLS, {"type": "words"} | words | {"text": utterance["text"][:_WORDS]}
+    else:
+        call = {"type": "conversation"} | {k: v for k, v in detail.items() if k != "id"}
+        yield channel, call
+        yield CALLS, call
+
+
+def _utterance(detail: Mapping[str, Any]) -> dict[str, Any]:
+    at, end_at = _moments(detail)
+    made = {"type": "utterance"} | {name: detail[name] for name in _OF_AN_UTTERANCE}
+    made |= {"at": at, "endAt": end_at} | {k: detail[k] for k in _IF_KNOWN if k in detail}
+    if len(detail["text"].encode()) > _LONGEST_TEXT_BYTES:
+        made |= {"text": "", "textOmitted": True}
+    return made
+
+
+def _moments(detail: Mapping[str, Any]) -> tuple[int, int]:
+    """When it was said: as the read API says it, or if the start of its stream is not known yet,
+    about when it came."""
+    began = detail.get("streamStartedAt", 0)
+    if not began and "streamId" in detail:
+        took = max(detail["endMs"] - detail["startMs"], 0)
+        return detail["receivedAt"] - took, detail["receivedAt"]
+    item = {**detail, "malformed": " ".join(detail.get("malformed", ()))}
+    return spoken_at(item, {detail.get("streamId", ""): began})
+
+
+def _publish(channel: str, message: Mapping[str, Any], deadline: Deadline) -> None:
+    event = json.dumps(message, ensure_ascii=False)
+    body = json.dumps({"channel": channel, "events": [event]}).encode()
+    origin = _events()
+    now = time.gmtime(deadline.clock.now_ms() / 1000)
+    headers = signed_headers(
+        "appsync", origin.host, "", _CONTENT_TYPE, body, now, os.environ, path=_PATH
+    )
+    response = origin.request("POST", _PATH, headers, deadline, body)
+    if response.status != 200 or json.loads(response.body).get("failed"):
+        raise NotPublished(str(response.status))
+
+
+@cache
+def _events() -> Origin:
+    return Origin(os.environ["EVENTS_URL"])
