@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from boto3.exceptions import Boto3Error
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from export_utterances.download import Download
 from export_utterances.retries import Failed
-from shared.asapp.feeds import DAY_MARKS
+from shared.asapp.feeds import DAY_MARKS, TAKEN_FILES
 from shared.aws.botocore_errors import error_code
 
 MISSING, GIVEN_UP, CHECKED = "missing", "given-up", "checked"
@@ -25,8 +26,22 @@ _BYTES_A_PART = 8 * 1024 * 1024
 _METADATA = re.compile(r"[\x21-\x7e]{1,200}")
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """ASAPP's file, as it was when it was stored. The stored one may be shorter by now, because a
+    call was taken out.
+
+    :param etag: ``""`` if it is not known.
+    :param size: In bytes; None if it is not known.
+    """
+
+    etag: str
+    size: int | None
+
+
 class Bucket:
-    """The files under ``<feed>/dt=YYYY-MM-DD/``, marks of days under ``days/<mark>/YYYY-MM-DD``.
+    """The files under ``<feed>/dt=YYYY-MM-DD/``, marks of days under ``days/<mark>/YYYY-MM-DD``,
+    marks of files under ``days/taken/<feed>/dt=YYYY-MM-DD/``.
 
     Every method raises :class:`Failed`, with S3's code.
 
@@ -45,25 +60,39 @@ class Bucket:
         """The sizes in bytes, by file name."""
         return self._list(f"{feed}/dt={day}/")
 
-    def source_etag(self, feed: str, day: str, name: str) -> str:
-        """The ETag that ASAPP's file had, ``""`` if it is not known."""
+    def taken(self, feed: str, day: str) -> set[str]:
+        """The names of all files that were ever stored."""
+        return set(self._list(f"{TAKEN_FILES}{feed}/dt={day}/"))
+
+    def mark_taken(self, feed: str, day: str, name: str) -> None:
+        with _failures():
+            self._s3.put_object(Bucket=self._name, Key=f"{TAKEN_FILES}{feed}/dt={day}/{name}")
+
+    def source(self, feed: str, day: str, name: str) -> Source:
+        """What a stored file was copied from."""
         with _failures():
             found = self._s3.head_object(Bucket=self._name, Key=f"{feed}/dt={day}/{name}")
-        return str(found["Metadata"].get("source-etag", ""))
+        size = found["Metadata"].get("source-size", "")
+        etag = found["Metadata"].get("source-etag", "")
+        return Source(etag, int(size) if size.isdecimal() else None)
 
     def put(self, feed: str, day: str, name: str, download: Download) -> None:
-        """Store the file while it is downloaded. A download that breaks off leaves no object.
+        """Store the file while it is downloaded. A download that breaks off leaves no object, and
+        no mark.
 
         S3 itself compares the size: it completes an upload in parts only at ``MpuObjectSize``.
         """
         given: dict[str, Any] = {"MpuObjectSize": download.size} if download.size else {}
+        source = {} if download.size is None else {"source-size": str(download.size)}
         if _METADATA.fullmatch(download.etag):
-            given["Metadata"] = {"source-etag": download.etag}
+            source["source-etag"] = download.etag
+        given["Metadata"] = source
         key = f"{feed}/dt={day}/{name}"
         with _failures():
             self._s3.upload_fileobj(
                 download, self._name, key, ExtraArgs=given, Config=self._transfer
             )
+        self.mark_taken(feed, day, name)
 
     def days(self, mark: str) -> set[str]:
         return set(self._list(f"{DAY_MARKS}{mark}/"))

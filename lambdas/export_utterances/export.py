@@ -1,4 +1,4 @@
-"""One run of the export: copies the files that ASAPP lists and the bucket does not have."""
+"""One run of the export: copies the files that ASAPP lists and the bucket never had."""
 
 from __future__ import annotations
 
@@ -117,11 +117,10 @@ class Export:
                 progress.unknown.add(day)
                 names = []
             kept = self._bucket.files(UTTERANCES, day)
-            absent = [name for name in names if name not in kept]
+            absent = self._absent(UTTERANCES, day, names, kept)
             if absent:
                 progress.missing.add(day)
                 self._bucket.mark(MISSING, day)
-            self._stored[UTTERANCES, day] = {n: kept[n] for n in names if n in kept}
             if not self._all_copied(UTTERANCES, day, absent):
                 return False
             if names or kept:
@@ -150,8 +149,7 @@ class Export:
                 names = self._exporter.files(STATE, day, self._deadline) or []
             except Refused as problem:
                 names, absent = [], str(problem)
-            self._stored[STATE, day] = {n: kept[n] for n in names if n in kept}
-            if self._all_copied(STATE, day, [name for name in names if name not in kept]):
+            if self._all_copied(STATE, day, self._absent(STATE, day, names, kept)):
                 self._state_failed.discard(day)
         except OutOfTime:
             self._progress.not_listed.add(day)
@@ -160,6 +158,17 @@ class Export:
         else:
             return "" if names or kept else absent
         return ""
+
+    def _absent(
+        self, feed: str, day: str, names: Collection[str], kept: Mapping[str, int]
+    ) -> list[str]:
+        """The files to copy. One that was stored and is gone was deleted, for instance because a
+        call had to be erased: it is not copied again."""
+        taken = self._bucket.taken(feed, day)
+        self._stored[feed, day] = {name: kept[name] for name in names if name in kept}
+        for name in self._stored[feed, day].keys() - taken:  # an older version left no mark
+            self._bucket.mark_taken(feed, day, name)
+        return [name for name in names if name not in kept and name not in taken]
 
     def _all_copied(self, feed: str, day: str, names: Collection[str]) -> bool:
         progress = self._progress
@@ -186,9 +195,11 @@ class Export:
             download = self._exporter.download(feed, day, name, self._deadline)
             try:
                 download.open()
-                if stored_size is not None and download.size in (None, stored_size):
-                    etag = self._bucket.source_etag(feed, day, name)
-                    if not etag or download.etag in ("", etag):
+                if stored_size is not None:
+                    source = self._bucket.source(feed, day, name)
+                    size = stored_size if source.size is None else source.size
+                    same = not source.etag or download.etag in ("", source.etag)
+                    if same and download.size in (None, size):
                         return None
                 self._bucket.put(feed, day, name, download)
                 return download.size or 0

@@ -35,6 +35,7 @@ _HOURS_BETWEEN_RUNS = 4
 _NEXT_RUN_IS_NEARER = Duration.hours(_HOURS_BETWEEN_RUNS)
 _EVENTS = shared_names("log_events")
 _DAYS: str = shared_names("asapp.feeds").DAY_MARKS
+_TAKEN_FILES: str = shared_names("asapp.feeds").TAKEN_FILES
 
 
 class UtteranceExport(Construct):
@@ -47,9 +48,9 @@ class UtteranceExport(Construct):
     replaces the old one. A missing day is tried again every four hours, until its files arrive or
     somebody gives it up.
 
-    The bucket keeps no versions, so that a file deleted for a caller's privacy is really gone.
-    Other files can be fetched from ASAPP again. CloudFormation deletes the bucket only if it is
-    empty.
+    The bucket keeps no versions, so that a file deleted for a caller's privacy is really gone, and
+    the export does not fetch it again: each file that was stored has a mark. Without its mark it
+    can be fetched from ASAPP again. CloudFormation deletes the bucket only if it is empty.
 
     :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``.
     :param api_host: ``https://api.asapp.com``, or ASAPP's sandbox.
@@ -300,7 +301,10 @@ class UtteranceExport(Construct):
             enforce_ssl=True,
             minimum_tls_version=1.2,
             lifecycle_rules=[
-                *(s3.LifecycleRule(prefix=prefix, expiration=keep) for prefix in FEEDS),
+                *(
+                    s3.LifecycleRule(prefix=prefix, expiration=keep)
+                    for prefix in (*FEEDS, _TAKEN_FILES)
+                ),
                 s3.LifecycleRule(prefix=RESULTS, expiration=_RESULTS_KEPT),
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],

@@ -8,7 +8,9 @@ UTTERANCES, STATE = "utterances", "staging_utterance_state"
 """What was said, and who said it."""
 
 DAY_MARKS = "days/"
-"""Beside them: an empty object ``days/<mark>/2026-11-23`` for what the export knows of a day."""
+"""Beside them: an empty object ``days/<mark>/2026-11-23`` for what the export knows of a day, and
+one for each file that it has stored once, below :data:`TAKEN_FILES`."""
+TAKEN_FILES = "days/taken/"
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "conversation": ("external_conversation_id", "externalConversationId"),

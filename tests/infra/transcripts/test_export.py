@@ -101,6 +101,7 @@ def test_the_bucket_is_encrypted_closed_and_lets_go(on: Exporting) -> None:
     assert bucket["LifecycleConfiguration"]["Rules"] == [
         {"Prefix": "utterances/", "ExpirationInDays": 365, "Status": "Enabled"},
         {"Prefix": "staging_utterance_state/", "ExpirationInDays": 365, "Status": "Enabled"},
+        {"Prefix": "days/taken/", "ExpirationInDays": 365, "Status": "Enabled"},
         {"Prefix": "athena-results/", "ExpirationInDays": 7, "Status": "Enabled"},
         {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}, "Status": "Enabled"},
     ]
