@@ -119,12 +119,14 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def flow_language() -> str:
     """The page of `connect_flows`, in Markdown: a section for each module that others import.
 
-    The audit and the pictures are used by their commands.
+    What finds references, audits and draws is used by their commands.
     """
     modules = [
         each.name
         for each in walk_packages(connect_flows.__path__, "connect_flows.")
-        if not each.name.startswith(("connect_flows.audit", "connect_flows.pictures"))
+        if not each.name.startswith(
+            ("connect_flows.audit", "connect_flows.pictures", "connect_flows.references")
+        )
     ]
     sections = (
         f"""## {name.removeprefix("connect_flows.")}
