@@ -163,21 +163,6 @@ def live_alias(function: Function) -> lambda_.Alias:
     return lambda_.Alias(function, "Live", alias_name="live", version=function.current_version)
 
 
-def alias_for_connect(function: Function, instance_arn: str) -> lambda_.Alias:
-    """An alias of the published version, which the flows of one Connect instance may invoke.
-
-    :param instance_arn: The only instance that may invoke it.
-    """
-    alias = live_alias(function)
-    alias.add_permission(
-        "Connect",
-        principal=iam.ServicePrincipal("connect.amazonaws.com"),
-        source_arn=instance_arn,
-        source_account=Stack.of(function).account,
-    )
-    return alias
-
-
 def _of_shared(lambdas: Path, folder: str) -> list[str]:
     """What of ``shared/`` is packed, as the lines of a ``.gitignore``: no folder whole."""
     modules = shared_modules(lambdas, folder)

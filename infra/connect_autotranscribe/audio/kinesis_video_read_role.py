@@ -17,7 +17,8 @@ _SESSION = number(60, 720, "Duration.hours(1) to Duration.hours(12)")
 
 
 class KinesisVideoReadRole(Construct):
-    """Lets ASAPP read the call audio of one Connect instance, and nothing else.
+    """Lets ASAPP read the call audio of one Connect instance, and nothing else; and that of the
+    instances that you pass to ``grant_read_of_instance``.
 
     The role may read streams whose name begins ``<prefix>-connect-<alias>-contact-``, as Connect
     reports the prefix of one instance; AWS does not document the names. It may list all video
@@ -84,11 +85,47 @@ class KinesisVideoReadRole(Construct):
             description="ASAPP reads the call audio of Amazon Connect with this role",
             max_session_duration=max_session_duration or Duration.hours(1),
         )
-        stack = Stack.of(self)
+        self._instances = 0
+        self._may_read(stream_prefix, instance_alias)
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                sid="ListStreams", actions=["kinesisvideo:ListStreams"], resources=["*"]
+            )
+        )
+        self._accept("*", "kinesisvideo:ListStreams has no resource level.")
+        if stream_key is not None:
+            self._may_decrypt(stream_key)
+
+    def grant_read_of_instance(
+        self,
+        *,
+        stream_prefix: str,
+        instance_alias: str | None = None,
+        stream_key: kms.IKey | None = None,
+    ) -> None:
+        """Let the role also read the call audio of one more instance of this account and Region.
+
+        :param stream_prefix: The prefix under *Live media streaming* of that instance.
+        :param instance_alias: The name in its access URL. Default: as for the first instance.
+        :param stream_key: The key that encrypts its streams. Default: AWS's own key.
+        """
+        check_arguments(
+            self,
+            {
+                **like("connect", optional=True, instance_alias=instance_alias),
+                "stream_prefix": Argument(value=stream_prefix, rule="media_streaming.prefix"),
+            },
+        )
+        self._may_read(stream_prefix, instance_alias)
+        if stream_key is not None:
+            self._may_decrypt(stream_key)
+
+    def _may_read(self, stream_prefix: str, instance_alias: str | None) -> None:
+        self._instances += 1
         names = f"{stream_prefix}-*/*"
         if instance_alias:
             names = f"{stream_prefix}-connect-{instance_alias}-contact-*/*"
-        streams = stack.format_arn(
+        streams = Stack.of(self).format_arn(
             service="kinesisvideo",
             resource="stream",
             resource_name=names,
@@ -96,7 +133,7 @@ class KinesisVideoReadRole(Construct):
         )
         self.role.add_to_policy(
             iam.PolicyStatement(
-                sid="ReadCallAudio",
+                sid=self._sid("ReadCallAudio"),
                 actions=[
                     "kinesisvideo:DescribeStream",
                     "kinesisvideo:GetDataEndpoint",
@@ -105,29 +142,27 @@ class KinesisVideoReadRole(Construct):
                 resources=[streams],
             )
         )
+        self._accept(
+            streams,
+            "Amazon Connect makes the streams as needed; only how a name begins is known.",
+        )
+
+    def _may_decrypt(self, stream_key: kms.IKey) -> None:
+        stack = Stack.of(self)
+        via = f"kinesisvideo.{stack.region}.{stack.url_suffix}"
         self.role.add_to_policy(
             iam.PolicyStatement(
-                sid="ListStreams", actions=["kinesisvideo:ListStreams"], resources=["*"]
+                sid=self._sid("DecryptCallAudio"),
+                actions=["kms:Decrypt"],
+                resources=[stream_key.key_arn],
+                conditions={"StringEquals": {"kms:ViaService": via}},
             )
         )
-        if stream_key is not None:
-            via = f"kinesisvideo.{stack.region}.{stack.url_suffix}"
-            self.role.add_to_policy(
-                iam.PolicyStatement(
-                    sid="DecryptCallAudio",
-                    actions=["kms:Decrypt"],
-                    resources=[stream_key.key_arn],
-                    conditions={"StringEquals": {"kms:ViaService": via}},
-                )
-            )
-        self._accept_findings(streams)
 
-    def _accept_findings(self, streams: str) -> None:
-        reasons = {
-            "*": "kinesisvideo:ListStreams has no resource level.",
-            streams: "Amazon Connect makes the streams as needed; only how a name begins is known.",
-        }
-        for resource, reason in reasons.items():
-            finding = f"AwsSolutions-IAM5[Resource::{as_nag_writes(self, resource)}]"
-            if not Token.is_unresolved(finding):
-                Validations.of(self.role).acknowledge(Acknowledgment(id=finding, reason=reason))
+    def _sid(self, of_the_first: str) -> str:
+        return of_the_first if self._instances == 1 else f"{of_the_first}{self._instances}"
+
+    def _accept(self, resource: str, reason: str) -> None:
+        finding = f"AwsSolutions-IAM5[Resource::{as_nag_writes(self, resource)}]"
+        if not Token.is_unresolved(finding):
+            Validations.of(self.role).acknowledge(Acknowledgment(id=finding, reason=reason))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -20,7 +20,7 @@ from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import grant_on_items, grant_read_switch, grant_secret_value
-from connect_autotranscribe._functions import Function, alias_for_connect
+from connect_autotranscribe._functions import Function, live_alias
 from connect_autotranscribe._log_metric import REFUSED, event, log_metric
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
@@ -31,7 +31,8 @@ _EVENTS = shared_names("log_events")
 
 
 class TranscriptionControl(Construct):
-    """The functions that start and stop transcription. Only one instance may invoke their aliases.
+    """The functions that start and stop transcription. Only one instance may invoke their aliases,
+    and those that you pass to ``grant_invoke_to_instance``.
 
     Each function answers a flow within 7 seconds, one second under the limit of a Lambda block,
     even if ASAPP does not answer. Of any number of equal invocations, only one reaches ASAPP.
@@ -170,13 +171,26 @@ class TranscriptionControl(Construct):
         )
         for function in (start, stop):
             self.grant_to(function)
-        self.start_streaming = alias_for_connect(start, instance_arn)
-        self.stop_streaming = alias_for_connect(stop, instance_arn)
+        self.start_streaming, self.stop_streaming = live_alias(start), live_alias(stop)
+        self._instance_arns: list[str] = []
+        self._let_invoke(instance_arn)
         self.functions = {
             "StartStreaming": self.start_streaming,
             "StopStreaming": self.stop_streaming,
         }
         self.dead_letter_queues = {}
+
+    def grant_invoke_to_instance(self, instance_arn: str) -> None:
+        """Let the flows of one more Connect instance of this account and Region start and stop.
+
+        The instance also needs a `FlowsStack`, or a `FlowFunction` for each alias, and a
+        `CallLifecycle`. If it is granted already, nothing changes.
+
+        :param instance_arn: The Connect instance, whole ARN.
+        """
+        check_arguments(self, like("connect", instance_arn=instance_arn))
+        if instance_arn not in self._instance_arns:
+            self._let_invoke(instance_arn)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Grant starting and stopping by the aliases that flows invoke, for instance in a test."""
@@ -191,6 +205,17 @@ class TranscriptionControl(Construct):
         grant_secret_value(self._credentials_secret, grantee)
         grant_on_items(self._table, grantee, "dynamodb:GetItem", "dynamodb:UpdateItem")
         grant_read_switch(self.switch, grantee)
+
+    def _let_invoke(self, instance_arn: str) -> None:
+        self._instance_arns.append(instance_arn)
+        count = len(self._instance_arns)
+        for alias in (self.start_streaming, self.stop_streaming):
+            alias.add_permission(
+                f"Connect{count}" if count > 1 else "Connect",
+                principal=iam.ServicePrincipal("connect.amazonaws.com"),
+                source_arn=instance_arn,
+                source_account=Stack.of(self).account,
+            )
 
     def metric_calls_started(self, **options: Any) -> cloudwatch.Metric:
         """Starts of flows that ASAPP accepted."""
