@@ -10,8 +10,8 @@ Nothing of an event says who the customer is, unless ``EVENT_SENDER_ID`` is ``tr
 id is the caller's number by default.
 
 If an utterance came after its conversation was compared with ASAPP's record, the conversation is
-compared again. That is seen to here and not where utterances are stored, because a batch of the
-stream holds ten times as many.
+compared again. If the conversation was erased, the utterance is not published. Both are seen to
+here and not where utterances are stored, because a batch of the stream holds ten times as many.
 """
 
 from __future__ import annotations
@@ -69,23 +69,28 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             break  # what is before it is published, what is after it waits until it is given up
         images.append((change["SequenceNumber"], image))
     bus, sender_id = os.environ["EVENT_BUS_NAME"], os.environ.get("EVENT_SENDER_ID") == "true"
-    opened = _streams().of([image for _, image in images])
-    numbered = [
-        Numbered(
-            number,
-            image[table.CONVERSATION_ID],
-            entry(
-                _said(image, opened, sender_id=sender_id),
-                bus,
-                image.get("trace", ""),
-                CONVERSATION if _is_conversation(image) else UTTERANCE,
-            ),
-        )
-        for number, image in images
-    ]
+    said = {image[table.CONVERSATION_ID] for _, image in images if not _is_conversation(image)}
     posted = {image[table.CONVERSATION_ID] for _, image in images if image.get("source") == WEBHOOK}
     with ThreadPoolExecutor(CALLS_AT_A_TIME + 1) as pool:
-        opening = pool.submit(_late().open_again, posted)  # no event waits for it
+        reading = pool.submit(_late().calls, said)  # at the same time as the streams
+        opened = _streams().of([image for _, image in images])
+        calls = reading.result()
+        erased = _erased(calls or {})
+        numbered = [
+            Numbered(
+                number,
+                image[table.CONVERSATION_ID],
+                entry(
+                    _said(image, opened, sender_id=sender_id),
+                    bus,
+                    image.get("trace", ""),
+                    CONVERSATION if _is_conversation(image) else UTTERANCE,
+                ),
+            )
+            for number, image in images
+            if image[table.CONVERSATION_ID] not in erased and table.ERASED_AT not in image
+        ]
+        opening = pool.submit(_late().open_again, posted, calls)  # no event waits for it
         left = publish(numbered, _events(), pool)
         unopened = opening.result()
     again = (each.number for each in numbered if each.conversation_id in unopened)
@@ -106,6 +111,17 @@ def _said(
         call = call_of(item)
         return {"id": picture_id(call)} | call
     return detail(item, opened, sender_id=sender_id)
+
+
+def _erased(calls: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The conversations that were erased: what came of them afterwards is nobody's to read."""
+    erased = {conversation_id for conversation_id, call in calls.items() if table.ERASED_AT in call}
+    for conversation_id in erased:
+        logger.warning(
+            "utterances of an erased call were stored; they are not published: delete them",
+            extra={"conversationId": conversation_id},
+        )
+    return erased
 
 
 def detail(

@@ -16,7 +16,13 @@ from shared.runtime import SYSTEM_CLOCK, Clock
 
 logger = logging.getLogger(__name__)
 
-_READ = ("version", table.RECONCILE, "leasedUntil", "late", "completeness", table.EXPIRES_AT)
+_READ = (
+    *("version", table.RECONCILE, "leasedUntil", "late", "completeness"),
+    *(table.EXPIRES_AT, table.ERASED_AT),
+)
+
+Call = Mapping[str, Any]
+"""The attributes of a conversation's item that matter here."""
 
 
 class LateUtterances:
@@ -27,20 +33,33 @@ class LateUtterances:
         self._table = table_name
         self._clock = clock
 
-    def open_again(self, conversation_ids: Collection[str]) -> set[str]:
-        """Put the conversations into the index that are not there, or that a run compares now.
-
-        :param conversation_ids: Those of which utterances were posted and stored.
-        :returns: Those that could not be: their records must come again.
-        """
-        now = self._clock.now_ms()
+    def calls(self, conversation_ids: Collection[str]) -> dict[str, Call] | None:
+        """What the table has of these conversations; None if it cannot be read."""
+        keys = [(conversation_id, "conversation") for conversation_id in conversation_ids]
         try:
-            keys = [(conversation_id, "conversation") for conversation_id in conversation_ids]
             found = batch_read(self._dynamodb, self._table, keys, _READ)
         except (ClientError, BotoCoreError, NotRead) as problem:
             logger.error("the table cannot be read", extra={"code": error_code(problem)})
+            return None
+        return {item[table.CONVERSATION_ID]: item for item in found}
+
+    def open_again(
+        self, conversation_ids: Collection[str], calls: Mapping[str, Call] | None
+    ) -> set[str]:
+        """Put the conversations into the index that are not there, or that a run compares now.
+
+        :param conversation_ids: Those of which utterances were posted and stored.
+        :param calls: As :meth:`calls` gives them.
+        :returns: Those that could not be: their records must come again.
+        """
+        if calls is None:
             return set(conversation_ids)
-        late = [item for item in found if _is_late(item, now)]
+        now = self._clock.now_ms()
+        late = [
+            item
+            for conversation_id, item in calls.items()
+            if conversation_id in conversation_ids and _is_late(item, now)
+        ]
         return {item[table.CONVERSATION_ID] for item in late if not self._open(item, now)}
 
     def _open(self, conversation: Mapping[str, Any], now: int) -> bool:

@@ -23,6 +23,10 @@ CONVERSATION = "conversation"
 EXPIRES_AT = "expiresAt"
 """When DynamoDB may delete the item, in seconds since 1970."""
 
+ERASED_AT = "erasedAt"
+"""In the item ``conversation`` of a call that was erased, in seconds since 1970: its *tombstone*,
+which has nothing else but its time to expire. Until then nothing brings the call back."""
+
 ENDED = "ended"
 """The ``state`` of a conversation whose call is over."""
 

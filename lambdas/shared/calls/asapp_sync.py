@@ -107,6 +107,8 @@ def sync(
         # A start is most often the first observation of a conversation: no need to read it.
         seen = Conversation() if asked == START else conversations.read(conversation_id, deadline)
         while True:
+            if seen.erased:
+                return _of_an_erased_call(conversation_id, asked)
             now = clock.now_ms()
             known = observed(seen, observation)
             leg = known.desired_leg
@@ -172,6 +174,12 @@ def sync(
             extra={"conversationId": conversation_id, "problem": str(error)},
         )
         return answer or Answer("unavailable", conversation_id, "table_unavailable", is_clear=False)
+
+
+def _of_an_erased_call(conversation_id: str, asked: str) -> Answer:
+    if asked == START:
+        return Answer("rejected", conversation_id, "erased")
+    return Answer("already_stopped", conversation_id)
 
 
 def _failure_of(attempt: str, conversation_id: str, seen: Conversation) -> Answer | None:

@@ -117,6 +117,7 @@ class Conversation:
     :param talk_unheard: An agent talked with the caller, and no start for it succeeded.
     :param attempt: The invocation that acts, or acted last.
     :param claimed_until_ms: Until when that invocation may act; 0 if it is done.
+    :param erased: Nothing else is known of it, and nothing may be.
     """
 
     version: int = 0
@@ -126,6 +127,7 @@ class Conversation:
     talk_unheard: bool = False
     attempt: str = ""
     claimed_until_ms: int = 0
+    erased: bool = False
 
     @property
     def desired_leg(self) -> Leg | None:

@@ -30,7 +30,10 @@ _TOLD = {
     "outcome_reason": "outcomeReason",
 }
 """Fields of :class:`Told`, and what they are called in the table."""
-_UNKNOWN: table.Condition = ("attribute_not_exists(#version)", {"#version": "version"})
+_UNKNOWN: table.Condition = (
+    "attribute_not_exists(#version) AND attribute_not_exists(#erasedAt)",
+    {"#version": "version", "#erasedAt": table.ERASED_AT},
+)
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
 Call = Callable[[str, str, Mapping[str, Any], Deadline], dict[str, Any]]
@@ -274,4 +277,5 @@ def _from_item(item: Mapping[str, Any]) -> Conversation:
         talk_unheard=bool(values.get("unheardTalk", 0)),
         attempt=values.get("attempt", ""),
         claimed_until_ms=values.get("claimedUntil", 0),
+        erased=table.ERASED_AT in values,
     )

@@ -46,7 +46,7 @@ _READ = (
         "malformed",
     ),
     *("receivedAt", "storedAt", "startedAt", "endedAt", "confirmedAt"),
-    *("legOf", "fromWebhook", "recovered", *_COMPARED, *READ),
+    *("legOf", "fromWebhook", "recovered", table.ERASED_AT, *_COMPARED, *READ),
 )
 
 Item = Mapping[str, Any]
@@ -163,6 +163,8 @@ class TranscriptReader:
             else:
                 main_id, main = conversation_id, own
         conversation = _item(main, "conversation")
+        if any(table.ERASED_AT in _item(part, "conversation") for part in (main, own)):
+            return None
         spoken = [each for part in parts for each in _spoken(part)]
         if not conversation and not spoken:
             return None
