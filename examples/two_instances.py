@@ -63,7 +63,7 @@ class SupportCalls(Stack):
 
 
 def build(app: App) -> None:
-    common = {"env": Environment(account=ACCOUNT, region=REGION)}
+    common: dict[str, Any] = {"env": Environment(account=ACCOUNT, region=REGION)}
     settings = Settings.from_mapping(SALES_SETTINGS)
 
     access = AccessStack(app, "Access", settings=settings, **common)

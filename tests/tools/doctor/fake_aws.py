@@ -134,6 +134,8 @@ class Account:
     )
     storage: dict[str, list[Json]] = field(default_factory=lambda: {"MEDIA_STREAMS": [media()]})
     functions: list[str] = field(default_factory=list)
+    replication: Json | None = None
+    """Connect says something of it only for an instance that has a replica."""
     stacks: dict[str, list[Json]] = field(default_factory=dict)
     stack_states: dict[str, Json] = field(default_factory=dict)
     """Of stacks that are not simply complete, by name."""
@@ -194,7 +196,9 @@ class Account:
 
     def _DescribeInstance(self, _: Json) -> Json:
         self._require_instance()
-        return {"Instance": self.instance}
+        return {"Instance": self.instance} | (
+            {"ReplicationConfiguration": self.replication} if self.replication else {}
+        )
 
     def _ListInstanceStorageConfigs(self, request: Json) -> Json:
         self._require_instance()

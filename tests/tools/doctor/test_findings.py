@@ -23,6 +23,7 @@ from .fake_aws import (
     WEB_ACL,
     WEB_ACL_ID,
     Account,
+    Json,
     Refusal,
     events,
     key,
@@ -170,6 +171,45 @@ def test_an_instance_of_another_alias(doctor: Doctor, account: Account) -> None:
     assert run.code == 1
     finding = run.finding('its alias is "acme-emea", not "acme"')
     assert 'write connect.instance_alias = "acme-emea"' in finding
+
+
+def replication(source: str) -> Json:
+    """As DescribeInstance says it of both instances."""
+    done = "INSTANCE_REPLICATION_COMPLETE"
+    return {
+        "SourceRegion": source,
+        "GlobalSignInEndpoint": "https://acme.sign-in.connect.aws",
+        "ReplicationStatusSummaryList": [
+            {"Region": region, "ReplicationStatus": done} for region in (REGION, "eu-west-2")
+        ],
+    }
+
+
+def test_an_instance_without_a_replica_is_no_finding(doctor: Doctor, account: Account) -> None:
+    assert "replica" not in doctor().output
+
+
+def test_of_a_replicated_instance_it_says_what_would_break(
+    doctor: Doctor, account: Account
+) -> None:
+    account.replication = replication(REGION)
+    run = doctor()
+    assert run.code == 0
+    finding = run.finding(
+        "warning", "it is replicated to eu-west-2 (INSTANCE_REPLICATION_COMPLETE), where no call"
+    )
+    assert f"our flows name functions of {REGION}" in finding
+    assert "the functions have generated names" in finding
+    assert "docs/resiliency.md" in finding
+
+
+def test_into_a_replica_no_flows_are_deployed(doctor: Doctor, account: Account) -> None:
+    account.replication = replication("eu-west-2")
+    run = doctor()
+    assert run.code == 0
+    finding = run.finding("warning", "it is the replica of eu-west-2")
+    assert "deploy access and transcription here, not flows: docs/resiliency.md" in finding
+    assert "it is replicated to" not in run.output
 
 
 # Live media streaming

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tools.doctor.findings import Findings, problem, well
+from collections.abc import Mapping
+from typing import Any
+
+from tools.doctor.findings import Findings, problem, warning, well
 from tools.doctor.plan import Plan
 
 NO_INSTANCE = problem("not seen: the instance does not exist", "write connect.instance_arn")
@@ -37,3 +40,29 @@ def instance(plan: Plan) -> Findings:
         )
     if status == "ACTIVE" and alias == settings.instance_alias:
         yield well(f'"{alias}" is ACTIVE')
+    yield from _replication(plan, answer.get("ReplicationConfiguration") or {})
+
+
+def _replication(plan: Plan, replication: Mapping[str, Any]) -> Findings:
+    """Connect mirrors its flows into a replica; what flows call is not there by itself."""
+    here = plan.settings.region
+    others = {
+        each["Region"]: each.get("ReplicationStatus", "status unknown")
+        for each in replication.get("ReplicationStatusSummaryList", [])
+        if each.get("Region") not in (here, None)
+    }
+    source = replication.get("SourceRegion") or here
+    if source != here:
+        yield warning(
+            f"it is the replica of {source}, from where Connect mirrors the flows: the flows stack "
+            "would make flows beside the mirrored ones, or be refused because of their names",
+            "deploy access and transcription here, not flows: docs/resiliency.md",
+        )
+    elif others:
+        regions = ", ".join(f"{region} ({status})" for region, status in others.items())
+        yield warning(
+            f"it is replicated to {regions}, where no call would be transcribed: our flows name "
+            f"functions of {here}, and the functions have generated names, so they cannot have the "
+            "same names there",
+            "see docs/resiliency.md before traffic goes there",
+        )
