@@ -49,6 +49,7 @@ def add_stacks(app: App, name: str, settings: Settings, own_flows: OwnFlows | No
         customer_id_path=settings.asapp.customer_id_path,
         agent_id_path=settings.asapp.agent_id_path,
         name_prefix=settings.connect.flow_name_prefix,
+        resiliency=settings.connect.resiliency,
         stop_at_hold=settings.lifecycle.mode != "off",
         own_flows=own_flows,
         alarm_topic=transcription.alarms.topic,

@@ -38,6 +38,7 @@ class Function(lambda_.Function):
     is granted more.
 
     :param folder: The folder's name, for instance ``start_streaming``.
+    :param name: Its name. Default: CloudFormation makes one.
     :param timeout: The longest that an invocation may take.
     :param environment: The environment variables; never a secret.
     :param retention: How long its log is kept.
@@ -51,6 +52,7 @@ class Function(lambda_.Function):
         id: str,
         *,
         folder: str,
+        name: str | None = None,
         description: str,
         timeout: Duration,
         environment: Mapping[str, str],
@@ -75,6 +77,7 @@ class Function(lambda_.Function):
         super().__init__(
             scope,
             id,
+            function_name=name,
             description=description,
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,

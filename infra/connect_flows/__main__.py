@@ -20,7 +20,9 @@ from connect_flows.weave import Start, Stop, Woven, weave
 
 _DONE, _REFUSED = 0, 2
 _ALIAS_ARN = re.compile(
-    r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\w-]+:(?![0-9]+$)[\w-]+", re.ASCII
+    r"arn:aws[a-z-]*:lambda:(?:[a-z0-9-]+|\$\.AwsRegion):[0-9]{12}:"
+    r"function:[\w-]+:(?![0-9]+$)[\w-]+",
+    re.ASCII,
 )
 
 

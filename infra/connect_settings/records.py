@@ -41,6 +41,9 @@ class ConnectSettings:
     :param instance_alias: The name in its access URL, which cannot be derived from the ARN.
     :param flow_name_prefix: Stands before the names of our flows and modules, which are unique in
         the instance: a second environment in one instance needs one. Default: none.
+    :param resiliency: Whether the flows also run in the instance's replica in another Region
+        (*Global Resiliency*). Then start and stop have the same names in both Regions, and flows
+        name them without a Region. Then the instance can have only one environment. Default: no.
     :param pairs: What is called otherwise here than in the instance of the files of `[[flows]]`,
         like {"queue Billing" = "Invoices"}; or an ARN and the ARN here. ``make map-flows`` reads
         it. Default: everything has the same name.
@@ -66,6 +69,9 @@ class ConnectSettings:
             'up to 40 letters, digits, " ", "-" and "_", like "staging"',
         ),
     ] = None
+    resiliency: Annotated[
+        bool, Sensitive("Start and stop get other names, and only flows with these names run them.")
+    ] = False
     pairs: Annotated[
         Mapping[str, str],
         table(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
-from aws_cdk import Duration, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -38,6 +38,10 @@ class TranscriptionControl(Construct):
     even if ASAPP does not answer. Of any number of equal invocations, only one reaches ASAPP.
 
     :param instance_arn: The Connect instance whose flows may invoke them.
+    :param resiliency: Whether the instance has a replica in another Region (*Global Resiliency*).
+        Then the functions are called ``autotranscribe-start-`` and ``autotranscribe-stop-`` with
+        the instance's id, which is the same in both Regions. Default: no; CloudFormation names
+        them.
     :param table: The table of :class:`TranscriptStore`. It records what ASAPP was told.
     :param credentials_secret: ``{"apiId": "…", "apiSecret": "…"}``. These functions may read it,
         and the functions that you pass to ``grant_to``.
@@ -89,6 +93,7 @@ class TranscriptionControl(Construct):
         id: str,
         *,
         instance_arn: str,
+        resiliency: bool = False,
         table: dynamodb.ITable,
         credentials_secret: secretsmanager.ISecret,
         api_host: str,
@@ -109,7 +114,7 @@ class TranscriptionControl(Construct):
         check_arguments(
             self,
             {
-                **like("connect", instance_arn=instance_arn),
+                **like("connect", instance_arn=instance_arn, resiliency=resiliency),
                 **like(
                     "asapp",
                     api_host=api_host,
@@ -147,10 +152,16 @@ class TranscriptionControl(Construct):
             "TRANSCRIPTION_SWITCH": self.switch.parameter_name,
         }
         self._table, self._credentials_secret = table, credentials_secret
+
+        def name(which: str) -> str | None:
+            instance = Stack.of(self).split_arn(instance_arn, ArnFormat.SLASH_RESOURCE_NAME)
+            return f"autotranscribe-{which}-{instance.resource_name}" if resiliency else None
+
         start = Function(
             self,
             "StartStreaming",
             folder="start_streaming",
+            name=name("start"),
             description="Starts transcription at ASAPP; called by a Connect flow",
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
             environment={**self.environment, "START_SELECTOR": start_selector},
@@ -162,6 +173,7 @@ class TranscriptionControl(Construct):
             self,
             "StopStreaming",
             folder="stop_streaming",
+            name=name("stop"),
             description="Stops transcription at ASAPP; called by a Connect flow",
             timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
             environment=self.environment,

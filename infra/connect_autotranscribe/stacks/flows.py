@@ -62,6 +62,8 @@ class FlowsStack(Stack):
     :param agent_id_path: The JSONPath of ASAPP's ``agentId``.
     :param name_prefix: The beginning of the name of each flow and module. Names are unique in an
         instance, so a second such stack in it needs a prefix. Default: none.
+    :param resiliency: Whether the flows also run in the instance's replica in another Region
+        (*Global Resiliency*). Give both aliases then, not functions. Default: no.
     :param stop_at_hold: Whether transcription stops at each hold. Use it only with a
         `CallLifecycle` for the instance: no flow runs when a hold ends, so nothing else starts
         transcription again. Default: no. Then the stack has and sets no customer hold flow, and
@@ -111,6 +113,7 @@ class FlowsStack(Stack):
         customer_id_path: str,
         agent_id_path: str,
         name_prefix: str | None = None,
+        resiliency: bool = False,
         stop_at_hold: bool = False,
         connected_prompt: Prompt = DEFAULT_CONNECTED_PROMPT,
         outbound_prompt: Prompt = SILENCE,
@@ -132,7 +135,7 @@ class FlowsStack(Stack):
         check_arguments(
             self,
             {
-                **like("connect", instance_arn=instance_arn),
+                **like("connect", instance_arn=instance_arn, resiliency=resiliency),
                 **like("asapp", customer_id_path=customer_id_path, agent_id_path=agent_id_path),
                 "name_prefix": Argument(
                     value=name_prefix, rule="connect.flow_name_prefix", optional=True
@@ -141,7 +144,7 @@ class FlowsStack(Stack):
             },
             problems,
         )
-        self._instance_arn = instance_arn
+        self._instance_arn, self._resiliency = instance_arn, resiliency
         self._name_prefix = f"{name_prefix} " if name_prefix else ""
         self._made: list[Construct] = []
         self._arns: dict[Named, str] = {}
@@ -211,7 +214,13 @@ class FlowsStack(Stack):
             self.alarms = TranscriptionAlarms(self, "Alarms", flows=flows, topic=alarm_topic)
 
     def _function(self, id: str, function: lambda_.IFunction) -> FlowFunction:
-        made = FlowFunction(self, id, instance_arn=self._instance_arn, function=function)
+        made = FlowFunction(
+            self,
+            id,
+            instance_arn=self._instance_arn,
+            function=function,
+            resiliency=self._resiliency,
+        )
         self._after_the_one_before(made)
         return made
 

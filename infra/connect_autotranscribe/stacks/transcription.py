@@ -98,6 +98,7 @@ class TranscriptionStack(Stack):
             self,
             "TranscriptionControl",
             instance_arn=settings.connect.instance_arn,
+            resiliency=settings.connect.resiliency,
             table=table,
             credentials_secret=self._credentials_secret,
             api_host=asapp.api_host,

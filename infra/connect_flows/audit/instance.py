@@ -39,10 +39,11 @@ DEFAULTS: Mapping[str, str] = {
 """The flows that Connect runs if none is set, by type (AG contact-flow-default)."""
 
 _FUNCTION = re.compile(
-    r"arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
+    r"arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+|\$\.AwsRegion):(?P<account>[0-9]{12}):"
     r"function:(?P<name>[\w-]+)(?::(?P<alias>[\w$-]+))?",
     re.ASCII,
 )
+_REGION_OF_THE_FLOW = re.compile(r":\$(?:\.AwsRegion|\['AwsRegion'\]):")
 _NAMES = {"start": re.compile("start[-_]?streaming", re.I), "stop": re.compile("stop[-_]?st", re.I)}
 _INSTANCE = re.compile(r"arn:[^:]+:connect:[^:]*:[0-9]*:instance/[^/]+")
 
@@ -213,6 +214,8 @@ class Instance:
 
     def function(self, arn: object) -> Function | None:
         """A function's ARN in its parts; None if it is not known here, or no ARN."""
+        if isinstance(arn, str) and self.region:  # a flow that also runs in a replica
+            arn = _REGION_OF_THE_FLOW.sub(f":{self.region}:", arn)
         match = _FUNCTION.fullmatch(arn) if isinstance(arn, str) else None
         return Function(match[0], **match.groupdict("")) if match else None
 

@@ -19,6 +19,9 @@ UNALIASED = STOP_ARN.rpartition(":")[0]
     ("arn", "kind"),
     [
         (STOP_ARN, None),
+        (STOP_ARN.replace("us-east-1", "$.AwsRegion"), None),
+        (STOP_ARN.replace("us-east-1", "$['AwsRegion']"), None),
+        (UNALIASED.replace("us-east-1", "$.AwsRegion"), "function-not-our-alias"),
         (UNALIASED, "function-not-our-alias"),
         (f"{UNALIASED}:$LATEST", "function-not-our-alias"),
         (f"{UNALIASED}:7", "function-not-our-alias"),

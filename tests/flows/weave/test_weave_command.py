@@ -69,6 +69,19 @@ def test_the_command_stops_where_it_is_told_and_passes_the_ids_that_it_is_told(
     assert parameters["LambdaInvocationAttributes"] == {"customerId": "$.Attributes.crm"}
 
 
+def test_the_command_takes_the_arn_of_an_alias_in_the_region_where_the_flow_runs(
+    tmp_path: Path,
+) -> None:
+    """As a flow of an instance with a replica names it."""
+    arn = START_ARN.replace(":us-east-1:", ":$.AwsRegion:")
+    assert arn != START_ARN
+    path = file(tmp_path, flow(END))
+    ran = command("weave", path, "--type", "AGENT_WHISPER", "--start", arn)
+    assert ran.returncode == 0
+    parameters = blocks(json.loads(ran.stdout))["Start transcription"]["Parameters"]
+    assert parameters["LambdaFunctionARN"] == arn
+
+
 def test_the_command_says_what_it_has_not_checked(tmp_path: Path) -> None:
     ask = action("Ask", "GetParticipantInput", {}, NextAction="Hang up")
     path = file(tmp_path, flow(ask, HANG_UP))

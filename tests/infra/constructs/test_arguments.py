@@ -142,7 +142,7 @@ def put(stack: Stack, construct: type, id: str = "Ours", **own: Any) -> Any:
             '"End", "Type": "DisconnectParticipant", "Parameters": {}, "Transitions": {}}]}',
             "stop_streaming": flow_function,
         },
-        TranscriptionAlarms: {"constructs": [], "webhook": None, "metrics": None},
+        TranscriptionAlarms: {"constructs": []},
     }
     arguments = needs[construct] | own
     takes = signature(construct.__init__).parameters  # type: ignore[misc]
@@ -196,6 +196,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
     },
     TranscriptionControl: {
         "instance_arn": ("9308c2a1", f'"9308c2a1" is not accepted; {AN_INSTANCE}'),
+        "resiliency": ("yes", "is a string, not a boolean; write true or false"),
         "api_host": (
             "http://api.asapp.com",
             '"http://api.asapp.com" is not encrypted; write "https://api.asapp.com"',
@@ -297,7 +298,10 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
             'conversation, id, role, sender, text, time, like "utterance_text" for text',
         ),
     },
-    FlowFunction: {"instance_arn": ("9308c2a1", f'"9308c2a1" is not accepted; {AN_INSTANCE}')},
+    FlowFunction: {
+        "instance_arn": ("9308c2a1", f'"9308c2a1" is not accepted; {AN_INSTANCE}'),
+        "resiliency": ("yes", "is a string, not a boolean; write true or false"),
+    },
     TranscriptionFlow: {"instance_arn": ("acme", f'"acme" is not accepted; {AN_INSTANCE}')},
     TranscriptionModule: {"instance_arn": ("acme", f'"acme" is not accepted; {AN_INSTANCE}')},
     TranscribedFlow: {
@@ -320,6 +324,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
             '"prod/" is not accepted; write up to 40 letters, digits, " ", "-" and "_", like '
             '"staging"',
         ),
+        "resiliency": ("yes", "is a string, not a boolean; write true or false"),
         "stop_at_hold": ("manage", "is a string, not a boolean; write true or false"),
     },
     TranscriptionAlarms: {

@@ -203,6 +203,15 @@ def test_of_a_replicated_instance_it_says_what_would_break(
     assert "docs/resiliency.md" in finding
 
 
+def test_with_resiliency_it_says_where_the_functions_must_be_too(
+    doctor: Doctor, account: Account
+) -> None:
+    account.replication = replication(REGION)
+    run = doctor(connect__resiliency=True)
+    assert run.finding("well", "it is replicated to eu-west-2", "functions must be deployed, too")
+    assert "generated names" not in run.output
+
+
 def test_into_a_replica_no_flows_are_deployed(doctor: Doctor, account: Account) -> None:
     account.replication = replication("eu-west-2")
     run = doctor()

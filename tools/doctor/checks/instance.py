@@ -58,11 +58,14 @@ def _replication(plan: Plan, replication: Mapping[str, Any]) -> Findings:
             "would make flows beside the mirrored ones, or be refused because of their names",
             "deploy access and transcription here, not flows: docs/resiliency.md",
         )
+        return
+    regions = ", ".join(f"{region} ({status})" for region, status in others.items())
+    if others and plan.settings.connect.resiliency:
+        yield well(f"it is replicated to {regions}; there the functions must be deployed, too")
     elif others:
-        regions = ", ".join(f"{region} ({status})" for region, status in others.items())
         yield warning(
             f"it is replicated to {regions}, where no call would be transcribed: our flows name "
             f"functions of {here}, and the functions have generated names, so they cannot have the "
             "same names there",
-            "see docs/resiliency.md before traffic goes there",
+            "set connect.resiliency = true as docs/resiliency.md says, before traffic goes there",
         )
