@@ -8,6 +8,7 @@ from aws_cdk import App, DefaultStackSynthesizer, Environment
 
 from connect_autotranscribe.stacks.access import AccessStack
 from connect_autotranscribe.stacks.flows import FlowsStack
+from connect_autotranscribe.stacks.live import LiveStack
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
 from connect_settings import OwnFlows, Settings, SettingsError, environment_file
 
@@ -15,7 +16,7 @@ ENVIRONMENTS = Path(__file__).parent / "infra" / "environments"
 
 
 def build(app: App, name: str) -> None:
-    """Puts the three stacks of one environment into the app.
+    """Puts the stacks of one environment into the app: three, and a fourth if the page is on.
 
     :param name: A file of ``infra/environments`` without its ending, or the path of a TOML file.
     """
@@ -55,6 +56,14 @@ def add_stacks(app: App, name: str, settings: Settings, own_flows: OwnFlows | No
         alarm_topic=transcription.alarms.topic,
         **common,
     )
+    if settings.live.mode != "off":
+        LiveStack(
+            app,
+            f"{prefix}-live",
+            settings=settings,
+            store=transcription.transcript_store,
+            **common,
+        )
 
 
 if __name__ == "__main__":

@@ -11,12 +11,16 @@ from connect_autotranscribe.flows.transcription_flow import TranscriptionFlow
 from connect_autotranscribe.flows.transcription_module import TranscriptionModule
 from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.interfaces import ExportedFiles, MeasuredFlow, StreamControl
+from connect_autotranscribe.live.agent_workspace_app import AgentWorkspaceApp
+from connect_autotranscribe.live.live_sign_in import LiveSignIn
+from connect_autotranscribe.live.live_transcripts import LiveTranscripts
 from connect_autotranscribe.monitoring.monitored import Monitored
 from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
 from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.stacks.access import AccessStack
 from connect_autotranscribe.stacks.flows import FlowsStack
+from connect_autotranscribe.stacks.live import LiveStack
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
 from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
@@ -34,6 +38,7 @@ from connect_settings import Settings, SettingsError
 
 __all__ = [
     "AccessStack",
+    "AgentWorkspaceApp",
     "CallLifecycle",
     "ClientCertificate",
     "ClientCredentials",
@@ -44,6 +49,9 @@ __all__ = [
     "IssuedTokens",
     "KinesisVideoReadRole",
     "LiveMediaStreaming",
+    "LiveSignIn",
+    "LiveStack",
+    "LiveTranscripts",
     "MeasuredFlow",
     "Monitored",
     "Retention",

@@ -45,6 +45,7 @@ def conflicts_of_choices(
     yield from _lifecycle(values, rules)
     yield from _asapp(values)
     yield from _webhook(values, rules)
+    yield from _live(values, rules)
     yield from _the_rest(values, rules)
 
 
@@ -205,6 +206,30 @@ def _unused(values: Mapping[str, Any], auth: Collection[str]) -> Iterator[tuple[
                 yield f"webhook.{name}", 'is not of "mtls"; write it in [webhook_mtls]'
         if values.get("webhook.tls") == "1.3":
             yield "webhook.tls", 'cannot be demanded of "mtls"; write "1.2"'
+
+
+def _live(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
+    mode = values.get("live.mode")
+    if mode is None:
+        return
+    of_the_api = ("event_api_id", "event_api_http_host", "event_api_realtime_host")
+    needed = () if mode == "off" else ("page_url", "domain_prefix")
+    needed += of_the_api if mode == "adopt" else ()
+    for key in (f"live.{name}" for name in needed):
+        if values.get(key, 0) is None:
+            yield key, f'is missing for mode "{mode}"; write {rules[key].remedy}'
+    others = ("page_url", "domain_prefix", "saml_metadata_url", "user_name_attribute", *of_the_api)
+    unused = others if mode == "off" else of_the_api if mode == "manage" else ()
+    for key in (f"live.{name}" for name in unused):
+        if values.get(key):
+            yield key, f'is not used in mode "{mode}"; remove it, or write another mode'
+    provider = ("live.saml_metadata_url", "live.user_name_attribute")
+    for one, other in (provider, provider[::-1]):
+        if values.get(one) and values.get(other, 0) is None:
+            yield other, f"is missing; write {rules[other].remedy}"
+    page = values.get("live.page_url") or ""
+    if page.startswith("http://") and values.get("account") not in (None, _EMULATOR_ACCOUNT):
+        yield "live.page_url", 'is not encrypted; write an address that begins "https://"'
 
 
 def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:

@@ -210,6 +210,13 @@ HTTPS = text(
     r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?(/[^\s#]*)?",
     'an address that begins "https://"',
 )
+PAGE = text(
+    r"(https://[a-z0-9-]+(\.[a-z0-9-]+)+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?/([\w.-]+/)*",
+    'the address of the page with a slash at its end, like "https://live.acme.com/"',
+)
+HOST = text(
+    r"[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?", 'a host name, like "abc.appsync-api…amazonaws.com"'
+)
 CLAIM = text(r"[\x21-\x7e]{1,256}", "what the token has, up to 256 characters without spaces")
 WEB_ACL_ARN = arn("wafv2:<region>:<account>:regional/webacl/<name>/<uuid>")
 WEB_ACL = Rule(

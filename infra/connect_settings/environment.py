@@ -33,6 +33,7 @@ from connect_settings.records import (
     ExportSettings,
     FlowSettings,
     LifecycleSettings,
+    LiveSettings,
     MediaStreamingSettings,
     ReconciliationSettings,
     RetentionSettings,
@@ -84,6 +85,7 @@ class Settings:
     webhook_mtls: WebhookMtlsSettings = field(default_factory=WebhookMtlsSettings)
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    live: LiveSettings = field(default_factory=LiveSettings)
     deployment: DeploymentSettings = field(default_factory=DeploymentSettings)
     encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)

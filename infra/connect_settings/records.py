@@ -11,10 +11,12 @@ from connect_settings._rules import (
     CERTIFICATE,
     CLAIM,
     DOMAIN,
+    HOST,
     HOSTED_ZONE,
     HTTPS,
     KEY,
     NETWORK,
+    PAGE,
     WEB_ACL,
     Sensitive,
     are_texts,
@@ -614,6 +616,62 @@ class ExportSettings:
     columns: Annotated[Mapping[str, str], columns_of(_FEED_FIELDS)] = field(default_factory=dict)
     key_arn: Annotated[
         str | None, KEY, Sensitive("Exported transcripts are encrypted with another key.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSettings:
+    """The page on which supervisors and agents see calls while they are spoken.
+
+    :param mode: "manage": the stack makes the API of AppSync Events. "adopt": there is one. "off"
+        (the default): there is no such stack.
+    :param page_url: Where the page is, with a slash at its end.
+    :param domain_prefix: Of the sign-in page's address, unique in the region.
+    :param saml_metadata_url: The metadata of your SAML identity provider. Default: users of the
+        pool have passwords and a second factor.
+    :param user_name_attribute: The provider's attribute with the user's name in Amazon Connect.
+    :param record_days: How long it is recorded who looked at which call. Default: a year.
+    :param event_api_id: The API's id. This and the next two are for "adopt" only.
+    :param event_api_http_host: The host to which events are published.
+    :param event_api_realtime_host: The host to which the page connects.
+    """
+
+    mode: Annotated[
+        Literal["manage", "adopt", "off"],
+        Sensitive("It decides whether people can see calls on a page."),
+    ] = "off"
+    page_url: Annotated[
+        str | None, PAGE, Sensitive("Who signs in is sent to another page, which may read calls.")
+    ] = None
+    domain_prefix: Annotated[
+        str | None,
+        text(
+            "(?!.*(aws|amazon|cognito))[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+            'up to 63 lower-case letters, digits and "-", without aws, amazon or cognito, like '
+            '"acme-live"',
+        ),
+        Sensitive("The identity provider must be told another address."),
+    ] = None
+    saml_metadata_url: Annotated[
+        str | None, HTTPS, Sensitive("Other people can sign in to see calls.")
+    ] = None
+    user_name_attribute: Annotated[
+        str | None, CLAIM, Sensitive("It decides which agent somebody is, and so what they see.")
+    ] = None
+    record_days: Annotated[
+        Literal[_LOGS_DAYS],
+        Sensitive("It is kept for another time who looked at which call."),
+    ] = 365
+    event_api_id: Annotated[
+        str | None,
+        text("[a-z0-9]{1,64}", 'the API\'s id, like "a1b2c3d4"'),
+        Sensitive("Another API may have our events published on it."),
+    ] = None
+    event_api_http_host: Annotated[
+        str | None, HOST, Sensitive("Every word of every call is sent to this host.")
+    ] = None
+    event_api_realtime_host: Annotated[
+        str | None, HOST, Sensitive("The page sends tokens to this host.")
     ] = None
 
 

@@ -1,10 +1,15 @@
-"""The channels of AppSync Events: one for the list of calls, one for each conversation."""
+"""The channels of AppSync Events: one for the list of calls, one for each conversation.
+
+The templates read the names in capitals from this file.
+"""
 
 from __future__ import annotations
 
 import re
 
 NAMESPACE = "live"
+SUPERVISORS = "supervisors"
+"""The group of the user pool whose members see every call, and the list."""
 CALLS = f"/{NAMESPACE}/calls"
 _CONVERSATIONS = f"/{NAMESPACE}/conversations/"
 _SEGMENT = re.compile("[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?", re.ASCII)

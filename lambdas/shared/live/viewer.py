@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+from shared.live.channels import SUPERVISORS
 from shared.runtime import Deadline
 from shared.tokens.access_token import AccessTokens, Demands
 from shared.tokens.signing_keys import SigningKeys, fetched
 from shared.transcripts.call import agents_of
-
-SUPERVISORS = "supervisors"
-"""The group of the user pool whose members see every call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from publish_live import handler as publish_live
 from publish_live.handler import NotPublished, messages
 
 CALL = "1f2e3d4c-0000-4000-8000-000000000001"
+HOST = "abc.appsync-api.eu-central-1.amazonaws.com"
 DETAIL: dict[str, Any] = {
     "id": f"{CALL}/u",
     "conversationId": CALL,
@@ -100,8 +101,6 @@ class Context:
 
 
 class Events:
-    host = "abc.appsync-api.eu-central-1.amazonaws.com"
-
     def __init__(
         self, status: int = 200, body: bytes = b'{"successful": [], "failed": []}'
     ) -> None:
@@ -117,6 +116,7 @@ class Events:
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTS_HOST", HOST)
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -139,9 +139,9 @@ def test_it_is_posted_signed_and_as_text_inside_of_json(monkeypatch: pytest.Monk
     assert [json.loads(each)["text"] for each in body["events"]] == ["<b>I need help</b>"]
     assert "x-amz-target" not in headers
     signer = SigV4Auth(Credentials("AKID", "secret"), "appsync", "eu-central-1")
-    request = AWSRequest("POST", f"https://{events.host}/event", data=json.dumps(body).encode())
+    request = AWSRequest("POST", f"https://{HOST}/event", data=json.dumps(body).encode())
     request.headers["content-type"] = headers["content-type"]
-    request.headers["host"] = events.host
+    request.headers["host"] = HOST
     request.context["timestamp"] = headers["x-amz-date"]
     request.headers["x-amz-date"] = headers["x-amz-date"]
     canonical = signer.canonical_request(request)

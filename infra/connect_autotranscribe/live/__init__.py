@@ -1,0 +1,1 @@
+"""A call while it is spoken: for supervisors, and for its agents."""

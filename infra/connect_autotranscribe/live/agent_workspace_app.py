@@ -1,0 +1,82 @@
+"""The live page as a tab of the agent workspace."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from aws_cdk import Names
+from aws_cdk import aws_appintegrations as appintegrations
+from aws_cdk import aws_connect as connect
+from constructs import Construct
+
+from connect_autotranscribe._arguments import Argument, check_arguments, like
+from connect_settings._rules import PAGE
+
+
+class AgentWorkspaceApp(Construct):
+    """Adds the live page to the agent workspace of a Connect instance, once for each contact.
+
+    Nobody sees it yet: add the application to the security profiles of those who shall (*Agent
+    applications*, *Access*), in the Amazon Connect console. The profiles are yours.
+
+    :param instance_arn: The instance.
+    :param page_url: The address of the page.
+    :param name: What agents see on the tab. Default: Live transcript.
+
+    .. code-block:: python
+
+        AgentWorkspaceApp(
+            self,
+            "AgentWorkspaceApp",
+            instance_arn=instance_arn,
+            page_url="https://live.acme.example/",
+        )
+    """
+
+    application: appintegrations.CfnApplication
+    association: connect.CfnIntegrationAssociation
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        instance_arn: str,
+        page_url: str,
+        name: str = "Live transcript",
+    ) -> None:
+        super().__init__(scope, id)
+        check_arguments(
+            self,
+            {
+                **like("connect", instance_arn=instance_arn),
+                "page_url": Argument(value=page_url, rule=PAGE),
+            },
+        )
+        parts = urlsplit(page_url)
+        self.application = appintegrations.CfnApplication(
+            self,
+            "Application",
+            name=name,
+            namespace=Names.unique_resource_name(self, max_length=32, separator="-"),
+            description="What is said in the call, while it is said",
+            application_source_config=appintegrations.CfnApplication.ApplicationSourceConfigProperty(
+                external_url_config=appintegrations.CfnApplication.ExternalUrlConfigProperty(
+                    access_url=f"{page_url}?home=workspace",
+                    approved_origins=[f"{parts.scheme}://{parts.netloc}"],
+                )
+            ),
+            permissions=["Contact.Details.View"],
+            application_config=appintegrations.CfnApplication.ApplicationConfigProperty(
+                contact_handling=appintegrations.CfnApplication.ContactHandlingProperty(
+                    scope="PER_CONTACT"
+                )
+            ),
+        )
+        self.association = connect.CfnIntegrationAssociation(
+            self,
+            "Association",
+            instance_id=instance_arn,
+            integration_type="APPLICATION",
+            integration_arn=self.application.attr_application_arn,
+        )
