@@ -27,16 +27,16 @@ synth: ENV ?= sandbox
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(RUNNING)-demo ## Play calls through the deployed stacks on this machine; JSON=path also writes the figures
+demo: $(RUNNING)-demo ## Play calls through the deployed stacks on this machine; JSON=path also writes the figures; LIVE=1 lets calls go on, for the live page
 
 sandbox: $(RUNNING)-sandbox ## Deploy the stacks on this machine, leave them running, and show how to talk to them
 
 # Each run is the recipe of a file of its own. If make is interrupted, it deletes that file. So the
 # program learns of a signal that only make gets.
-$(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed
-	@exec .venv/bin/python -m sandbox.demo --make-target '$@' $(if $(JSON),--json '$(JSON)')
+$(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed $(if $(LIVE),web/dist/index.html)
+	@exec .venv/bin/python -m $(if $(LIVE),sandbox,sandbox.demo) --make-target '$@' $(if $(JSON),--json '$(JSON)')
 
-$(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed
+$(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed web/dist/index.html
 	@exec .venv/bin/python -m sandbox --make-target '$@'
 
 test: lint .sandbox/.installed node_modules/.installed web/dist/index.html ## Lint, and run all tests but test-scale; one of them checks the types

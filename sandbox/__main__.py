@@ -8,7 +8,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from sandbox.asapp.conversations import Conversation
 from sandbox.asapp.double import Delivery
 from sandbox.connect.contact import MediaStream, lambda_event
 from sandbox.demo.played_call import Call
+from sandbox.live.running_calls import calls_in_a_loop
 from sandbox.stacks.emulator import SandboxError
 from sandbox.stacks.processes import stopping_on_signals
 from sandbox.stacks.running import Sandbox, running_sandbox
@@ -36,8 +38,12 @@ def main() -> int:
         with (
             stopping_on_signals(arguments.make_target),
             running_sandbox(
-                delivery=Delivery(), pace=1.0, say=lambda text: console.print(f"{text} …")
+                delivery=Delivery(),
+                pace=1.0,
+                say=lambda text: console.print(f"{text} …"),
+                with_live=True,
             ) as sandbox,
+            shown_live(sandbox, console),
         ):
             show(lines(sandbox), console)
             console.print(
@@ -52,6 +58,19 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("stopped")
     return 0
+
+
+@contextmanager
+def shown_live(sandbox: Sandbox, console: Console) -> Iterator[None]:
+    """Serve the live page, say where it is and who may sign in, and let calls go on."""
+    live = sandbox.live
+    assert live is not None  # noqa: S101 - it was asked for
+    with live.page() as url, calls_in_a_loop(sandbox):
+        show([("See calls while they are spoken, in a browser", url)], console)
+        for user in live.users:
+            sees = "every call" if user.is_supervisor else "the calls of this agent"
+            console.print(f"Sign in as {user.name} with {escape(user.password)}: {sees}")
+        yield
 
 
 def show(titles_and_lines: Sequence[tuple[str, str]], console: Console) -> None:

@@ -64,7 +64,8 @@ def statements(type: str, properties: Json, text: Text) -> Iterator[Statement]:
             kinds=["Service" if ".amazonaws.com" in text(properties["Principal"]) else "AWS"],
         )
     holders = [each for key in _HOLDERS for each in listed(properties.get(key))]
-    inline = (each.get("PolicyDocument") for each in properties.get("Policies", []))
+    # A user pool's policies are one object, about passwords.
+    inline = (each.get("PolicyDocument") for each in listed(properties.get("Policies")))
     for value in (properties, *properties.values(), *inline):
         for statement in listed((policy_in(value, text) or {}).get("Statement")):
             yield _read(statement, holders, is_identity=type.startswith("AWS::IAM::"))

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +30,15 @@ from shared import table
 ENVIRONMENT = ROOT / "infra" / "environments" / "sandbox.toml"
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 _PREFIX = f"autotranscribe-{ENVIRONMENT.stem}"
-_ACCESS, _TRANSCRIPTION, _FLOWS = (
-    f"{_PREFIX}-{part}" for part in ("access", "transcription", "flows")
+_ACCESS, _TRANSCRIPTION, _FLOWS, _LIVE = (
+    f"{_PREFIX}-{part}" for part in ("access", "transcription", "flows", "live")
 )
 
-_UNKNOWN_TO_THE_EMULATOR = ("AWS::Events::EventBusPolicy",)
+_UNKNOWN_TO_THE_EMULATOR = (
+    "AWS::AppIntegrations::Application",
+    "AWS::Connect::IntegrationAssociation",
+    "AWS::Events::EventBusPolicy",
+)
 """It refuses a template with a resource of such a type, and lets everybody put events anyway."""
 _SECONDS_OF_A_RUN = 300
 
@@ -51,6 +55,7 @@ class Deployment:
         no Amazon Connect; the flow runner reads the flows from it.
     :param outputs: The transcription stack's outputs by name.
     :param exports: What the stacks export to one another.
+    :param live_outputs: Those of the stack of the live page; empty if it is off.
     """
 
     emulator: Emulator
@@ -58,6 +63,19 @@ class Deployment:
     outputs: Mapping[str, str]
     exports: Mapping[str, str]
     settings: Settings
+    live_outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def set_variables(self, function: str, **variables: str) -> None:
+        """Add environment variables to a function of the live page's stack.
+
+        :param function: Its id in the stack, such as ``ReadLive``.
+        """
+        (name,) = self._resources("AWS::Lambda::Function", f"LiveTranscripts{function}", _LIVE)
+        client = self.emulator.client("lambda")
+        before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": before | variables}
+        )
 
     @cached_property
     def table_name(self) -> str:
@@ -248,10 +266,10 @@ class Deployment:
                     lines += [event["message"] for event in found["events"]]
         return lines
 
-    def _resources(self, kind: str, prefix: str = "") -> list[str]:
-        found = self.emulator.client("cloudformation").describe_stack_resources(
-            StackName=_TRANSCRIPTION
-        )["StackResources"]
+    def _resources(self, kind: str, prefix: str = "", stack: str = _TRANSCRIPTION) -> list[str]:
+        found = self.emulator.client("cloudformation").describe_stack_resources(StackName=stack)[
+            "StackResources"
+        ]
         return [
             resource["PhysicalResourceId"]
             for resource in found
@@ -318,9 +336,14 @@ def deploy(
         pass
     _leave_out_what_is_unknown(assembly / f"{_TRANSCRIPTION}.template.json")
     _without_expressions(assembly / f"{_TRANSCRIPTION}.template.json")
-    say("deploying the access and transcription stacks")
+    names = [_ACCESS, _TRANSCRIPTION]
+    if (live := assembly / f"{_LIVE}.template.json").exists():
+        names.append(_LIVE)
+        _leave_out_what_is_unknown(live)
+        _without_second_factor(live)
+    say("deploying the stacks")
     with cdk(
-        emulator, folder, "deploy", "--app", assembly, _ACCESS, _TRANSCRIPTION,
+        emulator, folder, "deploy", "--app", assembly, *names,
         "--require-approval", "never", "--concurrency", "2",
     ):  # fmt: skip
         pass
@@ -335,7 +358,24 @@ def deploy(
         for output in stack.get("Outputs", [])
         if "ExportName" in output
     }
-    return Deployment(emulator, assembly, outputs[_TRANSCRIPTION], exports, Settings.load(file))
+    return Deployment(
+        emulator,
+        assembly,
+        outputs[_TRANSCRIPTION],
+        exports,
+        Settings.load(file),
+        outputs.get(_LIVE, {}),
+    )
+
+
+def _without_second_factor(file: Path) -> None:
+    """Let the users of the sandbox sign in with a password alone."""
+    template = json.loads(file.read_text("utf-8"))
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Cognito::UserPool":
+            for name in ("MfaConfiguration", "EnabledMfas"):
+                resource["Properties"].pop(name, None)
+    file.write_text(json.dumps(template, indent=1), "utf-8")
 
 
 def _leave_out_what_is_unknown(file: Path) -> None:

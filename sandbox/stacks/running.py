@@ -18,6 +18,7 @@ import httpx
 
 from sandbox.asapp.double import AsappDouble, Delivery
 from sandbox.connect.contact import Contact, lambda_event
+from sandbox.live.live_calls import LiveCalls
 from sandbox.stacks.agent_event_reader import AgentEventReader
 from sandbox.stacks.deployment import NO_MORE, Deployment, Say, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
@@ -35,6 +36,7 @@ class Sandbox(NamedTuple):
     :param agent_event_reader: Invokes ``follow_agent_events``, in the emulator's place.
     :param listener: Receives the events of the bus from now on.
     :param folder: Holds the templates and logs of this run.
+    :param live: What the live page needs, if it is on.
     """
 
     deployment: Deployment
@@ -42,6 +44,7 @@ class Sandbox(NamedTuple):
     agent_event_reader: AgentEventReader
     listener: BusListener
     folder: Path
+    live: LiveCalls | None = None
 
 
 @contextmanager
@@ -51,6 +54,7 @@ def running_sandbox(
     pace: float,
     say: Say = lambda _: None,
     more_settings: Mapping[str, str] = NO_MORE,
+    with_live: bool = False,
 ) -> Iterator[Sandbox]:
     """Start everything, and stop it in any case.
 
@@ -58,6 +62,7 @@ def running_sandbox(
     :param pace: Real seconds per scripted second of speech.
     :param say: Called with the text of each step as it begins.
     :param more_settings: As in :func:`deploy`.
+    :param with_live: Whether the stack of the live page is deployed too.
     """
     runs = ROOT / ".sandbox" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -66,7 +71,11 @@ def running_sandbox(
         say("starting the emulator and the ASAPP double")
         emulator = stack.enter_context(Emulator(folder))
         asapp = stack.enter_context(AsappDouble(delivery=delivery, pace=pace))
-        deployment = deploy(emulator, asapp, folder, say, more_settings)
+        live = LiveCalls(emulator) if with_live else None
+        of_live = {"live": live.settings} if live else {}
+        deployment = deploy(emulator, asapp, folder, say, {**more_settings, **of_live})
+        if live:
+            live.connect(deployment)
         webhook = deployment.settings.webhook
         if "secret" not in webhook.auth:
             raise SandboxError('the sandbox posts with the secret: add "secret" to webhook.auth')
@@ -79,7 +88,7 @@ def running_sandbox(
         listener = BusListener(deployment, "bus-listener")
         say("sending first utterances through the stacks, so that each function has its process")
         _warm_up(deployment, listener, **where)
-        yield Sandbox(deployment, asapp, reader, listener, folder)
+        yield Sandbox(deployment, asapp, reader, listener, folder, live)
 
 
 @contextmanager
