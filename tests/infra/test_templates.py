@@ -193,7 +193,7 @@ def complaints(
     """
     assemblies = [*map(assembly_of, NAMES), government, full, others]
     templates = [each.folder / name for each in assemblies for name in each.templates]
-    assert len(templates) == 3 * len(assemblies) + 1  # the one of the live page
+    assert len(templates) == 3 * len(assemblies) + 2  # those of the live page
     (name,) = (each for each in production.templates if "transcription" in each)
     wrong = tmp_path_factory.mktemp("wrong") / name
     text = (production.folder / name).read_text()
