@@ -10,7 +10,9 @@ from aws_cdk import aws_connect as connect
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
-from connect_settings._rules import PAGE
+from connect_settings._rules import PAGE, text
+
+_NAME = text("[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}", 'a short name, like "Live transcript"')
 
 
 class AgentWorkspaceApp(Construct):
@@ -51,6 +53,7 @@ class AgentWorkspaceApp(Construct):
             {
                 **like("connect", instance_arn=instance_arn),
                 "page_url": Argument(value=page_url, rule=PAGE),
+                "name": Argument(value=name, rule=_NAME),
             },
         )
         parts = urlsplit(page_url)

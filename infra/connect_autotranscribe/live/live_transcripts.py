@@ -151,11 +151,12 @@ class LiveTranscripts(Construct):
             )
         )
         self.event_api = event_api or self._event_api()
-        self.authorize_live.add_permission(
-            "AppSync",
-            principal=iam.ServicePrincipal("appsync.amazonaws.com"),
-            source_arn=self.event_api.api_arn,
-        )
+        if event_api:
+            self.authorize_live.add_permission(
+                "AppSync",
+                principal=iam.ServicePrincipal("appsync.amazonaws.com"),
+                source_arn=event_api.api_arn,
+            )
         self.publish_live = self._function(
             "PublishLive",
             "publish_live",

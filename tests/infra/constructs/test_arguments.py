@@ -12,6 +12,7 @@ from aws_cdk import Duration, Fn, RemovalPolicy, Stack, Token
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -20,11 +21,14 @@ from constructs import Construct
 
 import connect_autotranscribe
 from connect_autotranscribe import (
+    AgentWorkspaceApp,
     CallLifecycle,
     FlowFunction,
     FlowsStack,
     KinesisVideoReadRole,
     LiveMediaStreaming,
+    LiveSignIn,
+    LiveTranscripts,
     Retention,
     TranscribedFlow,
     TranscriptApi,
@@ -87,6 +91,14 @@ def certificate(stack: Stack) -> acm.ICertificate:
     return acm.Certificate.from_certificate_arn(stack, "GivenCertificate", arn)
 
 
+def event_bus(stack: Stack) -> events.IEventBus:
+    return events.EventBus.from_event_bus_name(stack, "GivenBus", "theirs")
+
+
+def sign_in(stack: Stack) -> LiveSignIn:
+    return LiveSignIn(stack, "GivenSignIn", page_url=PAGE, domain_prefix="acme")
+
+
 def flow_function(stack: Stack) -> FlowFunction:
     return FlowFunction(stack, "GivenStop", instance_arn=INSTANCE, function=function(stack))
 
@@ -143,6 +155,9 @@ def put(stack: Stack, construct: type, id: str = "Ours", **own: Any) -> Any:
             "stop_streaming": flow_function,
         },
         TranscriptionAlarms: {"constructs": []},
+        LiveSignIn: {"page_url": PAGE, "domain_prefix": "acme-live"},
+        LiveTranscripts: {"event_bus": event_bus, "sign_in": sign_in, "page_url": PAGE},
+        AgentWorkspaceApp: {"instance_arn": INSTANCE, "page_url": PAGE},
     }
     arguments = needs[construct] | own
     takes = signature(construct.__init__).parameters  # type: ignore[misc]
@@ -156,6 +171,8 @@ def put(stack: Stack, construct: type, id: str = "Ours", **own: Any) -> Any:
     return construct(stack, id, **made)
 
 
+PAGE = "https://live.acme.com/"
+A_PAGE = 'write the address of the page with a slash at its end, like "https://live.acme.com/"'
 CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
     KinesisVideoReadRole: {
         "trusted_role_arns": (
@@ -329,6 +346,35 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
     },
     TranscriptionAlarms: {
         "email": ("ops", '"ops" is not accepted; write an address, like "ops@example.com"'),
+    },
+    LiveSignIn: {
+        "page_url": (f"{PAGE}x", f'"{PAGE}x" is not accepted; {A_PAGE}'),
+        "domain_prefix": (
+            "acme-aws",
+            '"acme-aws" is not accepted; write up to 63 lower-case letters, digits and "-", '
+            'without aws, amazon or cognito, like "acme-live"',
+        ),
+        "saml_metadata_url": (
+            "metadata.xml",
+            '"metadata.xml" is not accepted; write an address that begins "https://"',
+        ),
+        "user_name_attribute": (
+            "a b",
+            '"a b" is not accepted; write what the token has, up to 256 characters without spaces',
+        ),
+    },
+    LiveTranscripts: {
+        "page_url": ("acme.com", f'"acme.com" is not accepted; {A_PAGE}'),
+        "record_retention": (
+            Duration.days(2),
+            "2 days is not accepted; write 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, "
+            "545, 731, 1096, 1827 or 2192",
+        ),
+    },
+    AgentWorkspaceApp: {
+        "instance_arn": ("acme", f'"acme" is not accepted; {AN_INSTANCE}'),
+        "page_url": ("acme.com", f'"acme.com" is not accepted; {A_PAGE}'),
+        "name": ("", '"" is not accepted; write a short name, like "Live transcript"'),
     },
 }
 ELSEWHERE: Mapping[type, set[str]] = {

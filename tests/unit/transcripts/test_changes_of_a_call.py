@@ -13,8 +13,6 @@ from shared.calls.conversation import CONNECTED, ENDED, PAUSED, Conversation, Le
 from shared.calls.conversation_table import _leg, _stored
 from shared.transcripts.call import agents_of, call_of
 from tests.unit.transcripts.test_publish_utterance import (  # noqa: F401
-    AwsService,
-    body_of,
     deployed,
     front,
     image,
@@ -22,12 +20,13 @@ from tests.unit.transcripts.test_publish_utterance import (  # noqa: F401
     record,
     service,
 )
+from tests.unit.transcripts.test_store_transcript import AwsService, body_of
 
 NUMBER = "+15550100199"
 
 
 def leg(contact_id: str = "c-1", agent: str = "jane", **changes: Any) -> dict[str, Any]:
-    given = {"contact_id": contact_id, "customer_id": NUMBER, "agent_id": agent}
+    given: dict[str, Any] = {"contact_id": contact_id, "customer_id": NUMBER, "agent_id": agent}
     given |= {"stream_arn": "arn:stream", "state": CONNECTED, "at_ms": 1_000}
     return _stored(Leg(**(given | changes)))
 
