@@ -213,7 +213,7 @@ def _live(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tupl
     if mode is None:
         return
     of_the_api = ("event_api_id", "event_api_http_host", "event_api_realtime_host")
-    needed = () if mode == "off" else ("page_url", "domain_prefix")
+    needed: tuple[str, ...] = () if mode == "off" else ("page_url", "domain_prefix")
     needed += of_the_api if mode == "adopt" else ()
     for key in (f"live.{name}" for name in needed):
         if values.get(key, 0) is None:

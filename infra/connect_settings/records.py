@@ -659,7 +659,8 @@ class LiveSettings:
         str | None, CLAIM, Sensitive("It decides which agent somebody is, and so what they see.")
     ] = None
     record_days: Annotated[
-        Literal[_LOGS_DAYS],
+        int,
+        choice(*_LOGS_DAYS),
         Sensitive("It is kept for another time who looked at which call."),
     ] = 365
     event_api_id: Annotated[

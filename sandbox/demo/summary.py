@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from publish_utterance.handler import event_id
 from sandbox.asapp.conversations import Utterance
 from sandbox.asapp.double import AsappDouble, Post
 from sandbox.demo.played_call import Call
 from sandbox.stacks.deployment import Deployment
 from sandbox.stacks.running import Published
-from shared.transcripts.utterance import in_order
+from shared.transcripts.utterance import in_order, utterance_id
 
 _WEBHOOK, _COMPLETE = "webhook", "complete"
 
@@ -115,7 +114,7 @@ def wait_for_events(
     guids = [call.contact.contact_id for call in calls]
     while time.monotonic() < until:
         if deployment.queue_is_empty() and all(
-            event_id(item) in published for guid in guids for item in stored(deployment, guid)
+            utterance_id(item) in published for guid in guids for item in stored(deployment, guid)
         ):
             return
         time.sleep(0.3)
@@ -155,7 +154,7 @@ def summarise(
     marks = {guid: conversation(deployment, guid).get("completeness", "none") for guid in guids}
     whole = [guid for guid in guids if _as_said(guid, posts, found)]
     unpublished = Counter(
-        item["conversationId"] for item in found if event_id(item) not in published
+        item["conversationId"] for item in found if utterance_id(item) not in published
     )
     heard = {guid: _spoken([post for post in posts if post.guid == guid]) for guid in guids}
     talked = {guid: _spoken(call.talked) for guid, call in zip(guids, calls, strict=True)}
@@ -217,7 +216,7 @@ def _times(
     for item in found:
         if item["source"] != _WEBHOOK:
             continue  # it has no stream, and nobody posted it
-        at, event = posted.get(_of_item(item)), published.get(event_id(item))
+        at, event = posted.get(_of_item(item)), published.get(utterance_id(item))
         if at and event:
             # Not the item's own times: a duplicate POST overwrites them.
             detail = event.detail

@@ -36,7 +36,10 @@ SMALLEST: Mapping[str, Any] = {
     },
     "lifecycle": {"mode": "off"},
 }
-MISSING = object()
+
+
+class MISSING:
+    """In the place of a value: the key is not there. Its name is the same in every process."""
 
 
 def changed(changes: Mapping[str, object]) -> dict[str, Any]:
