@@ -18,7 +18,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy rollback audit drift map-flows stop-all resume-all destroy revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify rollback audit drift map-flows stop-all resume-all destroy revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -72,6 +72,10 @@ deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an envi
 		{ echo 'Nothing was deployed. DOCTOR=off deploys in spite of these findings.'; exit 1; }
 	@triggers=$$(.venv/bin/python -m tools.rollback '$(ENV)' --triggers) && \
 		$(CDK) deploy --all -c environment='$(ENV)' $(if $(APPROVAL),--require-approval '$(APPROVAL)') $$triggers
+
+verify: named .venv/.installed ## Show that a deployed environment works, without a call: make verify ENV=dev; ASAPP=1 also sends a start that ASAPP refuses; JSON=path, JUNIT=path; CERTIFICATE=pem KEY=pem
+	@.venv/bin/python -m tools.verify '$(ENV)' $(if $(filter 1,$(ASAPP)),--asapp) $(if $(JSON),--json '$(JSON)') \
+		$(if $(JUNIT),--junit '$(JUNIT)') $(if $(CERTIFICATE),--certificate '$(CERTIFICATE)' --key '$(KEY)')
 
 rollback: named .venv/.installed ## Go back at once to the functions' versions before the last deployment: make rollback ENV=prod; UNDO=1 takes it back
 	@.venv/bin/python -m tools.rollback '$(ENV)' $(if $(UNDO),--undo)

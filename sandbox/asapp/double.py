@@ -34,6 +34,7 @@ from sandbox.asapp.file_exporter import Absent, FeedFile, Feeds, s3_failure
 from sandbox.asapp.requests import (
     ACTIONS,
     FEED_FILE,
+    HEALTH,
     MESSAGES,
     START,
     STOP,
@@ -350,6 +351,8 @@ class AsappDouble:
     async def _answer(self, action: str, received: Received) -> tuple[Response, Hindered]:
         if action in (START, STOP):
             return await self._start_or_stop(action, received)
+        if action == HEALTH:
+            return JSONResponse({"healthCheck": "SUCCESS"}), _PLAIN
         if action == MESSAGES:
             guid = checked_external_id(received.query)
         else:

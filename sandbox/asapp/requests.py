@@ -22,6 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 from sandbox.asapp.conversations import LANGUAGE_TAG
 
 START, STOP, MESSAGES = "start-streaming", "stop-streaming", "messages"
+HEALTH = "health"
 LIST_FEEDS, LIST_FEED_FILES, GET_FEED_FILE = "listfeeds", "listfeedfiles", "getfeedfile"
 _OF_A_DAY = ("feed", "version", "format", "date")
 FEED_PARAMETERS = {
@@ -35,6 +36,7 @@ FEED_PARAMETERS = {
 }
 """What each action of File Exporter requires; the last two take ``interval`` as well."""
 ACTIONS = {
+    ("GET", "/v1/health"): HEALTH,
     ("POST", f"/mg-autotranscribe/v1/{START}"): START,
     ("POST", f"/mg-autotranscribe/v1/{STOP}"): STOP,
     ("GET", f"/conversation/v1/conversation/{MESSAGES}"): MESSAGES,

@@ -19,6 +19,7 @@ BY_HAND = {
     "doctor",
     "audit",
     "deploy",
+    "verify",
     "rollback",
     "drift",
     "map-flows",

@@ -134,6 +134,7 @@ def test_what_each_workflow_may_do_beside_reading() -> None:
         "deploy: prod id-token",
         "deploy-environment: doctor id-token",
         "deploy-environment: deploy id-token",
+        "deploy-environment: verify id-token",
         "drift: drift id-token",
         "report: comment pull-requests",
         "release: attest attestations",
@@ -147,10 +148,11 @@ def test_what_each_workflow_may_do_beside_reading() -> None:
 ASSUMING = [name for name, job in JOBS.items() if any(CREDENTIALS in x for x in scripts(job))]
 
 
-def test_three_kinds_of_roles_are_assumed_and_one_to_publish() -> None:
+def test_four_kinds_of_roles_are_assumed_and_one_to_publish() -> None:
     assert sorted(ASSUMING) == [
         "deploy-environment: deploy",
         "deploy-environment: doctor",
+        "deploy-environment: verify",
         "drift: drift",
         "release: publish",
     ]
@@ -217,3 +219,14 @@ def test_what_is_released_is_what_was_built(name: str) -> None:
     assert "download-artifact" in steps[verified - 1]
     assert steps[verified] == 'test "$(.ci/digest dist)" = "$DIGEST"'
     assert set(JOBS["release: attest"]["needs"]) == {"test", "build"}
+
+
+def test_an_environment_is_verified_after_its_deployment_and_before_the_next_one() -> None:
+    verify = JOBS["deploy-environment: verify"]
+    assert verify["needs"] == ["deploy"]
+    assert verify["environment"] == "${{ inputs.environment }}-verify"
+    assert 'make verify ENV="$ENVIRONMENT"' in scripts(verify)[-1]
+    assert [JOBS[f"deploy: {name}"]["needs"][-1] for name in ("staging", "prod")] == [
+        "dev",
+        "staging",
+    ]

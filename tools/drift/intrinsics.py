@@ -77,7 +77,7 @@ class Values:
         if id not in self.physical_ids:
             raise Unresolved({"Fn::GetAtt": [id, attribute]})
         name = self.physical_ids[id]
-        if name.startswith(("arn:", "https://")):
+        if name.startswith(("arn:", "https://", "http://")):
             name = re.split("[/:]", name)[-1]
         place = f"({re.escape(self.region)})?:({self.account})?"
         rest = r"(:\*)?" if attribute == "Arn" else r"/[\w/.:-]+"  # a table's stream, a log group
