@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, *, patience: float = 30) -> int
     account = Account(settings, file.stem, given.asapp, patience, certificate)
     console = Console(highlight=False, soft_wrap=True)
     results: list[Result] = []
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _clean(account, console, "an earlier run left")
         try:
@@ -68,6 +68,8 @@ def main(arguments: Sequence[str] | None = None, *, patience: float = 30) -> int
     except KeyboardInterrupt:
         console.print("interrupted; what was made is removed")
         return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if given.json:
         write_json(given.json, file.stem, results)
     if given.junit:
@@ -81,7 +83,7 @@ def main(arguments: Sequence[str] | None = None, *, patience: float = 30) -> int
 def _clean(account: Account, console: Console | None = None, whose: str = "") -> None:
     listeners, items = Listener(account).remove(), Conversation(account).erase()
     if console and (listeners or items):
-        console.print(f"removed what {whose}: {listeners} listeners, {items} items")
+        console.print(f"removed what {whose}; rules with a queue: {listeners}, items: {items}")
 
 
 if __name__ == "__main__":

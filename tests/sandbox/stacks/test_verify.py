@@ -21,6 +21,7 @@ import pytest
 
 from sandbox.stacks.deployment import Deployment
 from sandbox.stacks.running import Sandbox
+from shared import table
 from tools.verify.__main__ import main
 from tools.verify.listener import MARKED
 
@@ -77,8 +78,17 @@ def surroundings(sandbox: Sandbox) -> Iterator[None]:
 
 
 @pytest.fixture
-def verified(sandbox: Sandbox, surroundings: None, tmp_path: Path) -> Verified:
-    return Verified(sandbox, tmp_path)
+def verified(sandbox: Sandbox, surroundings: None, tmp_path: Path) -> Iterator[Verified]:
+    """At the end no message of a test waits for the next one."""
+    verified = Verified(sandbox, tmp_path)
+    yield verified
+    deployment = sandbox.deployment
+    deployment.emulator.client("sqs").purge_queue(QueueUrl=deployment.queue_url)
+    until(deployment.queue_is_empty)
+    dynamodb = deployment.emulator.client("dynamodb")
+    for item in deployment.conversation(MARKED):
+        key = table.item_key(MARKED, item[table.ITEM])
+        dynamodb.delete_item(TableName=deployment.table_name, Key=key)
 
 
 def set_schedules(deployment: Deployment, state: str, only: str = "") -> None:
@@ -457,7 +467,6 @@ def test_a_fault_on_the_way_of_an_utterance_is_found_and_leaves_nothing_behind(
     for found in expected:
         assert [it for it in problems(findings) if it.startswith(found)], found
     assert (code, after) == (1, before)
-    until(verified.deployment.queue_is_empty)
 
 
 def until(so: Callable[[], Any], seconds: float = 60) -> None:
@@ -502,6 +511,7 @@ def test_what_a_killed_run_left_and_what_came_late_is_removed_by_the_next_one(
 ) -> None:
     before = verified.resources()
     with mapping_disabled(verified.deployment, _CONSUMER), begun(verified) as process:
+        until(lambda: listeners(verified))
         until(lambda: not verified.deployment.queue_is_empty())
         process.kill()
         process.wait()
@@ -509,7 +519,7 @@ def test_what_a_killed_run_left_and_what_came_late_is_removed_by_the_next_one(
     until(lambda: verified.resources()["marked items"])
     code, findings = verified.run(patience=30)
     assert (code, problems(findings)) == (0, [])
-    assert "removed what an earlier run left: 1 listeners, 1 items" in capsys.readouterr().out
+    assert "an earlier run left; rules with a queue: 1, items: 1" in capsys.readouterr().out
     assert verified.resources() == before
 
 

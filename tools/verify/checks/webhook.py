@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from tools.doctor.findings import Finding, Findings, problem, well
+from tools.doctor.findings import Finding, Findings, problem, warning, well
 from tools.verify.account import Account
 from tools.verify.conversation import Conversation, ask
 from tools.verify.listener import MARKED, Listener
@@ -52,6 +52,12 @@ def webhook(account: Account) -> Findings:
             continue
         began = time.monotonic()
         status = _post(account, way, credential, conversation.message(posted))
+        if status == 403 and account.settings.webhook.allowed_cidrs:
+            yield warning(
+                f"{way.name}: the right credential gets 403: see webhook.allowed_cidrs",
+                "run it from an address that may post; nothing behind the webhook was shown",
+            )
+            continue
         if status != 200:
             yield problem(
                 f"{way.name}: the right credential gets {_said(status)}",
