@@ -38,7 +38,7 @@ const english = {
   openCallOf: (agent: string) => `Open the call of ${agent}`,
   nothingOpen: "Choose a call to read it while it is spoken.",
   nobody: "no agent yet",
-  noWords: "Nothing was said yet",
+  noWords: "The next words appear here",
   since: "since",
   queue: "Queue",
 

@@ -1,4 +1,5 @@
 import type { Config } from "./config";
+import { storage } from "./storage";
 
 /** What the page may show of who is signed in. It decides nothing: the servers do. */
 export interface User {
@@ -32,7 +33,7 @@ export class Session extends EventTarget {
 
   constructor(private readonly config: Config["signIn"]) {
     super();
-    const kept = sessionStorage.getItem(TOKENS);
+    const kept = storage.getItem(TOKENS);
     if (kept) this.tokens = JSON.parse(kept) as Tokens;
   }
 
@@ -64,8 +65,8 @@ export class Session extends EventTarget {
   /** Goes to the sign-in page; this page is loaded again afterwards, with a code. */
   async signIn(): Promise<void> {
     const [state, verifier] = [secret(), secret()];
-    sessionStorage.setItem(ASKED, JSON.stringify({ state, verifier }));
-    sessionStorage.setItem(AFTER, location.search + location.hash);
+    storage.setItem(ASKED, JSON.stringify({ state, verifier }));
+    storage.setItem(AFTER, location.search + location.hash);
     const query = new URLSearchParams({
       response_type: "code",
       client_id: this.config.clientId,
@@ -90,10 +91,10 @@ export class Session extends EventTarget {
     const query = new URLSearchParams(location.search);
     const [code, state] = [query.get("code"), query.get("state")];
     if (code === null && state === null && !query.has("error")) return false;
-    const asked = JSON.parse(sessionStorage.getItem(ASKED) ?? "{}") as Record<string, string>;
-    const after = sessionStorage.getItem(AFTER) ?? "";
-    sessionStorage.removeItem(ASKED);
-    sessionStorage.removeItem(AFTER);
+    const asked = JSON.parse(storage.getItem(ASKED) ?? "{}") as Record<string, string>;
+    const after = storage.getItem(AFTER) ?? "";
+    storage.removeItem(ASKED);
+    storage.removeItem(AFTER);
     history.replaceState(null, "", location.pathname + after);
     if (!code || !asked["state"] || state !== asked["state"]) throw new Error("not asked for");
     const form = {
@@ -121,7 +122,7 @@ export class Session extends EventTarget {
 
   forget(): void {
     this.tokens = undefined;
-    sessionStorage.removeItem(TOKENS);
+    storage.removeItem(TOKENS);
     this.dispatchEvent(new Event("change"));
   }
 
@@ -132,7 +133,7 @@ export class Session extends EventTarget {
    */
   leave(mark?: string): void {
     this.forget();
-    if (mark) sessionStorage.setItem(mark, "1");
+    if (mark) storage.setItem(mark, "1");
     const query = new URLSearchParams({
       client_id: this.config.clientId,
       logout_uri: this.config.redirectUri,
@@ -168,7 +169,7 @@ export class Session extends EventTarget {
 
   private keep(tokens: Tokens): void {
     this.tokens = tokens;
-    sessionStorage.setItem(TOKENS, JSON.stringify(tokens));
+    storage.setItem(TOKENS, JSON.stringify(tokens));
     this.dispatchEvent(new Event("change"));
   }
 }

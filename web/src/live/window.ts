@@ -1,4 +1,5 @@
 import type { Session } from "./session";
+import { storage } from "./storage";
 
 /**
  * Cognito's page refuses to be framed. So in the agent workspace sign-in takes place in a window of
@@ -60,5 +61,5 @@ export function signInHere(session: Session, why: string): boolean {
 
 /** In the window, after Cognito's sign-out. */
 export function closeAfterLeaving(): void {
-  if (sessionStorage.getItem(LEAVING)) window.close();
+  if (storage.getItem(LEAVING)) window.close();
 }

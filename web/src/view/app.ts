@@ -18,8 +18,6 @@ const MOST_OPEN = 4;
 
 /** The page: who is signed in, and what is open. */
 export class LiveApp extends LiveElement {
-  private readonly query = new URLSearchParams(location.search);
-  private readonly isWorkspace = this.query.get("home") === "workspace";
   private config: Config | undefined;
   private session: Session | undefined;
   private events: EventsConnection | undefined;
@@ -136,6 +134,11 @@ export class LiveApp extends LiveElement {
     this.end(texts.signedOut);
     if (this.isFramed) signOutWindow();
     else this.session!.leave();
+  }
+
+  /** Asked for when the sign-in has put the address right again. */
+  private get isWorkspace(): boolean {
+    return new URLSearchParams(location.search).get("home") === "workspace";
   }
 
   private get isFramed(): boolean {

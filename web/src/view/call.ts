@@ -358,8 +358,8 @@ export class LiveCall extends LiveElement {
 
   private startSearch(find: string): void {
     this.find = find;
+    this.found = [];
     this.search();
-    this.foundAt = Math.max(0, this.found.length - 1);
     this.requestUpdate();
     if (this.found.length) this.show();
   }
@@ -373,7 +373,7 @@ export class LiveCall extends LiveElement {
       }
     }
     const at = current === undefined ? -1 : this.found.indexOf(current);
-    this.foundAt = at >= 0 ? at : Math.min(this.foundAt, Math.max(0, this.found.length - 1));
+    this.foundAt = at >= 0 ? at : Math.max(0, this.found.length - 1); // the newest first
   }
 
   private step(by: number): void {

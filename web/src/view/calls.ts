@@ -101,12 +101,12 @@ export class LiveCalls extends LiveElement {
           <span class="card-words" dir="auto"
             >${words
               ? html`<b>${speaker(words.role, "")}:</b> ${pieces(beginning(words.text, 160)).map((piece) => piece.text)}`
-              : texts.noWords}</span
+              : hasEnded ? nothing : texts.noWords}</span
           >
         </button>
         ${isOpen
           ? nothing
-          : html`<button class="quiet beside" aria-label=${texts.openBesideCall(agent)} title=${texts.openBeside} @click=${open(true)}>＋</button>`}
+          : html`<button class="quiet beside" aria-label=${texts.openBesideCall(agent)} title=${texts.openBeside} @click=${open(true)}>+</button>`}
       </li>
     `;
   }

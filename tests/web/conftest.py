@@ -1,0 +1,79 @@
+"""A real browser, and the page in it, before a fake of what is behind it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.web.fake_backend import FakeBackend
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+AMPLE_MS = 40_000
+"""How long a busy machine may take. What is expected nearly always comes within a second."""
+
+expect.set_options(timeout=AMPLE_MS)
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    subprocess.run(["make", "-s", "web"], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def browser(built: None) -> Iterator[Browser]:
+    path = next((found for each in BROWSERS if (found := shutil.which(each))), None)
+    if path is None:
+        pytest.skip("no browser: install chromium, for instance with apt-get install chromium")
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=as_root)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def backend() -> Iterator[FakeBackend]:
+    backend = FakeBackend()
+    yield backend
+    backend.close()
+
+
+Enter = Callable[..., Page]
+
+
+@pytest.fixture
+def enter(browser: Browser, backend: FakeBackend) -> Iterator[Enter]:
+    """Signs somebody in, in a browser of their own. The test fails if the page breaks a rule of its
+    content security policy, or throws."""
+    wrong: list[str] = []
+    contexts = []
+
+    def enter(user: str = "", fragment: str = "", **options: object) -> Page:
+        defaults = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
+        context = browser.new_context(**(defaults | options))  # type: ignore[arg-type]
+        context.set_default_timeout(AMPLE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "console",
+            lambda said: wrong.append(said.text) if "Content Security" in said.text else None,
+        )
+        page.goto(f"{backend.page_url}/{fragment}")
+        if user:
+            page.get_by_role("button", name="Sign in").click()
+            page.get_by_role("link", name=user).click()
+            expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+    assert wrong == []

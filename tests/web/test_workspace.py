@@ -1,0 +1,120 @@
+"""The page as an app of the agent workspace: the real SDK, and a fake of what is around it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import FrameLocator, Page, expect
+
+from tests.web.conftest import Enter
+from tests.web.fake_backend import FakeBackend
+
+CALL = "1f2e3d4c-0000-4000-8000-000000000001"
+
+
+def select(page: Page, contact: str) -> FrameLocator:
+    page.evaluate("contact => select(contact)", contact)
+    return page.frame_locator(f"iframe[title='{contact}']")
+
+
+def sign_in(page: Page, app: FrameLocator, user: str) -> None:
+    with page.expect_popup() as opened:
+        app.get_by_role("button", name="Sign in").click()
+    opened.value.get_by_role("link", name=user).click()
+    expect(app.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def workspace(backend: FakeBackend, enter: Enter) -> Page:
+    page = enter()
+    page.goto(backend.workspace_url)
+    return page
+
+
+def test_an_agent_signs_in_in_a_window_and_sees_the_selected_contact(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL, "jane")
+    page = workspace(backend, enter)
+    app = select(page, CALL)
+    sign_in(page, app, "jane")
+    expect(app.get_by_text("ASAPP is listening")).to_be_visible()
+    backend.say(CALL, "customer", "hello from the workspace")
+    expect(app.locator(".utterance")).to_contain_text("hello from the workspace")
+    assert len(page.context.pages) == 1
+    assert page.evaluate("() => messages").count("appLifecycleHandlerCompleted") == 1
+
+
+def test_a_transferred_contact_shows_what_was_said_before(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL, "jane", seconds_ago=60)
+    backend.say(CALL, "customer", "said to jane")
+    backend.transfer(CALL, "omar", "the-second-contact")
+    page = workspace(backend, enter)
+    app = select(page, "the-second-contact")
+    sign_in(page, app, "omar")
+    expect(app.locator(".utterance")).to_contain_text("said to jane")
+    expect(app.get_by_role("heading", name="Transferred to omar")).to_be_visible()
+    backend.say(CALL, "agent", "omar here")
+    expect(app.locator(".utterance").last).to_contain_text("omar here")
+
+
+def test_each_contact_has_its_own_call(backend: FakeBackend, enter: Enter) -> None:
+    backend.begin(CALL, "jane")
+    backend.begin("another", "jane")
+    page = workspace(backend, enter)
+    first, second = select(page, CALL), select(page, "another")
+    sign_in(page, second, "jane")
+    page.evaluate("contact => select(contact)", CALL)
+    sign_in(page, first, "jane")
+    backend.say(CALL, "customer", "in the first")
+    backend.say("another", "customer", "in the second")
+    expect(first.locator(".words p")).to_have_text(["in the first"])
+    expect(second.locator(".words p")).to_have_text(["in the second"])
+
+
+def test_a_contact_that_nobody_knows_yet_appears_when_its_transcription_starts(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    page = workspace(backend, enter)
+    app = select(page, CALL)
+    sign_in(page, app, "jane")
+    expect(app.get_by_text("Nothing is known of this contact yet.")).to_be_visible()
+    backend.begin(CALL, "jane")
+    backend.say(CALL, "customer", "now it has begun")
+    expect(app.locator(".utterance")).to_contain_text("now it has begun")
+
+
+def test_another_agents_contact_shows_nothing(backend: FakeBackend, enter: Enter) -> None:
+    backend.begin(CALL, "jane")
+    backend.say(CALL, "customer", "my secret")
+    page = workspace(backend, enter)
+    app = select(page, CALL)
+    sign_in(page, app, "omar")
+    expect(app.get_by_text("Nothing is known of this contact yet.")).to_be_visible()
+    assert ("omar", CALL) in backend.refused
+    expect(app.locator(".utterance")).to_have_count(0)
+
+
+def test_a_contact_that_is_over_takes_its_call_away(backend: FakeBackend, enter: Enter) -> None:
+    backend.begin(CALL, "jane")
+    page = workspace(backend, enter)
+    app = select(page, CALL)
+    sign_in(page, app, "jane")
+    expect(app.locator("live-call")).to_have_count(1)
+    page.evaluate("contact => destroy(contact)", CALL)
+    expect(app.get_by_text("Select a contact to see its transcript.")).to_be_visible()
+
+
+def test_outside_of_the_workspace_the_page_says_so(backend: FakeBackend, enter: Enter) -> None:
+    page = enter("jane", "?home=workspace")
+    expect(page.get_by_text("The agent workspace does not answer.")).to_be_visible()
+
+
+def test_no_other_site_gets_the_tokens_of_the_window(backend: FakeBackend, enter: Enter) -> None:
+    page = enter()
+    page.goto(backend.workspace_url)
+    page.evaluate("() => { window.got = []; onmessage = ({data}) => got.push(data); }")
+    with page.expect_popup() as opened:
+        page.evaluate("url => void open(url)", f"{backend.page_url}/?signin=window")
+    opened.value.get_by_role("link", name="jane").click()
+    opened.value.wait_for_event("close")
+    assert page.evaluate("() => got") == []
