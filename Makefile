@@ -188,4 +188,4 @@ web/node_modules/.installed: web/package.json web/package-lock.json
 	@touch $@
 
 web/dist/index.html: web/node_modules/.installed web/build.mjs $(wildcard web/src/* web/src/*/*)
-	@cd web && npm run --silent build
+	@cd web && node build.mjs

@@ -82,8 +82,8 @@ def test_everything_can_be_done_by_keyboard(backend: FakeBackend, enter: Enter) 
     page.get_by_role("button", name="Download").focus()
     page.keyboard.press("Tab")
     expect(page.locator(".scroller")).to_be_focused()
-    page.keyboard.press("Home")
-    expect(page.locator(".utterance").first).to_be_in_viewport()
+    page.keyboard.press("Home")  # the browser takes a while to scroll there
+    page.wait_for_function("() => document.querySelector('.scroller').scrollTop === 0")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator(".utterance").last).to_be_in_viewport()
@@ -113,15 +113,17 @@ def test_nothing_moves_under_the_eyes_of_who_reads_further_up(
     page = enter("sam")
     page.locator(".card-main").click()
     expect(page.locator(".utterance")).to_have_count(80)
-    page.locator(".scroller").hover()
-    page.mouse.wheel(0, -1200)
+    page.locator(".scroller").evaluate("element => void (element.scrollTop -= 1200)")
     expect(page.locator(".to-newest")).to_be_visible()
     place = page.locator(".utterance", has_text="sentence 50")
     before = place.bounding_box()
+    assert before
     backend.say(CALL, "agent", "a late one, far above " * 20, at=at + 10_500, endAt=at + 10_500)
     backend.say(CALL, "agent", "a new one, below")
     expect(page.locator(".utterance")).to_have_count(82)
-    assert place.bounding_box() == before
+    after = place.bounding_box()
+    assert after
+    assert abs(after["y"] - before["y"]) < 1
 
 
 def test_no_utterance_shifts_the_layout(backend: FakeBackend, enter: Enter) -> None:
@@ -133,7 +135,9 @@ def test_no_utterance_shifts_the_layout(backend: FakeBackend, enter: Enter) -> N
         """() => {
           window.shifts = [];
           new PerformanceObserver((list) => {
-            for (const each of list.getEntries()) shifts.push(each.value);
+            for (const { sources } of list.getEntries()) {
+              shifts.push(sources.map(({ node }) => node?.parentElement?.outerHTML));
+            }
           }).observe({ type: "layout-shift" });
         }"""
     )

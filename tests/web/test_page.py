@@ -225,8 +225,7 @@ def test_whoever_scrolls_up_stays_there_and_has_a_way_back(
     page = enter("sam")
     open_call(page)
     expect(page.locator(".utterance").last).to_be_in_viewport()
-    page.locator(".scroller").hover()
-    page.mouse.wheel(0, -900)
+    page.locator(".scroller").evaluate("element => void (element.scrollTop -= 900)")
     button = page.get_by_role("button", name=re.compile("Newest"))
     expect(button).to_be_visible()
     place = "() => document.querySelector('.scroller').scrollTop"

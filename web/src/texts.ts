@@ -35,7 +35,7 @@ const english = {
   open: "Open",
   openBeside: "Open beside",
   openBesideCall: (agent: string) => `Open the call of ${agent} beside the others`,
-  openCallOf: (agent: string) => `Open the call of ${agent}`,
+  openCallOf: "Open the call of",
   nothingOpen: "Choose a call to read it while it is spoken.",
   nobody: "no agent yet",
   noWords: "The next words appear here",
@@ -43,6 +43,7 @@ const english = {
   queue: "Queue",
 
   transcript: (agent: string) => `Call of ${agent}`,
+  said: "What was said",
   contact: "Contact",
   waiting: "Nothing is known of this contact yet. Its transcript appears when transcription starts.",
   notYours: "This call is not yours, or nobody knows it.",

@@ -63,6 +63,13 @@ export class LiveCall extends LiveElement {
     this.announce(transcript.utterances, joinedAt);
   }
 
+  protected override update(changed: Map<string, unknown>): void {
+    const anchor = this.follows ? undefined : this.firstInView();
+    const before = anchor?.getBoundingClientRect().top;
+    super.update(changed);
+    if (anchor?.isConnected) this.scroller!.scrollTop += anchor.getBoundingClientRect().top - before!;
+  }
+
   protected override updated(): void {
     const list = this.querySelector(".entries");
     if (list) {
@@ -76,10 +83,10 @@ export class LiveCall extends LiveElement {
     const { call } = this;
     if (!call) return html`<p class="hint">${texts.noContact}</p>`;
     return html`
-      <section class="call" aria-label=${texts.transcript(this.agent || texts.nobody)}>
+      <div class="call" role="group" aria-label=${texts.transcript(this.agent || texts.nobody)}>
         ${this.head(call)} ${this.tools()} ${this.body(call)}
         <div class="sr" aria-live="polite">${this.spoken}</div>
-      </section>
+      </div>
     `;
   }
 
@@ -186,7 +193,7 @@ export class LiveCall extends LiveElement {
     const current = this.found[this.foundAt];
     return html`
       <div class="transcript">
-        <div class="scroller" tabindex="0" role="region" aria-label=${texts.transcript(this.agent || texts.nobody)} @scroll=${this.scrolled}>
+        <div class="scroller" tabindex="0" role="group" aria-label=${texts.said} @scroll=${this.scrolled}>
           <ol class="entries">
             ${repeat(
               this.entries,
@@ -308,6 +315,20 @@ export class LiveCall extends LiveElement {
   }
 
   // Reading along
+
+  /** What somebody reads: it stays where it is when something is put in above it. */
+  private firstInView(): Element | undefined {
+    const rows = this.querySelector(".entries")?.children;
+    if (!rows?.length) return undefined;
+    const top = this.scroller!.getBoundingClientRect().top;
+    let [low, high] = [0, rows.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rows[middle]!.getBoundingClientRect().bottom > top) high = middle;
+      else low = middle + 1;
+    }
+    return rows[low];
+  }
 
   private stayAtEnd(): void {
     const { scroller } = this;

@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { FollowedCalls } from "../live/follow";
 import { agentOf, type Call, type Show } from "../model/calls";
@@ -83,27 +84,33 @@ export class LiveCalls extends LiveElement {
     const open = (isBeside: boolean) => () => this.dispatchEvent(new OpenCall(conversationId, isBeside));
     return html`
       <li class="card ${isOpen ? "open" : ""} ${isWrong ? "wrong" : ""}" data-call=${conversationId}>
-        <button class="card-main" aria-label=${texts.openCallOf(agent)} aria-pressed=${isOpen} @click=${open(false)}>
-          <span class="card-top">
-            <strong dir="auto">${agent}</strong>
-            <span class="badge state-${stateClass}"
-              >${texts.states[state] ?? plain(state)}
-              <live-clock .since=${startedAt} .until=${end}></live-clock
-            ></span>
-          </span>
-          <span class="card-since">
-            ${texts.since} ${new Date(startedAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
-            ${conversation.queue ? html`· ${texts.queue} ${plain(conversation.queue)}` : nothing}
-          </span>
-          ${isWrong
-            ? html`<span class="badge bad">${texts.notListening}: ${plain(whyNotListening(notListening))}</span>`
-            : nothing}
-          <span class="card-words" dir="auto"
-            >${words
+        <div class="card-top">
+          <button class="card-main" aria-pressed=${isOpen} @click=${open(false)}>
+            <span class="sr">${texts.openCallOf}</span> <strong dir="auto">${agent}</strong>
+          </button>
+          <span class="badge state-${stateClass}"
+            >${texts.states[state] ?? plain(state)}
+            <live-clock .since=${startedAt} .until=${end}></live-clock
+          ></span>
+        </div>
+        <div class="card-since">
+          ${texts.since} ${new Date(startedAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
+          ${conversation.queue ? html`· ${texts.queue} ${plain(conversation.queue)}` : nothing}
+        </div>
+        ${isWrong
+          ? html`<span class="badge bad">${texts.notListening}: ${plain(whyNotListening(notListening))}</span>`
+          : nothing}
+        ${keyed(
+          // A new element for new words: nothing that is there already moves.
+          words?.at,
+          html`<div class="card-words" dir="auto">
+            ${words
               ? html`<b>${speaker(words.role, "")}:</b> ${pieces(beginning(words.text, 160)).map((piece) => piece.text)}`
-              : hasEnded ? nothing : texts.noWords}</span
-          >
-        </button>
+              : hasEnded
+                ? nothing
+                : texts.noWords}
+          </div>`,
+        )}
         ${isOpen
           ? nothing
           : html`<button class="quiet beside" aria-label=${texts.openBesideCall(agent)} title=${texts.openBeside} @click=${open(true)}>+</button>`}
