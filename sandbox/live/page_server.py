@@ -15,7 +15,10 @@ from sandbox.stacks.emulator import SandboxError
 
 
 def security_headers(connects_to: str, framed_by: str) -> dict[str, str]:
-    """:param connects_to: The sources to which the page's script may connect, beside its own.
+    """No ``Cross-Origin-Opener-Policy`` is among them: any value but the default cuts the window in
+    which an agent signs in off from the tab of the agent workspace that has opened it.
+
+    :param connects_to: The sources to which the page's script may connect, beside its own.
     :param framed_by: The origin that may frame the page.
     """
     policy = {
@@ -33,7 +36,6 @@ def security_headers(connects_to: str, framed_by: str) -> dict[str, str]:
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     }
 

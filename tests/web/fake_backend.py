@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+from sandbox.live.page_server import security_headers
 from tests.web.web_socket import WebSocket
 
 DIST = Path(__file__).parents[2] / "web" / "dist"
@@ -228,18 +229,9 @@ class FakeBackend:
 
     @property
     def _security(self) -> dict[str, str]:
-        """As CloudFront adds them."""
-        api = self.api_url
-        return {
-            "Content-Security-Policy": (
-                f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-                f"connect-src 'self' {api} {api.replace('http', 'ws')}; base-uri 'none'; "
-                f"form-action 'none'; frame-ancestors {self.workspace_url}; "
-                "require-trusted-types-for 'script'; trusted-types lit-html"
-            ),
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-        }
+        """As whoever hosts the page sends them."""
+        connects_to = f"{self.api_url} {self.api_url.replace('http', 'ws')}"
+        return security_headers(connects_to, self.workspace_url)
 
     def _page(self, request: Handler) -> None:
         path = urlsplit(request.path).path.lstrip("/") or "index.html"
