@@ -6,6 +6,7 @@ import gzip
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -30,7 +31,7 @@ def everything(backend: FakeBackend) -> None:
     """A call in which everything that can be shown happens, and others beside it."""
     backend.begin(CALL, seconds_ago=300)
     at = backend.calls[CALL].picture["startedAt"]
-    said = [
+    said: list[tuple[str, str, dict[str, Any]]] = [
         ("customer", "My card is #### ####, and it does not work", {}),
         ("agent", "Let me look. " * 200, {}),
         ("customer", "\u202eevil\u0000", {"verified": False}),

@@ -24,7 +24,8 @@ DOCS = ROOT / "docs"
 
 def _guides(folder: Path) -> None:
     """Every guide and decision. A link to a file outside `docs` becomes its text."""
-    shutil.copytree(DOCS / "flows", folder / "flows")
+    for pictures in ("flows", "live"):
+        shutil.copytree(DOCS / pictures, folder / pictures)
     (folder / "decisions").mkdir()
     for file in (*DOCS.glob("*.md"), *DOCS.glob("decisions/*.md")):
         (folder / file.relative_to(DOCS)).write_text(_with_links_to_guides_only(file), "utf-8")
