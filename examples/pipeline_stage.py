@@ -5,7 +5,7 @@ from typing import Any
 from aws_cdk import App, Environment, Stage
 from constructs import Construct
 
-from connect_autotranscribe import AccessStack, FlowsStack, Settings, TranscriptionStack
+from connect_autotranscribe import AccessStack, FlowsStack, LiveStack, Settings, TranscriptionStack
 
 SETTINGS: dict[str, Any] = {
     "account": "111122223333",
@@ -27,12 +27,17 @@ SETTINGS: dict[str, Any] = {
         "mode": "adopt",
         "stream_arn": "arn:aws:kinesis:eu-central-1:111122223333:stream/agent-events",
     },
+    "live": {
+        "mode": "manage",
+        "page_url": "https://live.acme.example/",
+        "domain_prefix": "acme-live",
+    },
 }
 """What an environment file has; every key is explained at ``connect_settings``."""
 
 
 class Transcription(Stage):
-    """The three stacks of one environment."""
+    """The stacks of one environment."""
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
         env = Environment(account=settings.account, region=settings.region)
@@ -50,6 +55,7 @@ class Transcription(Stage):
             agent_id_path=settings.asapp.agent_id_path,
             stop_at_hold=settings.lifecycle.mode != "off",
         )
+        LiveStack(self, "Live", settings=settings, store=transcription.transcript_store)
 
 
 def build(app: App) -> None:

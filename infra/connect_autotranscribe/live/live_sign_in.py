@@ -38,6 +38,8 @@ class LiveSignIn(Construct):
             "LiveSignIn",
             page_url="https://live.acme.example/",
             domain_prefix="acme-live",
+            saml_metadata_url="https://login.acme.example/metadata.xml",
+            user_name_attribute="connect_user",
         )
     """
 
