@@ -45,10 +45,10 @@ def test_a_backlog_of_the_queue_cannot_take_the_accounts_room(reserving: Transcr
 
 def test_the_webhooks_throttle_and_the_tables_writes_follow_from_the_calls() -> None:
     many = Transcription(capacity={"expected_calls": 5_000})
-    assert throttle(many) == (2_500, 5_000)
+    assert throttle(many) == (5_000, 10_000)
     assert warm(many) == {"WriteUnitsPerSecond": 12_500}
     few = Transcription()
-    assert throttle(few) == (100, 200)
+    assert throttle(few) == (1_000, 2_000)
     assert warm(few) is None
 
 

@@ -586,7 +586,10 @@ def test_a_malformed_line_is_kept_told_and_mended_by_another_copy_of_its_file(
     assert caplog.messages.count("a conversation stays incomplete") == 1
     assert reconciled(functions, call) == ("awaiting", "batch")
     assert len(functions.transcript(call).utterances) == len(call.posts) - 1
-    functions.s3.delete_object(Bucket=functions.bucket, Key=key)
+    name = key.rpartition("/")[2]
+    marks = functions.s3.list_objects_v2(Bucket=functions.bucket, Prefix="days/taken/")["Contents"]
+    for each in (key, *(mark["Key"] for mark in marks if mark["Key"].endswith(f"/{name}"))):
+        functions.s3.delete_object(Bucket=functions.bucket, Key=each)
     functions.export(**dict.fromkeys(("from", "to"), day_of(call)))
     functions.reconcile(exported=day_of(call))
     assert_whole(functions, call)

@@ -205,7 +205,7 @@ def test_the_webhooks_caches_are_flushed_when_no_function_knows_the_value_any_mo
 ) -> None:
     done = run()
     both = ("webhook", "mtls")
-    assert account.flushed == [{"restapi_id": each, "stage_name": "v1"} for each in both]
+    assert account.flushed == [{"restApiId": each, "stageName": "v1"} for each in both]
     assert changes(account) == ["PutSecretValue", "UpdateSecretVersionStage", *BOTH_FLUSHED]
     assert done.slept == [WAITED]
 
