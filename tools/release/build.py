@@ -80,7 +80,8 @@ def _build(
             capture_output=True,
         )
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-            tar.extractall(sources, filter="data")
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)  # from 3.11.4 on
+            tar.extractall(sources)  # noqa: S202 - a commit that is trusted
         out.mkdir()
         builder(sources, out, surroundings)
     finally:
