@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--no-asapp",
         action="store_true",
-        help="ask ASAPP nothing; default: whether it takes the credentials, and what it redacts",
+        help="ask ASAPP nothing; default: whether it accepts the credentials, and what it redacts",
     )
     given = parser.parse_args(arguments)
     try:

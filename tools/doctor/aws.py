@@ -146,10 +146,10 @@ class Aws:
             raise _refused(error, action, self.region, self._guide) from None
         except ResponseParserError:  # what answers is not AWS: a proxy's page, for instance
             what = f"not seen: the answer to {action} cannot be read"
-            raise NotSeen(problem(what, "see what answers: a proxy in between?")) from None
+            raise NotSeen(problem(what, "check whether a proxy answers in its place")) from None
         except (ConnectionError, HTTPClientError) as error:  # no way there, or no answer in time
             seen = CannotGoOn if service == "sts" else NotSeen
-            remedy = "see to the network and to HTTPS_PROXY, and run it again"
+            remedy = "check the network and HTTPS_PROXY, and run it again"
             raise seen(problem(f"cannot be looked at: {error}", remedy)) from None
         except BotoCoreError as error:  # no credentials, an SSO session that is over, no profile
             raise CannotGoOn(problem(f"cannot be looked at: {error}", _SIGN_IN)) from None
@@ -172,4 +172,4 @@ def _refused(error: ClientError, action: str, region: str, guide: str) -> NotSee
         return NotSeen(problem(what, "run it again"))
     request_id = metadata.get("RequestId", "unknown")
     remedy = f"ask AWS about {error.operation_name} with the request id {request_id}"
-    return NotSeen(problem(what, f"{remedy}; to run it again does not help"))
+    return NotSeen(problem(what, f"{remedy}; running it again does not help"))

@@ -641,7 +641,7 @@ COUNTS["Properties"]["Rules"][0]["Action"] = {"Count": {}}
             "**lets more through**: the limit of `Rate` is `6000` → `60000`.",
         ),
         (web_acl(6_000, "Block"), web_acl(), "**lets in whatever no rule blocks**."),
-        (web_acl(6_000, "Allow", "Other"), web_acl(), "**has the rule `Other` no longer**."),
+        (web_acl(6_000, "Allow", "Other"), web_acl(), "**no longer has the rule `Other`**."),
         (web_acl(), COUNTS, "**blocks nothing more by its rule `Rate`**."),
     ],
 )
@@ -667,7 +667,7 @@ def test_a_stage_that_has_a_web_acl_no_longer_is_said_first(compare: Compare) ->
     before = {"api": stack(Acl=web_acl(), Association=association, Table=TABLE)}
     assert first(compare(before, {"api": stack(Table=TABLE)})) == [
         "- `Association` (`WAFv2::WebACLAssociation`) is **removed**: who has no credential can "
-        "take the room of those who have one. — `api`: `dev`"
+        "use up the capacity of those who have one. — `api`: `dev`"
     ]
 
 

@@ -194,7 +194,8 @@ def test_a_web_acl_that_is_turned_off_is_said_first(prepared: Mapping[str, Repor
         '- `webhook.web_acl` `"manage"` → `"off"`: With off, who has no credential can take the '
         "room of ASAPP's utterances. — `prod`",
         "- `TranscriptWebhook/Api/WebAcl/Association` (`WAFv2::WebACLAssociation`) is **removed**: "
-        "who has no credential can take the room of those who have one. — `transcription`: `prod`",
+        "who has no credential can use up the capacity of those who have one. — "
+        "`transcription`: `prod`",
     ]
 
 

@@ -74,8 +74,8 @@ def test_issuer_subject_authorities_tls_and_domain_are_each_said(
         # The path of the file is the same, and its content is in no setting.
         "`ClientCertificateDomain/DomainName` (`ApiGateway::DomainName`) trusts **other "
         "authorities**: client certificates that they signed open it.",
-        "`TranscriptWebhook/Api/RestApi` (`ApiGateway::RestApi`) speaks **an older TLS** to "
-        "whoever asks for it: `1.3` → `1.2`.",
+        "`TranscriptWebhook/Api/RestApi` (`ApiGateway::RestApi`) accepts **an older "
+        "TLS**: `1.3` → `1.2`.",
         "`ClientCertificateDomain/DomainName` (`ApiGateway::DomainName`) is **replaced**: "
         "`DomainName` cannot change in place. The output `WebhookCertificateUrl` changes "
         "(`ASAPP posts each utterance here; give it to ASAPP`).",
@@ -108,19 +108,19 @@ TRUSTS = {"TruststoreUri": "s3://bucket/one.pem"}
             "DomainName",
             {"MutualTlsAuthentication": TRUSTS},
             {},
-            "**asks for no client certificate** any more.",
+            "**no longer asks for a client certificate**.",
         ),
         (
             "DomainName",
             {"SecurityPolicy": "SecurityPolicy_TLS13_1_3_2025_09"},
             {"SecurityPolicy": "TLS_1_2"},
-            "speaks **an older TLS** to whoever asks for it: `1.3` → `1.2`.",
+            "accepts **an older TLS**: `1.3` → `1.2`.",
         ),
         (
             "RestApi",
             {"SecurityPolicy": "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"},
             {},
-            "speaks **an older TLS** to whoever asks for it: `1.2` → `1.0`.",
+            "accepts **an older TLS**: `1.2` → `1.0`.",
         ),
         (
             "RestApi",
@@ -144,7 +144,7 @@ TRUSTS = {"TruststoreUri": "s3://bucket/one.pem"}
             "Authorizer",
             {"AuthorizerResultTtlInSeconds": 0},
             {"AuthorizerResultTtlInSeconds": 300},
-            "**is not asked at each request** any more: an answer is kept, also for others.",
+            "**is no longer asked at each request**: its answer is cached, also for others.",
         ),
     ],
 )

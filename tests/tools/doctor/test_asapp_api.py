@@ -17,7 +17,7 @@ def test_credentials_that_asapp_takes_and_what_the_account_redacts(
 ) -> None:
     run = doctor()
     assert run.code == 0
-    assert run.finding("well  ASAPP's API: https://api.asapp.com takes the credentials")
+    assert run.finding("well  ASAPP's API: https://api.asapp.com accepts the credentials")
     said = run.finding("well  ASAPP's API: the account redacts CREDIT_CARD_NUMBER, SSN. ")
     assert said.endswith("Names of people stay in the text, which is ASAPP's default")
     assert [each.partition("?")[0] for each in asapp.asked] == [HEALTH, ENTITIES, ENTITIES]
@@ -41,7 +41,7 @@ def test_credentials_that_asapp_refuses_and_nothing_more_is_asked(
     assert (
         "`aws secretsmanager put-secret-value --secret-id connect-autotranscribe/asapp" in finding
     )
-    assert "those of ASAPP's sandbox are others than those of production" in finding
+    assert "ASAPP's sandbox and production have different credentials" in finding
     assert ENTITIES not in "".join(asapp.asked)
     assert run.finding("well  CDK bootstrap"), "the rest goes on"
 
@@ -80,7 +80,7 @@ def test_an_account_without_any_entity(doctor: Doctor, asapp: AsappAccount) -> N
 def test_asapp_is_not_asked_if_you_say_so(doctor: Doctor, asapp: AsappAccount) -> None:
     run = doctor(asks_asapp=False)
     assert run.code == 0
-    assert run.finding("skipped  ASAPP's API: not asked, as you said → leave ASAPP=off out")
+    assert run.finding("skipped  ASAPP's API: not asked, as you said → run it without ASAPP=off")
     assert asapp.asked == []
 
 
@@ -99,7 +99,7 @@ def test_asapp_is_not_asked_without_credentials(
         (404, error("404-01", "gone"), "answered 404 (404-01)"),
         (503, "busy", "answered 503 (no code)"),
         (200, "<html>a proxy</html>", "answered 200 (not JSON)"),
-        (200, '{"healthCheck": "DEGRADED"}', "says of its health: DEGRADED"),
+        (200, '{"healthCheck": "DEGRADED"}', "reports its health as DEGRADED"),
     ],
 )
 def test_what_asapp_answers_otherwise_is_a_warning(
@@ -115,8 +115,10 @@ def test_a_key_that_may_not_see_the_configuration(doctor: Doctor, asapp: AsappAc
     asapp.answers[ENTITIES] = 403, error("403-01", "Forbidden")
     run = doctor()
     assert run.code == 0
-    assert run.finding("well  ASAPP's API", "takes the credentials")
-    finding = run.finding("warning  ASAPP's API: what it redacts is not seen", "403 (403-01)")
+    assert run.finding("well  ASAPP's API", "accepts the credentials")
+    finding = run.finding(
+        "warning  ASAPP's API: what the account redacts could not be read", "403 (403-01)"
+    )
     assert finding.endswith("ask ASAPP what the account redacts in transcripts")
 
 

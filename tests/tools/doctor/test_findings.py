@@ -50,7 +50,7 @@ def test_an_account_in_which_all_is_well(doctor: Doctor) -> None:
 
 
 def test_a_file_of_ones_own_has_no_value_of_the_examples(doctor: Doctor) -> None:
-    assert doctor().finding("well  environment's file: has no value of the examples")
+    assert doctor().finding("well  environment's file: has none of the examples' values")
 
 
 @pytest.mark.parametrize(
@@ -390,7 +390,7 @@ def test_media_streaming_that_somebody_took_from_our_stack(
     ]
     run = doctor(**MANAGES_MEDIA)
     assert run.code == 1
-    finding = run.finding("taken off the instance", "autotranscribe-prod-access does not see")
+    finding = run.finding("removed from the instance", "autotranscribe-prod-access knows nothing")
     assert 'deploy with mode = "adopt"' in finding
 
 
@@ -617,11 +617,17 @@ def test_a_secret_without_a_value(doctor: Doctor, account: Account) -> None:
         ({"SecretString": '["the-s3cr3t-of-asapp"]'}, "is not a JSON object"),
         ({"SecretString": '{"apiSecret": "the-s3cr3t-of-asapp"}'}, "has no apiId"),
         ({"SecretString": '{"apiId": "the-id-of-asapp"}'}, "has no apiSecret"),
-        ({"SecretString": '{"apiId": "", "apiSecret": "x"}'}, "has an apiId that is empty"),
-        ({"SecretString": '{"apiId": "x", "apiSecret": 7}'}, "has an apiSecret that is empty, no"),
+        (
+            {"SecretString": '{"apiId": "", "apiSecret": "x"}'},
+            "has an apiId that is not a string, is empty",
+        ),
+        (
+            {"SecretString": '{"apiId": "x", "apiSecret": 7}'},
+            "has an apiSecret that is not a string",
+        ),
         (
             {"SecretString": '{"apiId": "x", "apiSecret": "the-s3cr3t-of-asapp\\n"}'},
-            "has an apiSecret that is empty, no string, or with a space or line break",
+            "has an apiSecret that is not a string, is empty, or contains a space or a line",
         ),
     ],
 )
@@ -810,7 +816,7 @@ def test_a_bootstrap_with_a_qualifier_of_ones_own(doctor: Doctor, account: Accou
     finding = doctor(bootstrap_qualifier="acme").finding("CDK bootstrap", "not bootstrapped")
     assert f"npx cdk bootstrap aws://{ACCOUNT}/{REGION} --qualifier acme" in finding
     account.qualifier = "acme"
-    assert doctor(bootstrap_qualifier="acme").finding("well  CDK bootstrap: is of version 21")
+    assert doctor(bootstrap_qualifier="acme").finding("well  CDK bootstrap: has version 21")
 
 
 @pytest.mark.parametrize("version", ["5", "of my own"])
@@ -818,7 +824,7 @@ def test_a_bootstrap_that_is_too_old(doctor: Doctor, account: Account, version: 
     account.bootstrap = version
     run = doctor()
     assert run.code == 1
-    assert "npx cdk bootstrap" in run.finding(f"is of version {version}, and must be 6 or newer")
+    assert "npx cdk bootstrap" in run.finding(f"has version {version}, and must have 6 or newer")
 
 
 def test_an_api_gateway_that_may_not_write_logs(doctor: Doctor, account: Account) -> None:

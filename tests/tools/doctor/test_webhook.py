@@ -61,7 +61,7 @@ def test_a_domain_of_somebody_else(doctor: Doctor, account: Account) -> None:
     account.domains[NAME] = {}
     run = doctor(**DOMAIN)
     assert run.code == 1
-    finding = run.finding(f"problem  webhook: {NAME} is in API Gateway already, and not of our")
+    finding = run.finding(f"problem  webhook: {NAME} exists in API Gateway, outside our")
     assert f"`aws apigateway delete-domain-name --domain-name {NAME} --region {REGION}`" in finding
 
 
@@ -168,7 +168,7 @@ def test_with_client_certificates_such_a_one_needs_another_that_shows_whose_the_
     assert doctor(**MTLS, webhook_mtls__ownership_certificate_arn=OWNER).code == 0
     account.certificates[OWNER] = certificate(OF_CLIENTS, Type=kind)
     run = doctor(**MTLS, webhook_mtls__ownership_certificate_arn=OWNER)
-    assert run.finding(f"problem  webhook: {OWNER} is {kind}, and shows nobody")
+    assert run.finding(f"problem  webhook: {OWNER} is {kind}, and does not prove")
 
 
 # The file of authorities
@@ -225,6 +225,6 @@ def test_a_prefix_that_a_pool_which_was_left_behind_still_has(
     run = doctor(**POOL)
     assert run.code == 1
     finding = run.finding(
-        "problem  webhook's tokens: the prefix acme is of the pool eu-central-1_old"
+        "problem  webhook's tokens: the prefix acme belongs to the pool eu-central-1_old"
     )
     assert "cognito-idp delete-user-pool-domain --domain acme --user-pool-id" in finding

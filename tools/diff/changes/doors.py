@@ -21,7 +21,7 @@ def opened(old: Resource, new: Resource) -> Iterator[str]:
     if new.type in _UNSAID_TLS:
         spoken, speaks = _oldest_tls(old), _oldest_tls(new)
         if speaks < spoken:
-            yield f"speaks **an older TLS** to whoever asks for it: {both(spoken, speaks)}."
+            yield f"accepts **an older TLS**: {both(spoken, speaks)}."
     if _is_closed(old) and not _is_closed(new) and new.type == _API:
         yield "answers **at API Gateway's own name** too, where no domain asks for a certificate."
     if new.type == "AWS::ApiGateway::Method":
@@ -33,7 +33,7 @@ def opened(old: Resource, new: Resource) -> Iterator[str]:
     if new.type == "AWS::ApiGateway::Authorizer":
         kept, keeps = (each.get("AuthorizerResultTtlInSeconds") for each in (before, after))
         if kept == 0 and keeps != 0:
-            yield "**is not asked at each request** any more: an answer is kept, also for others."
+            yield "**is no longer asked at each request**: its answer is cached, also for others."
 
 
 def guard_of(environment: Environment, api: str | None) -> str | None:
@@ -57,7 +57,7 @@ def guard_of(environment: Environment, api: str | None) -> str | None:
 
 def _truststore(old: Any, new: Any) -> Iterator[str]:
     if old and not new:
-        yield "**asks for no client certificate** any more."
+        yield "**no longer asks for a client certificate**."
     elif old and old != new:
         yield "trusts **other authorities**: client certificates that they signed open it."
 

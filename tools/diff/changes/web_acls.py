@@ -14,13 +14,13 @@ def loosened(old: Resource, new: Resource | None) -> Iterator[Danger]:
     """:param new: None if it is removed."""
     if old.type == "AWS::WAFv2::WebACLAssociation" and new is None:
         text = f"{code(old.name)} ({short(old.type)}) is **removed**: who has no credential can "
-        yield Danger(old.stack, f"{text}take the room of those who have one.")
+        yield Danger(old.stack, f"{text}use up the capacity of those who have one.")
     if old.type != "AWS::WAFv2::WebACL" or new is None:
         return
     name = f"{code(new.name)} ({short(new.type)})"
     before, after = _rules(old), _rules(new)
     for rule in before.keys() - after.keys():
-        yield Danger(new.stack, f"{name} **has the rule {code(rule)} no longer**.")
+        yield Danger(new.stack, f"{name} **no longer has the rule {code(rule)}**.")
     for rule in before.keys() & after.keys():
         limits = _limit(before[rule]), _limit(after[rule])
         if isinstance(limits[0], int) and (not isinstance(limits[1], int) or limits[1] > limits[0]):

@@ -20,9 +20,9 @@ def bootstrap(plan: Plan) -> Findings:
     if answer is None:
         yield problem("the account and region are not bootstrapped for CDK", remedy)
     elif not version.isdecimal() or int(version) < BOOTSTRAP_VERSION:
-        yield problem(f"is of version {version}, and must be {BOOTSTRAP_VERSION} or newer", remedy)
+        yield problem(f"has version {version}, and must have {BOOTSTRAP_VERSION} or newer", remedy)
     else:
-        yield well(f"is of version {version}")
+        yield well(f"has version {version}")
 
 
 def api_gateway_logs(plan: Plan) -> Findings:

@@ -1,4 +1,4 @@
-"""ASAPP's API: whether it takes the credentials, and what of a transcript the account redacts."""
+"""ASAPP's API: whether it accepts the credentials, and what of a transcript the account redacts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def asapp_api(plan: Plan) -> Findings:
     """It asks twice, and changes nothing."""
     host = plan.settings.asapp.api_host
     if not plan.asks_asapp:
-        yield Finding("skipped", "not asked, as you said", "leave ASAPP=off out")
+        yield Finding("skipped", "not asked, as you said", "run it without ASAPP=off")
         return
     try:
         credentials = credentials_of(plan)
@@ -47,7 +47,7 @@ def asapp_api(plan: Plan) -> Findings:
         )
         yield problem(
             f"{host} refuses the credentials ({answer.code}): no call would be transcribed",
-            f"{plan.command(put)}; those of ASAPP's sandbox are others than those of production",
+            f"{plan.command(put)}; ASAPP's sandbox and production have different credentials",
         )
         return
     if unseen := _unseen(host, answer):
@@ -55,9 +55,9 @@ def asapp_api(plan: Plan) -> Findings:
         return
     said = answer.content.get("healthCheck")
     if said == "SUCCESS":
-        yield well(f"{host} takes the credentials")
+        yield well(f"{host} accepts the credentials")
     else:
-        yield warning(f"{host} answers, and says of its health: {said}", _STATUS)
+        yield warning(f"{host} answers, and reports its health as {said}", _STATUS)
     yield from _redaction(plan, credentials)
 
 
@@ -65,7 +65,7 @@ def _unseen(host: str, answer: Answer) -> Finding | None:
     if answer.status == 0:
         return warning(
             f"{host} did not answer this machine ({answer.code}); the functions ask from AWS",
-            "see to your network, or run it with ASAPP=off",
+            "check your network, or run it with ASAPP=off",
         )
     if answer.status != 200 or answer.code:
         return warning(f"{host} answered {answer.status} ({answer.code})", _STATUS)
@@ -80,7 +80,8 @@ def _redaction(plan: Plan, credentials: Credentials) -> Findings:
         answer = get(origin, _ENTITIES + cursor, credentials)
         if answer.status != 200 or answer.code:
             yield warning(
-                f"what it redacts is not seen: it answered {answer.status} ({answer.code})",
+                "what the account redacts could not be read: "
+                f"ASAPP answered {answer.status} ({answer.code})",
                 "ask ASAPP what the account redacts in transcripts",
             )
             return

@@ -73,5 +73,7 @@ def fault(value: str | None) -> str | None:
         if key not in fields:
             return f"has no {key}"
         if not isinstance(fields[key], str) or not _HEADER_VALUE.fullmatch(fields[key]):
-            return f"has an {key} that is empty, no string, or with a space or line break in it"
+            return (
+                f"has an {key} that is not a string, is empty, or contains a space or a line break"
+            )
     return None

@@ -36,7 +36,7 @@ def lambda_functions(plan: Plan) -> Findings:
         give_back = "connect disassociate-lambda-function --function-arn ARN --instance-id "
         yield problem(
             f"the instance would have {will_be}, and may have {limit}",
-            f"{_increase(plan, FUNCTIONS, will_be)}, or take one away that no flow uses: "
+            f"{_increase(plan, FUNCTIONS, will_be)}, or remove one that no flow uses: "
             + plan.command(f"{give_back}{plan.instance_id}"),
         )
     else:
@@ -81,7 +81,7 @@ def _named_as_the_role_reads(plan: Plan, names: list[str]) -> Findings:
         yield (problem if ours else warning)(
             f"ASAPP's role reads streams whose names begin with {readable}, and there is none; "
             f"there is {strange[0]}",
-            "if that stream is of this instance, ASAPP could read none of its audio: correct "
+            "if that stream belongs to this instance, ASAPP cannot read its audio: correct "
             "connect.instance_alias, or do not deploy (docs/decisions/0020)",
         )
 
@@ -110,7 +110,7 @@ def capacity(plan: Plan) -> Findings:
             )
     if first:
         yield well(
-            f"the first to be too small is {first[1]}, at more than {first[0]} calls at a time"
+            f"the first limit to be reached is {first[1]}, at more than {first[0]} calls at a time"
         )
 
 

@@ -12,7 +12,7 @@ _EXAMPLE_DOMAIN = "@example.com"
 def settings_file(plan: Plan) -> Findings:
     """It asks AWS nothing. The examples of this repository are to be replaced, and synthesise."""
     found = [*_examples(plan), *_external_id(plan)]
-    yield from found or [well("has no value of the examples")]
+    yield from found or [well("has none of the examples' values")]
 
 
 def _examples(plan: Plan) -> list[Finding]:

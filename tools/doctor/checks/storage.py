@@ -41,8 +41,8 @@ def managed(
         yield well("not set on the instance yet, which the deployment does")
     elif found is None:
         yield problem(
-            f"taken off the instance, which the stack {plan.stack(stack)} does not see: it would "
-            "not set it again",
+            f"removed from the instance, of which the stack {plan.stack(stack)} knows nothing: "
+            "it would not set it again",
             'deploy with mode = "adopt", so that the stack forgets it, then with mode = "manage"',
         )
     elif not any(found["AssociationId"] in each for each in ours):

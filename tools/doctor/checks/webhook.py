@@ -54,7 +54,7 @@ def _certificate(
         wrong.append(
             problem(
                 f"{arn} is {kind}: at a domain that asks for client certificates, API Gateway "
-                "wants a public certificate beside it, which shows that the name is yours",
+                "also needs a public certificate, which proves that the name is yours",
                 "request one for the same name, and write it in "
                 "webhook_mtls.ownership_certificate_arn",
             )
@@ -62,7 +62,7 @@ def _certificate(
     if key == "ownership_certificate_arn" and kind != "AMAZON_ISSUED":
         wrong.append(
             problem(
-                f"{arn} is {kind}, and shows nobody that the name is yours",
+                f"{arn} is {kind}, and does not prove that the name is yours",
                 f"write a certificate in {setting} that Certificate Manager issued",
             )
         )
@@ -113,7 +113,7 @@ def _domain(plan: Plan, name: str) -> Findings:
     if name not in plan.deployed("transcription", "AWS::ApiGateway::DomainName"):
         delete = plan.command(f"apigateway delete-domain-name --domain-name {name}")
         yield problem(
-            f"{name} is in API Gateway already, and not of our stack: the deployment fails",
+            f"{name} exists in API Gateway, outside our stack: the deployment fails",
             f"write another name, or, if nothing uses it, {delete}",
         )
         return
@@ -126,7 +126,7 @@ def _domain(plan: Plan, name: str) -> Findings:
         )
     if status != "AVAILABLE":
         why = answer.get("domainNameStatusMessage", "no reason given")
-        yield warning(f"{name} is {status}: {why}", "wait, or see to the certificates")
+        yield warning(f"{name} is {status}: {why}", "wait, or check the certificates")
     elif not warnings:
         yield well(f"{name} is {status}")
 
@@ -164,7 +164,7 @@ def webhook_tokens(plan: Plan) -> Findings:
     if pool and prefix not in plan.deployed("transcription", "AWS::Cognito::UserPoolDomain"):
         delete = f"cognito-idp delete-user-pool-domain --domain {prefix} --user-pool-id {pool}"
         yield problem(
-            f"the prefix {prefix} is of the pool {pool}, which is not of our stack: the deployment "
+            f"the prefix {prefix} belongs to the pool {pool}, outside our stack: the deployment "
             "fails. It may be one that an earlier change left behind",
             f"write another webhook_oauth2.domain_prefix, or {plan.command(delete)}",
         )

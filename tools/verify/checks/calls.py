@@ -68,7 +68,7 @@ def asapp(account: Account) -> Findings:
         return
     answer = get(host, "/v1/health", credentials)
     if answer.status == 200 and answer.content.get("healthCheck") == "SUCCESS":
-        yield well(f"{host} takes the credentials and is well")
+        yield well(f"{host} accepts the credentials and is well")
     elif answer.status in (401, 403):
         yield problem(f"{host} refuses the credentials", f"`make doctor ENV={account.name}`")
     else:
