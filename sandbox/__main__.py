@@ -19,6 +19,7 @@ from sandbox.asapp.conversations import Conversation
 from sandbox.asapp.double import Delivery
 from sandbox.connect.contact import MediaStream, lambda_event
 from sandbox.demo.played_call import Call
+from sandbox.live.live_calls import LiveCalls
 from sandbox.live.running_calls import calls_in_a_loop
 from sandbox.stacks.emulator import SandboxError
 from sandbox.stacks.processes import stopping_on_signals
@@ -43,9 +44,10 @@ def main() -> int:
                 say=lambda text: console.print(f"{text} …"),
                 with_live=True,
             ) as sandbox,
-            shown_live(sandbox, console),
+            running_live(sandbox, console) as live,
         ):
             show(lines(sandbox), console)
+            show_live(live, console)
             console.print(
                 f"\nLogs and templates: {sandbox.folder}\n"
                 f"It runs until Ctrl-C, or: kill {os.getpid()}"
@@ -61,16 +63,20 @@ def main() -> int:
 
 
 @contextmanager
-def shown_live(sandbox: Sandbox, console: Console) -> Iterator[None]:
-    """Serve the live page, say where it is and who may sign in, and let calls go on."""
+def running_live(sandbox: Sandbox, console: Console) -> Iterator[LiveCalls]:
+    """Serve the live page, and let calls go on."""
     live = sandbox.live
     assert live is not None  # noqa: S101 - it was asked for
-    with live.page() as url, calls_in_a_loop(sandbox):
-        show([("See calls while they are spoken, in a browser", url)], console)
-        for user in live.users:
-            sees = "every call" if user.is_supervisor else "the calls of this agent"
-            console.print(f"Sign in as {user.name} with {escape(user.password)}: {sees}")
-        yield
+    with live.page(), calls_in_a_loop(sandbox, lambda text: console.print(escape(text))):
+        yield live
+
+
+def show_live(live: LiveCalls, console: Console) -> None:
+    """Say where the page is and who may sign in."""
+    show([("See calls while they are spoken, in a browser", live.page_url)], console)
+    for user in live.users:
+        sees = "every call" if user.is_supervisor else "this agent's calls, by the address of one"
+        console.print(f"Sign in as {user.name} with {escape(user.password)}: {sees}")
 
 
 def show(titles_and_lines: Sequence[tuple[str, str]], console: Console) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from sandbox.live.browser import NO_BROWSER, installed_browser
 from tests.web.fake_backend import FakeBackend
 
 ROOT = Path(__file__).parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AMPLE_MS = 40_000
 """How long a busy machine may take. What is expected nearly always comes within a second."""
 
@@ -28,14 +26,10 @@ def built() -> None:
 
 @pytest.fixture(scope="session")
 def browser(built: None) -> Iterator[Browser]:
-    path = next((found for each in BROWSERS if (found := shutil.which(each))), None)
-    if path is None:
-        pytest.skip("no browser: install chromium, for instance with apt-get install chromium")
-    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=as_root)
+    with installed_browser() as browser:
+        if browser is None:
+            pytest.skip(NO_BROWSER)
         yield browser
-        browser.close()
 
 
 @pytest.fixture

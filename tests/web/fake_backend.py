@@ -86,6 +86,8 @@ class FakeBackend:
         self.page_url, self.api_url, _ = (
             f"http://127.0.0.1:{server.server_port}" for server in self._servers
         )
+        # A name of its own, as AppSync's is. A browser takes it for loopback.
+        self.realtime_url = f"ws://events.localhost:{self._servers[1].server_port}/event/realtime"
         self.workspace_url = f"http://localhost:{self._servers[2].server_port}"
 
     # What happens in the calls
@@ -230,8 +232,8 @@ class FakeBackend:
     @property
     def _security(self) -> dict[str, str]:
         """As whoever hosts the page sends them."""
-        connects_to = f"{self.api_url} {self.api_url.replace('http', 'ws')}"
-        return security_headers(connects_to, self.workspace_url)
+        events = self.realtime_url.removesuffix("/event/realtime")
+        return security_headers(f"{self.api_url} {events}", self.workspace_url)
 
     def _page(self, request: Handler) -> None:
         path = urlsplit(request.path).path.lstrip("/") or "index.html"
@@ -251,7 +253,7 @@ class FakeBackend:
             "readUrl": f"{self.api_url}/v1",
             "events": {
                 "httpHost": "abc.appsync-api.eu-central-1.amazonaws.com",
-                "realtimeUrl": f"{self.api_url.replace('http', 'ws')}/event/realtime",
+                "realtimeUrl": self.realtime_url,
             },
             "signIn": {
                 "url": self.api_url,

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import os
 import re
 import secrets
-import socket
-import struct
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
+from sandbox.asapp.conversations import load_all
 from sandbox.asapp.double import Delivery
+from sandbox.connect.scenarios import CALLS
+from sandbox.demo.played_call import Call, play_all
+from sandbox.demo.summary import stored
+from sandbox.live.browser import Viewer
 from sandbox.live.live_calls import LiveCalls, User
+from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox, running_sandbox
+from shared.transcripts.utterance import utterance_id
+from tests.sandbox.live.appsync import Events, base64url
+from tests.web.conftest import browser, built
+
+__all__ = ["browser", "built"]  # fixtures
 
 _SECONDS = 60.0
 CALL = "5e55a6e0-0000-4000-8000-000000000001"
@@ -35,17 +42,11 @@ def sandbox(installed: None) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def live(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCalls]:
-    bundle = tmp_path_factory.mktemp("bundle")
-    (bundle / "index.html").write_text("the page")
+def live(sandbox: Sandbox, built: None) -> Iterator[LiveCalls]:
     made = sandbox.live
     assert made is not None
-    with made.page(bundle):
+    with made.page():
         yield made
-
-
-def base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 def signed_in(live: LiveCalls, user: User) -> str:
@@ -80,65 +81,6 @@ def signed_in(live: LiveCalls, user: User) -> str:
 @pytest.fixture(scope="module")
 def tokens(live: LiveCalls) -> dict[str, str]:
     return {user.name: signed_in(live, user) for user in live.users}
-
-
-class Events:
-    """The protocol of AppSync Events on a real socket."""
-
-    def __init__(self, live: LiveCalls, token: str) -> None:
-        events = live.config["events"]
-        self._auth = {"host": events["httpHost"], "Authorization": f"Bearer {token}"}
-        url = urlsplit(events["realtimeUrl"])
-        # The name does not resolve here; the header says which API is meant.
-        self._socket = socket.create_connection(("127.0.0.1", url.port or 80), timeout=_SECONDS)
-        key = base64.b64encode(os.urandom(16)).decode()
-        header = base64url(json.dumps(self._auth).encode())
-        self._socket.sendall(
-            f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Protocol: aws-appsync-event-ws, header-{header}\r\n\r\n".encode()
-        )
-        self._file = self._socket.makefile("rb")
-        while self._file.readline().strip():
-            pass
-        self._send({"type": "connection_init"})
-
-    def _send(self, message: dict[str, Any]) -> None:
-        content, mask = json.dumps(message).encode(), os.urandom(4)
-        masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(content))
-        size = len(content)
-        head = bytes([0x80 | size]) if size < 126 else b"\xfe" + struct.pack(">H", size)
-        self._socket.sendall(b"\x81" + head + mask + masked)
-
-    def next(self) -> dict[str, Any]:
-        kind, size = self._file.read(2)
-        if kind != 0x81:
-            return {"type": "closed"}
-        if size == 126:
-            (size,) = struct.unpack(">H", self._file.read(2))
-        message: dict[str, Any] = json.loads(self._file.read(size))
-        return message
-
-    def until(self, *kinds: str) -> dict[str, Any]:
-        ends = time.monotonic() + _SECONDS
-        while (message := self.next())["type"] not in kinds:
-            assert time.monotonic() < ends
-        return message
-
-    def subscribe(self, channel: str) -> bool:
-        message = {"type": "subscribe", "id": channel, "channel": channel}
-        self._send(message | {"authorization": self._auth})
-        answer = self.until("subscribe_success", "subscribe_error")
-        return bool(answer["type"] == "subscribe_success")
-
-    def publish(self, channel: str) -> str:
-        message = {"type": "publish", "id": "p", "channel": channel, "events": ["{}"]}
-        self._send(message | {"authorization": self._auth})
-        return str(self.until("publish_success", "publish_error")["type"])
-
-    def data(self) -> dict[str, Any]:
-        event: dict[str, Any] = json.loads(self.until("data")["event"])
-        return event
 
 
 def post(sandbox: Sandbox, text: str) -> None:
@@ -212,6 +154,40 @@ def test_the_page_says_who_may_frame_it_and_where_it_connects(live: LiveCalls) -
     assert "frame-ancestors https://sandbox.my.connect.aws;" in policy
     assert "unsafe" not in policy
     assert httpx.get(f"{live.page_url}config.json", timeout=_SECONDS).json() == live.config
+
+
+def test_a_supervisor_sees_in_a_browser_each_word_of_a_call_with_holds_and_an_agent_only_their_own(
+    sandbox: Sandbox, live: LiveCalls, browser: Browser
+) -> None:
+    """The real page before the deployed stacks. It is loaded again in the middle of the call."""
+    supervisor, agent = (Viewer(browser, live.page_url) for _ in live.users)
+    for viewer, user in zip((supervisor, agent), live.users, strict=True):
+        viewer.sign_in(user)
+    call = Call(sandbox.deployment, sandbox.asapp, load_all()[0], 1)
+    with ThreadPoolExecutor(1) as pool, ConnectEvents(sandbox, Disorder()) as events:
+        playing = pool.submit(play_all, [(call, CALLS["two holds"])], events)
+        page = supervisor.page
+        page.get_by_role("button", name="Open the call of agent-1", exact=True).click()
+        page.locator(".utterance").first.wait_for()
+        expect(page.locator(".card-words").first).not_to_have_text("The next words appear here")
+        page.reload()
+        page.locator(".utterance").first.wait_for()
+        playing.result()
+    id = call.contact.contact_id
+    expect(page.get_by_text("The call has ended")).to_be_visible(timeout=_SECONDS * 1000)
+    said = [utterance_id(item) for item in stored(sandbox.deployment, id)]
+    assert len(said) == len(call.talked)
+    expect(page.locator(".utterance")).to_have_count(len(said))
+    assert [row.id for row in supervisor.rows()] == said
+    assert page.locator(".band.hold").count() == 2
+    agent.open([id])
+    expect(agent.page.locator(".utterance")).to_have_count(len(said), timeout=_SECONDS * 1000)
+    agent.open([CALL])
+    expect(agent.page.get_by_text("Nothing is known of this contact yet.")).to_be_visible()
+    expect(agent.page.locator(".utterance, .card")).to_have_count(0)
+    assert supervisor.wrongs + agent.wrongs == []
+    supervisor.close()
+    agent.close()
 
 
 def test_a_page_that_is_not_built_says_what_to_run(live: LiveCalls, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import { SignedOut } from "./session";
 
 /** Read again while nothing comes for so long. */
 const SILENCE_MS = 15_000;
+/** A connection that takes longer than this to come about keeps nobody from reading. */
+const PATIENCE_MS = 2000;
 /** Ask again for a contact that nobody knows yet. */
 const UNKNOWN_MS = 3000;
 /** After its end, a call is read once more. */
@@ -61,6 +63,8 @@ abstract class Followed {
       },
       onEvent: (event) => {
         this.merge(event);
+        // Nobody knew this call when it was opened; it has begun now.
+        if (this.status === "refused") void this.readSoon("all");
         this.waitForSilence();
         this.changed();
       },
@@ -71,8 +75,7 @@ abstract class Followed {
       // The read decides what to tell: whoever may not subscribe may not read.
       onRefused: () => void this.readSoon("all"),
     });
-    // A connection that does not come about must not keep anybody from reading.
-    this.waitForSilence();
+    this.timer = setTimeout(() => void this.readSoon("rest"), PATIENCE_MS);
   }
 
   protected abstract merge(event: LiveEvent): void;
@@ -90,6 +93,7 @@ abstract class Followed {
       this.readAgain = what === "all" ? "all" : (this.readAgain ?? "rest");
       return;
     }
+    clearTimeout(this.timer);
     this.reading = this.readNow(what);
     await this.reading;
     this.reading = undefined;
@@ -159,9 +163,11 @@ export class FollowedCall extends Followed {
       if (utterance.textOmitted) void this.readSoon("rest");
     } else if (event.type === "conversation") {
       const { type: _, ...conversation } = event;
-      const hadEnded = this.hasEnded;
+      const before = transcript.conversation;
       transcript.picture(conversation);
-      if (this.hasEnded && !hadEnded) this.readsAfterEnd = 0;
+      // With the verdict come the utterances that were recovered.
+      const isNews = before?.state !== "ended" || before.completeness !== conversation.completeness;
+      if (this.hasEnded && isNews) this.readsAfterEnd = 0;
     }
   }
 

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import type { Listener } from "../src/live/events";
+import { FollowedCall } from "../src/live/follow";
+import { NotFound } from "../src/live/read";
+import type { CallAnswer, Conversation, LiveEvent, Utterance } from "../src/model/types";
+
+const START = 1_795_413_005_000;
+
+/** What is behind the page, for one call. */
+class Behind {
+  said: Utterance[] = [];
+  state = "streaming";
+  isKnown = true;
+  /** The `after` of each reading. */
+  readonly asked: string[] = [];
+  listener!: Listener;
+  readonly call: FollowedCall;
+
+  constructor() {
+    const events = {
+      subscribe: (_: string, listener: Listener) => {
+        this.listener = listener;
+        return () => undefined;
+      },
+    };
+    const read = { conversation: (_: string, after: string) => this.answer(after), calls: () => assert.fail() };
+    this.call = new FollowedCall({ events, read, onSignedOut: () => assert.fail() }, "call-1", () => undefined);
+    void this.call.start(true);
+  }
+
+  get conversation(): Conversation {
+    return {
+      conversationId: "call-1",
+      version: 1,
+      state: this.state,
+      listening: true,
+      notListening: "",
+      startedAt: START,
+      changedAt: START,
+      completeness: "",
+      legs: [],
+    };
+  }
+
+  say(id: string): Utterance {
+    const said: Utterance = {
+      id,
+      role: "customer",
+      at: START,
+      endAt: START,
+      text: id,
+      source: "webhook",
+      verified: true,
+      storedAt: START,
+    };
+    this.said.push(said);
+    return said;
+  }
+
+  tell(event: LiveEvent): void {
+    this.listener.onEvent(event);
+  }
+
+  get shown(): string[] {
+    return this.call.transcript.utterances.map(({ id }) => id);
+  }
+
+  private async answer(after: string): Promise<CallAnswer> {
+    this.asked.push(after);
+    if (!this.isKnown) throw new NotFound();
+    const counts = { fromWebhook: this.said.length, recovered: 0, unverified: 0 };
+    return { conversation: this.conversation, counts, utterances: [...this.said], more: false, next: "7" };
+  }
+}
+
+/** The page's clock goes on; then what waits for an answer gets it. */
+async function pass(ms: number): Promise<void> {
+  mock.timers.tick(ms);
+  for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+}
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
+});
+
+test("a call is read when the subscription stands, and not before", async () => {
+  const behind = new Behind();
+  behind.say("a");
+  await pass(0);
+  assert.deepEqual(behind.asked, []);
+  behind.listener.onReady();
+  await pass(0);
+  assert.deepEqual([behind.shown, behind.call.status], [["a"], "live"]);
+  assert.deepEqual(behind.asked, [""]);
+});
+
+test("a connection that does not come about keeps nobody from reading for more than 2 s", async () => {
+  const behind = new Behind();
+  behind.say("a");
+  await pass(2000);
+  assert.deepEqual([behind.shown, behind.call.status], [["a"], "offline"]);
+});
+
+test("a lost event is read after 15 s of silence, from where the last reading ended", async () => {
+  const behind = new Behind();
+  behind.listener.onReady();
+  await pass(0);
+  behind.say("lost");
+  await pass(14_000);
+  behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say("heard") });
+  await pass(14_999);
+  assert.deepEqual(behind.shown, ["heard"]);
+  await pass(1);
+  assert.deepEqual(behind.shown, ["heard", "lost"]);
+  assert.deepEqual(behind.asked, ["", "7"]);
+});
+
+test("after a reconnect everything is read again", async () => {
+  const behind = new Behind();
+  behind.listener.onReady();
+  await pass(0);
+  behind.listener.onDown();
+  assert.equal(behind.call.status, "offline");
+  behind.say("meanwhile");
+  behind.listener.onReady();
+  await pass(0);
+  assert.deepEqual([behind.shown, behind.call.status, behind.asked], [["meanwhile"], "live", ["", ""]]);
+});
+
+test("a call that nobody knew when it was opened is read when it begins", async () => {
+  const behind = new Behind();
+  behind.isKnown = false;
+  behind.listener.onReady();
+  await pass(0);
+  assert.equal(behind.call.status, "refused");
+  behind.isKnown = true;
+  behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say("hello") });
+  await pass(0);
+  assert.deepEqual([behind.shown, behind.call.status], [["hello"], "live"]);
+});
+
+test("an ended call is read once more after 5 s, and then no more", async () => {
+  const behind = new Behind();
+  behind.listener.onReady();
+  await pass(0);
+  behind.state = "ended";
+  behind.tell({ type: "conversation", ...behind.conversation, version: 2 });
+  behind.say("the last words");
+  await pass(5000);
+  assert.deepEqual(behind.shown, ["the last words"]);
+  await pass(3_600_000);
+  assert.equal(behind.asked.length, 2);
+});
+
+test("an ended call is read again when it was compared with ASAPP's record", async () => {
+  const behind = new Behind();
+  behind.state = "ended";
+  behind.listener.onReady();
+  await pass(3_600_000);
+  const times = behind.asked.length;
+  behind.say("recovered");
+  behind.tell({ type: "conversation", ...behind.conversation, completeness: "complete" });
+  await pass(5000);
+  assert.deepEqual([behind.shown, behind.asked.length], [["recovered"], times + 1]);
+});
+
+test("what somebody has closed is not read any more", async () => {
+  const behind = new Behind();
+  behind.call.stop();
+  await pass(60_000);
+  assert.deepEqual(behind.asked, []);
+});
