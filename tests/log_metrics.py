@@ -48,6 +48,13 @@ FILTERS = [
         "1",
     ),
     ("ExportDaysMissing", "export_utterances", '{ $.event = "export_run" }', "$.daysMissing"),
+    ("NumbersNotRedacted", "store_transcript", '{ $.event = "number_not_redacted" }', "1"),
+    (
+        "PhoneNumbersNotRedacted",
+        "store_transcript",
+        '{ $.event = "phone_number_not_redacted" }',
+        "1",
+    ),
     ("RequestsThrottled", "the webhook's requests", '{ $.status = "429" }', "1"),
     (
         "RestartsRefused",

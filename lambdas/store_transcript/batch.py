@@ -20,6 +20,7 @@ from shared.runtime import trace_header, trace_id
 from shared.table import CONVERSATION_ID, ITEM
 from shared.transcripts.utterance import Unstorable, Utterance
 from store_transcript.dead_letters import DeadLetters
+from store_transcript.unredacted import PHONE, unredacted
 from store_transcript.utterance_table import UtteranceTable
 
 logger = logging.getLogger(__name__)
@@ -52,9 +53,12 @@ def store(
     messages: Iterable[Message],
     utterances: UtteranceTable,
     dead_letters: DeadLetters,
+    *,
+    is_redacted: bool = False,
 ) -> list[str]:
     """Store what can be stored and set aside what never can.
 
+    :param is_redacted: ASAPP should have redacted each text: say if one looks as if it had not.
     :returns: The ids of the messages to deliver again.
     """
     items: dict[Key, dict[str, Any]] = {}
@@ -72,12 +76,16 @@ def store(
             items[key] = utterances.item(utterance, message.received_at_ms, message.trace)
 
     left: list[str] = []
+    unstored: set[Key] = set()
     for key, reason in _put(items, utterances):
+        unstored.add(key)
         if reason:
             rejected.extend((message, reason) for message in senders[key])
         else:
             left.extend(message.id for message in senders[key])
     left.extend(_set_aside(rejected, dead_letters))
+    if is_redacted:
+        _report_unredacted(item for key, item in items.items() if key not in unstored)
     logger.info(
         "stored a batch",
         extra={
@@ -112,6 +120,23 @@ def _put(
         else:
             for item in unwritten:
                 yield (item[CONVERSATION_ID]["S"], item[ITEM]["S"]), ""
+
+
+def _report_unredacted(items: Iterable[Mapping[str, Any]]) -> None:
+    """A line for each text with a number that should not be there, without the number."""
+    for item in items:
+        if kind := unredacted(item["text"]["S"]):
+            is_phone = kind == PHONE
+            logger.warning(
+                "an utterance has what looks like a number that ASAPP should have redacted",
+                extra={
+                    "event": log_events.PHONE_NUMBER_NOT_REDACTED
+                    if is_phone
+                    else log_events.NUMBER_NOT_REDACTED,
+                    "looksLike": kind,
+                    "conversationId": item[CONVERSATION_ID]["S"],
+                },
+            )
 
 
 def _set_aside(rejected: Iterable[tuple[Message, str]], dead_letters: DeadLetters) -> Iterator[str]:

@@ -22,7 +22,8 @@ _QUICK = Config(
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """:returns: The ids of the messages that stay in the queue, as a partial batch response."""
     messages = [Message.from_record(record) for record in event["Records"]]
-    left = store(messages, _utterances(), _dead_letters())
+    is_redacted = os.environ.get("REDACTION") == "redacted"
+    left = store(messages, _utterances(), _dead_letters(), is_redacted=is_redacted)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in left]}
 
 

@@ -196,6 +196,7 @@ PROOFS: dict[str, Proof] = {
     ),
     "TokensRequested": Proof(loud=single(20, 0, 15, 30, 45, 59), quiet=single(20, 0, 15, 30, 45)),
     "QueueAge": Proof(loud=single(300), quiet=single(299, 0, 1, 2, 3, 4)),
+    "NumbersNotRedacted": ONCE,
     "TranscriptionStopped": Proof(loud=single(1), quiet=single(0, 0, 1, 2, 3, 4)),
     "CallsRefused": SEVERAL,
     "RestartsRefused": ONCE,

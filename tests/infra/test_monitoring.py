@@ -156,6 +156,7 @@ def test_one_page_shows_the_calls_what_became_of_their_words_and_what_stands_in_
             "Incomplete after a day",
             "Days that the export lacks",
         ],
+        "Utterances with numbers that are not redacted": ["Cards, social security", "Phones"],
         "Webhook": ["4xx", "5xx"],
         "Wait in the queue, in seconds": ["Oldest"],
         "Errors of functions": [
@@ -209,7 +210,13 @@ def parts() -> Transcription:
 
 METRICS = {
     "transcription_control": {"calls_started", "calls_stopped", "calls_refused"},
-    "transcript_webhook": {"utterances_stored", "requests_throttled", "queue_age"},
+    "transcript_webhook": {
+        "utterances_stored",
+        "numbers_not_redacted",
+        "phone_numbers_not_redacted",
+        "requests_throttled",
+        "queue_age",
+    },
     "transcript_reconciliation": {
         "utterances_recovered",
         "calls_in_progress",
@@ -259,6 +266,17 @@ def test_a_count_that_nobody_asks_for_makes_no_metric_filter() -> None:
     again = [webhook.metric_utterances_stored() for _ in range(2)]
     assert len(Deployed(stack).all("AWS::Logs::MetricFilter")) == 1
     assert again[0].metric_name == again[1].metric_name == "UtterancesStored"
+
+
+def test_what_asapp_was_not_asked_to_redact_is_not_watched() -> None:
+    stack = new_stack()
+    table = TranscriptStore(stack, "Store").table
+    webhook = TranscriptWebhook(stack, "Webhook", table=table, redaction="unredacted")
+    assert webhook.metric_numbers_not_redacted() is None
+    assert webhook.metric_phone_numbers_not_redacted() is None
+    alarms = TranscriptionAlarms(stack, "Alarms", constructs=[webhook])
+    assert "NumbersNotRedacted" not in {each.node.id for each in alarms.alarms}
+    TranscriptionDashboard(stack, "Dashboard", constructs=[webhook])
 
 
 @pytest.mark.parametrize("names", SUBSETS, ids="+".join)

@@ -45,9 +45,9 @@ class TranscriptionAlarms(Construct):
 
     :param constructs: Alarms watch the errors and throttles of each of their functions, any message
         in their dead-letter queues, and what their methods ``metric_…`` measure: refused calls and
-        restarts, the webhook's errors, queue and tokens, calls without utterances or agent events,
-        incomplete transcripts, missing days of the export, late events. An expected refusal by
-        ASAPP is not an error. Default: none.
+        restarts, numbers that are not redacted, the webhook's errors, queue and tokens, calls
+        without utterances or agent events, incomplete transcripts, missing days of the export, late
+        events. An expected refusal by ASAPP is not an error. Default: none.
     :param domains: Alarms watch, 30 days ahead, the expiry of their certificates and of the
         authorities whose client certificates are good. Default: none.
     :param flows: Alarms watch the error branches of these flows. Default: none.
@@ -182,6 +182,14 @@ class TranscriptionAlarms(Construct):
                 300,
                 "Utterances wait for minutes to be stored; nothing is lost yet. Look at the log of "
                 "store_transcript",
+            ),
+            (
+                "NumbersNotRedacted",
+                "numbers_not_redacted",
+                1,
+                "An utterance was stored with what looks like the number of a card or a social "
+                "security number, which ASAPP should have redacted. The log of store_transcript "
+                "names the conversation",
             ),
             (
                 "TranscriptionStopped",

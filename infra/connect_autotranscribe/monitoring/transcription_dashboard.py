@@ -32,6 +32,10 @@ _GRAPHS: Mapping[str, Mapping[str, str]] = {
         "Incomplete after a day": "conversations_incomplete",
         "Days that the export lacks": "days_missing",
     },
+    "Utterances with numbers that are not redacted": {
+        "Cards, social security": "numbers_not_redacted",
+        "Phones": "phone_numbers_not_redacted",
+    },
     "Wait in the queue, in seconds": {"Oldest": "queue_age"},
 }
 """The lines of each graph: what ``metric_…`` of a construct measures, by its label."""

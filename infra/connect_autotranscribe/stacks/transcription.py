@@ -124,6 +124,7 @@ class TranscriptionStack(Stack):
             function_options=self._function_options,
             max_consumers=settings.capacity.consumers,
             with_aliases=settings.deployment.gradual,
+            redaction=asapp.redaction,
             **webhook_arguments(self, settings),
         )
         self.transcript_api = TranscriptApi(

@@ -74,6 +74,8 @@ class TranscriptWebhook(Construct):
         ``ClientCertificate`` has its own domain. Default: API Gateway's own name.
     :param base_path: The path of the domain under which the webhook is. Default: the whole domain.
     :param tls: The oldest version of TLS that a caller may speak. Default: 1.2.
+    :param redaction: Which text ASAPP was asked for. If it is "redacted" (the default), utterances
+        with what looks like a card, social security or phone number are counted.
     :param queue: The queue between API Gateway and the function. If you give one, it needs a
         visibility timeout of more than two minutes and its own dead-letter queue. Default: made
         here.
@@ -128,6 +130,7 @@ class TranscriptWebhook(Construct):
         domain: apigateway.IDomainName | None = None,
         base_path: str | None = None,
         tls: Literal["1.2", "1.3"] = "1.2",
+        redaction: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted",
         queue: sqs.IQueue | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
@@ -147,6 +150,7 @@ class TranscriptWebhook(Construct):
                     allowed_cidrs=allowed_cidrs,
                     api_gateway_log_role=api_gateway_log_role,
                 ),
+                **like("asapp", redaction=redaction),
                 "web_acl": Argument(
                     value=None if isinstance(web_acl, WebAcl) else web_acl,
                     rule=WEB_ACL_ARN,
@@ -165,6 +169,7 @@ class TranscriptWebhook(Construct):
                 *problems_of_web_acl(web_acl, auth),
             ],
         )
+        self._is_redacted = redaction == "redacted"
         self.dead_letters = dead_letters or dead_letter_queue(
             self, "DeadLetters", key=key, removal_policy=retention.removal_policy
         )
@@ -179,6 +184,7 @@ class TranscriptWebhook(Construct):
                 "TRANSCRIPT_TABLE": table.table_name,
                 "TRANSCRIPT_RETENTION_DAYS": str(days_of(transcript_retention)),
                 "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url,
+                "REDACTION": redaction,
             },
             retention=retention,
             options=function_options,
@@ -267,6 +273,17 @@ class TranscriptWebhook(Construct):
         lines, log = event(_EVENTS.UTTERANCES_STORED), self.store_transcript.log_group
         return log_metric(self, "UtterancesStored", log, lines, "$.utterances", **options)
 
+    def metric_numbers_not_redacted(self, **options: Any) -> cloudwatch.Metric | None:
+        """Utterances with what looks like the number of a card or a social security number, which
+        ASAPP always redacts; None if ``redaction`` is not "redacted"."""
+        return self._of_redacted("NumbersNotRedacted", _EVENTS.NUMBER_NOT_REDACTED, options)
+
+    def metric_phone_numbers_not_redacted(self, **options: Any) -> cloudwatch.Metric | None:
+        """Utterances with what looks like a phone number, which an account may leave as it is; None
+        if ``redaction`` is not "redacted"."""
+        name = _EVENTS.PHONE_NUMBER_NOT_REDACTED
+        return self._of_redacted("PhoneNumbersNotRedacted", name, options)
+
     def metric_requests_throttled(self, **options: Any) -> cloudwatch.Metric:
         """POSTs that API Gateway answered with 429, which ASAPP does not repeat."""
         of_each = [
@@ -284,6 +301,11 @@ class TranscriptWebhook(Construct):
     def metric_queue_age(self, **options: Any) -> cloudwatch.Metric:
         """Seconds that the oldest message waits to be stored."""
         return self.queue.metric_approximate_age_of_oldest_message(**options)
+
+    def _of_redacted(self, id: str, name: str, options: dict[str, Any]) -> cloudwatch.Metric | None:
+        if not self._is_redacted:
+            return None
+        return log_metric(self, id, self.store_transcript.log_group, event(name), **options)
 
     def _queue(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> sqs.Queue:
         return sqs.Queue(

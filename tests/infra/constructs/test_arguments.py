@@ -171,6 +171,11 @@ def put(stack: Stack, construct: type, id: str = "Ours", **own: Any) -> Any:
     return construct(stack, id, **made)
 
 
+REDACTION = (
+    "none",
+    '"none" is not accepted; write "redacted", "unredacted" or "redacted_and_unredacted"',
+)
+
 PAGE = "https://live.acme.com/"
 A_PAGE = 'write the address of the page with a slash at its end, like "https://live.acme.com/"'
 CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
@@ -222,10 +227,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
             "English",
             '"English" is not accepted; write an IETF tag, like "en-US" or "es-US"',
         ),
-        "redaction": (
-            "none",
-            '"none" is not accepted; write "redacted", "unredacted" or "redacted_and_unredacted"',
-        ),
+        "redaction": REDACTION,
         "detailed_tokens": ("no", "is a string, not a boolean; write true or false"),
         "audio_recording_allowed": (1, "is an integer, not a boolean; write true or false"),
         "start_selector": (
@@ -252,6 +254,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
         ),
     },
     TranscriptWebhook: {
+        "redaction": REDACTION,
         "tls": ("1.1", '"1.1" is not accepted; write "1.2" or "1.3"'),
         "throttle_rate_per_second": (
             "100",

@@ -332,6 +332,57 @@ def test_an_utterance_is_stored_with_its_fields_and_as_it_came(
 
 
 @pytest.mark.usefixtures("deployed")
+def test_what_looks_unredacted_is_stored_and_counted_without_its_words(
+    service: AwsService,
+    table_name: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO)
+    texts = ["my card is 4111 1111 1111 1111", "078-05-1120", "call 202-555-0123", "my PIN is ####"]
+    bodies = [body_of(at, text) for at, text in enumerate(texts)]
+    monkeypatch.setenv("REDACTION", "redacted")
+    assert store_transcript.handler(event(*bodies), None) == {"batchItemFailures": []}
+    assert counted("store_transcript", caplog.records) == {
+        "UtterancesStored": 4,
+        "NumbersNotRedacted": 2,
+        "PhoneNumbersNotRedacted": 1,
+    }
+    told = [vars(each) for each in caplog.records if each.levelname == "WARNING"]
+    assert [(each["conversationId"], each["looksLike"]) for each in told] == [
+        ("c-1", "card number"),
+        ("c-1", "social security number"),
+        ("c-1", "phone number"),
+    ]
+    assert not any(figures in str(told) for figures in ("1111", "1120", "0123"))
+    assert [operation for operation, _ in service.sent] == ["BatchWriteItem"]
+    assert count(table_name) == 4
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("redaction", ["unredacted", "redacted_and_unredacted"])
+def test_what_asapp_was_not_asked_to_redact_is_not_counted(
+    redaction: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("REDACTION", redaction)
+    store_transcript.handler(event(body_of(1, "my card is 4111 1111 1111 1111")), None)
+    assert counted("store_transcript", caplog.records) == {"UtterancesStored": 1}
+
+
+def test_what_was_not_stored_is_not_counted(
+    utterances: UtteranceTable,
+    dead_letters: DeadLetters,
+    service: AwsService,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service.faults["BatchWriteItem"] = [refusing("InternalServerError", 500)]
+    given = messages(body_of(1, "my card is 4111 1111 1111 1111"))
+    assert store(given, utterances, dead_letters, is_redacted=True) == ["m-0"]
+    assert "NumbersNotRedacted" not in counted("store_transcript", caplog.records)
+
+
+@pytest.mark.usefixtures("deployed")
 def test_fractional_milliseconds_are_no_dead_letter(
     table_name: str, dead_letter_queue: str
 ) -> None:
