@@ -18,6 +18,7 @@ os.environ |= {
 HERE = Path(__file__).parent
 SHARED = {
     "sandbox": "the emulator",
+    "live_sandbox": "the emulator with the live page",
     "assembly_of": "the environments",
     "team": "the examples",
     "checkout": "the examples",

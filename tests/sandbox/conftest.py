@@ -1,5 +1,6 @@
-"""One sandbox for all tests of this folder: the emulator with the deployed stacks, and ASAPP's
-double, which repeats, delays and reorders what it posts. Nothing runs by the clock in it."""
+"""One sandbox for the tests of this folder: the emulator with the deployed stacks, and ASAPP's
+double, which repeats, delays and reorders what it posts. A second one has the live page, too.
+Nothing runs by the clock in them."""
 
 from __future__ import annotations
 
@@ -46,10 +47,24 @@ authorities_file = "{os.path.relpath(authorities, ROOT)}"''',
 
 
 @pytest.fixture(scope="session")
-def sandbox(installed: None, certificates: Certificates) -> Iterator[Sandbox]:
+def ways_in(certificates: Certificates) -> dict[str, str]:
     """In the middle of a rotation: two clients of the user pool, two authorities."""
+    return every_way(certificates.bundle("both", "first", "second"), '["asapp", "asapp-next"]')
+
+
+@pytest.fixture(scope="session")
+def sandbox(installed: None, ways_in: dict[str, str]) -> Iterator[Sandbox]:
     delivery = Delivery(duplicate=0.2, reorder=0.3, delay_ms=(0, 200), seed=3)
-    ways = every_way(certificates.bundle("both", "first", "second"), '["asapp", "asapp-next"]')
-    with running_sandbox(delivery=delivery, pace=0.005, more_settings=ways) as running:
+    with running_sandbox(delivery=delivery, pace=0.005, more_settings=ways_in) as running:
+        running.deployment.stop_schedules()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def live_sandbox(installed: None, ways_in: dict[str, str]) -> Iterator[Sandbox]:
+    """With the stack of the live page."""
+    with running_sandbox(
+        delivery=Delivery(), pace=0.01, more_settings=ways_in, with_live=True
+    ) as running:
         running.deployment.stop_schedules()
         yield running

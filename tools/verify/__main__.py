@@ -9,6 +9,7 @@ deployed, or it is another account.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -46,7 +47,15 @@ def main(arguments: Sequence[str] | None = None, *, patience: float = 30) -> int
         print(error, file=sys.stderr)
         return CANNOT
     certificate = (given.certificate, given.key) if given.certificate else None
-    account = Account(settings, file.stem, given.asapp, patience, certificate)
+    account = Account(
+        settings,
+        file.stem,
+        given.asapp,
+        patience,
+        certificate,
+        webhook_token=os.environ.get("WEBHOOK_TOKEN", ""),
+        live_token=os.environ.get("LIVE_TOKEN", ""),
+    )
     console = Console(highlight=False, soft_wrap=True)
     results: list[Result] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

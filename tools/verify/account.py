@@ -23,7 +23,9 @@ READS = {
     ("cloudformation", "list_stack_resources"): "cloudformation:ListStackResources",
     ("cloudwatch", "describe_alarms"): "cloudwatch:DescribeAlarms",
     ("cloudwatch", "get_metric_statistics"): "cloudwatch:GetMetricStatistics",
+    ("dynamodb", "get_resource_policy"): "dynamodb:GetResourcePolicy",
     ("dynamodb", "query"): "dynamodb:Query",
+    ("events", "describe_event_bus"): "events:DescribeEventBus",
     ("events", "describe_rule"): "events:DescribeRule",
     ("events", "list_targets_by_rule"): "events:ListTargetsByRule",
     ("iam", "simulate_principal_policy"): "iam:SimulatePrincipalPolicy",
@@ -33,8 +35,10 @@ READS = {
     ("lambda", "get_policy"): "lambda:GetPolicy",
     ("lambda", "list_versions_by_function"): "lambda:ListVersionsByFunction",
     ("logs", "describe_log_groups"): "logs:DescribeLogGroups",
+    ("s3", "get_bucket_policy"): "s3:GetBucketPolicy",
     ("scheduler", "get_schedule"): "scheduler:GetSchedule",
     ("secretsmanager", "describe_secret"): "secretsmanager:DescribeSecret",
+    ("secretsmanager", "get_resource_policy"): "secretsmanager:GetResourcePolicy",
     ("secretsmanager", "get_secret_value"): "secretsmanager:GetSecretValue",
     ("sns", "get_topic_attributes"): "sns:GetTopicAttributes",
     ("sqs", "get_queue_attributes"): "sqs:GetQueueAttributes",
@@ -62,6 +66,7 @@ WRITES = {
 ACTIONS = READS | WRITES
 GUIDE = "docs/verify.md"
 EMULATOR = "000000000000"
+_AWS = (".amazonaws.com", ".amazoncognito.com")
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ class Account:
     :param starts_at_asapp: Whether ASAPP is asked to start a call that it must refuse.
     :param patience: Seconds that an utterance may take to each place.
     :param certificate: Files in PEM, of a client certificate and its key.
+    :param webhook_token: An access token of the customer's own authorization server.
+    :param live_token: The identity token of a supervisor of the live page.
     """
 
     settings: Settings
@@ -128,6 +135,8 @@ class Account:
     starts_at_asapp: bool = False
     patience: float = 30
     certificate: tuple[str, str] | None = None
+    webhook_token: str = field(default="", repr=False)
+    live_token: str = field(default="", repr=False)
     aws: Aws = field(init=False)
 
     def __post_init__(self) -> None:
@@ -143,7 +152,7 @@ class Account:
 
     @cached_property
     def stacks(self) -> dict[str, Stack]:
-        """Those that are deployed, by access, transcription and flows.
+        """Those that are deployed, by access, transcription, flows and live.
 
         :raises CannotGoOn: If it is another account, or there is nothing.
         """
@@ -153,7 +162,7 @@ class Account:
             raise CannotGoOn(problem(what, "set AWS_PROFILE"))
         described = {
             which: answer["Stacks"][0]
-            for which in ("access", "transcription", "flows")
+            for which in ("access", "transcription", "flows", "live")
             if (answer := self._described(which))
         }
         if "transcription" not in described:
@@ -174,10 +183,9 @@ class Account:
     def reached(self, url: str) -> str:
         """Where this machine finds a URL of API Gateway or Cognito: the emulator has none of its
         own names."""
-        endpoint = os.environ.get("AWS_ENDPOINT_URL")
-        if not (endpoint and self.is_emulator):
+        endpoint, parts = os.environ.get("AWS_ENDPOINT_URL"), urlsplit(url)
+        if not (endpoint and self.is_emulator and parts.netloc.endswith(_AWS)):
             return url
-        parts = urlsplit(url)
         if ".execute-api." not in parts.netloc:
             return f"{endpoint}{parts.path}"
         api, (stage, _, path) = parts.netloc.partition(".")[0], parts.path[1:].partition("/")

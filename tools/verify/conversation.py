@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import uuid
 from dataclasses import dataclass, field
@@ -21,16 +22,21 @@ from tools.verify.listener import MARKED
 
 TEXT = "This is no call: make verify posts it, and deletes it again."
 _SECONDS = 15
+_CUT_OFF = (ssl.SSLError, ConnectionResetError, BrokenPipeError)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """:param status: 0 if none came.
+    """
+    :param status: 0 if none came.
     :param body: What came, or what was wrong instead.
+    :param is_cut_off: Whether the other side has ended the connection, as it does if it demands a
+        client certificate.
     """
 
     status: int
     body: str = field(repr=False, default="")
+    is_cut_off: bool = False
 
 
 def ask(
@@ -52,13 +58,15 @@ def ask(
         with refusal:
             return Answer(refusal.code, refusal.read().decode("utf-8", "replace"))
     except (OSError, HTTPException) as failure:
-        return Answer(0, str(getattr(failure, "reason", failure)))
+        reason = getattr(failure, "reason", failure)
+        by_us = isinstance(reason, ssl.SSLCertVerificationError)
+        return Answer(0, str(reason), isinstance(reason, _CUT_OFF) and not by_us)
 
 
 class Conversation:
     """What the stacks have of it.
 
-    :ivar stream_id: Of this run. It is in the text too, so that no other run's utterance counts.
+    :ivar stream_id: Of this run. It is in the texts too, so that no other run's utterance counts.
     """
 
     def __init__(self, account: Account) -> None:
@@ -83,10 +91,14 @@ class Conversation:
                 "message": "transcript",
                 "start": number,
                 "end": number,
-                "utterance": [{"text": f"{TEXT} {stream_id}"}],
+                "utterance": [{"text": f"{TEXT} {stream_id} #{number}"}],
             },
         }
         return json.dumps(said).encode()
+
+    def numbers_in(self, text: str) -> set[int]:
+        """The numbers of this run's utterances in a text."""
+        return {int(found) for found in re.findall(rf"{self.stream_id} #(\d+)", text)}
 
     def items(self) -> list[dict[str, Any]]:
         found = self._account.aws.pages(
@@ -99,10 +111,6 @@ class Conversation:
             ConsistentRead=True,
         )
         return [table.values(item) for item in found or []]
-
-    def utterances(self) -> list[dict[str, Any]]:
-        """Those of this run, in the table."""
-        return [each for each in self.items() if each.get("streamId") == self.stream_id]
 
     def transcript(self) -> Answer:
         """What the transcript API answers, signed by who runs this."""

@@ -17,6 +17,7 @@ from tools.doctor.findings import CannotGoOn, Finding, Findings, NotSeen
 from tools.verify.account import Account
 from tools.verify.checks.calls import aliases, asapp, start_and_stop, switch
 from tools.verify.checks.instance import instance
+from tools.verify.checks.live import live
 from tools.verify.checks.policies import invocations, resource_policies
 from tools.verify.checks.role import asapps_role, video_streams
 from tools.verify.checks.standing import (
@@ -32,6 +33,7 @@ from tools.verify.checks.webhook import webhook
 
 CHECKS: dict[str, Callable[[Account], Findings]] = {
     "webhook": webhook,
+    "live page": live,
     "start and stop": start_and_stop,
     "switch": switch,
     "aliases": aliases,

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
 from sandbox.asapp.conversations import load_all
-from sandbox.asapp.double import Delivery
 from sandbox.connect.scenarios import CALLS
 from sandbox.demo.played_call import Call, play_all
 from sandbox.demo.summary import stored
 from sandbox.live.browser import Viewer
-from sandbox.live.live_calls import LiveCalls, User
+from sandbox.live.live_calls import LiveCalls
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
-from sandbox.stacks.running import Sandbox, running_sandbox
+from sandbox.stacks.running import Sandbox
 from shared.transcripts.utterance import utterance_id
-from tests.sandbox.live.appsync import Events, base64url
+from tests.sandbox.live.appsync import Events
+from tests.sandbox.live.sign_in import signed_in
 from tests.web.conftest import browser, built
 
 __all__ = ["browser", "built"]  # fixtures
@@ -35,47 +31,11 @@ CALL = "5e55a6e0-0000-4000-8000-000000000001"
 
 
 @pytest.fixture(scope="module")
-def sandbox(installed: None) -> Iterator[Sandbox]:
-    with running_sandbox(delivery=Delivery(), pace=0.01, with_live=True) as running:
-        running.deployment.stop_schedules()
-        yield running
-
-
-@pytest.fixture(scope="module")
-def live(sandbox: Sandbox, built: None) -> Iterator[LiveCalls]:
-    made = sandbox.live
+def live(live_sandbox: Sandbox, built: None) -> Iterator[LiveCalls]:
+    made = live_sandbox.live
     assert made is not None
     with made.page():
         yield made
-
-
-def signed_in(live: LiveCalls, user: User) -> str:
-    """The identity token, by the authorisation code with PKCE, as the page gets it."""
-    sign_in = live.config["signIn"]
-    verifier = secrets.token_urlsafe(40)
-    asked = {
-        "client_id": sign_in["clientId"],
-        "response_type": "code",
-        "scope": " ".join(sign_in["scopes"]),
-        "redirect_uri": sign_in["redirectUri"],
-        "state": "a-state",
-        "code_challenge": base64url(hashlib.sha256(verifier.encode()).digest()),
-        "code_challenge_method": "S256",
-    }
-    form = httpx.get(f"{sign_in['url']}/oauth2/authorize", params=asked, timeout=_SECONDS).text
-    fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form))
-    given = fields | {"username": user.name, "password": user.password}
-    answer = httpx.post(f"{sign_in['url']}/login", data=given, timeout=_SECONDS)
-    back = urlsplit(answer.headers["location"])
-    assert f"{back.scheme}://{back.netloc}/" == live.page_url
-    query = parse_qs(back.query)
-    assert query["state"] == ["a-state"]
-    wanted = {"grant_type": "authorization_code", "code": query["code"][0]}
-    wanted |= {name: asked[name] for name in ("client_id", "redirect_uri")}
-    url = f"{sign_in['url']}/oauth2/token"
-    token = httpx.post(url, data=wanted | {"code_verifier": verifier}, timeout=_SECONDS).json()
-    identity: str = token["id_token"]
-    return identity
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +70,12 @@ def read(live: LiveCalls, path: str, token: str = "") -> httpx.Response:
 
 
 def test_a_supervisor_gets_what_is_said_and_reads_the_same_utterance(
-    sandbox: Sandbox, live: LiveCalls, tokens: dict[str, str]
+    live_sandbox: Sandbox, live: LiveCalls, tokens: dict[str, str]
 ) -> None:
     events = Events(live, tokens["supervisor"])
     assert events.subscribe(f"/live/conversations/{CALL}")
     text = "<img onerror=alert(1)> \u202e ¿sí?"
-    post(sandbox, text)
+    post(live_sandbox, text)
     heard = events.data()
     assert (heard["type"], heard["text"], heard["verified"]) == ("utterance", text, False)
     answer = read(live, f"/conversations/{CALL}", tokens["supervisor"]).json()
@@ -157,14 +117,15 @@ def test_the_page_says_who_may_frame_it_and_where_it_connects(live: LiveCalls) -
 
 
 def test_a_supervisor_sees_in_a_browser_each_word_of_a_call_with_holds_and_an_agent_only_their_own(
-    sandbox: Sandbox, live: LiveCalls, browser: Browser
+    live_sandbox: Sandbox, live: LiveCalls, browser: Browser
 ) -> None:
     """The real page before the deployed stacks. It is loaded again in the middle of the call."""
     supervisor, agent = (Viewer(browser, live.page_url) for _ in live.users)
     for viewer, user in zip((supervisor, agent), live.users, strict=True):
         viewer.sign_in(user)
-    call = Call(sandbox.deployment, sandbox.asapp, load_all()[0], 1)
-    with ThreadPoolExecutor(1) as pool, ConnectEvents(sandbox, Disorder()) as events:
+    deployment = live_sandbox.deployment
+    call = Call(deployment, live_sandbox.asapp, load_all()[0], 1)
+    with ThreadPoolExecutor(1) as pool, ConnectEvents(live_sandbox, Disorder()) as events:
         playing = pool.submit(play_all, [(call, CALLS["two holds"])], events)
         page = supervisor.page
         page.get_by_role("button", name="Open the call of agent-1", exact=True).click()
@@ -175,7 +136,7 @@ def test_a_supervisor_sees_in_a_browser_each_word_of_a_call_with_holds_and_an_ag
         playing.result()
     id = call.contact.contact_id
     expect(page.get_by_text("The call has ended")).to_be_visible(timeout=_SECONDS * 1000)
-    said = [utterance_id(item) for item in stored(sandbox.deployment, id)]
+    said = [utterance_id(item) for item in stored(deployment, id)]
     assert len(said) == len(call.talked)
     expect(page.locator(".utterance")).to_have_count(len(said))
     assert [row.id for row in supervisor.rows()] == said

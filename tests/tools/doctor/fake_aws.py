@@ -348,6 +348,7 @@ def _model(service: str) -> Any:
 
 _SERVICES = {
     "lex": "lexv2-models",
+    "monitoring": "cloudwatch",
     "servicequotas": "service-quotas",
 }  # where the name that signs is another
 
@@ -363,7 +364,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert signed and signed[1] == REGION
         service = _SERVICES.get(signed[2], signed[2])
         account = self.server.account
-        protocol = _model(service).metadata["protocol"]
+        protocol = _model(service).resolved_protocol
         operation, request = _parsed(service, protocol, self.command, self.path, self.headers, body)
         shape = _model(service).operation_model(operation).output_shape
         self._id = f"of-{operation}"

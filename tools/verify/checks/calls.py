@@ -98,13 +98,22 @@ def _refused_start(account: Account) -> Finding:
     )
 
 
+def invoked(account: Account, function: str, event: dict[str, Any]) -> dict[str, Any]:
+    """A function's answer; if it fails, `error` is what it has raised.
+
+    :param function: Its name, or the ARN of it or of its alias.
+    """
+    payload = json.dumps(event)
+    answer = account.aws.read("lambda", "invoke", FunctionName=function, Payload=payload) or {}
+    said = json.loads(answer["Payload"].read() or b"null") or {}
+    if "FunctionError" in answer:
+        parts = (said.get("errorType", answer["FunctionError"]), said.get("errorMessage", ""))
+        return {"error": ": ".join(filter(None, parts))}
+    return dict(said)
+
+
 def _invoke(account: Account, function: str, **data: Any) -> dict[str, Any]:
     contact = {"ContactId": MARKED, "InitialContactId": MARKED, "PreviousContactId": MARKED}
     contact |= {"Channel": "VOICE", "InitiationMethod": "INBOUND", **data}
     event = {"Name": "ContactFlowEvent", "Details": {"ContactData": contact, "Parameters": {}}}
-    arn = account.transcription.outputs[function]
-    answer = account.aws.read("lambda", "invoke", FunctionName=arn, Payload=json.dumps(event)) or {}
-    payload = json.loads(answer["Payload"].read() or b"{}")
-    if "FunctionError" in answer:
-        return {"error": (payload or {}).get("errorType", answer["FunctionError"])}
-    return dict(payload)
+    return invoked(account, account.transcription.outputs[function], event)

@@ -1,10 +1,10 @@
-"""The policies of resources: who may send to our queues and topics, and who may invoke."""
+"""The policies of resources: who may send, read and publish, and who may invoke."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from tools.doctor.findings import Findings, problem, warning, well
@@ -16,34 +16,76 @@ _AGAIN = "deploy again, and see who changed it in CloudTrail"
 
 
 def resource_policies(account: Account) -> Findings:
+    """Each statement that was deployed is there, and no other: neither on what a template gives a
+    policy, nor on what it gives none."""
+    deployed = _deployed(account)
     number = 0
     for stack in account.stacks.values():
-        for id, expected, actual in _documents(account, stack):
-            number += 1
-            try:
-                same = actual is not None and is_what_was_deployed(expected, actual, stack.values)
-            except Unresolved as unresolved:
-                yield warning(f"{id} could not be compared: {unresolved}", "compare it by hand")
-                continue
-            if not same:
-                yield problem(f"{id}: the policy is not the one that was deployed", _AGAIN)
-    yield well(f"{number} policies of queues and topics compared")
+        for kind, read in _READ.items():
+            for id, _, physical in stack.each(kind):
+                number += 1
+                policy = read(account, physical).get("Policy")
+                yield from _compared(id, stack, deployed.get(physical, []), policy)
+    yield well(f"the policies of {number} queues, topics, buses, buckets, secrets, tables compared")
+
+
+def _deployed(account: Account) -> dict[str, list[Json]]:
+    """Statements by the physical id of what has them."""
+    found: dict[str, list[Json]] = {}
+    for stack in account.stacks.values():
+        for kind, (owner, document) in _POLICIES.items():
+            for _, properties, _ in stack.each(kind):
+                owners = properties[owner]
+                for each in owners if isinstance(owners, list) else [owners]:
+                    found.setdefault(stack.text(each), []).extend(_statements(properties[document]))
+    return found
+
+
+def _compared(id: str, stack: Stack, deployed: list[Json], document: str | None) -> Findings:
+    there = _statements(json.loads(document)) if document else []
+    for statement in deployed:
+        try:
+            same = next(
+                (it for it in there if is_what_was_deployed(statement, it, stack.values)), None
+            )
+        except Unresolved as unresolved:
+            yield warning(
+                f"{id}: its policy cannot be compared: {unresolved}", "compare it by hand"
+            )
+            return
+        if same is None:
+            what = f"{id}: a statement of its policy is gone or changed: {_said(statement)}"
+            yield problem(what, _AGAIN)
+        else:
+            there.remove(same)
+    for left in there:
+        what = f"{id}: its policy has a statement that was not deployed: {_said(left)}"
+        yield problem(what, _AGAIN)
+
+
+def _said(statement: Json) -> str:
+    return str(statement.get("Sid") or f"{statement['Effect']} {statement.get('Action')}")
+
+
+def _statements(document: Any) -> list[Json]:
+    """Of a policy, or of the one statement that an event bus is given."""
+    statements = document.get("Statement", document) if document else []
+    return list(statements) if isinstance(statements, list) else [statements]
 
 
 def invocations(account: Account) -> Findings:
     """Who may invoke each function or alias: neither more nor less than was deployed."""
-    stack = account.transcription
-    expected: dict[str, list[tuple[str, Json]]] = {}
-    for which in account.stacks.values():
-        for id, properties, _ in which.each("AWS::Lambda::Permission"):
-            expected.setdefault(_function(which, properties["FunctionName"]), []).append(
-                (id, properties)
-            )
-    functions = [name for _, _, name in stack.each("AWS::Lambda::Function")]
-    functions += [arn for _, _, arn in stack.each("AWS::Lambda::Alias")]
-    for function in sorted({*functions, *expected}):
+    expected: dict[str, list[tuple[str, Json, Stack]]] = {}
+    for stack in account.stacks.values():
+        for kind in ("AWS::Lambda::Function", "AWS::Lambda::Alias"):
+            for _, _, name in stack.each(kind):
+                expected.setdefault(name, [])
+        for id, properties, _ in stack.each("AWS::Lambda::Permission"):
+            function = _function(stack, properties["FunctionName"])
+            expected.setdefault(function, []).append((id, properties, stack))
+    for function, permissions in sorted(expected.items()):
         statements = _statements_of(account, function)
-        for id, properties in expected.get(function, []):
+        for id, properties, stack in permissions:
             try:
                 same = next((it for it in statements if _is(properties, it, stack)), None)
             except Unresolved as unresolved:
@@ -58,30 +100,7 @@ def invocations(account: Account) -> Findings:
             if not _is_connects(left):
                 sid = left.get("Sid", "without a Sid")
                 yield problem(f"{function} has a permission that was not deployed: {sid}", _AGAIN)
-    yield well(f"permissions to invoke {len({*functions, *expected})} functions compared")
-
-
-def _documents(account: Account, stack: Stack) -> Iterator[tuple[str, Any, Any]]:
-    for id, properties, _ in stack.each("AWS::SQS::QueuePolicy"):
-        for queue in properties["Queues"]:
-            answer = account.aws.read(
-                "sqs",
-                "get_queue_attributes",
-                QueueUrl=stack.values.text(queue),
-                AttributeNames=["Policy"],
-            )
-            yield id, properties["PolicyDocument"], _json((answer or {}).get("Attributes"))
-    for id, properties, _ in stack.each("AWS::SNS::TopicPolicy"):
-        for topic in properties["Topics"]:
-            answer = account.aws.read(
-                "sns", "get_topic_attributes", TopicArn=stack.values.text(topic)
-            )
-            yield id, properties["PolicyDocument"], _json((answer or {}).get("Attributes"))
-
-
-def _json(attributes: Json | None) -> Any:
-    text = (attributes or {}).get("Policy")
-    return json.loads(text) if text else None
+    yield well(f"permissions to invoke {len(expected)} functions compared")
 
 
 def _function(stack: Stack, value: Any) -> str:
@@ -129,3 +148,55 @@ def _is_connects(statement: Json) -> bool:
     """What an association with the instance adds by itself."""
     principal = statement.get("Principal")
     return isinstance(principal, dict) and principal.get("Service") == "connect.amazonaws.com"
+
+
+def _of_queue(account: Account, url: str) -> Json:
+    names = ["Policy"]
+    answer = account.aws.read("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=names)
+    return dict((answer or {}).get("Attributes", {}))
+
+
+def _of_topic(account: Account, arn: str) -> Json:
+    answer = account.aws.read("sns", "get_topic_attributes", TopicArn=arn)
+    return dict((answer or {}).get("Attributes", {}))
+
+
+def _of_bus(account: Account, name: str) -> Json:
+    return account.aws.read("events", "describe_event_bus", Name=name) or {}
+
+
+def _of_bucket(account: Account, name: str) -> Json:
+    return account.aws.read("s3", "get_bucket_policy", ("NoSuchBucketPolicy",), Bucket=name) or {}
+
+
+def _of_secret(account: Account, arn: str) -> Json:
+    answer = account.aws.read("secretsmanager", "get_resource_policy", SecretId=arn) or {}
+    return {"Policy": answer.get("ResourcePolicy")}
+
+
+def _of_table(account: Account, name: str) -> Json:
+    settings = account.settings
+    partition = settings.connect.instance_arn.split(":")[1]
+    arn = f"arn:{partition}:dynamodb:{settings.region}:{settings.account}:table/{name}"
+    absent = ("PolicyNotFoundException",)
+    return account.aws.read("dynamodb", "get_resource_policy", absent, ResourceArn=arn) or {}
+
+
+_READ: dict[str, Callable[[Account, str], Json]] = {
+    "AWS::DynamoDB::GlobalTable": _of_table,
+    "AWS::DynamoDB::Table": _of_table,
+    "AWS::Events::EventBus": _of_bus,
+    "AWS::S3::Bucket": _of_bucket,
+    "AWS::SNS::Topic": _of_topic,
+    "AWS::SQS::Queue": _of_queue,
+    "AWS::SecretsManager::Secret": _of_secret,
+}
+"""What can have a policy of its own; read, it is the text `Policy`, if there is one."""
+_POLICIES = {
+    "AWS::Events::EventBusPolicy": ("EventBusName", "Statement"),
+    "AWS::S3::BucketPolicy": ("Bucket", "PolicyDocument"),
+    "AWS::SNS::TopicPolicy": ("Topics", "PolicyDocument"),
+    "AWS::SQS::QueuePolicy": ("Queues", "PolicyDocument"),
+    "AWS::SecretsManager::ResourcePolicy": ("SecretId", "ResourcePolicy"),
+}
+"""What gives it one: the properties with whose it is, and with what it says."""

@@ -17,8 +17,9 @@ def event_rules(account: Account) -> Findings:
     for stack in account.stacks.values():
         for id, properties, physical in stack.each("AWS::Events::Rule"):
             number += 1
-            bus, _, name = physical.rpartition("|")
-            on = {"EventBusName": bus} if bus else {}
+            name = physical.rpartition("|")[2]
+            bus = properties.get("EventBusName")
+            on = {"EventBusName": stack.text(bus)} if bus else {}
             found = account.aws.read("events", "describe_rule", _ABSENT, Name=name, **on)
             expected = properties.get("State", "ENABLED")
             if found is None:

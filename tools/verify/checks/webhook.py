@@ -2,216 +2,183 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 
-from tools.doctor.findings import Finding, Findings, problem, warning, well
+from tools.doctor.findings import Findings, problem, warning, well
 from tools.verify.account import Account
-from tools.verify.conversation import Conversation, ask
+from tools.verify.checks.live import HOW_TO_MEASURE, Followed, followed
+from tools.verify.checks.ways import NoCredential, Way, ways_of
+from tools.verify.conversation import Answer, Conversation
 from tools.verify.listener import MARKED, Listener
+from tools.verify.live_events import NoAnswer, Refused
 
 _REFUSED = (401, 403)
 _BETWEEN_SECONDS = 0.2
-_NOT_CHECKED = "not checked: "
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to prove at the webhook who it is.
+class Posted:
+    """An utterance that the webhook has taken.
 
-    :param proof: Headers and query of a credential.
+    :param number: That of the utterance.
+    :param way: How it got in.
+    :param at: When it was posted, by the monotonic clock.
     """
 
-    name: str
-    url: str
-    proof: Callable[[str], tuple[dict[str, str], dict[str, str]]]
-    credential: Callable[[], str]
-    certificate: tuple[str, str] | None = None
+    number: int
+    way: str
+    at: float
 
 
-class _None(Exception):
-    """There is no credential; says why."""
+@dataclass(frozen=True)
+class Place:
+    """
+    :param look: The numbers of the utterances that are there, and when they were seen, by the
+        monotonic clock.
+    :param remedy: Where to look if one is not.
+    """
+
+    look: Callable[[], Mapping[int, float]]
+    remedy: str
 
 
 def webhook(account: Account) -> Findings:
-    outputs = account.transcription.outputs
     conversation, listener = Conversation(account), Listener(account)
     listener.begin()
-    posted = 0
-    for way in _ways(account):
-        yield from _refuses(account, way, conversation.message(0, f"refused-{uuid.uuid4()}"))
+    with ExitStack() as until_the_end:
+        page = None
         try:
-            credential = way.credential()
-        except _None as reason:
-            yield Finding("problem", f"{way.name}: {reason}", "see the client at the pool")
-            continue
-        began = time.monotonic()
-        status = _post(account, way, credential, conversation.message(posted))
-        if status == 403 and account.settings.webhook.allowed_cidrs:
-            yield warning(
-                f"{way.name}: the right credential gets 403: see webhook.allowed_cidrs",
-                "run it from an address that may post; nothing behind the webhook was shown",
-            )
-            continue
-        if status != 200:
-            yield problem(
-                f"{way.name}: the right credential gets {_said(status)}",
-                f"aws logs tail {outputs.get('WebhookAccessLogs', 'of the webhook')}",
-            )
-            continue
-        posted += 1
-        yield well(f"{way.name}: the right credential gets in")
-        yield from _comes_everywhere(account, way.name, conversation, listener, posted, began)
-    yield from _not_checked(account)
+            page = until_the_end.enter_context(followed(account, conversation))
+        except (Refused, NoAnswer) as reason:
+            what = f"LIVE_TOKEN does not open the live channel: {reason}"
+            yield problem(what, HOW_TO_MEASURE)
+        posted: list[Posted] = []
+        for number, way in enumerate(ways_of(account)):
+            yield from refuses(account, way, conversation)
+            yield from takes(account, way, conversation, number, posted)
+        yield from _come(account, posted, _places(conversation, listener, page))
     if posted:
         yield from _is_erased(account, conversation)
 
 
-def _ways(account: Account) -> Iterator[Way]:
-    settings, outputs = account.settings, account.transcription.outputs
-    if url := outputs.get("WebhookUrl"):
-        yield Way("secret", url, _secret_proof(account), lambda: _secret(account))
-    if (url := outputs.get("WebhookOAuth2Url")) and "WebhookTokenUrl" in outputs:
-        header = settings.webhook_oauth2.header
-
-        def token(value: str) -> tuple[dict[str, str], dict[str, str]]:
-            return {header: f"Bearer {value}" if value else ""}, {}
-
-        yield Way("access token", url, token, lambda: _token(account))
-    if (url := outputs.get("WebhookCertificateUrl")) and account.certificate:
-        with_secret = settings.webhook_mtls.secret
-        yield Way(
-            "client certificate",
-            url,
-            _secret_proof(account) if with_secret else lambda _: ({}, {}),
-            (lambda: _secret(account)) if with_secret else (lambda: "none"),
-            account.certificate,
-        )
-
-
-def _secret_proof(account: Account) -> Callable[[str], tuple[dict[str, str], dict[str, str]]]:
-    name, place = account.settings.webhook.secret_name, account.settings.webhook.secret_in
-    return lambda value: ({name: value}, {}) if place == "header" else ({}, {name: value})
-
-
-def _not_checked(account: Account) -> Findings:
-    outputs = account.transcription.outputs
-    if "WebhookOAuth2Url" in outputs and "WebhookTokenUrl" not in outputs:
-        what = f"{_NOT_CHECKED}access tokens of your own authorization server"
-        yield Finding("skipped", what, "post with a token of its own client: docs/webhook.md")
-    if "WebhookCertificateUrl" in outputs and not account.certificate:
-        what = f"{_NOT_CHECKED}the client certificate, which only its owner has"
-        yield Finding("skipped", what, "CERTIFICATE=client.pem KEY=client.key")
-
-
-def _refuses(account: Account, way: Way, body: bytes) -> Findings:
-    """Without a credential, and with one that nobody has.
-
-    :param body: Of the marked conversation, so that it is erased if it gets in.
-    """
-    if way.certificate:
-        without = replace(way, certificate=None)
-        cases = [("no certificate", _post(account, without, "", body))]
-    else:
-        guessed = uuid.uuid4().hex
-        cases = [
-            ("no credential", _post(account, way, "", body)),
-            ("a wrong credential", _post(account, way, guessed, body)),
+def refuses(account: Account, way: Way, conversation: Conversation) -> Findings:
+    """Without a credential, and with one that nobody has. The body is of the marked conversation,
+    so that it is erased if it gets in."""
+    body = conversation.message(0, f"refused-{uuid.uuid4()}")
+    cases: list[tuple[str, Answer]] = []
+    certificate = account.certificate if way.by_certificate else None
+    if way.by_certificate:
+        cases.append(("no certificate", way.post(account, body)))
+    if way.proof and (certificate or not way.by_certificate):
+        cases += [
+            ("no credential", way.post(account, body, certificate=certificate)),
+            ("a wrong credential", way.post(account, body, uuid.uuid4().hex, certificate)),
         ]
-    for what, status in cases:
-        refused = status in _REFUSED or (way.certificate is not None and status == 0)
-        if refused:
-            yield well(f"{way.name}: {what} gets {_said(status)}")
+    for what, answer in cases:
+        if answer.status in _REFUSED or (way.by_certificate and answer.is_cut_off):
+            yield well(f"{way.name}: {what} gets {_said(answer)}")
         else:
             log = "see the authorizer at the API's method POST: `make drift` compares it"
-            yield problem(f"{way.name}: {what} gets {_said(status)}, not 401 or 403", log)
+            yield problem(f"{way.name}: {what} gets {_said(answer)}, not 401 or 403", log)
 
 
-def _said(status: int) -> str:
-    return str(status) if status else "no answer"
-
-
-def _post(account: Account, way: Way, credential: str, body: bytes) -> int:
-    headers, query = way.proof(credential) if credential else ({}, {})
-    url = account.reached(way.url) + (f"?{urlencode(query)}" if query else "")
-    headers["Content-Type"] = "application/json"
-    return ask(url, headers=headers, body=body, certificate=way.certificate).status
-
-
-def _secret(account: Account) -> str:
-    arn = account.transcription.outputs["WebhookSecretArn"]
-    return _value(account, arn)
-
-
-def _value(account: Account, arn: str) -> str:
-    answer = account.aws.read("secretsmanager", "get_secret_value", SecretId=arn) or {}
-    return str(answer["SecretString"])
-
-
-def _token(account: Account) -> str:
-    """An access token of the first client."""
-    outputs = account.transcription.outputs
-    (first, *_) = account.settings.webhook_oauth2.clients
-    name = "Webhook" + "".join(part.capitalize() for part in first.split("-"))
-    pair = f"{outputs[f'{name}ClientId']}:{_value(account, outputs[f'{name}ClientSecretArn'])}"
-    basic = base64.b64encode(pair.encode()).decode()
-    headers = {
-        "Authorization": f"Basic {basic}",
-        "Content-Type": "application/x-www-form-urlencoded",
-    }
-    url = account.reached(outputs["WebhookTokenUrl"])
-    answer = ask(url, headers=headers, body=b"grant_type=client_credentials")
-    try:
-        return str(json.loads(answer.body)["access_token"])
-    except (ValueError, KeyError, TypeError):
-        raise _None(f"{outputs['WebhookTokenUrl']} gives no token ({answer.status})") from None
-
-
-def _comes_everywhere(
-    account: Account,
-    way: str,
-    conversation: Conversation,
-    listener: Listener,
-    number: int,
-    began: float,
+def takes(
+    account: Account, way: Way, conversation: Conversation, number: int, posted: list[Posted]
 ) -> Findings:
-    """The utterance in the table, on the bus and in the transcript API, with the time until it was
-    seen there."""
-    expected = {"streamId": conversation.stream_id, "startMs": number - 1}
+    """:param posted: Where to add it if it gets in."""
+    try:
+        credential = way.credential()
+    except NoCredential as none:
+        yield none.finding
+        return
+    at = time.monotonic()
+    certificate = account.certificate if way.by_certificate else None
+    answer = way.post(account, conversation.message(number), credential, certificate)
+    if answer.status == 403 and account.settings.webhook.allowed_cidrs:
+        yield warning(
+            f"{way.name}: the right credential gets 403: see webhook.allowed_cidrs",
+            "run it from an address that may post; nothing behind the webhook was shown",
+        )
+    elif answer.status != 200:
+        logs = account.transcription.outputs.get("WebhookAccessLogs", "of the webhook")
+        what = f"{way.name}: the right credential gets {_said(answer)}"
+        yield problem(what, f"aws logs tail {logs}")
+    else:
+        posted.append(Posted(number, way.name, at))
+        yield well(f"{way.name}: the right credential gets in")
 
-    def is_on_bus() -> bool:
-        return any([expected.items() <= each.items() for each in listener.heard()])
 
-    places: dict[str, tuple[Callable[[], bool], str]] = {
-        "in the table": (
-            lambda: len(conversation.utterances()) >= number,
+def _said(answer: Answer) -> str:
+    if answer.status:
+        return str(answer.status)
+    return "no answer" if answer.is_cut_off else f"no answer ({answer.body})"
+
+
+def _places(
+    conversation: Conversation, listener: Listener, page: Followed | None
+) -> Mapping[str, Place]:
+    """Where an utterance comes.
+
+    :param page: If somebody follows the live page.
+    """
+    on_bus: dict[int, float] = {}
+
+    def heard() -> Mapping[int, float]:
+        for event in listener.heard():
+            on_bus.update(_now(conversation.numbers_in(event["text"])))
+        return on_bus
+
+    places = {
+        "in the table": Place(
+            lambda: _now(conversation.numbers_in(str(conversation.items()))),
             "see WebhookQueueUrl, its consumer StoreTranscript and that one's dead letters",
         ),
-        "on the event bus": (
-            is_on_bus,
-            "see PublishUtterance: the mapping of the table's stream, and its log",
+        "on the event bus": Place(
+            heard, "see PublishUtterance: the mapping of the table's stream, and its log"
         ),
-        "in the transcript API": (
-            lambda: conversation.transcript().body.count(conversation.stream_id) >= number,
+        "in the transcript API": Place(
+            lambda: _now(conversation.numbers_in(conversation.transcript().body)),
             "see the log of ReadTranscript; who runs this needs execute-api:Invoke",
         ),
     }
-    missing = dict(places)
-    while missing and time.monotonic() - began < account.patience:
-        for place, (is_there, _) in list(missing.items()):
-            if is_there():
-                del missing[place]
-                yield well(f"{way}: {place} after {time.monotonic() - began:.1f} s")
+    if page:
+        places["on the live channel"] = Place(
+            lambda: page.heard, "see the rule that invokes PublishLive, and its log PublishLiveLogs"
+        )
+        places["in the live page's API"] = Place(
+            lambda: _now(page.read()),
+            "see the log of ReadLive; only a supervisor's token reads this conversation",
+        )
+    return places
+
+
+def _now(numbers: set[int]) -> Mapping[int, float]:
+    return dict.fromkeys(numbers, time.monotonic())
+
+
+def _come(account: Account, posted: list[Posted], places: Mapping[str, Place]) -> Findings:
+    """Each utterance in each place, with the time until it was seen there."""
+    missing = {name: list(posted) for name in places if posted}
+    ends = time.monotonic() + account.patience
+    while missing and time.monotonic() < ends:
+        for name, waiting in list(missing.items()):
+            seen = places[name].look()
+            for each in [each for each in waiting if each.number in seen]:
+                waiting.remove(each)
+                yield well(f"{each.way}: {name} after {seen[each.number] - each.at:.1f} s")
+            if not waiting:
+                del missing[name]
         if missing:
             time.sleep(_BETWEEN_SECONDS)
-    for place, (_, remedy) in missing.items():
-        what = f"{way}: not {place} within {account.patience:.0f} s"
-        yield problem(what, f"{remedy}; then run it again, which deletes what comes late")
+    for name, waiting in missing.items():
+        for each in waiting:
+            what = f"{each.way}: not {name} within {account.patience:.0f} s"
+            remedy = f"{places[name].remedy}; then run it again, which deletes what comes late"
+            yield problem(what, remedy)
 
 
 def _is_erased(account: Account, conversation: Conversation) -> Findings:

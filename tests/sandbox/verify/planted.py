@@ -1,94 +1,20 @@
-"""``make verify`` against the deployed stacks: all is well, and each planted fault is found by its
-name. Whatever was wrong, nothing of it is left behind."""
+"""Faults that are planted into a deployment, and taken out again."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-
-import pytest
 
 from sandbox.stacks.deployment import Deployment
-from sandbox.stacks.running import Sandbox
-from shared import table
-from tools.verify.__main__ import main
-from tools.verify.listener import MARKED
+from tests.sandbox.certificates import DOMAIN
+from tools.webhook_certificate.authority import Authority
 
-ROOT = Path(__file__).parents[3]
-PATIENCE = 4.0
 Json = dict[str, Any]
-
-
-class Verified:
-    """The sandbox's environment, and what `make verify` says of it."""
-
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
-        self.deployment = sandbox.deployment
-        self.environment = sandbox.folder / "sandbox.toml"
-        self._folder = folder
-
-    def run(self, *options: str, patience: float = PATIENCE) -> tuple[int, list[Json]]:
-        """:returns: The exit code, and all findings."""
-        report = self._folder / "verify.json"
-        code = main([str(self.environment), "--json", str(report), *options], patience=patience)
-        findings: list[Json] = json.loads(report.read_text("utf-8"))["findings"]
-        return code, findings
-
-    def resources(self) -> dict[str, Any]:
-        """What the emulator has that somebody could leave behind."""
-        emulator, bus = self.deployment.emulator, self.deployment.event_bus_name
-        sqs, events = emulator.client("sqs"), emulator.client("events")
-        functions = emulator.client("lambda").get_paginator("list_functions").paginate()
-        return {
-            "queues": sorted(sqs.list_queues().get("QueueUrls", [])),
-            "rules": sorted(it["Name"] for it in events.list_rules(EventBusName=bus)["Rules"]),
-            "marked items": self.deployment.conversation(MARKED),
-            "functions": sorted(
-                it["FunctionName"] for page in functions for it in page["Functions"]
-            ),
-            "topics": emulator.client("sns").list_topics()["Topics"],
-            "buckets": [it["Name"] for it in emulator.client("s3").list_buckets()["Buckets"]],
-        }
-
-
-@pytest.fixture(scope="module")
-def surroundings(sandbox: Sandbox) -> Iterator[None]:
-    """What a person sets to talk to the emulator; schedules run as they were deployed."""
-    deployment = sandbox.deployment
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        patch.setenv("AWS_ENDPOINT_URL", deployment.emulator.endpoint)
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        set_schedules(deployment, "ENABLED")
-        yield
-        set_schedules(deployment, "DISABLED")
-
-
-@pytest.fixture
-def verified(sandbox: Sandbox, surroundings: None, tmp_path: Path) -> Iterator[Verified]:
-    """At the end no message of a test waits for the next one."""
-    verified = Verified(sandbox, tmp_path)
-    yield verified
-    deployment = sandbox.deployment
-    deployment.emulator.client("sqs").purge_queue(QueueUrl=deployment.queue_url)
-    until(deployment.queue_is_empty)
-    dynamodb = deployment.emulator.client("dynamodb")
-    for item in deployment.conversation(MARKED):
-        key = table.item_key(MARKED, item[table.ITEM])
-        dynamodb.delete_item(TableName=deployment.table_name, Key=key)
+ANYBODY = {"Effect": "Allow", "Principal": "*", "Resource": "*"}
 
 
 def set_schedules(deployment: Deployment, state: str, only: str = "") -> None:
@@ -99,40 +25,12 @@ def set_schedules(deployment: Deployment, state: str, only: str = "") -> None:
         scheduler.update_schedule(**{each: found[each] for each in kept}, State=state)
 
 
-def problems(findings: list[Json]) -> list[str]:
-    return [f"{it['check']}: {it['what']}" for it in findings if it["severity"] == "problem"]
-
-
-def test_all_is_well_and_nothing_is_left_behind(verified: Verified, tmp_path: Path) -> None:
-    before = verified.resources()
-    junit = tmp_path / "verify.xml"
-    code, findings = verified.run("--asapp", "--junit", str(junit), patience=30)
-    assert problems(findings) == []
-    assert code == 0
-    assert verified.resources() == before
-    said = {it["what"].partition(" after ")[0] for it in findings if it["severity"] == "well"}
-    for way in ("secret", "access token"):
-        assert {
-            f"{way}: no credential gets 401",
-            f"{way}: in the table",
-            f"{way}: on the event bus",
-            f"{way}: in the transcript API",
-        } <= said
-    assert {
-        "StartFunction: no_media_stream",
-        "StopFunction: already_stopped",
-        "ASAPP refuses the start of a call that is none: 400-201",
-    } <= said
-    suite = ElementTree.parse(junit).getroot()  # noqa: S314 - our own file
-    assert (suite.get("failures"), suite.get("tests")) == ("0", str(len(findings)))
-    assert len(suite.findall("testcase")) == len(findings)
-
-
 Fault = Callable[[Deployment], AbstractContextManager[None]]
 
 
 def resource(deployment: Deployment, kind: str, beginning: str) -> str:
-    (name,) = deployment._resources(kind, beginning)
+    stack = "live" if beginning.startswith("Live") else "transcription"
+    (name,) = deployment._resources(kind, beginning, f"autotranscribe-sandbox-{stack}")
     return name
 
 
@@ -217,13 +115,14 @@ def rule_disabled(deployment: Deployment) -> Iterator[None]:
 @contextmanager
 def rule_without_target(deployment: Deployment) -> Iterator[None]:
     client = deployment.emulator.client("events")
-    name = resource(deployment, "AWS::Events::Rule", "CallLifecycle")
-    targets = client.list_targets_by_rule(Rule=name)["Targets"]
-    client.remove_targets(Rule=name, Ids=[it["Id"] for it in targets])
+    name = resource(deployment, "AWS::Events::Rule", "LiveTranscriptsChanges")
+    rule = {"Rule": name, "EventBusName": deployment.event_bus_name}
+    targets = client.list_targets_by_rule(**rule)["Targets"]
+    client.remove_targets(**rule, Ids=[it["Id"] for it in targets])
     try:
         yield
     finally:
-        client.put_targets(Rule=name, Targets=targets)
+        client.put_targets(**rule, Targets=targets)
 
 
 @contextmanager
@@ -269,9 +168,55 @@ def topic_policy_opened(deployment: Deployment) -> Iterator[None]:
 
 
 @contextmanager
-def permission(deployment: Deployment) -> Iterator[None]:
+def bus_policy_opened(deployment: Deployment) -> Iterator[None]:
+    client, on = deployment.emulator.client("events"), deployment.event_bus_name
+    statement = {"EventBusName": on, "StatementId": "by-hand"}
+    client.put_permission(**statement, Action="events:PutEvents", Principal="*")
+    try:
+        yield
+    finally:
+        client.remove_permission(**statement)
+
+
+@contextmanager
+def bucket_policy_emptied(deployment: Deployment) -> Iterator[None]:
+    client, name = deployment.emulator.client("s3"), resource(deployment, "AWS::S3::Bucket", "")
+    before = client.get_bucket_policy(Bucket=name)["Policy"]
+    client.delete_bucket_policy(Bucket=name)
+    try:
+        yield
+    finally:
+        client.put_bucket_policy(Bucket=name, Policy=before)
+
+
+@contextmanager
+def secret_policy_opened(deployment: Deployment) -> Iterator[None]:
+    client = deployment.emulator.client("secretsmanager")
+    secret = {"SecretId": deployment.outputs["WebhookSecretArn"]}
+    statement = ANYBODY | {"Action": "secretsmanager:GetSecretValue"}
+    client.put_resource_policy(**secret, ResourcePolicy=json.dumps({"Statement": [statement]}))
+    try:
+        yield
+    finally:
+        client.delete_resource_policy(**secret)
+
+
+@contextmanager
+def table_policy_opened(deployment: Deployment) -> Iterator[None]:
+    client = deployment.emulator.client("dynamodb")
+    arn = client.describe_table(TableName=deployment.table_name)["Table"]["TableArn"]
+    statement = ANYBODY | {"Action": "dynamodb:Query"}
+    client.put_resource_policy(ResourceArn=arn, Policy=json.dumps({"Statement": [statement]}))
+    try:
+        yield
+    finally:
+        client.delete_resource_policy(ResourceArn=arn)
+
+
+@contextmanager
+def permission(deployment: Deployment, function: str) -> Iterator[None]:
     client = deployment.emulator.client("lambda")
-    name = resource(deployment, "AWS::Lambda::Function", "TranscriptApiReadTranscript")
+    name = resource(deployment, "AWS::Lambda::Function", function)
     statement = {"FunctionName": name, "StatementId": "by-hand"}
     client.add_permission(**statement, Action="lambda:InvokeFunction", Principal="*")
     try:
@@ -290,9 +235,9 @@ def schedule_disabled(deployment: Deployment) -> Iterator[None]:
 
 
 @contextmanager
-def retention_changed(deployment: Deployment) -> Iterator[None]:
+def retention_changed(deployment: Deployment, log_group: str) -> Iterator[None]:
     client = deployment.emulator.client("logs")
-    name = deployment.outputs["StoreTranscriptLogs"]
+    name = {**deployment.outputs, **deployment.live_outputs}[log_group]
     (group,) = client.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     client.put_retention_policy(logGroupName=name, retentionInDays=3653)
     try:
@@ -356,6 +301,60 @@ def role_policy(deployment: Deployment, effect: str, *actions: str) -> Iterator[
         client.delete_role_policy(**policy)
 
 
+@contextmanager
+def others_trusted(deployment: Deployment) -> Iterator[None]:
+    """At the domain for client certificates, an authority that nobody of ours has."""
+    client = deployment.emulator.client("apigatewayv2")
+    before = client.get_domain_name(DomainName=DOMAIN)["MutualTlsAuthentication"]
+    bucket, _, _ = before["TruststoreUri"].removeprefix("s3://").partition("/")
+    other = Authority.made("other").pem
+    deployment.emulator.client("s3").put_object(Bucket=bucket, Key="other.pem", Body=other)
+
+    def trust(uri: str) -> None:
+        client.update_domain_name(DomainName=DOMAIN, MutualTlsAuthentication={"TruststoreUri": uri})
+
+    trust(f"s3://{bucket}/other.pem")
+    try:
+        yield
+    finally:
+        trust(before["TruststoreUri"])
+
+
+@contextmanager
+def read_api_without_authorizer(deployment: Deployment) -> Iterator[None]:
+    client = deployment.emulator.client("apigateway")
+    api = resource(deployment, "AWS::ApiGateway::RestApi", "LiveTranscripts")
+    (calls,) = (
+        it["id"] for it in client.get_resources(restApiId=api)["items"] if it["path"] == "/calls"
+    )
+    method = {"restApiId": api, "resourceId": calls, "httpMethod": "GET"}
+    before = client.get_method(**method)
+
+    def authorize(kind: str, authorizer: str) -> None:
+        values = {"/authorizationType": kind, "/authorizerId": authorizer}
+        changes = [{"op": "replace", "path": path, "value": to} for path, to in values.items()]
+        client.update_method(**method, patchOperations=changes)
+
+    authorize("NONE", "")
+    try:
+        yield
+    finally:
+        authorize(before["authorizationType"], before["authorizerId"])
+
+
+@contextmanager
+def events_without_authorizer(deployment: Deployment) -> Iterator[None]:
+    client = deployment.emulator.client("appsync")
+    id = deployment.settings.live.event_api_id
+    before = client.get_api(apiId=id)["api"]["eventConfig"]
+    opened = before | {"authProviders": [{"authType": "AWS_IAM"}]}
+    client.update_api(apiId=id, name="live", eventConfig=opened)
+    try:
+        yield
+    finally:
+        client.update_api(apiId=id, name="live", eventConfig=before)
+
+
 class Throttled(BaseHTTPRequestHandler):
     """A table that takes no request: DynamoDB's own answer."""
 
@@ -389,18 +388,43 @@ def table_throttled(deployment: Deployment) -> Iterator[None]:
         server.server_close()
 
 
-_CONSUMER = "TranscriptWebhookStoreTranscriptSqs"
-_PUBLISHER = "TranscriptStorePublishUtteranceDynamoDB"
+def publishes_nowhere(deployment: Deployment) -> AbstractContextManager[None]:
+    """AppSync knows no API by this name."""
+    host = "another.appsync-api.us-east-1.localhost"
+    return variables(deployment, "LiveTranscriptsPublishLive", EVENTS_HOST=host)
+
+
+CONSUMER = "TranscriptWebhookStoreTranscriptSqs"
+PUBLISHER = "TranscriptStorePublishUtteranceDynamoDB"
 AT_REST: dict[str, tuple[Fault, str]] = {
     "ASAPP's credentials": (asapp_credentials, "ASAPP: http://127.0.0.1"),
     "switch": (switched_off, "switch: somebody has stopped transcription"),
     "rule disabled": (rule_disabled, "event rules: CallLifecycle"),
+    "rule without target": (rule_without_target, "event rules: LiveTranscriptsChanges"),
     "alias moved": (alias_moved, "aliases: "),
-    "queue policy": (queue_policy_opened, "resource policies: TranscriptWebhookQueuePolicy"),
+    "queue policy": (queue_policy_opened, "resource policies: TranscriptWebhookQueue"),
     "topic policy": (topic_policy_opened, "resource policies: AlarmsTopic"),
-    "permission added": (permission, "who may invoke: autotranscribe-sandbox-transcription-"),
+    "bus policy": (bus_policy_opened, "resource policies: TranscriptStoreEventBus"),
+    "bucket policy": (bucket_policy_emptied, "resource policies: UtteranceExportBucket"),
+    "secret policy": (secret_policy_opened, "resource policies: TranscriptWebhookSecret"),
+    "table policy": (table_policy_opened, "resource policies: TranscriptStoreTable"),
+    "permission added": (
+        lambda it: permission(it, "TranscriptApiReadTranscript"),
+        "who may invoke: autotranscribe-sandbox-transcription-",
+    ),
+    "permission added in the live stack": (
+        lambda it: permission(it, "LiveTranscriptsReadLive"),
+        "who may invoke: autotranscribe-sandbox-live-",
+    ),
     "schedule disabled": (schedule_disabled, "schedules: TranscriptReconciliation"),
-    "retention": (retention_changed, "log retention: TranscriptWebhookStoreTranscriptLogs"),
+    "retention": (
+        lambda it: retention_changed(it, "StoreTranscriptLogs"),
+        "log retention: TranscriptWebhookStoreTranscriptLogs",
+    ),
+    "retention of the record": (
+        lambda it: retention_changed(it, "RecordLogs"),
+        "log retention: LiveTranscriptsRecord",
+    ),
     "dead letter": (dead_letter, "dead letters: TranscriptStoreUnpublished"),
     "alarm rings": (alarm_rings, "alarms: AlarmsQueueAge"),
     "alarm silenced": (alarm_silenced, "alarms: AlarmsWebhookThrottled"),
@@ -416,124 +440,53 @@ AT_REST: dict[str, tuple[Fault, str]] = {
         lambda it: role_policy(it, "Deny", "kinesisvideo:GetDataEndpoint"),
         "ASAPP's role: ASAPP may not kinesisvideo:GetDataEndpoint on sandbox-connect-sandbox-",
     ),
+    "read API": (
+        read_api_without_authorizer,
+        "live page: read API, /calls: a forged token gets as far as the function",
+    ),
+    "live events": (
+        events_without_authorizer,
+        "live page: live channel: a forged token opens a connection",
+    ),
+    "nothing is published": (
+        publishes_nowhere,
+        "live page: PublishLive cannot publish the marked utterance's event: ",
+    ),
 }
 """Faults that have nothing to do with one another: one run finds them all."""
-ON_THE_WAY: dict[str, tuple[Fault, list[str]]] = {
-    "wrong secret": (
-        authorizer_with_another_secret,
-        ["webhook: secret: the right credential gets "],
-    ),
-    "publisher off": (
-        lambda it: mapping_disabled(it, _PUBLISHER),
-        ["webhook: secret: not on the event bus", "event sources: TranscriptStorePublish"],
-    ),
-    "transcript API": (
-        lambda it: variables(it, "TranscriptApiReadTranscript", TRANSCRIPT_TABLE="none"),
-        ["webhook: secret: not in the transcript API"],
-    ),
+ALONG = ("ASAPP's role: ", "live page: read API, /calls: without a token gets as far as")
+"""What is also found because of them."""
+ON_THE_WAY: dict[str, tuple[list[Fault], list[str]]] = {
     "consumer off": (
-        lambda it: mapping_disabled(it, _CONSUMER),
+        [lambda it: mapping_disabled(it, CONSUMER)],
         ["webhook: secret: not in the table", "event sources: TranscriptWebhookStoreTranscript"],
     ),
-    "throttled table": (table_throttled, ["webhook: secret: not in the table"]),
-    "rule without target": (rule_without_target, ["event rules: CallLifecycle"]),
+    "throttled table": ([table_throttled], ["webhook: secret: not in the table"]),
+    "publisher off, and the transcript API fails": (
+        [
+            lambda it: mapping_disabled(it, PUBLISHER),
+            lambda it: variables(it, "TranscriptApiReadTranscript", TRANSCRIPT_TABLE="none"),
+        ],
+        [
+            "webhook: secret: not on the event bus",
+            "webhook: client certificate: not on the event bus",
+            "event sources: TranscriptStorePublish",
+            "webhook: secret: not in the transcript API",
+        ],
+    ),
+    "wrong secret, another authority, and the live page gets nothing": (
+        [
+            authorizer_with_another_secret,
+            others_trusted,
+            publishes_nowhere,
+            lambda it: variables(it, "LiveTranscriptsReadLive", TRANSCRIPT_TABLE="none"),
+        ],
+        [
+            "webhook: secret: the right credential gets ",
+            "webhook: client certificate: the right credential gets no answer",
+            "webhook: access token: not on the live channel",
+            "webhook: access token: not in the live page's API",
+        ],
+    ),
 }
-
-
-def test_each_fault_of_what_is_at_rest_is_found_by_its_name(verified: Verified) -> None:
-    with ExitStack() as planted:
-        for plant, _ in AT_REST.values():
-            planted.enter_context(plant(verified.deployment))
-        before = verified.resources()
-        code, findings = verified.run()
-        after = verified.resources()
-    said = problems(findings)
-    for name, (_, found) in AT_REST.items():
-        assert [it for it in said if it.startswith(found)], name
-    expected = tuple(found for _, found in AT_REST.values())
-    assert [it for it in said if not it.startswith((*expected, "ASAPP's role: "))] == []
-    assert (code, after) == (1, before)
-
-
-@pytest.mark.parametrize("name", ON_THE_WAY)
-def test_a_fault_on_the_way_of_an_utterance_is_found_and_leaves_nothing_behind(
-    name: str, verified: Verified
-) -> None:
-    plant, expected = ON_THE_WAY[name]
-    with plant(verified.deployment):
-        before = verified.resources()
-        code, findings = verified.run()
-        after = verified.resources()
-    for found in expected:
-        assert [it for it in problems(findings) if it.startswith(found)], found
-    assert (code, after) == (1, before)
-
-
-def until(so: Callable[[], Any], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.1)
-
-
-@contextmanager
-def begun(verified: Verified) -> Iterator[subprocess.Popen[str]]:
-    """The command line, as a person runs it; it waits for an utterance that does not come."""
-    line = [sys.executable, "-m", "tools.verify", str(verified.environment)]
-    surroundings = os.environ | {"PYTHONPATH": "lambdas"}
-    with subprocess.Popen(
-        line, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def listeners(verified: Verified) -> list[str]:
-    return [it for it in verified.resources()["queues"] if "-verify-" in it]
-
-
-def test_ctrl_c_removes_what_was_made(verified: Verified) -> None:
-    before = verified.resources()
-    with mapping_disabled(verified.deployment, _PUBLISHER), begun(verified) as process:
-        until(lambda: verified.resources()["marked items"])
-        assert len(listeners(verified)) == 1
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted; what was made is removed" in said
-    assert verified.resources() == before
-
-
-def test_what_a_killed_run_left_and_what_came_late_is_removed_by_the_next_one(
-    verified: Verified, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = verified.resources()
-    with mapping_disabled(verified.deployment, _CONSUMER), begun(verified) as process:
-        until(lambda: listeners(verified))
-        until(lambda: not verified.deployment.queue_is_empty())
-        process.kill()
-        process.wait()
-        assert len(listeners(verified)) == 1
-    until(lambda: verified.resources()["marked items"])
-    code, findings = verified.run(patience=30)
-    assert (code, problems(findings)) == (0, [])
-    assert "an earlier run left; rules with a queue: 1, items: 1" in capsys.readouterr().out
-    assert verified.resources() == before
-
-
-@pytest.mark.parametrize("option", ["--certificate", "--key"])
-def test_a_certificate_without_its_key_is_refused(option: str) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["sandbox", option, "file.pem"])
-
-
-def test_if_nothing_is_deployed_it_cannot_tell(
-    verified: Verified, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = verified.environment.read_text("utf-8")
-    other = tmp_path / "sandbox-eu.toml"
-    other.write_text(text, "utf-8")
-    assert main([str(other)]) == 2
-    assert "autotranscribe-sandbox-eu-transcription is not deployed" in capsys.readouterr().out
+"""Those of one name are found by one run."""

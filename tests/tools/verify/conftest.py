@@ -1,0 +1,94 @@
+"""A deployed environment in a fake AWS account."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connect_settings import Settings
+from tests.tools.doctor.conftest import environment_file
+from tests.tools.doctor.fake_aws import ACCOUNT, REGION, FakeAws, Json, running
+from tests.tools.doctor.fake_aws import Account as DoctorsAccount
+from tools.drift.intrinsics import Values
+from tools.verify.account import Account, Stack
+
+__all__ = ["environment_file"]  # a fixture
+
+TRANSCRIPTION = "autotranscribe-prod-transcription"
+
+
+@dataclass
+class Aws(DoctorsAccount):
+    """
+    :param records: What came into each data stream: when, and how many.
+    :param bus_policy: That of the event bus, if it has one.
+    """
+
+    records: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
+    bus_policy: str | None = None
+
+    def _ListStreams(self, request: Json) -> Json:
+        condition = request["StreamNameCondition"]
+        assert condition["ComparisonOperator"] == "BEGINS_WITH"
+        beginning = condition["ComparisonValue"]
+        found = [name for name in self.video_streams if name.startswith(beginning)]
+        return {"StreamInfoList": [{"StreamName": name} for name in found][: request["MaxResults"]]}
+
+    def _GetMetricStatistics(self, request: Json) -> Json:
+        assert (request["Namespace"], request["Statistics"]) == ("AWS/Kinesis", ["Sum"])
+        assert request["MetricName"] == "IncomingRecords"
+        ((name, stream),) = (tuple(each.values()) for each in request["Dimensions"])
+        assert name == "StreamName"
+        begins, ends = (
+            datetime.fromtimestamp(request[each], UTC) for each in ("StartTime", "EndTime")
+        )
+        counts = [count for at, count in self.records.get(stream, []) if begins <= at < ends]
+        points = [{"Timestamp": begins, "Sum": sum(counts), "Unit": "Count"}] if counts else []
+        return {"Label": request["MetricName"], "Datapoints": points}
+
+    def _DescribeEventBus(self, request: Json) -> Json:
+        policy = {"Policy": self.bus_policy} if self.bus_policy else {}
+        return {"Name": request["Name"], **policy}
+
+
+def stack_of(resources: dict[str, Json], ids: dict[str, str], outputs: dict[str, str]) -> Stack:
+    return Stack(TRANSCRIPTION, resources, outputs, Values(ids, {}, ACCOUNT, REGION))
+
+
+@pytest.fixture(scope="session")
+def fake_aws() -> Iterator[FakeAws]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """What is there; a test changes it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    found = Aws()
+    fake_aws.account = found
+    yield found
+    assert found.mistakes == []
+
+
+@pytest.fixture
+def deployed(environment_file: Callable[..., Path]) -> Callable[..., Account]:
+    """Production, as it was deployed with some settings."""
+
+    def made(stack: Stack | None = None, **changes: Any) -> Account:
+        file = environment_file({key.replace("__", "."): value for key, value in changes.items()})
+        account = Account(Settings.load(file), file.stem)
+        vars(account)["stacks"] = {"transcription": stack or stack_of({}, {}, {})}
+        return account
+
+    return made
