@@ -75,6 +75,18 @@ FILTERS = [
         '{ $.event = "conversation_reconciled" }',
         "$.recovered",
     ),
+    (
+        "UtterancesNotScreened",
+        "store_transcript",
+        '{ $.event = "utterances_not_screened" }',
+        "$.utterances",
+    ),
+    (
+        "UtterancesRefused",
+        "store_transcript",
+        '{ $.event = "utterances_refused" }',
+        "$.utterances",
+    ),
     ("UtterancesStored", "store_transcript", '{ $.event = "utterances_stored" }', "$.utterances"),
 ]
 """Metric, function, pattern and value."""

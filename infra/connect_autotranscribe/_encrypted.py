@@ -57,6 +57,17 @@ def grant_read_switch(switch: ssm.IStringParameter, grantee: iam.IGrantable) -> 
     )
 
 
+def ask_on_utterance(asking: lambda_.Function, function: lambda_.IFunction) -> None:
+    """Let a function of ours ask the customer's ``on_utterance`` before it stores an utterance.
+
+    CDK's own ``grant_invoke`` also lets invoke every other version and alias.
+    """
+    asking.add_environment("ON_UTTERANCE_FUNCTION", function.function_arn)
+    iam.Grant.add_to_principal(
+        grantee=asking, actions=["lambda:InvokeFunction"], resource_arns=[function.function_arn]
+    )
+
+
 @jsii.implements(lambda_.IEventSourceDlq)
 class FailedBatches:
     """A queue for what a function could not handle of a stream.

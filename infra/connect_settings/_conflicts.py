@@ -11,7 +11,12 @@ WEB_ACL_READS = {"header": 64, "query": 30}
 https://docs.aws.amazon.com/waf/latest/APIReference/API_FieldToMatch.html"""
 _EMULATOR_ACCOUNT = "000000000000"  # the sandbox's; AWS gives it to nobody
 _ADDRESSES = ("asapp.api_host", "webhook_oauth2.issuer", "webhook_oauth2.keys_url")
-_OUR_ACCOUNT = ("connect.instance_arn", "lifecycle.stream_arn", "webhook.web_acl")
+_OUR_ACCOUNT = (
+    "connect.instance_arn",
+    "lifecycle.stream_arn",
+    "webhook.web_acl",
+    "on_utterance.function_arn",
+)
 _OUR_REGION = (
     *_OUR_ACCOUNT,
     "media_streaming.key_arn",
@@ -250,6 +255,12 @@ def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[
     if values.get("export.mode") == "off" and values.get("export.key_arn"):
         remedy = 'remove it, or write mode = "on"'
         yield "export.key_arn", f'is not used in mode "off"; {remedy}'
+    if values.get("export.mode") == "on" and values.get("on_utterance.function_arn"):
+        yield (
+            "on_utterance.function_arn",
+            "does not see the files of the export, which have every word as ASAPP has it; write "
+            'export.mode = "off", or remove it',
+        )
     keep, back = values.get("export.keep_days", 3650), values.get("export.lookback_days", 0)
     if keep <= back:
         remedy = f"write {back + 1} days or more, or look back less far"

@@ -184,6 +184,7 @@ _PARTS = {
     "stream": "[A-Za-z0-9_.-]{1,128}",
     "topic": "[A-Za-z0-9_-]{1,256}",
     "name": "[A-Za-z0-9_-]{1,128}",
+    "alias": "[A-Za-z0-9_-]{1,128}",
 }
 ACCOUNT = text(_PARTS["account"], '12 digits, like "123456789012"')
 REGION = Rule(

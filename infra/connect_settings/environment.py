@@ -35,6 +35,7 @@ from connect_settings.records import (
     LifecycleSettings,
     LiveSettings,
     MediaStreamingSettings,
+    OnUtteranceSettings,
     ReconciliationSettings,
     RetentionSettings,
     WebhookMtlsSettings,
@@ -86,6 +87,7 @@ class Settings:
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
+    on_utterance: OnUtteranceSettings = field(default_factory=OnUtteranceSettings)
     deployment: DeploymentSettings = field(default_factory=DeploymentSettings)
     encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)

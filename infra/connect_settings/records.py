@@ -707,6 +707,21 @@ class EncryptionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnUtteranceSettings:
+    """A function of yours that may change or refuse each utterance before it is stored.
+
+    :param function_arn: The ARN of its alias or version. If it fails, nothing is stored until it
+        answers. Default: none; everything is stored.
+    """
+
+    function_arn: Annotated[
+        str | None,
+        arn("lambda:<region>:<account>:function:<name>:<alias>"),
+        Sensitive("Another function sees and changes what is stored, or none does."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionSettings:
     """How long data is kept.
 

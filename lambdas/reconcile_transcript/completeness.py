@@ -106,7 +106,7 @@ def _judge(known: Known, finding: Finding, now: int, age: int, *, has_export: bo
 
 
 def _whole(known: Known, finding: Finding, record: Record, age: int) -> bool:
-    if record.unreadable or (known.summary or 0) > finding.held_by(known):
+    if record.unreadable or (known.summary or 0) > finding.held_by(known) + record.refused:
         return False
     if not record.count:
         # Nothing was said: ASAPP's own count tells, or a day in which nothing came after all.

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reconcile_transcript.due_conversations import NotReconciled, look_at_due
 from reconcile_transcript.exported_day import ExportBucket, complete
 from reconcile_transcript.messages import POLICY, Messages
-from reconcile_transcript.reconciler import Reconciler
+from reconcile_transcript.reconciler import Reconciler, Screen
 from reconcile_transcript.transcripts import Transcripts
 from shared import log_events
 from shared.asapp.requests import AsappCredentials, AsappRequests, BadCredentials
@@ -120,5 +120,19 @@ def _reconciler(clock: Clock = SYSTEM_CLOCK) -> Reconciler:
     has_export = bool(os.environ.get("EXPORT_BUCKET"))
     transcripts, messages = _transcripts(clock), _messages()
     return Reconciler(
-        transcripts, messages, has_export=has_export, after_ms=_after_ms(), clock=clock
+        transcripts,
+        messages,
+        has_export=has_export,
+        after_ms=_after_ms(),
+        clock=clock,
+        screen=_screen(),
     )
+
+
+def _screen() -> Screen | None:
+    if not os.environ.get("ON_UTTERANCE_FUNCTION"):
+        return None
+    from reconcile_transcript.screening import screened
+    from shared.transcripts.on_utterance import on_utterance
+
+    return partial(screened, on_utterance=on_utterance())

@@ -24,7 +24,7 @@ from reconcile_transcript.completeness import (
     judge,
 )
 from reconcile_transcript.messages import Messages, NoRecord
-from reconcile_transcript.record import Record
+from reconcile_transcript.record import Record, Undecided
 from reconcile_transcript.transcripts import Known, NoCapacity, Transcripts
 from shared import log_events
 from shared.asapp.requests import BadCredentials
@@ -34,6 +34,8 @@ from shared.table import BATCH, PENDING, QUARANTINED, UTTERANCE
 logger = logging.getLogger(__name__)
 
 MESSAGES, EXPORT = "messages", "export"
+Screen = Callable[[str, Record, str], Record]
+"""Of a conversation's id, its record, and where that is from."""
 _MOST_UNFINISHED = 3
 _SECONDS_TO_COMPARE = 20.0
 """A call of three hours takes a few hundred milliseconds."""
@@ -42,6 +44,8 @@ _SECONDS_TO_COMPARE = 20.0
 class Reconciler:
     """:param has_export: Whether what GET messages does not give comes by File Exporter.
     :param after_ms: What the index holds is due so long after its time.
+    :param screen: Asks the customer's function, if there is one: the record is compared as that
+        function lets it through, so that nothing comes back that was refused before.
     """
 
     def __init__(
@@ -52,12 +56,14 @@ class Reconciler:
         has_export: bool,
         after_ms: int,
         clock: Clock = SYSTEM_CLOCK,
+        screen: Screen | None = None,
     ) -> None:
         self._transcripts = transcripts
         self._messages = messages
         self._has_export = has_export
         self._after_ms = after_ms
         self._clock = clock
+        self._screen = screen
 
     def look(
         self, conversation_id: str, deadline: Deadline, *, by_hand: bool = False
@@ -123,7 +129,7 @@ class Reconciler:
             return done
         try:
             return compare()
-        except (ClientError, BotoCoreError, NoCapacity, BadCredentials):
+        except (ClientError, BotoCoreError, NoCapacity, BadCredentials, Undecided):
             with suppress(ClientError, BotoCoreError):
                 self._transcripts.uncount(conversation_id)
             raise
@@ -138,6 +144,8 @@ class Reconciler:
         self._write(known, Finding(None), Verdict(INCOMPLETE, then, later))
 
     def _compare(self, known: Known, record: Record, day: date | None = None) -> dict[str, Any]:
+        if self._screen:
+            record = self._screen(known.conversation_id, record, EXPORT if day else MESSAGES)
         # The feed has whole seconds: what was placed by GET messages is placed better.
         placed = f"{UTTERANCE}{MESSAGES}#"
         settled = {held.key for held in known.held if day and held.key.startswith(placed)}
@@ -170,6 +178,7 @@ class Reconciler:
         if finding.record:
             changes["fromExport" if finding.day else "fromMessages"] = finding.record.count
             changes["onlyOurs"] = len(alignment.only_ours)
+            changes |= {"refused": finding.record.refused} if self._screen else {}
         overdue = now - known.changed_at_ms >= DAY_MS or verdict.completeness == INCOMPLETE
         waits_for_export = verdict.then == BATCH and verdict.completeness == AWAITING
         at_limit = bool(finding.record and finding.record.at_limit)

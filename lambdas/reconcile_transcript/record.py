@@ -19,16 +19,22 @@ _LONGEST_ID_BYTES = 256
 _YEAR_2100_MS = 4_102_444_800_000
 
 
+class Undecided(Exception):
+    """The customer's function has not said what of a record may be stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """:param said: With distinct ids; in ASAPP's order.
     :param count: How many entries ASAPP gave, utterances or not.
     :param unreadable: How many of them were no utterance.
+    :param refused: How many the customer's function did not let through.
     """
 
     said: tuple[Said, ...] = ()
     count: int = 0
     unreadable: int = 0
+    refused: int = 0
 
     @property
     def at_limit(self) -> bool:

@@ -7,7 +7,7 @@ stored later stays in the queue. Neither holds another one back.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,33 +49,43 @@ class Message:
         return cls(record["messageId"], record["body"], int(attributes["SentTimestamp"]), trace)
 
 
+Posted = tuple[Message, Utterance]
+Screen = Callable[[Sequence[Posted]], tuple[list[Posted], list[str]]]
+"""Gives what may be stored, as it may be stored, and the ids of the messages that wait."""
+
+
 def store(
     messages: Iterable[Message],
     utterances: UtteranceTable,
     dead_letters: DeadLetters,
     *,
     is_redacted: bool = False,
+    screen: Screen | None = None,
 ) -> list[str]:
     """Store what can be stored and set aside what never can.
 
     :param is_redacted: ASAPP should have redacted each text: say if one looks as if it had not.
+    :param screen: Asks the customer's function, if there is one. Only what it has seen is stored.
     :returns: The ids of the messages to deliver again.
     """
-    items: dict[Key, dict[str, Any]] = {}
-    senders: dict[Key, list[Message]] = {}
+    said: list[Posted] = []
     rejected: list[tuple[Message, str]] = []
     for message in messages:
         try:
-            utterance = Utterance.from_message(message.body)
+            said.append((message, Utterance.from_message(message.body)))
         except Unstorable as problem:
             rejected.append((message, str(problem)))
-            continue
+    left: list[str] = []
+    if screen and said:
+        said, left = screen(said)
+    items: dict[Key, dict[str, Any]] = {}
+    senders: dict[Key, list[Message]] = {}
+    for message, utterance in said:
         key = (utterance.conversation_id, utterance.key)
         senders.setdefault(key, []).append(message)
         if key not in items:
             items[key] = utterances.item(utterance, message.received_at_ms, message.trace)
 
-    left: list[str] = []
     unstored: set[Key] = set()
     for key, reason in _put(items, utterances):
         unstored.add(key)

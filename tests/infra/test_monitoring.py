@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -19,6 +20,8 @@ from connect_autotranscribe import (
 )
 from tests.infra.conftest import Deployed, Json, Transcription, new_stack
 from tests.log_metrics import FILTERS
+
+ON_UTTERANCE = "arn:aws:lambda:eu-central-1:123456789012:function:screen:live"
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +58,42 @@ def test_calls_and_utterances_are_counted_by_the_event_of_a_log_line(
     smallest: Transcription, exporting: Transcription
 ) -> None:
     optional = ("export_utterances", "follow_agent_events")
-    assert counted(exporting) == FILTERS
-    assert counted(smallest) == [each for each in FILTERS if each[1] not in optional]
+    usual = [each for each in FILTERS if each[0] not in SCREENING]
+    assert counted(exporting) == usual
+    assert counted(smallest) == [each for each in usual if each[1] not in optional]
+
+
+SCREENING = {
+    "UtterancesRefused": "utterances_refused",
+    "UtterancesNotScreened": "utterances_not_screened",
+}
+"""What is counted only with a function ``on_utterance``."""
+
+
+def test_what_a_function_on_utterance_does_is_counted_and_its_failure_rings() -> None:
+    stack = new_stack()
+    webhook = TranscriptWebhook(
+        stack,
+        "Webhook",
+        table=TranscriptStore(stack, "Store").table,
+        on_utterance=lambda_.Function.from_function_arn(stack, "OnUtterance", ON_UTTERANCE),
+    )
+    alarms = TranscriptionAlarms(stack, "Alarms", constructs=[webhook])
+    TranscriptionDashboard(stack, "Dashboard", constructs=[webhook])
+    (ringing,) = (each for each in alarms.alarms if each.node.id == "UtterancesNotScreened")
+    assert ringing.alarm_arn
+    log = stack.resolve(webhook.store_transcript.log_group.log_group_name)
+    made = {
+        properties["MetricTransformations"][0]["MetricName"]: (
+            properties["FilterPattern"],
+            properties["MetricTransformations"][0]["MetricValue"],
+        )
+        for each in Deployed(stack).all("AWS::Logs::MetricFilter")
+        if (properties := each["Properties"])["LogGroupName"] == log
+    }
+    assert [(name, *made[name]) for name in sorted(SCREENING)] == [
+        (metric, pattern, value) for metric, _, pattern, value in FILTERS if metric in SCREENING
+    ]
 
 
 # The alarms
@@ -214,6 +251,7 @@ METRICS = {
         "utterances_stored",
         "numbers_not_redacted",
         "phone_numbers_not_redacted",
+        *SCREENING.values(),
         "requests_throttled",
         "queue_age",
     },
@@ -251,6 +289,9 @@ def test_a_construct_measures_and_takes_the_options_of_a_metric(
     assert measured == METRICS[name]
     for each in measured:
         measure = getattr(construct, f"metric_{each}")
+        if each in SCREENING.values():
+            assert measure() is None
+            continue
         usual = measure().to_metric_config().metric_stat
         other = measure(period=Duration.minutes(1), statistic="p99").to_metric_config().metric_stat
         assert usual.period.to_seconds() == 300

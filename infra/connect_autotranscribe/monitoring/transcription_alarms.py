@@ -192,6 +192,13 @@ class TranscriptionAlarms(Construct):
                 "names the conversation",
             ),
             (
+                "UtterancesNotScreened",
+                "utterances_not_screened",
+                1,
+                "The function on_utterance failed, was late or did not answer: utterances wait and "
+                "are not stored. Look at its log; after ten tries they are dead letters",
+            ),
+            (
                 "TranscriptionStopped",
                 "transcription_stopped",
                 1,

@@ -26,7 +26,11 @@ _GRAPHS: Mapping[str, Mapping[str, str]] = {
         "Refused": "calls_refused",
         "In progress": "calls_in_progress",
     },
-    "Utterances": {"Stored": "utterances_stored", "Recovered": "utterances_recovered"},
+    "Utterances": {
+        "Stored": "utterances_stored",
+        "Recovered": "utterances_recovered",
+        "Refused": "utterances_refused",
+    },
     "Transcripts that lack something": {
         "Not transcribed": "calls_not_transcribed",
         "Incomplete after a day": "conversations_incomplete",

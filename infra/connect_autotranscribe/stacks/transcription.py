@@ -8,6 +8,7 @@ from typing import Any
 from aws_cdk import ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -114,6 +115,7 @@ class TranscriptionStack(Stack):
             function_options=self._function_options,
         )
         self.call_lifecycle = self._call_lifecycle()
+        on_utterance = self._on_utterance()
         self.transcript_webhook = TranscriptWebhook(
             self,
             "TranscriptWebhook",
@@ -125,6 +127,7 @@ class TranscriptionStack(Stack):
             max_consumers=settings.capacity.consumers,
             with_aliases=settings.deployment.gradual,
             redaction=asapp.redaction,
+            on_utterance=on_utterance,
             **webhook_arguments(self, settings),
         )
         self.transcript_api = TranscriptApi(
@@ -147,6 +150,7 @@ class TranscriptionStack(Stack):
             api_host=asapp.api_host,
             after=Duration.minutes(settings.reconciliation.after_minutes),
             export=self.utterance_export,
+            on_utterance=on_utterance,
             transcript_retention=Duration.days(days.transcripts_days),
             switch=self.transcription_control.switch,
             key=self._key,
@@ -174,6 +178,10 @@ class TranscriptionStack(Stack):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         return secret.from_secret_attributes(self, id, secret_partial_arn=arn, encryption_key=key)
+
+    def _on_utterance(self) -> lambda_.IFunction | None:
+        arn = self._settings.on_utterance.function_arn
+        return lambda_.Function.from_function_arn(self, "OnUtterance", arn) if arn else None
 
     def _call_lifecycle(self) -> CallLifecycle | None:
         lifecycle = self._settings.lifecycle

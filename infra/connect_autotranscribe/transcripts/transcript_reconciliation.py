@@ -22,6 +22,7 @@ from constructs import Construct
 from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import (
     FailedInvocations,
+    ask_on_utterance,
     grant_on_items,
     grant_read_switch,
     grant_secret_value,
@@ -56,6 +57,9 @@ class TranscriptReconciliation(Construct):
         messages arrive meanwhile. Default: 15 minutes.
     :param export: The ``UtteranceExport`` with ASAPP's own files, for calls of which its API does
         not return all messages; or other ``ExportedFiles``. Default: none.
+    :param on_utterance: A function of yours, in this account and region, that may change or refuse
+        an utterance before it is stored: ``docs/on-utterance.md``. Give an alias or a version. Give
+        the same one to ``TranscriptWebhook``. Default: none; everything is stored.
     :param switch: The ``switch`` of a :class:`TranscriptionControl`: each run logs whether it stops
         transcription, for the alarm. Default: none.
     :param transcript_retention: The time until a stored utterance is deleted, in whole days.
@@ -94,6 +98,7 @@ class TranscriptReconciliation(Construct):
         api_host: str,
         after: Duration | None = None,
         export: ExportedFiles | None = None,
+        on_utterance: lambda_.IFunction | None = None,
         switch: ssm.IStringParameter | None = None,
         transcript_retention: Duration | None = None,
         dead_letters: sqs.IQueue | None = None,
@@ -141,6 +146,8 @@ class TranscriptReconciliation(Construct):
         if switch:
             self.reconcile_transcript.add_environment("TRANSCRIPTION_SWITCH", switch.parameter_name)
             grant_read_switch(switch, self.reconcile_transcript)
+        if on_utterance:
+            ask_on_utterance(self.reconcile_transcript, on_utterance)
         grant_secret_value(credentials_secret, self.reconcile_transcript)
         grant_on_items(
             table,

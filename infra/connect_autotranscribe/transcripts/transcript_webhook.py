@@ -19,7 +19,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._arguments import YES_OR_NO, Argument, check_arguments, like
-from connect_autotranscribe._encrypted import dead_letter_queue, grant_on_items, grant_send
+from connect_autotranscribe._encrypted import (
+    ask_on_utterance,
+    dead_letter_queue,
+    grant_on_items,
+    grant_send,
+)
 from connect_autotranscribe._functions import Function, live_alias
 from connect_autotranscribe._log_metric import event, log_metric
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
@@ -76,6 +81,9 @@ class TranscriptWebhook(Construct):
     :param tls: The oldest version of TLS that a caller may speak. Default: 1.2.
     :param redaction: Which text ASAPP was asked for. If it is "redacted" (the default), utterances
         with what looks like a card, social security or phone number are counted.
+    :param on_utterance: A function of yours, in this account and region, that may change or refuse
+        an utterance before it is stored: ``docs/on-utterance.md``. Give an alias or a version. Give
+        the same one to ``TranscriptReconciliation``. Default: none; everything is stored.
     :param queue: The queue between API Gateway and the function. If you give one, it needs a
         visibility timeout of more than two minutes and its own dead-letter queue. Default: made
         here.
@@ -131,6 +139,7 @@ class TranscriptWebhook(Construct):
         base_path: str | None = None,
         tls: Literal["1.2", "1.3"] = "1.2",
         redaction: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted",
+        on_utterance: lambda_.IFunction | None = None,
         queue: sqs.IQueue | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
@@ -192,6 +201,9 @@ class TranscriptWebhook(Construct):
         )
         grant_on_items(table, self.store_transcript, "dynamodb:BatchWriteItem")
         grant_send(self.dead_letters, self.store_transcript)
+        self._is_screened = on_utterance is not None
+        if on_utterance:
+            ask_on_utterance(self.store_transcript, on_utterance)
         consumer_alias = live_alias(self.store_transcript) if with_aliases else None
         (consumer_alias or self.store_transcript).add_event_source(
             sources.SqsEventSource(
@@ -302,10 +314,24 @@ class TranscriptWebhook(Construct):
         """Seconds that the oldest message waits to be stored."""
         return self.queue.metric_approximate_age_of_oldest_message(**options)
 
+    def metric_utterances_refused(self, **options: Any) -> cloudwatch.Metric | None:
+        """Utterances of the webhook that ``on_utterance`` has refused; None without one."""
+        return self._of_screened("UtterancesRefused", _EVENTS.UTTERANCES_REFUSED, options)
+
+    def metric_utterances_not_screened(self, **options: Any) -> cloudwatch.Metric | None:
+        """Utterances that wait because ``on_utterance`` has failed; None without one."""
+        return self._of_screened("UtterancesNotScreened", _EVENTS.UTTERANCES_NOT_SCREENED, options)
+
     def _of_redacted(self, id: str, name: str, options: dict[str, Any]) -> cloudwatch.Metric | None:
         if not self._is_redacted:
             return None
         return log_metric(self, id, self.store_transcript.log_group, event(name), **options)
+
+    def _of_screened(self, id: str, name: str, options: dict[str, Any]) -> cloudwatch.Metric | None:
+        if not self._is_screened:
+            return None
+        log = self.store_transcript.log_group
+        return log_metric(self, id, log, event(name), "$.utterances", **options)
 
     def _queue(self, key: kms.IKey | None, removal_policy: RemovalPolicy) -> sqs.Queue:
         return sqs.Queue(

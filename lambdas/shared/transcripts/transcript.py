@@ -30,7 +30,7 @@ _MOST_BYTES = 16 * 1024 * 1024
 _BYTES_OF_AN_ITEM = 1_000
 """About what it takes beside its text."""
 _AWAITING, _FINAL = "awaiting", ("complete", "incomplete", "not_transcribed")
-_COMPARED = ("fromSummary", "fromMessages", "fromExport", "onlyOurs")
+_COMPARED = ("fromSummary", "fromMessages", "fromExport", "onlyOurs", "refused")
 """Counts of the last comparison with ASAPP's record. The others are counted when it is read."""
 _READ = (
     *(

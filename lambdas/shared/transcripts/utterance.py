@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.table import CONVERSATION_ID, EXPIRES_AT, ITEM, UTTERANCE
@@ -80,6 +80,23 @@ class Utterance:
             digest=hashlib.sha256(same.encode()).hexdigest()[:12],
             malformed=tuple(name for name, is_so in problems.items() if is_so),
         )
+
+    def with_text(self, text: str) -> Utterance:
+        """Another text instead of ASAPP's, in the message and in the key too: neither the message
+        nor a digest of it may tell what was said before."""
+        body = {
+            "type": "transcript",
+            "externalConversationId": self.conversation_id,
+            "streamId": self.stream_id,
+            "sender": {"externalId": self.sender_id, "role": self.role},
+            "autotranscribeResponse": {
+                "start": self.start_ms,
+                "end": self.end_ms,
+                "utterance": [{"text": text}],
+            },
+        }
+        changed = Utterance.from_message(json.dumps(body, ensure_ascii=False))
+        return replace(changed, malformed=self.malformed)
 
     @property
     def key(self) -> str:

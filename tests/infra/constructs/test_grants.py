@@ -30,6 +30,7 @@ INSTANCE = f"arn:aws:connect:{REGION}:{ACCOUNT}:instance/9308c2a1-9bc6-4cea-8290
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/theirs"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
 HERE = f":{REGION}:{ACCOUNT}:"
+SCREEN = "function:screen:live"
 
 
 def role(stack: Stack) -> iam.Role:
@@ -41,9 +42,9 @@ def asapp(stack: Stack) -> dict[str, Any]:
     return {"credentials_secret": secret, "api_host": "https://api.asapp.com"}
 
 
-def table(stack: Stack) -> dynamodb.ITable:
+def table(stack: Stack, id: str = "Table") -> dynamodb.ITable:
     return dynamodb.Table.from_table_attributes(
-        stack, "Table", table_arn=TABLE, table_stream_arn=f"{TABLE}/stream/1"
+        stack, id, table_arn=TABLE, table_stream_arn=f"{TABLE}/stream/1"
     )
 
 
@@ -90,6 +91,32 @@ def test_who_may_reconcile_or_export_invokes_that_function_and_none_of_its_versi
     functions = (export.export_utterances, reconciliation.reconcile_transcript)
     resources = [stack.resolve(each.function_arn) for each in functions]
     assert may(stack, caller) == [allow("lambda:InvokeFunction", resources)]
+
+
+def test_an_utterance_is_shown_to_the_one_version_that_was_given() -> None:
+    stack = new_stack()
+    function = lambda_.Function.from_function_arn(stack, "OnUtterance", here("lambda", SCREEN))
+    webhook = TranscriptWebhook(stack, "Webhook", table=table(stack), on_utterance=function)
+    reconciliation = TranscriptReconciliation(
+        stack, "Reconcile", table=table(stack, "Second"), on_utterance=function, **asapp(stack)
+    )
+    without = TranscriptWebhook(stack, "Without", table=table(stack, "Third"))
+    made = Deployed(stack)
+    for asking in (webhook.store_transcript, reconciliation.reconcile_transcript):
+        assert asking.role
+        invokes = [each for each in made.permissions(asking.role) if "lambda:" in str(each)]
+        assert invokes == [allow("lambda:InvokeFunction", here("lambda", SCREEN))]
+    environments = [
+        made.properties(each)["Environment"]["Variables"].get("ON_UTTERANCE_FUNCTION")
+        for each in (
+            webhook.store_transcript,
+            reconciliation.reconcile_transcript,
+            without.store_transcript,
+        )
+    ]
+    assert environments == [here("lambda", SCREEN)] * 2 + [None]
+    assert without.store_transcript.role
+    assert "lambda:" not in str(made.permissions(without.store_transcript.role))
 
 
 def test_who_may_redrive_moves_messages_back_and_reads_nothing_else() -> None:

@@ -19,6 +19,7 @@ INSTANCE = "arn:aws:connect:us-east-1:123456789012:instance/12345678-1234-1234-1
 KEY = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
 STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/agent-events"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"
+ON_UTTERANCE = "arn:aws:lambda:us-east-1:123456789012:function:screen:live"
 WEB_ACL = (
     "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/ours/12345678-1234-1234-1234-123456789012"
 )

@@ -12,6 +12,7 @@ from tests.infra.settings.environments import (
     INSTANCE,
     KEY,
     MISSING,
+    ON_UTTERANCE,
     ROLE,
     STREAM,
     TOPIC,
@@ -39,6 +40,7 @@ COLUMNS = (
     "write the feed's names for conversation, id, role, sender, text, time, "
     'like "utterance_text" for text'
 )
+A_FUNCTION = 'write "arn:<partition>:lambda:<region>:<account>:function:<name>:<alias>"'
 A_WEB_ACL = (
     'write "manage", "off" or '
     '"arn:<partition>:wafv2:<region>:<account>:regional/webacl/<name>/<uuid>"'
@@ -344,6 +346,12 @@ def refused(key: str, value: object, line: str) -> Any:
             + A_NETWORK.removeprefix("write "),
         ),
         refused("webhook.web_acl", "on", f'"on" is not accepted; {A_WEB_ACL}'),
+        refused("on_utterance.function_arn", "screen", f'"screen" is not accepted; {A_FUNCTION}'),
+        refused(  # of no version: what it does could change without a deployment
+            "on_utterance.function_arn",
+            ON_UTTERANCE.removesuffix(":live"),
+            f'"{ON_UTTERANCE.removesuffix(":live")}" is not accepted; {A_FUNCTION}',
+        ),
         refused(  # of CloudFront
             "webhook.web_acl",
             WEB_ACL.replace("regional", "global"),
@@ -586,6 +594,22 @@ CHINESE_KEY = KEY.replace("arn:aws", "arn:aws-cn")
             {"webhook.web_acl": WEB_ACL.replace("123456789012:r", "210987654321:r")},
             f'webhook.web_acl: "{WEB_ACL.replace("123456789012:r", "210987654321:r")}" is not in '
             'this account; write an ARN of "123456789012"',
+        ),
+        check(
+            {"on_utterance.function_arn": ON_UTTERANCE.replace("us-east-1", "eu-west-1")},
+            f'on_utterance.function_arn: "{ON_UTTERANCE.replace("us-east-1", "eu-west-1")}" is not '
+            'in this region; write an ARN of "us-east-1"',
+        ),
+        check(
+            {"on_utterance.function_arn": ON_UTTERANCE.replace("123456789012", "210987654321")},
+            "on_utterance.function_arn: "
+            f'"{ON_UTTERANCE.replace("123456789012", "210987654321")}" is not in this account; '
+            'write an ARN of "123456789012"',
+        ),
+        check(
+            {"on_utterance.function_arn": ON_UTTERANCE, "export.mode": "on"},
+            "on_utterance.function_arn: does not see the files of the export, which have every "
+            'word as ASAPP has it; write export.mode = "off", or remove it',
         ),
         check(
             {"webhook.web_acl": "manage", "webhook.secret_name": "s" * 65},

@@ -33,6 +33,7 @@ from tests.infra.settings.environments import (
     ENVIRONMENTS,
     INSTANCE,
     KEY,
+    ON_UTTERANCE,
     ROLE,
     STREAM,
     TOPIC,
@@ -186,6 +187,7 @@ def test_a_number_that_is_given_is_the_one_that_counts() -> None:
         {"webhook.secret_in": "query", "webhook.secret_name": "the_token-1"},
         {"webhook.allowed_cidrs": ["203.0.113.0/24", "203.0.114.7/32", "2001:db8::/32"]},
         {"webhook.web_acl": WEB_ACL},
+        {"on_utterance.function_arn": ON_UTTERANCE},
         {"webhook.web_acl": "manage", "webhook.secret_name": "s" * 64},
         {
             "webhook.web_acl": "manage",
