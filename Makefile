@@ -10,6 +10,8 @@ export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION = 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20,21,22,23,24,25
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONPATH = lambdas
+# Containers often set it. Then every process would compile aws-cdk-lib again, for seconds.
+export PYTHONDONTWRITEBYTECODE =
 
 NEEDS_NODE = node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || \
 	{ echo 'This needs Node.js 22 or newer, with npm (20 works, with a warning).'; exit 1; }

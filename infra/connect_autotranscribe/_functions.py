@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import cast
 
@@ -188,7 +189,8 @@ def shared_modules(lambdas: Path, folder: str) -> list[PurePosixPath]:
     return sorted(found)
 
 
-def _imported_of_shared(lambdas: Path, file: Path) -> set[PurePosixPath]:
+@cache
+def _imported_of_shared(lambdas: Path, file: Path) -> frozenset[PurePosixPath]:
     names: list[str] = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
@@ -197,7 +199,7 @@ def _imported_of_shared(lambdas: Path, file: Path) -> set[PurePosixPath]:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
     paths = [PurePosixPath(*name.split(".")) for name in names if name.startswith("shared.")]
     modules = {path.with_suffix(".py") for name in paths for path in (name, name.parent)}
-    return {module for module in modules if (lambdas / module).is_file()}
+    return frozenset(module for module in modules if (lambdas / module).is_file())
 
 
 def as_nag_writes(scope: Construct, value: str) -> str:

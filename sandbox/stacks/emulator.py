@@ -51,7 +51,7 @@ class Emulator:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "IOT_MTLS_ENABLED": "0",  # else it takes a fixed port
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # its packages are installed without bytecode
             "STATE_DIR": str(self._temporary / "state"),  # the keys of user pools
         }
         with contextlib.ExitStack() as stack:
