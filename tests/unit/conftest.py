@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import logging
 import os
 import socket
 import ssl
@@ -13,11 +12,11 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -26,18 +25,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 from shared import http
 from shared.asapp.media_gateway import Asapp
 from shared.asapp.requests import AsappCredentials
 from shared.calls.conversation_table import Conversations
 from shared.http import Origin
+from tests.aws_server import serving
 from tests.unit.held_clock import HeldClock
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 API_SECRET = "s3cr3t-of-asapp"
 CUSTOMER_NUMBER = "+15550100199"
@@ -276,34 +271,16 @@ def clock(vendor: Vendor) -> HeldClock:
     return vendor.clock
 
 
-def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
-    """moto fails if it gets a transaction while it works on another request."""
-    lock = threading.Lock()
-
-    def serialized(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with lock:
-            return list(app(environ, start_response))
-
-    return serialized
-
-
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
     """AWS's endpoint for the functions, through the variable that every SDK honours."""
-    app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    endpoint = f"http://127.0.0.1:{server.server_port}"
-    with pytest.MonkeyPatch.context() as patch:
+    with serving() as endpoint, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
         patch.setenv("AWS_REGION", "us-east-1")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
         yield endpoint
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

@@ -440,7 +440,7 @@ def routed(deployed: Lifecycle, event: Json) -> bool:
     """Whether EventBridge would invoke the function."""
     pattern = deployed.one("AWS::Events::Rule")["Properties"]["EventPattern"]
     found: Any = event
-    return EventPattern(json.dumps(pattern), pattern).matches_event(found)
+    return bool(EventPattern(json.dumps(pattern), pattern).matches_event(found))
 
 
 PASCAL = {key[:1].upper() + key[1:]: value for key, value in SAMPLE["detail"].items()}

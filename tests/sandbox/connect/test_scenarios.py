@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import threading
 import time
 import uuid
 from collections import defaultdict
@@ -23,8 +22,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 import shared.calls.asapp_sync
 import shared.runtime
@@ -48,6 +45,7 @@ from shared import environment
 from shared.calls.conversation_table import Conversations
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
+from tests.aws_server import moto, serving
 from tests.sandbox.simulated import INSTANCE, Clock
 
 Json = dict[str, Any]
@@ -91,7 +89,6 @@ class Table:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._app = DomainDispatcherApplication(create_backend_app)
         self._clock = clock
         self.writer = ""
         self.begin()
@@ -108,18 +105,12 @@ class Table:
                 self.throttled_until = self._clock() + self._seconds
             self.writes.append((self.writer, operation))
             if self._clock() < (self.throttled_until or 0):
-                environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
                 name = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
                 body = json.dumps({"__type": name, "message": "slow down"}).encode()
                 headers = [("Content-Length", str(len(body)))]
                 start_response("400 Bad Request", headers)
                 return [body]
-        return self._app(environ, start_response)
-
-
-class Quiet(WSGIRequestHandler):
-    def log_request(self, *_: object) -> None:
-        pass
+        return moto(environ, start_response)
 
 
 class MortalConversations(Conversations):
@@ -194,11 +185,13 @@ class Context:
 def functions() -> Iterator[Functions]:
     clock = Timeline()
     table = Table(clock)
-    server = make_server("127.0.0.1", 0, table, threaded=True, request_handler=Quiet)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    with pytest.MonkeyPatch.context() as patch, AsappDouble() as asapp:
+    with (
+        serving(table) as endpoint,
+        pytest.MonkeyPatch.context() as patch,
+        AsappDouble() as asapp,
+    ):
         for name, value in {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
+            "AWS_ENDPOINT_URL": endpoint,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",
@@ -221,8 +214,6 @@ def functions() -> Iterator[Functions]:
             patch.setattr(module, "time", clock, raising=False)
         yield Functions(clock, asapp, table, conversations, boto3.client("dynamodb"))
         environment.asapp.cache_clear()
-    server.shutdown()
-    server.server_close()
 
 
 # One failure on the way.
