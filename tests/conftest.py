@@ -20,6 +20,11 @@ SHARED = {
     "sandbox": "the emulator",
     "live_sandbox": "the emulator with the live page",
     "assembly_of": "the environments",
+    "full": "the environments",
+    "others": "the environments",
+    "every": "the costs",
+    "synthesised": "the prepared changes",
+    "browser": "the browser",
     "team": "the examples",
     "checkout": "the examples",
 }
@@ -27,7 +32,6 @@ SHARED = {
 FIRST = (
     *dict.fromkeys(SHARED.values()),
     "sandbox/stacks/test_demo.py",
-    "tools/diff/test_prepared_changes.py",
     "sandbox/stacks/test_signals.py",
     "sandbox/stacks/test_reconciliation.py",
     "package/test_reference.py",

@@ -45,6 +45,8 @@ _SECONDS_OF_A_RUN = 300
 NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 Say = Callable[[str], None]
+Synthesise = Callable[[Path, Path], object]
+"""Writes the cloud assembly of a settings file into a folder, in place of ``cdk synth``."""
 
 
 @dataclass
@@ -304,12 +306,14 @@ def deploy(
     folder: Path,
     say: Say = lambda _: None,
     more_settings: Mapping[str, str] = NO_MORE,
+    synthesise: Synthesise | None = None,
 ) -> Deployment:
     """Synthesise the sandbox environment and deploy its access and transcription stacks.
 
     :param folder: Where templates and logs go.
     :param say: Told of each step as it begins.
     :param more_settings: Lines in TOML that the environment's file does not have, by table.
+    :param synthesise: Default: the CDK command line does it.
     """
     file = folder / ENVIRONMENT.name
     here = re.sub(
@@ -329,11 +333,12 @@ def deploy(
     assert stream_arn, "the sandbox adopts a stream of agent events"  # noqa: S101
     emulator.client("kinesis").create_stream(StreamName=stream_arn.rpartition("/")[2], ShardCount=2)
     say("synthesising the stacks and bootstrapping the account")
-    with (
-        cdk(emulator, folder, "synth", "-q", "-c", f"environment={file}", "-o", assembly),
-        cdk(emulator, folder, "bootstrap", "--app", "", f"aws://{ACCOUNT}/{REGION}"),
-    ):
-        pass
+    with cdk(emulator, folder, "bootstrap", "--app", "", f"aws://{ACCOUNT}/{REGION}"):
+        if synthesise:
+            synthesise(file, assembly)
+        else:
+            with cdk(emulator, folder, "synth", "-q", "-c", f"environment={file}", "-o", assembly):
+                pass
     _leave_out_what_is_unknown(assembly / f"{_TRANSCRIPTION}.template.json")
     _without_expressions(assembly / f"{_TRANSCRIPTION}.template.json")
     names = [_ACCESS, _TRANSCRIPTION]

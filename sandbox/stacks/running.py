@@ -20,7 +20,7 @@ from sandbox.asapp.double import AsappDouble, Delivery
 from sandbox.connect.contact import Contact, lambda_event
 from sandbox.live.live_calls import LiveCalls
 from sandbox.stacks.agent_event_reader import AgentEventReader
-from sandbox.stacks.deployment import NO_MORE, Deployment, Say, deploy
+from sandbox.stacks.deployment import NO_MORE, Deployment, Say, Synthesise, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
 from shared.transcripts.utterance import utterance_id
 
@@ -55,6 +55,7 @@ def running_sandbox(
     say: Say = lambda _: None,
     more_settings: Mapping[str, str] = NO_MORE,
     with_live: bool = False,
+    synthesise: Synthesise | None = None,
 ) -> Iterator[Sandbox]:
     """Start everything, and stop it in any case.
 
@@ -63,6 +64,7 @@ def running_sandbox(
     :param say: Called with the text of each step as it begins.
     :param more_settings: As in :func:`deploy`.
     :param with_live: Whether the stack of the live page is deployed too.
+    :param synthesise: As in :func:`deploy`.
     """
     runs = ROOT / ".sandbox" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,8 @@ def running_sandbox(
         asapp = stack.enter_context(AsappDouble(delivery=delivery, pace=pace))
         live = LiveCalls(emulator) if with_live else None
         of_live = {"live": live.settings} if live else {}
-        deployment = deploy(emulator, asapp, folder, say, {**more_settings, **of_live})
+        settings = {**more_settings, **of_live}
+        deployment = deploy(emulator, asapp, folder, say, settings, synthesise)
         if live:
             live.connect(deployment)
         webhook = deployment.settings.webhook

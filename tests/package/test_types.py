@@ -34,28 +34,25 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def mypy(team: Team, config: Path, *files: Path) -> subprocess.CompletedProcess[str]:
-    """It looks only at what the team has; what it knows of aws_cdk already saves time."""
+def test_the_examples_pass_mypy_strict_against_the_wheel_and_a_wrong_argument_does_not(
+    team: Team, config: Path, tmp_path: Path
+) -> None:
+    """Mypy looks only at what the team has; what it knows of aws_cdk already saves time."""
+    text = (team.folder / "access_role.py").read_text()
+    assert 'stream_prefix="acme"' in text
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(text.replace('stream_prefix="acme"', "stream_prefix=1"))
+    files = [*team.folder.glob("*.py"), *team.folder.glob("constructs/*.py"), wrong]
     options: list[str | Path] = ["--strict", "--python-executable", team.python]
     options += ["--config-file", config, "--cache-dir", ROOT / ".mypy_cache"]
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "mypy", *options, *files],
         cwd=team.folder,
         capture_output=True,
         text=True,
     )
-
-
-def test_the_examples_pass_mypy_strict_against_the_wheel(team: Team, config: Path) -> None:
-    files = [*team.folder.glob("*.py"), *team.folder.glob("constructs/*.py")]
-    done = mypy(team, config, *files)
-    assert done.stdout == f"Success: no issues found in {len(NAMES + CONSTRUCTS)} source files\n"
-
-
-def test_mypy_sees_a_wrong_argument(team: Team, config: Path, tmp_path: Path) -> None:
-    text = (team.folder / "access_role.py").read_text()
-    assert 'stream_prefix="acme"' in text
-    wrong = tmp_path / "wrong.py"
-    wrong.write_text(text.replace('stream_prefix="acme"', "stream_prefix=1"))
-    done = mypy(team, config, wrong)
-    assert 'Argument "stream_prefix" to "KinesisVideoReadRole" has incompatible type' in done.stdout
+    error, found = done.stdout.splitlines()
+    assert error.startswith(f"{wrong}:")
+    assert 'Argument "stream_prefix" to "KinesisVideoReadRole" has incompatible type' in error
+    sources = len(NAMES + CONSTRUCTS) + 1
+    assert found == f"Found 1 error in 1 file (checked {sources} source files)"

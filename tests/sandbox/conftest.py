@@ -46,6 +46,14 @@ authorities_file = "{os.path.relpath(authorities, ROOT)}"''',
     }
 
 
+def in_this_process(settings: Path, folder: Path) -> None:
+    """Write a cloud assembly. The command line would load aws-cdk-lib once more, for seconds."""
+    from app import build
+    from tests.infra.conftest import synthesise
+
+    synthesise(folder, lambda app: build(app, str(settings)), with_nag=False)
+
+
 @pytest.fixture(scope="session")
 def ways_in(certificates: Certificates) -> dict[str, str]:
     """In the middle of a rotation: two clients of the user pool, two authorities."""
@@ -55,7 +63,9 @@ def ways_in(certificates: Certificates) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def sandbox(installed: None, ways_in: dict[str, str]) -> Iterator[Sandbox]:
     delivery = Delivery(duplicate=0.2, reorder=0.3, delay_ms=(0, 200), seed=3)
-    with running_sandbox(delivery=delivery, pace=0.005, more_settings=ways_in) as running:
+    with running_sandbox(
+        delivery=delivery, pace=0.005, more_settings=ways_in, synthesise=in_this_process
+    ) as running:
         running.deployment.stop_schedules()
         yield running
 
@@ -64,7 +74,11 @@ def sandbox(installed: None, ways_in: dict[str, str]) -> Iterator[Sandbox]:
 def live_sandbox(installed: None, ways_in: dict[str, str]) -> Iterator[Sandbox]:
     """With the stack of the live page."""
     with running_sandbox(
-        delivery=Delivery(), pace=0.01, more_settings=ways_in, with_live=True
+        delivery=Delivery(),
+        pace=0.01,
+        more_settings=ways_in,
+        with_live=True,
+        synthesise=in_this_process,
     ) as running:
         running.deployment.stop_schedules()
         yield running

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from connect_settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]
+Wanted = Mapping[str, tuple[str, Mapping[str, Any]]]
+"""By the folder for it: an environment's name, and the data of its file."""
 
 
 @dataclass(frozen=True)
@@ -90,28 +92,37 @@ class NotSynthesised(Exception):
     """With the last lines of what CDK said."""
 
 
-def synthesise(
-    wanted: Mapping[str, Mapping[str, Any]], name: str, folder: Path
-) -> dict[str, Environment]:
-    """Environments of the data of settings files, as `make synth` would write them.
-
-    :param wanted: The data, by what the answer calls them. All must be right.
-    :param name: The environment's, which is part of the stacks' names.
-    :param folder: An empty one.
-    :raises NotSynthesised: if one of them is not.
-    """
-    settings = {key: Settings.from_mapping(data, source=name) for key, data in wanted.items()}
-    firsts = {key: next(k for k in settings if settings[k] == settings[key]) for key in wanted}
-    folders = {key: str(number) for number, key in enumerate(dict.fromkeys(firsts.values()))}
+def _in_a_process(out: Path, wanted: Wanted) -> None:
+    """Its own, because CDK prints what nobody has asked here."""
     done = subprocess.run(
-        [sys.executable, "-m", "tools.cost.synthesise", str(folder)],
-        input=json.dumps({folder: [name, wanted[key]] for key, folder in folders.items()}),
+        [sys.executable, "-m", "tools.cost.synthesise", str(out)],
+        input=json.dumps(wanted),
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     if done.returncode:
         raise NotSynthesised("\n".join(done.stderr.splitlines()[-20:]))
+
+
+def synthesise(
+    wanted: Mapping[str, Mapping[str, Any]],
+    name: str,
+    folder: Path,
+    write_assemblies: Callable[[Path, Wanted], None] = _in_a_process,
+) -> dict[str, Environment]:
+    """Environments of the data of settings files, as `make synth` would write them.
+
+    :param wanted: The data, by what the answer calls them. All must be right.
+    :param name: The environment's, which is part of the stacks' names.
+    :param folder: An empty one.
+    :param write_assemblies: That of ``tools.cost.synthesise``. Default: a process runs it.
+    :raises NotSynthesised: if one of them is not.
+    """
+    settings = {key: Settings.from_mapping(data, source=name) for key, data in wanted.items()}
+    firsts = {key: next(k for k in settings if settings[k] == settings[key]) for key in wanted}
+    folders = {key: str(number) for number, key in enumerate(dict.fromkeys(firsts.values()))}
+    write_assemblies(folder, {out: (name, wanted[key]) for key, out in folders.items()})
     return {key: read(folder / folders[first], settings[first]) for key, first in firsts.items()}
 
 

@@ -14,19 +14,20 @@ from aws_cdk import App
 
 from app import add_stacks
 from connect_settings import Settings
+from tools.cost.environment import Wanted
 
 CONTEXT = Path(__file__).parents[2] / "cdk.json"
 
 
-def main() -> None:
-    (out,) = sys.argv[1:]
+def write_assemblies(out: Path, wanted: Wanted) -> None:
+    """A cloud assembly below ``out`` for each."""
     context = json.loads(CONTEXT.read_text(encoding="utf-8"))["context"]
     context["@aws-cdk/core:validateAgainstDefaultRules"] = False  # costs count, not merits
-    for folder, (name, data) in json.load(sys.stdin).items():
-        app = App(context=context, outdir=str(Path(out, folder)))
+    for folder, (name, data) in wanted.items():
+        app = App(context=context, outdir=str(out / folder))
         add_stacks(app, name, Settings.from_mapping(data, source=name))
         app.synth()
 
 
 if __name__ == "__main__":
-    main()
+    write_assemblies(Path(sys.argv[1]), json.load(sys.stdin))

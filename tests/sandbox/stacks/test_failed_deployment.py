@@ -11,6 +11,7 @@ import pytest
 from sandbox.asapp.double import AsappDouble
 from sandbox.stacks.deployment import cdk, deploy
 from sandbox.stacks.emulator import Emulator, SandboxError
+from tests.sandbox.conftest import in_this_process
 
 STACK = "autotranscribe-sandbox-transcription"
 
@@ -44,7 +45,7 @@ def test_a_name_that_is_taken_fails_the_deployment_and_the_next_one_succeeds(
         athena = emulator.client("athena")
         athena.create_work_group(Name=STACK)  # somebody else's, of the same name
         with pytest.raises(SandboxError, match=r"(?s)cdk deploy failed.*WorkGroup"):
-            deploy(emulator, asapp, tmp_path)
+            deploy(emulator, asapp, tmp_path, synthesise=in_this_process)
         (failed,) = stacks.describe_stacks(StackName=STACK)["Stacks"]
         assert failed["StackStatus"] == "ROLLBACK_COMPLETE"
         pages = stacks.get_paginator("describe_stack_events").paginate(StackName=STACK)

@@ -16,7 +16,6 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 _INSTALLED = [".venv/.installed", "node_modules/.installed", ".sandbox/.installed"]
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMANDS = {
     "python -m sandbox": [sys.executable, "-m", "sandbox"],
     "python -m sandbox.demo": [sys.executable, "-m", "sandbox.demo"],
@@ -90,15 +89,20 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize(
     ("command", "number"),
     [
-        *(("python -m sandbox", number) for number in SIGNALS),
-        *(("make sandbox", number) for number in SIGNALS),
+        ("python -m sandbox", signal.SIGHUP),
+        ("make sandbox", signal.SIGINT),
+        ("make sandbox", signal.SIGTERM),
         ("python -m sandbox.demo", signal.SIGTERM),
-        ("make demo", signal.SIGINT),
     ],
 )
 def test_a_signal_to_that_process_alone_stops_all_and_leaves_no_file(
     command: str, number: signal.Signals, installed: None, tmp_path: Path
 ) -> None:
+    """The other pairs: tests/scale."""
+    stops_all(command, number, tmp_path)
+
+
+def stops_all(command: str, number: signal.Signals, tmp_path: Path) -> None:
     with started(command, tmp_path) as (process, mark):
         (emulator,) = (pid for pid, line in marked(mark).items() if line.endswith("/ministack "))
         environment = Path(f"/proc/{emulator}/environ").read_text().split("\0")

@@ -1,4 +1,4 @@
-"""prod and its variants, synthesised once."""
+"""prod and its variants, synthesised once; in this process, where aws-cdk-lib is loaded already."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tools.cost.calculation import Load
 from tools.cost.environment import ROOT, Environment, data_of, synthesise, variants
 from tools.cost.prices import Prices
 from tools.cost.report import Costs
+from tools.cost.synthesise import write_assemblies
 
 LOAD = Load(1_000, 6)
 """Of the page docs/cost.md."""
@@ -24,7 +25,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Environment]
     files = [folder / f"{name}.toml" for name in OTHERS]
     files += [ROOT / "tests/infra/permissions/full.toml"]
     wanted = variants(data_of(folder / "prod.toml")) | {each.stem: data_of(each) for each in files}
-    return synthesise(wanted, "prod", tmp_path_factory.mktemp("cost"))
+    return synthesise(wanted, "prod", tmp_path_factory.mktemp("cost"), write_assemblies)
 
 
 @pytest.fixture(scope="session")

@@ -24,12 +24,11 @@ from sandbox.stacks.emulator import Emulator
 from sandbox.stacks.running import Sandbox
 from shared import table
 from shared.transcripts.utterance import in_order
+from tests.sandbox.stacks.ways.own_issuer_app import STACK, write_assembly
 
 POSTS_A_SECOND = 20
 POSTS_AT_ONCE = 4
 WORD = [Utterance("customer", 0, 10, "Hello?")]
-_APP = f".venv/bin/python {Path(__file__).with_name('own_issuer_app.py')}"
-_STACK = "own-issuer"
 _SECONDS_TO_ARRIVE = 120
 
 
@@ -91,20 +90,12 @@ def deploy_own_issuer(
     sandbox: Sandbox, server: AuthorizationServer, authorities: Path
 ) -> OwnIssuer:
     emulator = sandbox.deployment.emulator
-    context = {
-        "issuer": server.issuer,
-        "keys_url": server.keys_url,
-        "authorities": str(authorities),
-    }
-    given = [part for name, value in context.items() for part in ("-c", f"{name}={value}")]
-    folder = sandbox.folder / _STACK
+    folder = sandbox.folder / STACK
     folder.mkdir()
-    with cdk(
-        emulator, folder, "deploy", "--app", _APP, *given, "-o", folder / "cdk.out", _STACK,
-        "--require-approval", "never",
-    ):  # fmt: skip
+    assembly = write_assembly(folder / "cdk.out", server, authorities).folder
+    with cdk(emulator, folder, "deploy", "--app", assembly, STACK, "--require-approval", "never"):
         pass
-    (stack,) = emulator.client("cloudformation").describe_stacks(StackName=_STACK)["Stacks"]
+    (stack,) = emulator.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     return OwnIssuer(emulator, server, outputs)
 
