@@ -73,14 +73,17 @@ class Values:
         raise Unresolved({"Ref": id})
 
     def _arn(self, id: str, attribute: str) -> str:
-        """A physical id is the ARN itself, or a name or URL whose last part ends the ARN."""
+        """A physical id is the ARN itself, or a name or URL whose last part ends the ARN; of a rule
+        on a bus of its own, it is the bus and the rule."""
         if id not in self.physical_ids:
             raise Unresolved({"Fn::GetAtt": [id, attribute]})
         name = self.physical_ids[id]
         if name.startswith(("arn:", "https://", "http://")):
             name = re.split("[/:]", name)[-1]
+        name = name.replace("|", "/")
         place = f"({re.escape(self.region)})?:({self.account})?"
-        rest = r"(:\*)?" if attribute == "Arn" else r"/[\w/.:-]+"  # a table's stream, a log group
+        is_whole = attribute in ("Arn", "ApiArn")
+        rest = r"(:\*)?" if is_whole else r"/[\w/.:-]+"  # a log group, a table's stream
         return rf"arn:aws[a-z-]*:[a-z0-9-]+:{place}:([\w/-]+[:/])?{re.escape(name)}{rest}"
 
 

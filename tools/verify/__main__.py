@@ -22,13 +22,24 @@ from tools.doctor.findings import CannotGoOn, NotSeen
 from tools.verify.account import Account
 from tools.verify.conversation import Conversation
 from tools.verify.listener import Listener
-from tools.verify.report import Result, counts, examine, show, write_json, write_junit
+from tools.verify.report import (
+    CHECKS,
+    Checks,
+    Result,
+    counts,
+    examine,
+    show,
+    write_json,
+    write_junit,
+)
 
 ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 CANNOT, INTERRUPTED = 2, 130
 
 
-def main(arguments: Sequence[str] | None = None, *, patience: float = 30) -> int:
+def main(
+    arguments: Sequence[str] | None = None, *, patience: float = 30, checks: Checks = CHECKS
+) -> int:
     """:param patience: Seconds that an utterance may take to each place."""
     parser = argparse.ArgumentParser(prog="verify", description="Looks after you deployed")
     parser.add_argument("environment", help="a file of infra/environments, or the path of one")
@@ -62,7 +73,7 @@ def main(arguments: Sequence[str] | None = None, *, patience: float = 30) -> int
     try:
         _clean(account, console, "an earlier run left")
         try:
-            for result in examine(account):
+            for result in examine(account, checks):
                 results.append(result)
                 show(console, result)
         finally:

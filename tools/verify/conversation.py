@@ -7,6 +7,7 @@ import re
 import ssl
 import uuid
 from dataclasses import dataclass, field
+from email.message import Message
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
@@ -37,6 +38,7 @@ class Answer:
     status: int
     body: str = field(repr=False, default="")
     is_cut_off: bool = False
+    headers: Message = field(repr=False, default_factory=Message)
 
 
 def ask(
@@ -53,7 +55,7 @@ def ask(
     request = Request(url, data=body, headers=headers or {})  # noqa: S310 - an output of the stack
     try:
         with build_opener(HTTPSHandler(context=context)).open(request, timeout=_SECONDS) as got:
-            return Answer(got.status, got.read().decode("utf-8", "replace"))
+            return Answer(got.status, got.read().decode("utf-8", "replace"), headers=got.headers)
     except HTTPError as refusal:
         with refusal:
             return Answer(refusal.code, refusal.read().decode("utf-8", "replace"))

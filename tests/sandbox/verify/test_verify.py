@@ -35,9 +35,10 @@ from tests.sandbox.verify.planted import (
 from tests.sandbox.verify.tunnel import Tunnel
 from tools.verify.__main__ import main
 from tools.verify.listener import MARKED
+from tools.verify.report import CHECKS, Checks
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 4.0
+ABOUT_THE_WAY = {name: CHECKS[name] for name in ("webhook", "event sources")}
 Json = dict[str, Any]
 
 
@@ -51,11 +52,13 @@ class Verified:
         self._certificate = ("--certificate", str(client.certificate), "--key", str(client.key))
         self._folder = folder
 
-    def run(self, *options: str, patience: float = PATIENCE) -> tuple[int, list[Json]]:
+    def run(
+        self, *options: str, patience: float, checks: Checks = CHECKS
+    ) -> tuple[int, list[Json]]:
         """:returns: The exit code, and all findings."""
         report = self._folder / "verify.json"
         line = [str(self.environment), "--json", str(report), *self._certificate, *options]
-        code = main(line, patience=patience)
+        code = main(line, patience=patience, checks=checks)
         findings: list[Json] = json.loads(report.read_text("utf-8"))["findings"]
         return code, findings
 
@@ -222,7 +225,7 @@ def test_a_fault_on_the_way_of_an_utterance_is_found_and_leaves_nothing_behind(
         for plant in faults:
             planted.enter_context(plant(verified.deployment))
         before = verified.resources()
-        code, findings = verified.run()
+        code, findings = verified.run(patience=4, checks=ABOUT_THE_WAY)
         after = verified.resources()
     for found in expected:
         assert [it for it in problems(findings) if it.startswith(found)], found

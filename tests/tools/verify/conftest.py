@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ import pytest
 
 from connect_settings import Settings
 from tests.tools.doctor.conftest import environment_file
-from tests.tools.doctor.fake_aws import ACCOUNT, REGION, FakeAws, Json, running
+from tests.tools.doctor.fake_aws import ACCOUNT, REGION, FakeAws, Json, Refusal, running
 from tests.tools.doctor.fake_aws import Account as DoctorsAccount
+from tools.doctor.aws import Aws as Client
 from tools.drift.intrinsics import Values
-from tools.verify.account import Account, Stack
+from tools.verify.account import ACTIONS, GUIDE, Account, Stack
 
 __all__ = ["environment_file"]  # a fixture
 
@@ -28,10 +30,14 @@ class Aws(DoctorsAccount):
     """
     :param records: What came into each data stream: when, and how many.
     :param bus_policy: That of the event bus, if it has one.
+    :param function_policies: The statements of each function that has a policy.
+    :param rules: By bus and name, state and targets.
     """
 
     records: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
     bus_policy: str | None = None
+    function_policies: dict[str, list[Json]] = field(default_factory=dict)
+    rules: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
 
     def _ListStreams(self, request: Json) -> Json:
         condition = request["StreamNameCondition"]
@@ -51,6 +57,26 @@ class Aws(DoctorsAccount):
         counts = [count for at, count in self.records.get(stream, []) if begins <= at < ends]
         points = [{"Timestamp": begins, "Sum": sum(counts), "Unit": "Count"}] if counts else []
         return {"Label": request["MetricName"], "Datapoints": points}
+
+    def _GetPolicy(self, request: Json) -> Json:
+        if request["FunctionName"] not in self.function_policies:
+            raise Refusal("ResourceNotFoundException", status=404)
+        statements = self.function_policies[request["FunctionName"]]
+        return {"Policy": json.dumps({"Version": "2012-10-17", "Statement": statements})}
+
+    def _rule(self, bus: str, name: str) -> tuple[str, list[str]]:
+        if (bus, name) not in self.rules:
+            raise Refusal("ResourceNotFoundException")
+        return self.rules[bus, name]
+
+    def _DescribeRule(self, request: Json) -> Json:
+        name, bus = request["Name"], request.get("EventBusName", "default")
+        return {"Name": name, "EventBusName": bus, "State": self._rule(bus, name)[0]}
+
+    def _ListTargetsByRule(self, request: Json) -> Json:
+        _, arns = self._rule(request.get("EventBusName", "default"), request["Rule"])
+        targets = [{"Id": f"Target{n}", "Arn": arn} for n, arn in enumerate(arns)]
+        return {"Targets": targets} if targets else {}
 
     def _DescribeEventBus(self, request: Json) -> Json:
         policy = {"Policy": self.bus_policy} if self.bus_policy else {}
@@ -81,13 +107,20 @@ def aws(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     assert found.mistakes == []
 
 
+@pytest.fixture(scope="session")
+def client() -> Client:
+    """One for all tests, which saves them the time of reading what botocore knows."""
+    return Client(REGION, ACTIONS, GUIDE)
+
+
 @pytest.fixture
-def deployed(environment_file: Callable[..., Path]) -> Callable[..., Account]:
+def deployed(environment_file: Callable[..., Path], client: Client) -> Callable[..., Account]:
     """Production, as it was deployed with some settings."""
 
     def made(stack: Stack | None = None, **changes: Any) -> Account:
         file = environment_file({key.replace("__", "."): value for key, value in changes.items()})
         account = Account(Settings.load(file), file.stem)
+        account.aws = client
         vars(account)["stacks"] = {"transcription": stack or stack_of({}, {}, {})}
         return account
 

@@ -3,11 +3,9 @@ authorization server, a client certificate."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from tests.tools.doctor.fake_aws import CERTIFICATE
@@ -18,6 +16,7 @@ from tools.verify.checks.webhook import Posted, refuses, takes
 from tools.verify.conversation import Conversation
 
 from .conftest import Aws, stack_of
+from .serving import Served, serving
 
 TOKEN = "a-token-of-the-issuer"
 OWN_ISSUER: dict[str, Any] = {
@@ -39,25 +38,8 @@ Deployed = Callable[..., Account]
 @contextmanager
 def webhook(answers: Callable[[str | None], int]) -> Iterator[str]:
     """Its URL. :param answers: The status, by the header with the token."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(answers(self.headers["X-Token"]))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/transcripts/oauth2"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(lambda _: Served(405), lambda headers: answers(headers.get("X-Token"))) as url:
+        yield f"{url}/transcripts/oauth2"
 
 
 def as_deployed(token: str | None) -> int:
