@@ -20,7 +20,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify rollback audit drift map-flows stop-all resume-all destroy revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify rollback audit drift map-flows stop-all resume-all destroy load revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -101,6 +101,13 @@ resume-all: named .venv/.installed ## Let calls start transcription again: make 
 destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; retained resources stay: make destroy ENV=dev
 	@$(CDK) destroy --all -c environment='$(ENV)'
 
+load: $(RUNNING)-load ## Let whole calls come to the stacks on this machine, and count each utterance: make load CALLS=50 MINUTES=2; ENV=dev to a copy of an environment in your account; PARTS=1 each part by itself; PAGE=1 writes docs/load.md, JSON=path all figures
+
+$(RUNNING)-load: .venv/.installed node_modules/.installed .sandbox/.installed .load/.installed
+	@exec .venv/bin/python -m tools.load --make-target '$@' $(if $(ENV),--environment '$(ENV)') $(if $(filter live,$(BESIDE)),--beside-live) \
+		$(if $(PARTS),--parts) $(if $(CALLS),--calls '$(CALLS)') \
+		$(if $(MINUTES),--minutes '$(MINUTES)') $(if $(PAGE),--page) $(if $(JSON),--json '$(JSON)')
+
 revoke-webhook-secret: named .venv/.installed ## Refuse a webhook secret that leaked: make revoke-webhook-secret ENV=prod; ONLY=previous keeps the current value, APPROVAL=never does not ask
 	@.venv/bin/python -m tools.revoke_webhook_secret '$(ENV)' $(if $(ONLY),--only '$(ONLY)') $(if $(APPROVAL),--approval '$(APPROVAL)')
 
@@ -142,6 +149,7 @@ lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hash
 	@$(LOCK) --group deploy --output-file requirements.txt >/dev/null
 	@$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt >/dev/null
 	@$(LOCK) --group emulator --output-file sandbox/requirements.txt >/dev/null
+	@$(LOCK) --group load --output-file tools/load/requirements.txt >/dev/null
 	@$(LOCK) --group release --output-file tools/release/requirements.txt >/dev/null
 
 contract: .venv/.installed ## Accept changed construct ids, outputs and permissions, after you have added them to CHANGELOG.md
@@ -153,7 +161,7 @@ benchmark: .venv/.installed ## Measure what has a budget, and compare with boto3
 	@.venv/bin/python -m tools.benchmark $(if $(QUICK),--quick)
 
 clean: ## Remove what make installed and wrote
-	@rm -rf .venv .sandbox .release .audit node_modules cdk.out dist web/node_modules web/dist web/build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .sandbox .load .release .audit node_modules cdk.out dist web/node_modules web/dist web/build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/.installed: requirements-dev.txt pyproject.toml
 	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -169,6 +177,12 @@ clean: ## Remove what make installed and wrote
 	@echo 'Installing the AWS emulator into .sandbox (once) …'
 	@python3 -m venv --clear .sandbox/venv
 	@.sandbox/venv/bin/pip install $(LOCKED) -r sandbox/requirements.txt
+	@touch $@
+
+.load/.installed: tools/load/requirements.txt
+	@echo 'Installing what draws the figures of a load into .load (once) …'
+	@python3 -m venv --clear .load
+	@.load/bin/pip install $(LOCKED) -r tools/load/requirements.txt
 	@touch $@
 
 .release/.installed: tools/release/requirements.txt

@@ -466,13 +466,16 @@ class AsappDouble:
         leaves = [(due, 1, index) for index, times in enumerate(plan) for due in times]
         heard: dict[int, Post] = {}
         began, began_ms = self._loop.time(), call.spoken_until_ms
+        began_at = time.time()
         async with asyncio.TaskGroup() as sending:
             for moment_ms, kind, index in sorted(ends + leaves):
-                wait = began + (moment_ms - began_ms) / 1000 * self.pace - self._loop.time()
+                after = (moment_ms - began_ms) / 1000 * self.pace
+                wait = began + after - self._loop.time()
                 if wait > 0:
                     await asyncio.sleep(wait)
                 if kind == 1 and index in heard:
-                    sending.create_task(self._webhook.send(heard[index]))
+                    post_it = self._webhook.send(heard[index], began_at + after)
+                    sending.create_task(post_it)
                 elif kind == 0 and (post := self._hear(guid, call, spoken[index])):
                     post.dropped = not plan[index]
                     heard[index] = post

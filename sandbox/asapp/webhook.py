@@ -33,6 +33,7 @@ class Delivery:
     :param reorder: The chance that the next one, two or three of the same batch overtake it.
     :param delay_ms: The least and the greatest delay from the end of an utterance to its POST.
     :param drop: The chance that an utterance is never sent.
+    :param late: The chance that it comes five to twenty seconds later than the others.
     """
 
     duplicate: float = 0.0
@@ -40,6 +41,7 @@ class Delivery:
     delay_ms: tuple[int, int] = (0, 0)
     drop: float = 0.0
     seed: int = 0
+    late: float = 0.0
 
     def plan(self, spoken: Sequence[Utterance]) -> list[list[float]]:
         """For each utterance, when its POSTs are due (scripted ms); an empty list is a drop."""
@@ -54,9 +56,12 @@ class Delivery:
             drop, reorder, duplicate = (chance.random() for _ in range(3))
             overtaking = due[index + 1 : index + 1 + chance.randint(1, 3)]
             later = chance.uniform(1, 2000)
+            late, much_later = chance.random(), chance.uniform(5_000, 20_000)
             first = due[index]
             if overtaking and reorder < self.reorder:
                 first = max(first, *overtaking) + 1
+            if late < self.late:
+                first += much_later
             times = [first, first + later] if duplicate < self.duplicate else [first]
             plan.append([] if drop < self.drop else times)
         return plan
@@ -67,9 +72,12 @@ class Sent:
     """One POST: when it was sent (Unix seconds), and the HTTP status of its answer.
 
     The status is None until the answer comes, and stays None if no answer comes.
+
+    :ivar due: When it should have been sent. On a busy machine it is sent later.
     """
 
     at: float
+    due: float
     status: int | None = None
 
 
@@ -187,13 +195,16 @@ class Webhook:
         targets = [*self._former, self._target]
         return sum(each.tokens.fetched for each in targets if each and each.tokens)
 
-    async def send(self, post: Post) -> None:
-        """POST it once, and do not repeat it after any answer."""
+    async def send(self, post: Post, due: float) -> None:
+        """POST it once, and do not repeat it after any answer.
+
+        :param due: Unix seconds.
+        """
         target = self._target
         if target is None:
             return
         async with self._slots:
-            sent = Sent(time.time())
+            sent = Sent(time.time(), due)
             post.sent.append(sent)
             sent.status = await target.post(post.body)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,12 +29,9 @@ from shared import table
 
 ENVIRONMENT = ROOT / "infra" / "environments" / "sandbox.toml"
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
-_PREFIX = f"autotranscribe-{ENVIRONMENT.stem}"
-_ACCESS, _TRANSCRIPTION, _FLOWS, _LIVE = (
-    f"{_PREFIX}-{part}" for part in ("access", "transcription", "flows", "live")
-)
+_ACCESS, _TRANSCRIPTION, _FLOWS, _LIVE = "access", "transcription", "flows", "live"
 
-_UNKNOWN_TO_THE_EMULATOR = (
+UNKNOWN_TO_THE_EMULATOR = (
     "AWS::AppIntegrations::Application",
     "AWS::Connect::IntegrationAssociation",
     "AWS::Events::EventBusPolicy",
@@ -57,6 +54,7 @@ class Deployment:
         no Amazon Connect; the flow runner reads the flows from it.
     :param outputs: The transcription stack's outputs by name.
     :param exports: What the stacks export to one another.
+    :param environment: Part of the stacks' names.
     :param live_outputs: Those of the stack of the live page; empty if it is off.
     """
 
@@ -66,6 +64,7 @@ class Deployment:
     exports: Mapping[str, str]
     settings: Settings
     live_outputs: Mapping[str, str] = field(default_factory=dict)
+    environment: str = ENVIRONMENT.stem
 
     def set_variables(self, function: str, **variables: str) -> None:
         """Add environment variables to a function of the live page's stack.
@@ -220,7 +219,8 @@ class Deployment:
 
     @cached_property
     def _flow_resources(self) -> dict[str, Any]:
-        template = json.loads((self.assembly / f"{_FLOWS}.template.json").read_text())
+        name = stack_name(_FLOWS, self.environment)
+        template = json.loads((self.assembly / f"{name}.template.json").read_text())
         resources: dict[str, Any] = template["Resources"]
         return resources
 
@@ -269,12 +269,12 @@ class Deployment:
         return lines
 
     def _resources(self, kind: str, prefix: str = "", stack: str = _TRANSCRIPTION) -> list[str]:
-        found = self.emulator.client("cloudformation").describe_stack_resources(StackName=stack)[
-            "StackResources"
-        ]
+        pages = self.emulator.client("cloudformation").get_paginator("list_stack_resources")
+        found = pages.paginate(StackName=stack_name(stack, self.environment))
         return [
             resource["PhysicalResourceId"]
-            for resource in found
+            for page in found
+            for resource in page["StackResourceSummaries"]
             if resource["ResourceType"] == kind and resource["LogicalResourceId"].startswith(prefix)
         ]
 
@@ -291,6 +291,11 @@ class Deployment:
                 # The emulator has no Connect: the flow's name stands for the ARN it would have.
                 return str(self._flow_resources[logical_id]["Properties"]["Name"])
         raise SandboxError(f"the sandbox cannot resolve {value} of a flow's content")
+
+
+def stack_name(part: str, environment: str = ENVIRONMENT.stem) -> str:
+    """:param part: ``access``, ``transcription``, ``flows`` or ``live``."""
+    return f"autotranscribe-{environment}-{part}"
 
 
 def served(emulator: Emulator, url: str) -> str:
@@ -339,12 +344,13 @@ def deploy(
         else:
             with cdk(emulator, folder, "synth", "-q", "-c", f"environment={file}", "-o", assembly):
                 pass
-    _leave_out_what_is_unknown(assembly / f"{_TRANSCRIPTION}.template.json")
-    _without_expressions(assembly / f"{_TRANSCRIPTION}.template.json")
-    names = [_ACCESS, _TRANSCRIPTION]
-    if (live := assembly / f"{_LIVE}.template.json").exists():
-        names.append(_LIVE)
-        _leave_out_what_is_unknown(live)
+    transcription = assembly / f"{stack_name(_TRANSCRIPTION)}.template.json"
+    leave_out(transcription, UNKNOWN_TO_THE_EMULATOR)
+    without_expressions(transcription)
+    names = [stack_name(_ACCESS), stack_name(_TRANSCRIPTION)]
+    if (live := assembly / f"{stack_name(_LIVE)}.template.json").exists():
+        names.append(stack_name(_LIVE))
+        leave_out(live, UNKNOWN_TO_THE_EMULATOR)
         _without_second_factor(live)
     say("deploying the stacks")
     with cdk(
@@ -366,10 +372,10 @@ def deploy(
     return Deployment(
         emulator,
         assembly,
-        outputs[_TRANSCRIPTION],
+        outputs[stack_name(_TRANSCRIPTION)],
         exports,
         Settings.load(file),
-        outputs.get(_LIVE, {}),
+        outputs.get(stack_name(_LIVE), {}),
     )
 
 
@@ -383,17 +389,18 @@ def _without_second_factor(file: Path) -> None:
     file.write_text(json.dumps(template, indent=1), "utf-8")
 
 
-def _leave_out_what_is_unknown(file: Path) -> None:
+def leave_out(file: Path, types: Sequence[str]) -> None:
+    """Take the resources of these types out of a template."""
     template = json.loads(file.read_text("utf-8"))
     template["Resources"] = {
         id: resource
         for id, resource in template["Resources"].items()
-        if resource["Type"] not in _UNKNOWN_TO_THE_EMULATOR
+        if resource["Type"] not in types
     }
     file.write_text(json.dumps(template, indent=1), "utf-8")
 
 
-def _without_expressions(file: Path) -> None:
+def without_expressions(file: Path) -> None:
     """Let each alarm on an expression watch the first of its metrics, and each alarm on a query a
     metric that nobody publishes: the emulator knows no others.
 

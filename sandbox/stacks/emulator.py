@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -32,12 +33,17 @@ class Emulator:
     """A context manager: the emulator runs from ``with`` to the end of it.
 
     :param folder: Where its log and its temporary files go.
+    :ivar pid: Its process, which leads the session of all that it starts.
     """
+
+    pid: int
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "emulator.log"
         self._temporary = folder / "tmp"
         self._stack = contextlib.ExitStack()
+        self._clients: dict[tuple[str, int, float], Any] = {}
+        self._one = threading.Lock()
         self.endpoint = ""
 
     def __enter__(self) -> Self:
@@ -63,6 +69,7 @@ class Emulator:
                     dies_with_us=True,
                 )
             )
+            self.pid = process.pid
             self._wait_until_ready(process)
             self._stack = stack.pop_all()
         return self
@@ -108,10 +115,17 @@ class Emulator:
         return ours | {"TMPDIR": str(self._temporary)}
 
     def client(self, service: str, *, tries: int = 3, read_timeout: float = 60) -> Any:
-        """A boto3 client of the emulator.
+        """A boto3 client of the emulator, the same one each time: making one takes long.
 
         :param read_timeout: Seconds.
         """
+        key = service, tries, read_timeout
+        with self._one:
+            if key not in self._clients:
+                self._clients[key] = self._new_client(*key)
+            return self._clients[key]
+
+    def _new_client(self, service: str, tries: int, read_timeout: float) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.endpoint,

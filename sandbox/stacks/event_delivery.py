@@ -15,11 +15,11 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox.connect.agent_event_stream import AgentEvents
 from sandbox.connect.contact_event_bus import ContactEvents
-from sandbox.stacks.running import Sandbox
+from sandbox.stacks.deployment import Deployment
 
 Json = dict[str, Any]
 
@@ -38,15 +38,33 @@ class Disorder:
     seed: int = 0
 
 
+class Looks(Protocol):
+    """What reads the stream of agent events."""
+
+    def look(self) -> None:
+        """There is a new record."""
+
+
+class Deployed(Protocol):
+    """Where the events go: the sandbox, for instance."""
+
+    @property
+    def deployment(self) -> Deployment: ...
+
+    @property
+    def agent_event_reader(self) -> Looks: ...
+
+
 class ConnectEvents:
-    """A context manager: the events of the simulated instance. Its end waits until all arrive.
+    """A context manager: the events of the simulated instance. Its end waits until all arrive,
+    unless something has failed.
 
     :ivar agents: The agents, whose events go into the stream.
     :ivar contacts: The contacts, whose events go to the rule's target.
     """
 
-    def __init__(self, sandbox: Sandbox, disorder: Disorder) -> None:
-        deployment, self._reader = sandbox.deployment, sandbox.agent_event_reader
+    def __init__(self, deployed: Deployed, disorder: Disorder) -> None:
+        deployment, self._reader = deployed.deployment, deployed.agent_event_reader
         instance_arn = deployment.settings.connect.instance_arn
         self.agents = AgentEvents(instance_arn, self._put)
         self.contacts = ContactEvents(self._send)
@@ -66,7 +84,10 @@ class ConnectEvents:
     def __enter__(self) -> ConnectEvents:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if failure:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            return
         for event in self._again.values():
             self._write(event)
         self._pool.shutdown()
@@ -99,6 +120,13 @@ class ConnectEvents:
 
     def _arrive(self, event: Json, seconds: float) -> None:
         time.sleep(seconds)
+        if self._matches(event):
+            self._lambda.invoke(
+                FunctionName=self._target, InvocationType="Event", Payload=json.dumps(event)
+            )
+
+    def _matches(self, event: Json) -> bool:
+        """Whether the rule takes the event."""
         text = json.dumps(event)
-        if self._events.test_event_pattern(EventPattern=self._pattern, Event=text)["Result"]:
-            self._lambda.invoke(FunctionName=self._target, InvocationType="Event", Payload=text)
+        answer = self._events.test_event_pattern(EventPattern=self._pattern, Event=text)
+        return bool(answer["Result"])

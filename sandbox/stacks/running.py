@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -56,6 +56,7 @@ def running_sandbox(
     more_settings: Mapping[str, str] = NO_MORE,
     with_live: bool = False,
     synthesise: Synthesise | None = None,
+    posts_at_once: int = 16,
 ) -> Iterator[Sandbox]:
     """Start everything, and stop it in any case.
 
@@ -65,6 +66,7 @@ def running_sandbox(
     :param more_settings: As in :func:`deploy`.
     :param with_live: Whether the stack of the live page is deployed too.
     :param synthesise: As in :func:`deploy`.
+    :param posts_at_once: How many POSTs of ASAPP's double may be under way.
     """
     runs = ROOT / ".sandbox" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,9 @@ def running_sandbox(
     with _removed_unless_it_fails(folder), ExitStack() as stack:
         say("starting the emulator and the ASAPP double")
         emulator = stack.enter_context(Emulator(folder))
-        asapp = stack.enter_context(AsappDouble(delivery=delivery, pace=pace))
+        asapp = stack.enter_context(
+            AsappDouble(delivery=delivery, pace=pace, posts_at_once=posts_at_once)
+        )
         live = LiveCalls(emulator) if with_live else None
         of_live = {"live": live.settings} if live else {}
         settings = {**more_settings, **of_live}
@@ -134,9 +138,14 @@ class BusListener:
         events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
 
     @contextmanager
-    def collecting(self) -> Iterator[Mapping[str, Published]]:
+    def collecting(
+        self, tell: Callable[[Published], None] = lambda _: None
+    ) -> Iterator[Mapping[str, Published]]:
         """Collect events, by their detail's ``id``, until ``with`` ends and the queue is empty. If
-        an event comes twice, the first one counts."""
+        an event comes twice, the first one counts.
+
+        :param tell: Called with every event, also with one that comes again.
+        """
         published: dict[str, Published] = {}
         closing = threading.Event()
 
@@ -146,6 +155,7 @@ class BusListener:
                 received = self._received(wait_seconds=0 if closing.is_set() else 1)
                 for event in received:
                     published.setdefault(event.detail["id"], event)
+                    tell(event)
 
         thread = threading.Thread(target=collect, name="event bus", daemon=True)
         thread.start()

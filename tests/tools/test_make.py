@@ -30,6 +30,7 @@ BY_HAND = {
     "destroy",
     "revoke-webhook-secret",
     "webhook-certificate",
+    "load",
     "lock",
     "test-scale",
     "clean",

@@ -17,12 +17,13 @@ from sandbox.demo.played_call import Call, play_all
 from sandbox.demo.summary import stored
 from sandbox.live.browser import Viewer
 from sandbox.live.live_calls import LiveCalls
+from sandbox.live.subscriber import Events, signed_in
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
 from shared.transcripts.utterance import utterance_id
-from tests.sandbox.live.appsync import Events
-from tests.sandbox.live.sign_in import signed_in
 from tests.web.conftest import browser, built
+from tools.load.in_sandbox import DELIVERY, load
+from tools.load.schedule import schedule
 
 __all__ = ["browser", "built"]  # fixtures
 
@@ -105,6 +106,18 @@ def test_nobody_connects_or_reads_without_a_good_token_and_nobody_publishes(
     supervisor = Events(live, good)
     assert not supervisor.subscribe("/live/*")
     assert supervisor.publish(f"/live/conversations/{CALL}") == "publish_error"
+
+
+def test_whole_calls_of_a_load_are_counted_at_the_webhook_the_table_the_bus_and_the_page(
+    live_sandbox: Sandbox, live: LiveCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_sandbox.asapp, "pace", 0.05)
+    monkeypatch.setattr(live_sandbox.asapp, "delivery", DELIVERY)
+    result = load(live_sandbox, schedule(2, 60), lambda _: None)
+    assert result.problems == []
+    assert result.utterances > 5
+    assert {place.came for place in result.places.values()} == {result.utterances}
+    assert result.told.starts == result.told.stops >= result.calls
 
 
 def test_the_page_says_who_may_frame_it_and_where_it_connects(live: LiveCalls) -> None:

@@ -18,11 +18,11 @@ from xml.etree import ElementTree
 import pytest
 
 from sandbox.live.live_calls import LiveCalls
+from sandbox.live.subscriber import signed_in
 from sandbox.stacks.client_certificates import ClientCertificates
 from sandbox.stacks.running import Sandbox
 from shared import table
 from tests.sandbox.certificates import DOMAIN, Certificates
-from tests.sandbox.live.sign_in import signed_in
 from tests.sandbox.verify.planted import (
     ALONG,
     AT_REST,
