@@ -23,7 +23,7 @@ from tools.load import in_sandbox
 from tools.load.account import account
 from tools.load.parts import report as of_parts
 from tools.load.parts.parts import PARTS
-from tools.load.parts.work import measured
+from tools.load.parts.work import steady
 from tools.load.report import PLOTS, figures, markdown, plain, write
 from tools.load.result import ROOT, Result
 
@@ -101,7 +101,7 @@ def _parts(given: argparse.Namespace, console: Console) -> int:
     for part in PARTS:
         sizes = ", ".join(f"{size:,}" for size in part.sizes)
         console.print(f"{part.name}: {sizes} {part.of} …")
-        works[part] = [measured(part, size) for size in part.sizes]
+        works[part] = [steady(part, size) for size in part.sizes]
     if given.json:
         given.json.write_text(json.dumps(of_parts.as_json(works), indent=1) + "\n", "utf-8")
     text = of_parts.markdown(works, "make load PARTS=1")

@@ -12,7 +12,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,7 @@ def _percentiles(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _save(figure: Figure, file: Path) -> None:
-    figure.savefig(file, metadata={"Date": None, "Creator": None})
+    figure.savefig(file, dpi=160, metadata={"Date": None, "Creator": None})
     drawn = file.read_text("utf-8").replace(f"'{_FONT}'", f"'{_FONT}', Verdana, sans-serif")
     file.write_text("".join(f"{line.rstrip()}\n" for line in drawn.splitlines()), "utf-8")
 
@@ -116,6 +115,7 @@ def _over_time(axes: Axes, rows: Sequence[Row]) -> None:
             [row["due"] - began for row in shown],
             [1000 * (row[place] - row["due"]) for row in shown],
             linestyle="none", marker="o", markersize=2.2, alpha=0.55, markeredgewidth=0,
+            rasterized=True,  # thousands of points
             color=COLOURS[place], label=PLACES[place],
         )  # fmt: skip
     axes.set(yscale="log", xlabel="seconds from the first word", ylabel="milliseconds")
@@ -161,7 +161,7 @@ def _throughput(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _backlog(axes: Axes, rows: Sequence[Row]) -> None:
-    """How many were due and had not come yet, exactly: from the moments themselves."""
+    """The most of each second that were due and had not come yet, from the moments themselves."""
     began = min(row["due"] for row in rows)
     for place, name in PLACES.items():
         changes = [(row["due"] - began, 1) for row in rows if place in row]
@@ -169,8 +169,13 @@ def _backlog(axes: Axes, rows: Sequence[Row]) -> None:
             continue
         changes += [(row[place] - began, -1) for row in rows if place in row]
         changes.sort()
+        most: Counter[int] = Counter()
+        waiting = 0
+        for at, change in changes:
+            waiting += change
+            most[int(at)] = max(most[int(at)], waiting)
         axes.step(
-            [at for at, _ in changes], list(accumulate(change for _, change in changes)),
+            range(max(most) + 1), [most[second] for second in range(max(most) + 1)],
             where="post", linewidth=1.0, color=COLOURS[place], label=f"not yet {name}",
         )  # fmt: skip
     axes.set(xlabel="seconds from the first word", ylabel="utterances", ylim=(0, None))
