@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.live.page_server import security_headers, served_page
+from connect_settings.page_headers import security_headers
+from sandbox.live.page_server import served_page
 from sandbox.stacks.deployment import Deployment, served
 from sandbox.stacks.emulator import ROOT, Emulator
 from shared.live.channels import NAMESPACE, SUPERVISORS

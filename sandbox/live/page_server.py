@@ -14,32 +14,6 @@ from typing import Any
 from sandbox.stacks.emulator import SandboxError
 
 
-def security_headers(connects_to: str, framed_by: str) -> dict[str, str]:
-    """No ``Cross-Origin-Opener-Policy`` is among them: any value but the default cuts the window in
-    which an agent signs in off from the tab of the agent workspace that has opened it.
-
-    :param connects_to: The sources to which the page's script may connect, beside its own.
-    :param framed_by: The origin that may frame the page.
-    """
-    policy = {
-        "default-src": "'none'",
-        "script-src": "'self'",
-        "style-src": "'self'",
-        "img-src": "'self' data:",
-        "font-src": "'self'",
-        "connect-src": f"'self' {connects_to}",
-        "frame-ancestors": framed_by,
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return {
-        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    }
-
-
 class _Handler(SimpleHTTPRequestHandler):
     """Files of one folder, and ``config.json``."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
-from sandbox.live.page_server import security_headers
+from connect_settings.page_headers import security_headers
 from tests.web.web_socket import WebSocket
 
 DIST = Path(__file__).parents[2] / "web" / "dist"

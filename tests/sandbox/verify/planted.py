@@ -7,8 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from sandbox.live.live_calls import LiveCalls
+from sandbox.live.page_server import served_page
 from sandbox.stacks.deployment import Deployment
 from tests.sandbox.certificates import DOMAIN
 from tools.webhook_certificate.authority import Authority
@@ -394,6 +398,12 @@ def publishes_nowhere(deployment: Deployment) -> AbstractContextManager[None]:
     return variables(deployment, "LiveTranscriptsPublishLive", EVENTS_HOST=host)
 
 
+def another_page(live: LiveCalls, bundle: Path) -> AbstractContextManager[None]:
+    """Of another deployment, from a server that sends no headers of its own."""
+    config = {**live.config, "readUrl": "https://another.example/v1"}
+    return served_page(bundle, urlsplit(live.page_url).port or 0, config, {})
+
+
 CONSUMER = "TranscriptWebhookStoreTranscriptSqs"
 PUBLISHER = "TranscriptStorePublishUtteranceDynamoDB"
 AT_REST: dict[str, tuple[Fault, str]] = {
@@ -454,7 +464,16 @@ AT_REST: dict[str, tuple[Fault, str]] = {
     ),
 }
 """Faults that have nothing to do with one another: one run finds them all."""
-ALONG = ("ASAPP's role: ", "live page: read API, /calls: without a token gets as far as")
+OF_ANOTHER_PAGE = [
+    "X-Content-Type-Options is not sent",
+    "Content-Security-Policy: frame-ancestors is missing",
+    "config.json is not what was deployed: readUrl",
+]
+ALONG = (
+    "ASAPP's role: ",
+    "live page: read API, /calls: without a token gets as far as",
+    "live page: http://127.0.0.1:",
+)
 """What is also found because of them."""
 ON_THE_WAY: dict[str, tuple[list[Fault], list[str]]] = {
     "consumer off": (

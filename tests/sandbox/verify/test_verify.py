@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,8 +27,10 @@ from tests.sandbox.verify.planted import (
     ALONG,
     AT_REST,
     CONSUMER,
+    OF_ANOTHER_PAGE,
     ON_THE_WAY,
     PUBLISHER,
+    another_page,
     mapping_disabled,
     set_schedules,
 )
@@ -43,9 +45,13 @@ Json = dict[str, Any]
 
 
 class Verified:
-    """The sandbox's environment, and what `make verify` says of it."""
+    """The sandbox's environment, and what `make verify` says of it.
+
+    :ivar page: Serves the live page during a run.
+    """
 
     def __init__(self, sandbox: Sandbox, folder: Path, certificates: Certificates) -> None:
+        self.page: Callable[[], AbstractContextManager[Any]] = nullcontext
         self.deployment = sandbox.deployment
         self.environment = sandbox.folder / "sandbox.toml"
         client = certificates.client("first")
@@ -58,7 +64,8 @@ class Verified:
         """:returns: The exit code, and all findings."""
         report = self._folder / "verify.json"
         line = [str(self.environment), "--json", str(report), *self._certificate, *options]
-        code = main(line, patience=patience, checks=checks)
+        with self.page():
+            code = main(line, patience=patience, checks=checks)
         findings: list[Json] = json.loads(report.read_text("utf-8"))["findings"]
         return code, findings
 
@@ -109,20 +116,22 @@ def surroundings(live_sandbox: Sandbox, certificates: Certificates) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def live(live_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCalls]:
-    """The page, served, and what it needs."""
-    bundle = tmp_path_factory.mktemp("bundle")
-    (bundle / "index.html").write_text("the page")
-    made = live_sandbox.live
-    assert made is not None
-    with made.page(bundle):
-        yield made
+def live(live_sandbox: Sandbox) -> LiveCalls:
+    assert live_sandbox.live
+    return live_sandbox.live
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What stands for the built page."""
+    folder = tmp_path_factory.mktemp("bundle")
+    (folder / "index.html").write_text("the page")
+    return folder
 
 
 @pytest.fixture
 def verified(
     live_sandbox: Sandbox,
-    live: LiveCalls,
     surroundings: None,
     certificates: Certificates,
     tmp_path: Path,
@@ -151,11 +160,14 @@ def problems(findings: list[Json]) -> list[str]:
 
 def test_all_is_well_and_nothing_is_left_behind(
     verified: Verified,
+    live: LiveCalls,
+    bundle: Path,
     tokens: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    verified.page = lambda: live.page(bundle)
     token = tokens["supervisor"]
     monkeypatch.setenv("LIVE_TOKEN", token)
     before = verified.resources()
@@ -180,6 +192,8 @@ def test_all_is_well_and_nothing_is_left_behind(
         "read API, /calls: without a token gets 401",
         f"read API, /conversations/{MARKED}: a forged token gets 401",
         "AppSync takes the marked utterance's event from PublishLive",
+        f"{live.page_url} has the headers of docs/live.md",
+        f"{live.page_url}config.json is what was deployed",
         "StartFunction: no_media_stream",
         "StopFunction: already_stopped",
         "ASAPP refuses the start of a call that is none: 400-201",
@@ -194,8 +208,11 @@ def test_all_is_well_and_nothing_is_left_behind(
         assert not any(secret in each for each in printed)
 
 
-def test_each_fault_of_what_is_at_rest_is_found_by_its_name(verified: Verified) -> None:
+def test_each_fault_of_what_is_at_rest_is_found_by_its_name(
+    verified: Verified, live: LiveCalls, bundle: Path
+) -> None:
     """Also that the delay on the live channel could not be measured."""
+    verified.page = lambda: another_page(live, bundle)
     with ExitStack() as planted:
         for plant, _ in AT_REST.values():
             planted.enter_context(plant(verified.deployment))
@@ -205,6 +222,8 @@ def test_each_fault_of_what_is_at_rest_is_found_by_its_name(verified: Verified) 
     said = problems(findings)
     for name, (_, found) in AT_REST.items():
         assert [it for it in said if it.startswith(found)], name
+    for found in OF_ANOTHER_PAGE:
+        assert [it for it in said if it.startswith("live page: ") and found in it], found
     (publishing,) = (it for it in said if "PublishLive cannot publish" in it)
     assert publishing.endswith(": 404"), "AppSync's answer"
     expected = tuple(found for _, found in AT_REST.values())

@@ -15,6 +15,7 @@ from shared.live.channels import CALLS, SUPERVISORS, channel_of
 from tools.doctor.findings import Finding, Findings, problem, well
 from tools.verify.account import Account
 from tools.verify.checks.calls import invoked
+from tools.verify.checks.page import page
 from tools.verify.conversation import TEXT, Answer, Conversation, ask
 from tools.verify.listener import MARKED
 from tools.verify.live_events import Events, NoAnswer, Refused, connected, page_config
@@ -38,6 +39,7 @@ def live(account: Account) -> Findings:
     yield from _read_api_refuses(config, forged)
     yield from _events_refuse(account, config, forged)
     yield from _publishes(account)
+    yield from page(account, config)
     if not account.live_token:
         yield Finding("skipped", "the delay on the live channel was not measured", HOW_TO_MEASURE)
 
