@@ -21,6 +21,7 @@ from constructs import IConstruct
 from app import build
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
 from connect_settings import Settings
+from tools.load.account import app as load_app
 
 ROOT = Path(__file__).parents[2]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
@@ -123,6 +124,29 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 def others(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """With the choices that full.toml cannot have: others.toml."""
     return synthesise(tmp_path_factory.mktemp("others"), lambda app: build(app, str(OTHERS)))
+
+
+@pytest.fixture(scope="session")
+def load_stacks(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """What `make load ENV=…` deploys beside a copy: the double, and what speaks and counts."""
+    given = {
+        "account": ACCOUNT,
+        "region": "us-east-1",
+        "bootstrap_qualifier": "hnb659fds",
+        "prefix": "autotranscribe-dev-load",
+        "calls": 5_000,
+        "speech": {
+            "results": f"arn:aws:sqs:us-east-1:{ACCOUNT}:results",
+            "bus": "the-bus",
+            "webhook": {
+                "url": "https://abc.execute-api.us-east-1.amazonaws.com/live/",
+                "secret_arn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:webhook-AbCdEf",
+                "secret_name": "x-webhook-secret",
+                "secret_in": "header",
+            },
+        },
+    }
+    return synthesise(tmp_path_factory.mktemp("load"), lambda app: load_app.build(app, given))
 
 
 @pytest.fixture(scope="session", params=NAMES)

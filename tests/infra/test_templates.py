@@ -185,15 +185,17 @@ def complaints(
     full: Assembly,
     others: Assembly,
     production: Assembly,
+    load_stacks: Assembly,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[Path, list[str]]:
-    """By template, of all environments; the last template has a wrong property.
+    """By template, of all environments and of a load; the last template has a wrong property.
 
     One run reads them all, as cfn-lint takes long to load what it knows.
     """
     assemblies = [*map(assembly_of, NAMES), government, full, others]
     templates = [each.folder / name for each in assemblies for name in each.templates]
     assert len(templates) == 3 * len(assemblies) + 2  # those of the live page
+    templates += [load_stacks.folder / name for name in load_stacks.templates]
     (name,) = (each for each in production.templates if "transcription" in each)
     wrong = tmp_path_factory.mktemp("wrong") / name
     text = (production.folder / name).read_text()

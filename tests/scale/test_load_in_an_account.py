@@ -58,12 +58,15 @@ def loaded(emulator: Emulator, folder: Path) -> Result:
             copy = {"name": "sandbox-load", "data": copy_of(data, double | {"Url": url})}
             stacks.deploy("transcription", copy=copy)
             deployment = stacks.copy(copy)
+            secret = emulator.client("secretsmanager").describe_secret(
+                SecretId=deployment.outputs["WebhookSecretArn"]  # the emulator's is its name
+            )
             speech = {
                 "results": double["ResultsArn"],
                 "bus": deployment.event_bus_name,
                 "webhook": {
                     "url": deployment.webhook_url,
-                    "secret_arn": deployment.outputs["WebhookSecretArn"],
+                    "secret_arn": secret["ARN"],
                     "secret_name": deployment.settings.webhook.secret_name,
                     "secret_in": deployment.settings.webhook.secret_in,
                 },
@@ -72,7 +75,7 @@ def loaded(emulator: Emulator, folder: Path) -> Result:
             deployment.stop_schedules()
             with AgentEventReader(deployment) as reader:
                 return load(
-                    deployment, double["ResultsUrl"], said["SaidUrl"], 2, 0.5, print, reader
+                    deployment, double["ResultsUrl"], said["SaidUrl"], 4, 0.5, print, reader
                 )
 
 

@@ -1,4 +1,4 @@
-"""The variant for an account: its stacks, the copy's settings, and what is never touched."""
+"""The variant for an account: the copy's settings, what is never touched, and the functions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from botocore.exceptions import ClientError
 
 from connect_settings import Settings
 from sandbox.stacks.emulator import Emulator, SandboxError
-from tests.infra.conftest import Assembly, synthesise
 from tools.load.__main__ import main
 from tools.load.account.account import Stacks
-from tools.load.account.app import TAG, build
+from tools.load.account.app import TAG
 from tools.load.account.copied import copy_of
 from tools.load.account.functions.asapp import handler as asapp
 from tools.load.account.functions.count import handler as count
@@ -31,66 +30,6 @@ DOUBLE = {
 
 def data_of(name: str) -> dict[str, Any]:
     return tomllib.loads((ENVIRONMENTS / f"{name}.toml").read_text("utf-8"))
-
-
-# The stacks.
-
-
-@pytest.fixture(scope="module")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    given = {
-        "account": "111122223333",
-        "region": "us-east-1",
-        "bootstrap_qualifier": "hnb659fds",
-        "prefix": "autotranscribe-dev-load",
-        "calls": 5000,
-        "speech": {
-            "results": "arn:aws:sqs:us-east-1:111122223333:results",
-            "bus": "the-bus",
-            "webhook": {
-                "url": "https://abc.execute-api.us-east-1.amazonaws.com/live/",
-                "secret_arn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:w-AbCdEf",
-                "secret_name": "x-webhook-secret",
-                "secret_in": "header",
-            },
-        },
-    }
-    return synthesise(tmp_path_factory.mktemp("load"), lambda app: build(app, given))
-
-
-def test_cdk_nag_finds_nothing_in_the_stacks_of_a_load(assembly: Assembly) -> None:
-    assert assembly.findings == []
-
-
-def test_everything_of_a_load_goes_with_its_stacks(assembly: Assembly) -> None:
-    kinds = sorted(each["Type"] for each in assembly.resources)
-    assert [kinds.count(f"AWS::{kind}") for kind in ("Lambda::Function", "SQS::Queue")] == [3, 3]
-    for resource in assembly.resources:
-        assert resource.get("DeletionPolicy", "Delete") == "Delete", resource["Type"]
-
-
-def test_the_functions_may_do_what_they_need_and_no_more(assembly: Assembly) -> None:
-    allowed = {
-        statement["Sid"] if "Sid" in statement else str(action)
-        for resource in assembly.resources
-        if resource["Type"] == "AWS::IAM::Policy"
-        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
-        for action in (
-            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        )
-    }
-    assert allowed == {
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
-        "secretsmanager:DescribeSecret",
-        "secretsmanager:GetSecretValue",
-        "sqs:ChangeMessageVisibility",
-        "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes",
-        "sqs:GetQueueUrl",
-        "sqs:ReceiveMessage",
-        "sqs:SendMessage",
-    }
 
 
 # The copy.

@@ -37,9 +37,11 @@ class DoubleStack(Stack):
     def __init__(self, scope: Construct, id: str, *, calls: int, **kwargs: Any) -> None:
         super().__init__(scope, id, **kwargs)
         results = _queue(self, "Results")
+        name = f"{id}-credentials"  # the copy's settings have it
         secret = secretsmanager.Secret(
             self,
             "Credentials",
+            secret_name=name,
             description="Of ASAPP's double, and of nobody else",
             removal_policy=RemovalPolicy.DESTROY,
             generate_secret_string=secretsmanager.SecretStringGenerator(
@@ -63,14 +65,14 @@ class DoubleStack(Stack):
         results.grant_send_messages(double)
         # Who calls it is a function of the copy, with the double's credentials in headers.
         url = double.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
-        for name, value in {
+        for output, value in {
             "Url": url.url,
-            "SecretName": secret.secret_name,
+            "SecretName": name,
             "StreamArn": stream.stream_arn,
             "ResultsUrl": results.queue_url,
             "ResultsArn": results.queue_arn,
         }.items():
-            CfnOutput(self, name, value=value)
+            CfnOutput(self, output, value=value)
 
 
 class SpeechStack(Stack):
@@ -105,10 +107,11 @@ class SpeechStack(Stack):
                 "SECRET_IN": webhook["secret_in"],
             },
         )
-        secret = secretsmanager.Secret.from_secret_complete_arn(
-            self, "WebhookSecret", webhook["secret_arn"]
+        speak.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["secretsmanager:GetSecretValue"], resources=[webhook["secret_arn"]]
+            )
         )
-        secret.grant_read(speak)
         speak.add_event_source(sources.SqsEventSource(said, batch_size=10))
         count = _function(self, "Count", given)
         count.add_event_source(
