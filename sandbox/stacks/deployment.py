@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -231,7 +232,8 @@ class Deployment:
         :raises LambdaFailed: with the exception's name.
         :raises TimeoutError: if the time is over.
         """
-        client = self.emulator.client("lambda", tries=1, read_timeout=seconds)
+        # Whole seconds, so that few clients are made.
+        client = self.emulator.client("lambda", tries=1, read_timeout=ceil(seconds))
         try:
             answer = client.invoke(FunctionName=function_arn, Payload=json.dumps(event))
         except ReadTimeoutError:

@@ -14,27 +14,33 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+import pytest
+
 from sandbox.stacks.agent_event_reader import AgentEventReader
 from sandbox.stacks.deployment import (
     ENVIRONMENT,
     UNKNOWN_TO_THE_EMULATOR,
     cdk,
     leave_out,
+    served,
     without_expressions,
 )
 from sandbox.stacks.emulator import ACCOUNT, REGION, Emulator
 from tests.sandbox.conftest import installed
-from tools.load.account.account import PLACES, Stacks, load
+from tools.load.account.account import PLACES, Queues, Stacks, Where, load
 from tools.load.account.copied import copy_of
 from tools.load.result import Result
+from tools.load.schedule import schedule
 
 __all__ = ["installed"]
 
 
 def test_a_load_in_an_account_counts_every_utterance_and_leaves_nothing(
-    installed: None, tmp_path: Path
+    installed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Emulator(tmp_path) as emulator:
+        for name, value in emulator.variables.items():
+            monkeypatch.setenv(name, value)  # for the processes that play calls
         with cdk(emulator, tmp_path, "bootstrap", "--app", "", f"aws://{ACCOUNT}/{REGION}"):
             pass
         before = resources(emulator)
@@ -56,8 +62,9 @@ def loaded(emulator: Emulator, folder: Path) -> Result:
         with door(emulator, double["Url"]) as url:
             data = tomllib.loads(ENVIRONMENT.read_text("utf-8"))
             copy = {"name": "sandbox-load", "data": copy_of(data, double | {"Url": url})}
-            stacks.deploy("transcription", copy=copy)
-            deployment = stacks.copy(copy)
+            outputs = stacks.deploy("transcription", copy=copy)
+            where = Where(stacks.assembly, outputs, copy)
+            deployment = where.deployment()
             secret = emulator.client("secretsmanager").describe_secret(
                 SecretId=deployment.outputs["WebhookSecretArn"]  # the emulator's is its name
             )
@@ -65,7 +72,7 @@ def loaded(emulator: Emulator, folder: Path) -> Result:
                 "results": double["ResultsArn"],
                 "bus": deployment.event_bus_name,
                 "webhook": {
-                    "url": deployment.webhook_url,
+                    "url": served(emulator, outputs["WebhookUrl"]),
                     "secret_arn": secret["ARN"],
                     "secret_name": deployment.settings.webhook.secret_name,
                     "secret_in": deployment.settings.webhook.secret_in,
@@ -73,10 +80,9 @@ def loaded(emulator: Emulator, folder: Path) -> Result:
             }
             said = stacks.deploy("speech", speech=speech)
             deployment.stop_schedules()
-            with AgentEventReader(deployment) as reader:
-                return load(
-                    deployment, double["ResultsUrl"], said["SaidUrl"], 4, 0.5, print, reader
-                )
+            queues = Queues(said["SaidUrl"], double["ResultsUrl"])
+            with AgentEventReader(deployment):
+                return load(where, queues, schedule(4, 30), print, processes=2)
 
 
 def prepared(template: Path) -> None:

@@ -113,18 +113,20 @@ def play(
     events: ConnectEvents,
     *,
     begins: Callable[[str], None] = lambda _: None,
+    from_: float | None = None,
     tell: Callable[[int, int], None] = lambda _, __: None,
 ) -> Playing:
     """Play all calls, and wait until the last has ended.
 
     :param asapp: The double that hears what is said. Everything goes at its pace.
+    :param from_: When the run begins, in Unix seconds. Default: now.
     :param begins: Called with the id of each call before it begins.
     :param tell: Called now and then with how many have begun, and how many have ended.
     """
     played, one = Playing(), threading.Lock()
     published = flows(deployment.flow)
     before = threading.stack_size(_STACK_BYTES)
-    epoch = time.time() + 0.5
+    epoch = from_ or time.time() + 0.5
     threads = []
 
     def run(caller: Caller, plan: PlannedCall) -> None:
@@ -140,8 +142,8 @@ def play(
                 played.done += done
 
     try:
-        for number, plan in enumerate(planned):
-            caller = Caller.made(deployment, number)
+        for plan in planned:
+            caller = Caller.made(deployment, plan.number)
             _wait_until(epoch + plan.at * asapp.pace)
             played.guids.append(caller.contact.contact_id)
             threads.append(threading.Thread(target=run, args=(caller, plan), daemon=True))

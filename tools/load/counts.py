@@ -96,6 +96,12 @@ class Counts:
                 self._came(one, place, at, said)
         return one.id
 
+    def adopt(self, posted: Iterable[Posted]) -> None:
+        """What was posted elsewhere."""
+        for one in posted:
+            with self._one:
+                self._posted[one.id] = one
+
     def came(self, place: str, at: float, said: Mapping[str, Any]) -> None:
         """:param said: What is there: an ``id``, and as many fields as there are."""
         with self._one:

@@ -65,7 +65,7 @@ def ran_on(command: str, machine: Mapping[str, Any]) -> str:
 def markdown(result: Result, made: Mapping[str, Any], command: str) -> str:
     told = result.told
     each = max(1, result.utterances)
-    facts = (
+    facts: tuple[tuple[str, str], ...] = (
         ("calls, and the most at a time", f"{result.calls:,}, {result.at_a_time:,}"),
         ("utterances that ASAPP transcribed", f"{result.utterances:,}"),
         ("POSTs that the webhook took, with those that came twice", f"{result.posts:,}"),
@@ -81,13 +81,16 @@ def markdown(result: Result, made: Mapping[str, Any], command: str) -> str:
             "milliseconds that the generator itself was behind, at most",
             _ms(made["behind"], "100"),
         ),
-        (
-            "milliseconds of processor for an utterance: stacks and emulator, generator",
-            f"{1000 * result.processor.stacks / each:,.0f}, "
-            f"{1000 * result.processor.generator / each:,.0f}",
-        ),
-        ("cores that were busy with it, on average", f"{_cores(result):.1f}"),
     )
+    if result.processor.stacks:
+        facts += (
+            (
+                "milliseconds of processor for an utterance: stacks and emulator, generator",
+                f"{1000 * result.processor.stacks / each:,.0f}, "
+                f"{1000 * result.processor.generator / each:,.0f}",
+            ),
+            ("cores that were busy with it, on average", f"{_cores(result):.1f}"),
+        )
     counts = (
         (
             name,

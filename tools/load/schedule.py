@@ -56,6 +56,7 @@ class Moment:
 class PlannedCall:
     """:param at: Seconds from the beginning of the run."""
 
+    number: int
     at: float
     moments: tuple[Moment, ...]
 
@@ -80,7 +81,7 @@ def schedule(calls: int, seconds: float, seed: int = 17) -> list[PlannedCall]:
         made.append(moments)
         left -= moments[-1].at
     times = sorted(rng.uniform(0, seconds) for _ in made)
-    return [PlannedCall(at, moments) for at, moments in zip(times, made, strict=True)]
+    return [PlannedCall(n, *each) for n, each in enumerate(zip(times, made, strict=True))]
 
 
 def most_at_a_time(calls: Sequence[PlannedCall]) -> int:

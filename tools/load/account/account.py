@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,10 +13,11 @@ import threading
 import time
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +30,17 @@ from sandbox.asapp.conversations import Utterance
 from sandbox.asapp.webhook import Post, message
 from sandbox.stacks.deployment import Deployment, cdk, leave_out, stack_name
 from sandbox.stacks.emulator import Emulator, SandboxError
-from sandbox.stacks.event_delivery import ConnectEvents, Looks
+from sandbox.stacks.event_delivery import ConnectEvents
 from shared.transcripts.utterance import utterance_id
 from tools.load.account.app import TAG
 from tools.load.account.copied import copy_of
 from tools.load.account.functions.asapp.handler import stream_id
-from tools.load.calls import play
-from tools.load.counts import Counts
+from tools.load.calls import Playing, play
+from tools.load.counts import Counts, Posted
 from tools.load.in_sandbox import DELIVERY, DISORDER, told_by
 from tools.load.processor import Processor
 from tools.load.result import ROOT, Result
-from tools.load.schedule import most_at_a_time, schedule
+from tools.load.schedule import PlannedCall, most_at_a_time, schedule
 
 Json = dict[str, Any]
 Say = Callable[[str], None]
@@ -48,6 +50,8 @@ OF_CONNECT = ("AWS::AppIntegrations::Application", "AWS::Connect::IntegrationAss
 """The copy is joined to no instance."""
 _LONGEST_DELAY = 900
 _SECONDS_TO_ARRIVE = 600.0
+_SECONDS_TO_START = 15.0
+"""Of the processes that play calls."""
 _READERS = 8
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -79,19 +83,40 @@ class _NoReader:
     def look(self) -> None: ...
 
 
-_NO_READER = _NoReader()
-
-
 @dataclass(frozen=True)
 class _Deployed:
     deployment: Deployment
-    agent_event_reader: Looks
+    agent_event_reader: _NoReader
 
 
 class _Events(ConnectEvents):
+    def _send(self, event: Json) -> None:
+        """Only what the rule takes. EventBridge's own answer is limited to a few a second."""
+        if event["detail"]["eventType"] == "DISCONNECTED":
+            super()._send(event)
+
     def _matches(self, event: Json) -> bool:
-        """As the rule does. EventBridge's own answer is limited to a few a second."""
-        return bool(event["detail"]["eventType"] == "DISCONNECTED")
+        return True
+
+
+@dataclass(frozen=True)
+class Where:
+    """What a process needs to know of the copy to play calls.
+
+    :param outputs: Of the copy's stack.
+    :param copy: Its name and the data of its settings.
+    """
+
+    assembly: Path
+    outputs: Mapping[str, str]
+    copy: Json
+
+    def deployment(self) -> Deployment:
+        name, data = self.copy["name"], self.copy["data"]
+        settings = Settings.from_mapping(data, source=name)
+        account = Account(self.assembly.parent, settings.region)
+        exports = {f"{stack_name('transcription', name)}:{k}": v for k, v in self.outputs.items()}
+        return Deployment(account, self.assembly, self.outputs, exports, settings, environment=name)
 
 
 def run(name: str, settings_file: Path, calls: int, minutes: float, say: Say) -> Result:
@@ -110,8 +135,9 @@ def run(name: str, settings_file: Path, calls: int, minutes: float, say: Say) ->
         with stacks.removed():
             double = stacks.deploy("double", calls=calls, **_environment(settings))
             copy = {"name": f"{name}-load", "data": copy_of(data, double)}
-            stacks.deploy("transcription", copy=copy)
-            deployment = stacks.copy(copy)
+            outputs = stacks.deploy("transcription", copy=copy)
+            where = Where(stacks.assembly, outputs, copy)
+            deployment = where.deployment()
             webhook = {
                 "url": deployment.outputs["WebhookUrl"],
                 "secret_arn": deployment.outputs["WebhookSecretArn"],
@@ -125,7 +151,8 @@ def run(name: str, settings_file: Path, calls: int, minutes: float, say: Say) ->
             }
             said = stacks.deploy("speech", speech=speech)
             deployment.stop_schedules()
-            return load(deployment, double["ResultsUrl"], said["SaidUrl"], calls, minutes, say)
+            queues = Queues(said["SaidUrl"], double["ResultsUrl"])
+            return load(where, queues, schedule(calls, minutes * 60), say)
 
 
 def _environment(settings: Settings) -> Json:
@@ -133,11 +160,20 @@ def _environment(settings: Settings) -> Json:
     return {name: getattr(settings, name) for name in names}
 
 
+@dataclass(frozen=True)
+class Queues:
+    """The URLs of the queue of what is said, and of that of the results."""
+
+    said: str
+    results: str
+
+
 class Stacks:
     """The three stacks of a load.
 
     :param prefix: Of their names.
     :param prepare: Called with the copy's template before it is deployed.
+    :ivar assembly: Where their templates are.
     """
 
     ORDER = ("double", "transcription", "speech")
@@ -153,7 +189,7 @@ class Stacks:
         self._prepare = prepare
         self._account, self._folder, self._prefix, self._say = account, folder, prefix, say
         self._given: Json = {"prefix": prefix}
-        self._assembly = folder / "cdk.out"
+        self.assembly = folder / "cdk.out"
         self._cloudformation = account.client("cloudformation")
 
     def deploy(self, part: str, **given: Any) -> dict[str, str]:
@@ -166,7 +202,7 @@ class Stacks:
         file = self._folder / "load.json"
         file.write_text(json.dumps(self._given), "utf-8")
         synthesised = subprocess.run(
-            [sys.executable, "-m", "tools.load.account.app", file, self._assembly],
+            [sys.executable, "-m", "tools.load.account.app", file, self.assembly],
             cwd=ROOT,
             env=self._account.environment,
             capture_output=True,
@@ -175,30 +211,14 @@ class Stacks:
         if synthesised.returncode:
             raise SandboxError("\n".join(synthesised.stderr.splitlines()[-15:]))
         if part == "transcription":
-            self._prepare(self._assembly / f"{name}.template.json")
+            self._prepare(self.assembly / f"{name}.template.json")
         with cdk(
-            self._account, self._folder, "deploy", "--app", self._assembly, name,
+            self._account, self._folder, "deploy", "--app", self.assembly, name,
             "--exclusively", "--require-approval", "never",
         ):  # fmt: skip
             pass
         (stack,) = self._cloudformation.describe_stacks(StackName=name)["Stacks"]
         return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
-
-    def copy(self, copy: Json) -> Deployment:
-        """The deployed copy, for who plays calls."""
-        name = copy["name"]
-        (stack,) = self._cloudformation.describe_stacks(
-            StackName=stack_name("transcription", name)
-        )["Stacks"]
-        outputs = stack["Outputs"]
-        return Deployment(
-            self._account,
-            self._assembly,
-            {each["OutputKey"]: each["OutputValue"] for each in outputs},
-            {e["ExportName"]: e["OutputValue"] for e in outputs if "ExportName" in e},
-            Settings.from_mapping(copy["data"], source=name),
-            environment=name,
-        )
 
     @contextmanager
     def removed(self) -> Iterator[None]:
@@ -315,9 +335,15 @@ class Results:
             answer = self._sqs.receive_message(
                 QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=1
             )
-            for each in answer.get("Messages", []):
+            messages = answer.get("Messages", [])
+            for each in messages:
                 self._take(json.loads(each["Body"]))
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=each["ReceiptHandle"])
+            if messages:
+                entries = [
+                    {"Id": str(number), "ReceiptHandle": each["ReceiptHandle"]}
+                    for number, each in enumerate(messages)
+                ]
+                self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
 
     def _take(self, result: Json) -> None:
         match result["kind"]:
@@ -334,44 +360,69 @@ class Results:
 
 
 def load(
-    deployment: Deployment,
-    results_url: str,
-    said_url: str,
-    calls: int,
-    minutes: float,
+    where: Where,
+    queues: Queues,
+    planned: Sequence[PlannedCall],
     say: Say,
-    reader: Looks = _NO_READER,
+    processes: int | None = None,
 ) -> Result:
-    """:param reader: Reads the stream of agent events. Default: Lambda itself does."""
-    planned = schedule(calls, minutes * 60)
-    counts = Counts(PLACES)
-    results = Results(deployment.emulator, results_url, counts)
-    speech = Speech(deployment.emulator, said_url, counts)
+    """:param processes: That play calls: 10 to 20 requests to AWS a call are too many for one with
+    thousands of calls. Default: one for each core.
+    """
+    number = processes or os.cpu_count() or 1
     say(f"{len(planned)} calls come, up to {most_at_a_time(planned)} of them at a time")
-    began, before = time.time(), Processor.taken(deployment.emulator.pid)
-    told = [began]
-
-    def tell(begun: int, over: int) -> None:
-        if time.time() - told[0] > _SECONDS_BETWEEN_LINES:
-            told[0] = time.time()
-            say(f"  {time.time() - began:4.0f} s: {begun} calls, {over} over, {len(counts)} said")
-
+    began = time.time()
+    starts_at = began + _SECONDS_TO_START
+    shares = [(where, queues.said, planned[n::number], starts_at) for n in range(number)]
+    counts, played = Counts(PLACES), Playing()
+    with get_context("spawn").Pool(number, _ignore_interruptions) as pool:  # its end ends them
+        shared = pool.starmap_async(_play_share, shares, chunksize=1)
+        while not shared.ready():
+            shared.wait(_SECONDS_BETWEEN_LINES)
+            come = sum(starts_at + call.at <= time.time() for call in planned)
+            say(f"  {max(0, time.time() - starts_at):4.0f} s: {come} calls have come")
+        for share, posted in shared.get():
+            counts.adopt(posted)
+            played.done += share.done
+            played.guids += share.guids
+            played.failed |= share.failed
+    say("waiting until everything has come")
+    deployment = where.deployment()
+    # What it took is not known: most of it was taken by AWS.
+    processor = Processor(0.0, 0.0)
+    results = Results(deployment.emulator, queues.results, counts)
     with results.reading():
-        with _Events(_Deployed(deployment, reader), DISORDER) as events:
-            played = play(planned, deployment, speech, events, tell=tell)
-        say("waiting until everything has come")
         until = time.monotonic() + _SECONDS_TO_ARRIVE
         while (counts.missing("webhook") or counts.missing("bus")) and time.monotonic() < until:
             time.sleep(1)
-        processor = Processor.taken(deployment.emulator.pid) - before
         say("reading the table")
-        with ThreadPoolExecutor(16) as pool:
-            for items in pool.map(deployment.conversation, played.guids):
-                for item in items:
-                    if "streamId" in item and "text" in item:
-                        said = {**item, "id": utterance_id(item)}
-                        counts.came("table", item["storedAt"] / 1000, said)
-    for status, number in sorted(results.statuses.items()):
-        say(f"the webhook answered {number:,} POSTs with {status or 'nothing'}")
+        _read_table(deployment, played.guids, counts)
+    for status, times in sorted(results.statuses.items()):
+        say(f"the webhook answered {times:,} POSTs with {status or 'nothing'}")
     asked = told_by(results.told, played, on_hold=0, before_start=0)
     return Result.of(planned, played, counts, asked, 0, began, processor)
+
+
+def _ignore_interruptions() -> None:
+    """Only the first process stops the load, and ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _play_share(
+    where: Where, said_url: str, planned: Sequence[PlannedCall], starts_at: float
+) -> tuple[Playing, list[Posted]]:
+    """Play some of the calls, in a process of its own."""
+    deployment, counts = where.deployment(), Counts(PLACES)
+    speech = Speech(deployment.emulator, said_url, counts)
+    with _Events(_Deployed(deployment, _NoReader()), DISORDER) as events:
+        played = play(planned, deployment, speech, events, from_=starts_at)
+    return played, list(counts)
+
+
+def _read_table(deployment: Deployment, guids: Sequence[str], counts: Counts) -> None:
+    with ThreadPoolExecutor(_READERS) as pool:
+        for items in pool.map(deployment.conversation, guids):
+            for item in items:
+                if "streamId" in item and "text" in item:
+                    said = {**item, "id": utterance_id(item)}
+                    counts.came("table", item["storedAt"] / 1000, said)
