@@ -13,6 +13,9 @@ export PYTHONPATH = lambdas
 # Containers often set it. Then every process would compile aws-cdk-lib again, for seconds.
 export PYTHONDONTWRITEBYTECODE =
 
+# Built first where [live] is on, for an environment may host it. If not, synth says: make web.
+of_live = $(if $(shell sed -n '/^\[live\]/,/^\[/p' $(wildcard infra/environments/$(1).toml) \
+	$(filter %.toml,$(wildcard $(1))) /dev/null | grep -E '^mode = "(manage|adopt)"'),web/dist/index.html)
 NEEDS_NODE = node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || \
 	{ echo 'This needs Node.js 22 or newer, with npm (20 works, with a warning).'; exit 1; }
 # No bytecode at installation: Python writes it at the first import, and only for what is imported.
@@ -56,20 +59,20 @@ lint: .venv/.installed
 	@.venv/bin/zizmor --offline --quiet --no-progress --persona auditor .github/workflows
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-synth: .venv/.installed node_modules/.installed ## Write an environment's templates to cdk.out: make synth ENV=prod
+synth: .venv/.installed node_modules/.installed $(call of_live,$(ENV)) ## Write an environment's templates to cdk.out: make synth ENV=prod
 	@$(CDK) synth --quiet -c environment='$(ENV)'
 
 doctor: named .venv/.installed ## Check the account before a deployment, read-only: make doctor ENV=prod; add CALLS=200, the most calls at a time; ASAPP=off asks ASAPP nothing
 	@.venv/bin/python -m tools.doctor '$(ENV)' $(if $(CALLS),--calls '$(CALLS)') $(if $(filter off,$(ASAPP)),--no-asapp)
 
-diff: .venv/.installed ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
+diff: .venv/.installed $(call of_live,$(or $(ENV),*)) ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
 
-cost: named .venv/.installed ## Say what an environment costs, by its templates: make cost ENV=prod CALLS_PER_DAY=1000 MINUTES=6; LINES=1 shows the calculation, JSON=path writes it
+cost: named .venv/.installed $(call of_live,$(ENV)) ## Say what an environment costs, by its templates: make cost ENV=prod CALLS_PER_DAY=1000 MINUTES=6; LINES=1 shows the calculation, JSON=path writes it
 	@.venv/bin/python -m tools.cost '$(ENV)' --calls-a-day '$(CALLS_PER_DAY)' --minutes '$(MINUTES)' \
 		$(if $(LINES),--lines) $(if $(JSON),--json '$(JSON)') $(if $(PAGE),--page)
 
-deploy: named can-ask .venv/.installed node_modules/.installed ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod; with APPROVAL=never CDK does not ask, with DOCTOR=off make doctor does not run first
+deploy: named can-ask .venv/.installed node_modules/.installed $(call of_live,$(ENV)) ## Deploy an environment to the AWS account that you are signed in to: make deploy ENV=prod; with APPROVAL=never CDK does not ask, with DOCTOR=off make doctor does not run first
 	@test '$(DOCTOR)' = off || .venv/bin/python -m tools.doctor '$(ENV)' || \
 		{ echo 'Nothing was deployed. DOCTOR=off deploys in spite of these findings.'; exit 1; }
 	@triggers=$$(.venv/bin/python -m tools.rollback '$(ENV)' --triggers) && \
@@ -98,7 +101,7 @@ stop-all: named .venv/.installed ## Stop all transcription of an environment at 
 resume-all: named .venv/.installed ## Let calls start transcription again: make resume-all ENV=prod; with APPROVAL=never it does not ask
 	@.venv/bin/python -m tools.switch resume '$(ENV)' $(if $(APPROVAL),--approval '$(APPROVAL)')
 
-destroy: named .venv/.installed node_modules/.installed ## Delete an environment's stacks; retained resources stay: make destroy ENV=dev
+destroy: named .venv/.installed node_modules/.installed $(call of_live,$(ENV)) ## Delete an environment's stacks; retained resources stay: make destroy ENV=dev
 	@$(CDK) destroy --all -c environment='$(ENV)'
 
 load: $(RUNNING)-load ## Let whole calls come to the stacks on this machine, and count each utterance: make load CALLS=50 MINUTES=2; ENV=dev to a copy of an environment in your account; PARTS=1 each part by itself; PAGE=1 writes docs/load.md, JSON=path all figures
@@ -131,6 +134,7 @@ wheel: .venv/.installed web/dist/index.html ## Build the wheel of the constructs
 	@.venv/bin/python -m hatchling build --target wheel --directory dist
 
 release: .release/.installed ## Check a version and build it reproducibly into dist, as the workflow does: make release TAG=v1.2.3
+	@$(NEEDS_NODE)
 	@.release/bin/python -m tools.release "$$TAG" dist
 
 released: .venv/.installed ## Write what an upgrade must keep of this version, in the commit of a release: tests/package/released.json
@@ -141,7 +145,7 @@ sbom: .release/.installed ## Write the software bill of materials, CycloneDX, to
 	@.release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		--output-file dist/sbom.cdx.json requirements.txt
 
-docs: .venv/.installed ## Write the constructs' reference, as web pages, to dist/docs
+docs: .venv/.installed web/dist/index.html ## Write the constructs' reference, as web pages, to dist/docs
 	@rm -rf dist/docs
 	@.venv/bin/python -m tools.reference dist/docs
 
@@ -152,7 +156,7 @@ lock: .venv/.installed ## Lock the packages that pyproject.toml names, with hash
 	@$(LOCK) --group load --output-file tools/load/requirements.txt >/dev/null
 	@$(LOCK) --group release --output-file tools/release/requirements.txt >/dev/null
 
-contract: .venv/.installed ## Accept changed construct ids, outputs and permissions, after you have added them to CHANGELOG.md
+contract: .venv/.installed web/dist/index.html ## Accept changed construct ids, outputs and permissions, after you have added them to CHANGELOG.md
 	@.venv/bin/python -m tests.package.contract
 	@.venv/bin/python -m tests.infra.permissions.policies
 	@.venv/bin/python -m tests.infra.data_page

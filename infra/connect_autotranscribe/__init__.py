@@ -12,6 +12,7 @@ from connect_autotranscribe.flows.transcription_module import TranscriptionModul
 from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.interfaces import ExportedFiles, MeasuredFlow, StreamControl
 from connect_autotranscribe.live.agent_workspace_app import AgentWorkspaceApp
+from connect_autotranscribe.live.live_page import LivePage
 from connect_autotranscribe.live.live_sign_in import LiveSignIn
 from connect_autotranscribe.live.live_transcripts import LiveTranscripts
 from connect_autotranscribe.monitoring.monitored import Monitored
@@ -49,6 +50,7 @@ __all__ = [
     "IssuedTokens",
     "KinesisVideoReadRole",
     "LiveMediaStreaming",
+    "LivePage",
     "LiveSignIn",
     "LiveStack",
     "LiveTranscripts",

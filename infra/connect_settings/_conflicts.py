@@ -218,12 +218,14 @@ def _live(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tupl
     if mode is None:
         return
     of_the_api = ("event_api_id", "event_api_http_host", "event_api_realtime_host")
-    needed: tuple[str, ...] = () if mode == "off" else ("page_url", "domain_prefix")
+    needed: tuple[str, ...] = () if mode == "off" else ("domain_prefix",)
     needed += of_the_api if mode == "adopt" else ()
     for key in (f"live.{name}" for name in needed):
         if values.get(key, 0) is None:
             yield key, f'is missing for mode "{mode}"; write {rules[key].remedy}'
-    others = ("page_url", "domain_prefix", "saml_metadata_url", "user_name_attribute", *of_the_api)
+    of_the_page = ("page_url", "page_certificate_arn")
+    of_the_sign_in = ("domain_prefix", "saml_metadata_url", "user_name_attribute")
+    others = (*of_the_page, *of_the_sign_in, *of_the_api)
     unused = others if mode == "off" else of_the_api if mode == "manage" else ()
     for key in (f"live.{name}" for name in unused):
         if values.get(key):
@@ -235,6 +237,25 @@ def _live(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tupl
     page = values.get("live.page_url") or ""
     if page.startswith("http://") and values.get("account") not in (None, _EMULATOR_ACCOUNT):
         yield "live.page_url", 'is not encrypted; write an address that begins "https://"'
+    if mode != "off":
+        yield from _hosting(values, rules)
+
+
+def _hosting(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
+    """Of the page by the stack, which CloudFront does in its own partition only."""
+    address, arn = "live.page_url", "live.page_certificate_arn"
+    page, certificate = values.get(address, 0), values.get(arn)
+    partition = (values.get("connect.instance_arn") or "arn:aws").split(":")[1]
+    if partition != "aws" and (page is None or certificate):
+        yield address, f'is yours to host in "{partition}"; write {rules[address].remedy}'
+    elif certificate:
+        _, _, region, account = certificate.split(":")[1:5]
+        if region != "us-east-1" or account != values.get("account", account):
+            yield arn, "is not one that CloudFront takes; write one of this account in us-east-1"
+        if page is None:
+            yield address, f"is missing; write {rules[address].remedy}"
+        elif page and not re.fullmatch("https://[^/:]+/", page):
+            yield address, 'has more than a host; for a certificate write only "https://<host>/"'
 
 
 def _the_rest(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:

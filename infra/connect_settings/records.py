@@ -625,7 +625,10 @@ class LiveSettings:
 
     :param mode: "manage": the stack makes the API of AppSync Events. "adopt": there is one. "off"
         (the default): there is no such stack.
-    :param page_url: Where the page is, with a slash at its end.
+    :param page_url: Where you host the page, with a slash at its end. Default: the stack hosts it,
+        at a name of CloudFront's.
+    :param page_certificate_arn: A certificate of page_url's host, in us-east-1. Then the stack
+        hosts the page at page_url. Default: none.
     :param domain_prefix: Of the sign-in page's address, unique in the region.
     :param saml_metadata_url: The metadata of your SAML identity provider. Default: users of the
         pool have passwords and a second factor.
@@ -642,6 +645,11 @@ class LiveSettings:
     ] = "off"
     page_url: Annotated[
         str | None, PAGE, Sensitive("Who signs in is sent to another page, which may read calls.")
+    ] = None
+    page_certificate_arn: Annotated[
+        str | None,
+        CERTIFICATE,
+        Sensitive("It decides whether the stack hosts the page, and proves its name."),
     ] = None
     domain_prefix: Annotated[
         str | None,
@@ -674,6 +682,13 @@ class LiveSettings:
     event_api_realtime_host: Annotated[
         str | None, HOST, Sensitive("The page sends tokens to this host.")
     ] = None
+
+    @property
+    def hosts_page(self) -> bool:
+        """Whether the stack hosts the page."""
+        return self.mode != "off" and (
+            self.page_url is None or self.page_certificate_arn is not None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

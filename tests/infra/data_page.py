@@ -41,6 +41,9 @@ HOLDS_NOTHING = frozenset(
         "AWS::AppIntegrations::Application",
         "AWS::AppSync::Api",
         "AWS::AppSync::ChannelNamespace",
+        "AWS::CloudFront::Distribution",
+        "AWS::CloudFront::OriginAccessControl",
+        "AWS::CloudFront::ResponseHeadersPolicy",
         "AWS::CloudWatch::Alarm",
         "AWS::CloudWatch::Dashboard",
         "AWS::CodeDeploy::Application",
@@ -62,6 +65,7 @@ HOLDS_NOTHING = frozenset(
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
+        "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Version",
         "AWS::Logs::MetricFilter",
@@ -74,6 +78,7 @@ HOLDS_NOTHING = frozenset(
         "AWS::WAFv2::IPSet",
         "AWS::WAFv2::WebACL",
         "AWS::WAFv2::WebACLAssociation",
+        "Custom::LivePage",
     }
 )
 """Types that keep nothing of a call, an agent or a colleague; or, as a rule and a function, only
@@ -134,6 +139,8 @@ def _table(of: Json) -> str:
 
 
 def _bucket(of: Json) -> str:
+    if "LifecycleConfiguration" not in of:
+        return "until the stack is deleted; no versions"
     rules = of["LifecycleConfiguration"]["Rules"]
     said = [
         f"`{rule['Prefix']}` {rule['ExpirationInDays']} days"

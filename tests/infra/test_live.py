@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.infra.conftest import Assembly, Json
+from connect_autotranscribe import LivePage
+from connect_autotranscribe.live import _page
+from connect_settings import SettingsError
+from connect_settings.page_headers import security_headers
+from examples.constructs import live_page
+from tests.infra.conftest import Assembly, Deployed, Json, new_app, new_stack
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +104,220 @@ def test_who_looked_is_recorded_for_longer_than_logs_are_kept(resources: Json) -
         and each["Properties"]["LoggingConfig"]["LogGroup"] == {"Ref": record}
     }
     assert users == {"authorize_live", "read_live"}
+
+
+# Hosting
+
+
+@pytest.fixture(scope="module")
+def at_cloudfront() -> Json:
+    """The page at a name of CloudFront's."""
+    app = new_app()
+    live_page.build(app)
+    made: Json = Deployed(app.node.find_child("HostedPage")).template["Resources"]  # type: ignore[arg-type]
+    return made
+
+
+def joined(value: Any) -> str:
+    """A text of a template, with names for what it refers to."""
+    if isinstance(value, str):
+        return value
+    ((function, argument),) = value.items()
+    if function == "Fn::Join":
+        return "".join(map(joined, argument[1]))
+    name = argument if isinstance(argument, str) else ".".join(argument)
+    return f"<{name}>"
+
+
+def policy_of(resources: Json) -> dict[str, str]:
+    """The content security policy, by its directives."""
+    made = only(resources, "AWS::CloudFront::ResponseHeadersPolicy")["ResponseHeadersPolicyConfig"]
+    policy = made["SecurityHeadersConfig"]["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+    found = (each.split(" ", 1) for each in joined(policy).split("; "))
+    return {name: rest for name, rest in found}
+
+
+@pytest.mark.parametrize("which", ["resources", "at_cloudfront"])
+def test_the_headers_are_those_of_the_sandbox(which: str, request: pytest.FixtureRequest) -> None:
+    resources: Json = request.getfixturevalue(which)
+    headers = security_headers("PLACES", "https://acme.my.connect.aws")
+    config = only(resources, "AWS::CloudFront::ResponseHeadersPolicy")[
+        "ResponseHeadersPolicyConfig"
+    ]
+    given = dict(config["SecurityHeadersConfig"])
+    sandbox = dict(each.split(" ", 1) for each in headers["Content-Security-Policy"].split("; "))
+    ours = policy_of(resources)
+    assert ours | {"connect-src": "'self' PLACES"} == sandbox
+    assert given.pop("ContentSecurityPolicy")["Override"] is True
+    assert given == {
+        "ContentTypeOptions": {"Override": True},
+        "ReferrerPolicy": {"Override": True, "ReferrerPolicy": headers["Referrer-Policy"]},
+        "StrictTransportSecurity": {"AccessControlMaxAgeSec": 31536000, "Override": True},
+    }
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert config["CustomHeadersConfig"]["Items"] == [
+        {
+            "Header": "Permissions-Policy",
+            "Value": headers["Permissions-Policy"],
+            "Override": True,
+        }
+    ]
+    assert not {"CorsConfig", "RemoveHeadersConfig"} & config.keys()
+
+
+def test_the_page_connects_to_our_hosts_and_to_no_others(
+    resources: Json, at_cloudfront: Json
+) -> None:
+    def places(of: Json) -> list[str]:
+        return [
+            each.replace("<AWS::URLSuffix>", "amazonaws.com")
+            for each in policy_of(of)["connect-src"].split()
+        ]
+
+    own, read, events, sign_in = places(resources)
+    assert own == "'self'"
+    assert read.startswith("https://<LiveTranscriptsRestApi")
+    assert read.endswith(">.execute-api.eu-central-1.amazonaws.com")
+    assert events.startswith("wss://<LiveTranscriptsEventApi") and events.endswith(".Dns.Realtime>")
+    assert sign_in.startswith("https://<LiveSignInUserPoolDomain")
+    assert sign_in.endswith(">.auth.eu-central-1.amazoncognito.com")
+    # Of a name of CloudFront's: the API's authorizer knows the client, and the client that name.
+    assert places(at_cloudfront)[2] == "wss://*.appsync-realtime-api.eu-central-1.amazonaws.com"
+    assert [each.partition("<")[0] for each in places(at_cloudfront)] == [
+        "'self'",
+        "https://",
+        "wss://*.appsync-realtime-api.eu-central-1.amazonaws.com",
+        "https://",
+    ]
+
+
+def test_an_api_that_is_there_is_named_exactly(others: Assembly) -> None:
+    (template,) = (each for name, each in others.templates.items() if "live" in name)
+    connects = policy_of(template["Resources"])["connect-src"]
+    assert " wss://a1b2c3.appsync-realtime-api.eu-central-1.amazonaws.com " in connects
+
+
+def test_only_the_distribution_reads_the_bucket_and_only_by_tls(at_cloudfront: Json) -> None:
+    bucket = only(at_cloudfront, "AWS::S3::Bucket")
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "WebsiteConfiguration" not in bucket
+    statements = only(at_cloudfront, "AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    (allowed,) = (dict(each) for each in statements if each["Effect"] == "Allow")
+    (distribution,) = (
+        id for id, each in at_cloudfront.items() if each["Type"] == "AWS::CloudFront::Distribution"
+    )
+    condition = allowed.pop("Condition")
+    source = condition["StringEquals"]["AWS:SourceArn"]
+    assert condition == {"StringEquals": {"AWS:SourceArn": source}}
+    assert joined(source) == f"arn:aws:cloudfront::111122223333:distribution/<{distribution}.Id>"
+    assert joined(allowed.pop("Resource")).endswith(".Arn>/*")
+    assert allowed == {
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Principal": {"Service": "cloudfront.amazonaws.com"},
+    }
+    refused = {key for each in statements if each["Effect"] == "Deny" for key in each["Condition"]}
+    assert refused == {"Bool", "NumericLessThan"}
+    (origin,) = only(at_cloudfront, "AWS::CloudFront::Distribution")["DistributionConfig"][
+        "Origins"
+    ]
+    assert origin["S3OriginConfig"] == {"OriginAccessIdentity": ""}
+    access = only(at_cloudfront, "AWS::CloudFront::OriginAccessControl")
+    config = access["OriginAccessControlConfig"]
+    assert (config["SigningBehavior"], config["SigningProtocol"]) == ("always", "sigv4")
+
+
+CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+"""https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html"""
+CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+
+
+def test_only_what_has_its_hash_in_its_name_is_cached(at_cloudfront: Json) -> None:
+    config = only(at_cloudfront, "AWS::CloudFront::Distribution")["DistributionConfig"]
+    (assets,) = config["CacheBehaviors"]
+    assert (assets["PathPattern"], assets["CachePolicyId"]) == ("assets/*", CACHING_OPTIMIZED)
+    assert config["DefaultCacheBehavior"]["CachePolicyId"] == CACHING_DISABLED
+    for each in (assets, config["DefaultCacheBehavior"]):
+        assert each["ViewerProtocolPolicy"] == "redirect-to-https"
+        assert joined(each["ResponseHeadersPolicyId"]).startswith("<LivePageHeaders")
+        assert "AllowedMethods" not in each, "GET and HEAD"
+    assert config["DefaultRootObject"] == "index.html"
+
+
+def test_with_a_name_of_yours_nothing_older_than_tls_1_2_is_spoken(
+    resources: Json, at_cloudfront: Json
+) -> None:
+    config = only(resources, "AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert config["Aliases"] == ["live.acme.example"]
+    certificate = dict(config["ViewerCertificate"])
+    assert certificate.pop("AcmCertificateArn").startswith("arn:aws:acm:us-east-1:")
+    assert certificate == {"MinimumProtocolVersion": "TLSv1.2_2021", "SslSupportMethod": "sni-only"}
+    config = only(at_cloudfront, "AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert config["ViewerCertificate"] == {"CloudFrontDefaultCertificate": True}
+
+
+def test_sign_in_cors_and_tab_know_the_address_of_the_distribution(others: Assembly) -> None:
+    (template,) = (each for name, each in others.templates.items() if "live" in name)
+    resources = template["Resources"]
+    (distribution,) = (
+        id for id, each in resources.items() if each["Type"] == "AWS::CloudFront::Distribution"
+    )
+    origin = f"https://<{distribution}.DomainName>"
+    client = only(resources, "AWS::Cognito::UserPoolClient")
+    assert [joined(*client[name]) for name in ("CallbackURLs", "LogoutURLs")] == 2 * [f"{origin}/"]
+    app = only(resources, "AWS::AppIntegrations::Application")
+    source = app["ApplicationSourceConfig"]["ExternalUrlConfig"]
+    assert joined(source["AccessUrl"]) == f"{origin}/?home=workspace"
+    assert joined(*source["ApprovedOrigins"]) == origin
+    reader = next(
+        each["Properties"]
+        for each in resources.values()
+        if each["Type"] == "AWS::Lambda::Function"
+        and each["Properties"]["Handler"].startswith("read_live")
+    )
+    assert joined(reader["Environment"]["Variables"]["PAGE_ORIGIN"]) == origin
+    for name in ("Refused", "Failed"):
+        (gateway,) = (
+            each["Properties"]["ResponseParameters"]
+            for id, each in resources.items()
+            if each["Type"] == "AWS::ApiGateway::GatewayResponse" and name in id
+        )
+        (allowed,) = gateway.values()
+        assert joined(allowed) == f"'{origin}'"
+
+
+def test_config_json_is_what_the_page_reads(at_cloudfront: Json) -> None:
+    page = only(at_cloudfront, "Custom::LivePage")
+    config = json.loads(joined(page["Config"]))
+    assert config.keys() == {"region", "readUrl", "events", "signIn", "connect"}
+    assert config["connect"] == {"instanceUrl": "https://acme.my.connect.aws"}
+    assert config["signIn"]["redirectUri"].startswith("https://<LivePageDistribution")
+    assert config["signIn"]["scopes"] == ["openid", "profile"]
+    assert config["readUrl"].startswith("https://<LiveTranscriptsRestApi")
+    assert config["events"]["realtimeUrl"].endswith(".Dns.Realtime>/event/realtime")
+
+
+def test_another_file_of_the_page_is_put_there_at_the_next_deployment(at_cloudfront: Json) -> None:
+    (layer,) = (
+        id for id, each in at_cloudfront.items() if each["Type"] == "AWS::Lambda::LayerVersion"
+    )
+    assert only(at_cloudfront, "Custom::LivePage")["Files"] == {"Ref": layer}
+    function = next(
+        each["Properties"]
+        for each in at_cloudfront.values()
+        if each["Type"] == "AWS::Lambda::Function"
+        and each["Properties"]["Handler"].startswith("put_page")
+    )
+    assert function["Layers"] == [{"Ref": layer}]
+    assert function["Environment"]["Variables"].keys() == {"PAGE_BUCKET"}
+
+
+def test_what_is_stored_goes_with_the_stack(at_cloudfront: Json) -> None:
+    (bucket,) = (each for each in at_cloudfront.values() if each["Type"] == "AWS::S3::Bucket")
+    assert bucket["DeletionPolicy"] == "Delete"
+
+
+def test_a_page_that_is_not_built_says_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_page, "_FILES", _page._FILES / "nowhere")
+    with pytest.raises(SettingsError, match="run `make web`, or host the page yourself"):
+        LivePage(new_stack(), "LivePage", instance_alias="acme")

@@ -17,6 +17,13 @@ from tests.infra.conftest import FULL, OTHERS, ROOT, Assembly, Json
 from tools.policies import listed, statements
 
 PAGE = ROOT / "docs" / "security.md"
+PUBLIC = {
+    "AWS::AppSync::Api",
+    "AWS::CloudFront::Distribution",
+    "AWS::Cognito::UserPoolDomain",
+    "AWS::Lambda::Url",
+}
+"""Types with an address on the internet, beside the methods of APIs."""
 READS = "secretsmanager:GetSecretValue"
 
 
@@ -70,7 +77,7 @@ def named(assembly: Assembly, environment: str) -> Named:
                 where = path.partition("/Default/")[2].rpartition("/")[0]
                 method, asks = properties["HttpMethod"], properties["AuthorizationType"]
                 endpoints.add((f"{method} /{where}", asks))
-            elif kind in ("AWS::Lambda::Url", "AWS::Cognito::UserPoolDomain"):
+            elif kind in PUBLIC:
                 endpoints.add((path, str(properties.get("AuthType", kind))))
             elif kind == "AWS::IAM::Policy":
                 reader = path.removesuffix("/DefaultPolicy")

@@ -56,6 +56,8 @@ class VendorHandler(BaseHTTPRequestHandler):
                 vendor.behaviours.pop(0)
         behave(self)
 
+    do_PUT = do_POST
+
     def do_GET(self) -> None:
         vendor = self.server
         guid = parse_qs(urlsplit(self.path).query).get("externalId", [""])[0]

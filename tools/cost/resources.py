@@ -14,6 +14,7 @@ BY_USE = frozenset(
         "AWS::ApiGateway::RestApi",
         "AWS::AppSync::Api",
         "AWS::Athena::WorkGroup",
+        "AWS::CloudFront::Distribution",
         "AWS::Cognito::UserPool",
         "AWS::Cognito::UserPoolIdentityProvider",
         "AWS::DynamoDB::Table",
@@ -48,6 +49,8 @@ FREE = frozenset(
         "AWS::AppIntegrations::Application",
         "AWS::AppSync::ChannelNamespace",
         "AWS::Athena::NamedQuery",
+        "AWS::CloudFront::OriginAccessControl",
+        "AWS::CloudFront::ResponseHeadersPolicy",
         "AWS::CodeDeploy::Application",
         "AWS::CodeDeploy::DeploymentConfig",
         "AWS::CodeDeploy::DeploymentGroup",
@@ -82,6 +85,7 @@ FREE = frozenset(
         "AWS::WAFv2::IPSet",
         "AWS::WAFv2::LoggingConfiguration",
         "AWS::WAFv2::WebACLAssociation",
+        "Custom::LivePage",
     }
 )
 """Types that cost nothing by themselves, such as a name, a permission or a standard parameter."""

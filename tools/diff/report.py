@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.diff import archive, assembly, revisions
 from tools.diff.changes import sources
 from tools.diff.changes.cost import monthly, sentences
+from tools.diff.changes.page import page_changes, put_placeholder, without_files
 from tools.diff.changes.replacement import trusts
 from tools.diff.compare import compare
 from tools.diff.markdown import Report
@@ -40,6 +41,7 @@ def diff(base_name: str, environment: str | None, folder: Path) -> Report:
     repository = Repository(ROOT)
     fork = repository.fork(base_name, "HEAD")
     base, head = repository.sources(base_name, fork, folder / "base"), revisions.head(ROOT)
+    put_placeholder(base.folder)
     asked = _asked(base, head, environment)
     out = revisions.synthesise(asked, folder / "out")
     return report(base, head, asked, out, repository.changed(fork, None))
@@ -55,6 +57,7 @@ def diff_of_templates(
     repository = Repository(ROOT)
     fork, commit = repository.fork(base_name, head_name), repository.commit(head_name)
     base = repository.sources(base_name, fork, folder / "base")
+    put_placeholder(base.folder)
     head = repository.data(commit, folder / "head")
     if templates.is_file():
         templates = archive.unpack(templates, folder / "templates")
@@ -106,7 +109,7 @@ def _report(
     def read(revision: Revision, name: str) -> assembly.Environment:
         inside = revision.folder / "infra/environments" / f"{name}.toml"
         file = revision.folder / name if name.endswith(".toml") else inside
-        return assembly.read(out[revision] / Path(name).stem, file)
+        return without_files(assembly.read(out[revision] / Path(name).stem, file))
 
     described = out[base] / "settings.json"
     sensitivity = json.loads(described.read_text("utf-8")) if described.is_file() else {}
@@ -121,7 +124,10 @@ def _report(
         base=base.name,
         head=head.name,
         stacks={name: list(after.stacks) for name, (_, after) in pairs.items()},
-        findings={name: compare(*both, sensitivity) for name, both in pairs.items()},
+        findings={
+            name: [*compare(*both, sensitivity), *page_changes(*both, changed)]
+            for name, both in pairs.items()
+        },
         dangers=dangers,
         sources=list(sources.first(changed)),
         warning=sources.warning(changed),

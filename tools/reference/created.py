@@ -20,6 +20,7 @@ DRAWN = {
     "AWS::ApiGateway::DomainName": "domain name",
     "AWS::ApiGateway::RestApi": "REST API",
     "AWS::Athena::WorkGroup": "Athena work group",
+    "AWS::CloudFront::Distribution": "distribution",
     "AWS::CloudWatch::Dashboard": "dashboard",
     "AWS::Cognito::UserPool": "user pool",
     "AWS::AppIntegrations::Application": "agent workspace app",
@@ -68,12 +69,16 @@ PART_OF = {
     "AWS::Lambda::Permission": "FunctionName",
     "AWS::Lambda::Version": "FunctionName",
     "AWS::SNS::Subscription": "TopicArn",
+    "Custom::LivePage": "ServiceToken",
 }
 """What is part of another resource, by the property that names that one."""
 NOT_DRAWN = {
     "AWS::ApiGateway::Account",
+    "AWS::CloudFront::OriginAccessControl",
+    "AWS::CloudFront::ResponseHeadersPolicy",
     "AWS::Events::EventBusPolicy",
     "AWS::IAM::Policy",
+    "AWS::Lambda::LayerVersion",
     "AWS::Logs::LogGroup",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::TopicPolicy",

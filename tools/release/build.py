@@ -12,13 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+PAGE = "web"
+"""The folder of the live page's sources."""
+
 
 class Unequal(Exception):
     """Two builds of one commit differ."""
 
 
 def hatchling(sources: Path, out: Path, surroundings: dict[str, str]) -> None:
-    """Build the wheel of a folder."""
+    """Build the wheel of a folder, with the live page that it has the sources of."""
+    if (sources / PAGE).is_dir():
+        _build_page(sources / PAGE, surroundings)
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(out)],
         cwd=sources,
@@ -26,6 +31,18 @@ def hatchling(sources: Path, out: Path, surroundings: dict[str, str]) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
     )
+
+
+def _build_page(web: Path, surroundings: dict[str, str]) -> None:
+    """With the packages of its own lock, and with nothing that they would run at installation."""
+    commands = [["node", "build.mjs"]]
+    if not (web / "node_modules").is_dir():  # no commit has it
+        install = ["npm", "ci", "--ignore-scripts", "--silent", "--no-fund", "--no-audit"]
+        commands.insert(0, install)
+    for command in commands:
+        subprocess.run(command, cwd=web, env=os.environ | surroundings, check=True)
+    if not (web / "dist" / "index.html").is_file():
+        raise FileNotFoundError(f"{web} has built no page")
 
 
 Builder = Callable[[Path, Path, dict[str, str]], None]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from aws_cdk import Names
 from aws_cdk import aws_appintegrations as appintegrations
 from aws_cdk import aws_connect as connect
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
+from connect_autotranscribe.live._origin import origin_of
 from connect_settings._rules import PAGE, text
 
 _NAME = text("[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}", 'a short name, like "Live transcript"')
@@ -56,7 +55,6 @@ class AgentWorkspaceApp(Construct):
                 "name": Argument(value=name, rule=_NAME),
             },
         )
-        parts = urlsplit(page_url)
         self.application = appintegrations.CfnApplication(
             self,
             "Application",
@@ -66,7 +64,7 @@ class AgentWorkspaceApp(Construct):
             application_source_config=appintegrations.CfnApplication.ApplicationSourceConfigProperty(
                 external_url_config=appintegrations.CfnApplication.ExternalUrlConfigProperty(
                     access_url=f"{page_url}?home=workspace",
-                    approved_origins=[f"{parts.scheme}://{parts.netloc}"],
+                    approved_origins=[origin_of(page_url)],
                 )
             ),
             permissions=["Contact.Details.View"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import cast
-from urllib.parse import urlsplit
 
 from aws_cdk import Acknowledgment, Duration, Names, Stack, Validations
 from aws_cdk import aws_apigateway as apigateway
@@ -24,6 +23,7 @@ from connect_autotranscribe._arguments import Argument, check_arguments
 from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, log_group_of
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
+from connect_autotranscribe.live._origin import origin_of
 from connect_autotranscribe.live.live_sign_in import LiveSignIn
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_autotranscribe.transcripts._domain import speak_at_least
@@ -133,8 +133,7 @@ class LiveTranscripts(Construct):
             Duration.seconds(5),
         )
         grant_on_items(table, self.authorize_live, "dynamodb:GetItem")
-        parts = urlsplit(page_url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._origin = origin_of(page_url)
         self.read_live = self._function(
             "ReadLive",
             "read_live",

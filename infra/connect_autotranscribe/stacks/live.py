@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_appsync as appsync
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
+from connect_autotranscribe.live._page import page_config
 from connect_autotranscribe.live.agent_workspace_app import AgentWorkspaceApp
+from connect_autotranscribe.live.live_page import LivePage
 from connect_autotranscribe.live.live_sign_in import LiveSignIn
 from connect_autotranscribe.live.live_transcripts import LiveTranscripts
 from connect_autotranscribe.monitoring.monitored import log_group_name
@@ -21,7 +25,7 @@ from connect_settings import Settings
 
 
 class LiveStack(Stack):
-    """Sign-in, events and read API of the live page, and its tab in the agent workspace.
+    """The live page: its sign-in, events, read API and tab in the agent workspace, and its hosting.
 
     :param settings: The environment; ``live.mode`` is not "off".
     :param store: Of the transcription stack.
@@ -33,6 +37,9 @@ class LiveStack(Stack):
 
         LiveStack(self, "Live", settings=settings, store=transcription.transcript_store)
     """
+
+    live_page: LivePage | None
+    """None if somebody else hosts the page."""
 
     def __init__(
         self,
@@ -46,7 +53,6 @@ class LiveStack(Stack):
     ) -> None:
         super().__init__(scope, id, **kwargs)
         live, instance_arn = settings.live, settings.connect.instance_arn
-        page_url, prefix = live.page_url or "", live.domain_prefix or ""
         retention = Retention(
             logs=Duration.days(settings.retention.logs_days),
             removal_policy=RemovalPolicy.DESTROY
@@ -54,11 +60,26 @@ class LiveStack(Stack):
             else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         key_arn = settings.encryption.key_arn
+        key = kms.Key.from_key_arn(self, "Key", key_arn) if key_arn else None
+        self.live_page = (
+            LivePage(
+                self,
+                "LivePage",
+                instance_alias=settings.connect.instance_alias,
+                **self._own_name(settings),
+                key=key,
+                retention=retention,
+                function_options=function_options,
+            )
+            if live.hosts_page
+            else None
+        )
+        page_url = self.live_page.url if self.live_page else live.page_url or ""
         self.live_sign_in = LiveSignIn(
             self,
             "LiveSignIn",
             page_url=page_url,
-            domain_prefix=prefix,
+            domain_prefix=live.domain_prefix or "",
             saml_metadata_url=live.saml_metadata_url,
             user_name_attribute=live.user_name_attribute,
             retention=retention,
@@ -72,14 +93,25 @@ class LiveStack(Stack):
             page_url=page_url,
             event_api=self._event_api(settings) if live.mode == "adopt" else None,
             record_retention=Duration.days(live.record_days),
-            key=kms.Key.from_key_arn(self, "Key", key_arn) if key_arn else None,
+            key=key,
             retention=retention,
             function_options=function_options,
         )
         self.agent_workspace_app = AgentWorkspaceApp(
             self, "AgentWorkspaceApp", instance_arn=instance_arn, page_url=page_url
         )
+        if self.live_page:
+            self.live_page.serve(sign_in=self.live_sign_in, transcripts=self.live_transcripts)
         self._outputs(page_url, settings.connect.instance_alias)
+
+    def _own_name(self, settings: Settings) -> dict[str, Any]:
+        arn = settings.live.page_certificate_arn
+        if arn is None:
+            return {}
+        return {
+            "domain_name": urlsplit(settings.live.page_url or "").hostname,
+            "certificate": acm.Certificate.from_certificate_arn(self, "PageCertificate", arn),
+        }
 
     def _event_api(self, settings: Settings) -> appsync.IEventApi:
         live = settings.live
@@ -97,23 +129,20 @@ class LiveStack(Stack):
 
     def _outputs(self, page_url: str, alias: str) -> None:
         live, sign_in = self.live_transcripts, self.live_sign_in
-        config = {
-            "region": self.region,
-            "readUrl": live.url,
-            "events": {
-                "httpHost": live.event_api.http_dns,
-                "realtimeUrl": live.realtime_url,
-            },
-            "signIn": {
-                "url": sign_in.url,
-                "clientId": sign_in.client.user_pool_client_id,
-                "scopes": ["openid", "profile"],
-                "redirectUri": page_url,
-            },
-            "connect": {"instanceUrl": f"https://{alias}.my.connect.aws"},
-        }
-        outputs = {
-            "PageConfig": (json.dumps(config), "The page's config.json, beside index.html"),
+        if page := self.live_page:
+            outputs = {
+                "PageUrl": (page_url, "The page"),
+                "PageTarget": (
+                    page.distribution.attr_domain_name,
+                    "Where the record of the page's own name leads, if it has one",
+                ),
+            }
+        else:
+            config = page_config(sign_in, live, page_url, alias, self.region)
+            outputs = {
+                "PageConfig": (json.dumps(config), "The page's config.json, beside index.html")
+            }
+        outputs |= {
             "UserPoolId": (sign_in.user_pool.user_pool_id, "The users who may sign in"),
             "RecordLogs": (live.record.log_group_name, "Who looked at which call"),
             "PublishLiveLogs": (

@@ -27,6 +27,7 @@ from connect_autotranscribe import (
     FlowsStack,
     KinesisVideoReadRole,
     LiveMediaStreaming,
+    LivePage,
     LiveSignIn,
     LiveTranscripts,
     Retention,
@@ -155,6 +156,7 @@ def put(stack: Stack, construct: type, id: str = "Ours", **own: Any) -> Any:
             "stop_streaming": flow_function,
         },
         TranscriptionAlarms: {"constructs": []},
+        LivePage: {"instance_alias": "acme"},
         LiveSignIn: {"page_url": PAGE, "domain_prefix": "acme-live"},
         LiveTranscripts: {"event_bus": event_bus, "sign_in": sign_in, "page_url": PAGE},
         AgentWorkspaceApp: {"instance_arn": INSTANCE, "page_url": PAGE},
@@ -350,6 +352,18 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
     TranscriptionAlarms: {
         "email": ("ops", '"ops" is not accepted; write an address, like "ops@example.com"'),
     },
+    LivePage: {
+        "instance_alias": (
+            "acme.my.connect.aws",
+            '"acme.my.connect.aws" is not accepted; '
+            'write the name in https://<name>.my.connect.aws, like "acme"',
+        ),
+        "domain_name": (
+            "Live.acme.com",
+            '"Live.acme.com" is not accepted; write a domain name in lower case, like '
+            '"transcripts.acme.com"',
+        ),
+    },
     LiveSignIn: {
         "page_url": (f"{PAGE}x", f'"{PAGE}x" is not accepted; {A_PAGE}'),
         "domain_prefix": (
@@ -407,7 +421,8 @@ def test_a_wrong_argument_is_refused_with_its_name_its_value_and_what_to_write(
 ) -> None:
     value, message = CASES[construct][name]
     scope = in_a_place(construct)
-    own = {"domain": domain} if name == "base_path" else {}
+    with_it = {"base_path": {"domain": domain}, "domain_name": {"certificate": certificate}}
+    own = with_it.get(name, {})
     with pytest.raises(ValueError, match=r"\S") as error:
         if isinstance(scope, Stack):
             put(scope, construct, **{name: value, **own})

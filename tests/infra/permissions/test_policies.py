@@ -29,6 +29,7 @@ REASONS = {
         "Files that ASAPP names, under one prefix."
     ),
     r"<UtteranceExportBucket\.Arn>/\*": "In the bucket's own policy, which refuses HTTP.",
+    r"<LivePageBucket\.Arn>/\*": "The files of the page, in a bucket that has nothing else.",
     r"arn:aws:execute-api:.*|execute-api:/\*": "In an API's own policy or permission.",
     r"s3:\*|sqs:\*|sns:\*": "Refused, not allowed: without TLS.",
 }

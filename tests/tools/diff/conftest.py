@@ -149,7 +149,7 @@ def compare(tmp_path: Path) -> Compare:
 
     A stack's name is its key; ``Stack`` in a template says what the manifest has of it, and
     ``Settings`` beside the stacks what the TOML file says, ``Lock`` what the lock of the flows.
-    ``Sensitivity`` is what a change of each setting means.
+    ``Sensitivity`` is what a change of each setting means, ``Changed`` which files differ.
     """
 
     def compared(base: Json, head: Json) -> Report:
@@ -161,7 +161,8 @@ def compare(tmp_path: Path) -> Compare:
         out = {each: each.folder.parent / "out" for each in (before, after)}
         described = base.get("Sensitivity", {"x": None})
         (out[before] / "settings.json").write_text(json.dumps(described))
-        return report(before, after, {each: ["dev"] for each in out}, out)
+        changed = head.get("Changed", ())
+        return report(before, after, {each: ["dev"] for each in out}, out, changed)
 
     return compared
 
@@ -176,7 +177,7 @@ def write(revision: Revision, stacks: Json) -> None:
     out.mkdir(parents=True)
     artifacts = {}
     for name, template in stacks.items():
-        if name not in ("Lock", "Settings", "Sensitivity"):
+        if name not in ("Changed", "Lock", "Settings", "Sensitivity"):
             said = template.get("Stack", {})
             file = out / f"app-dev-{name}.template.json"
             file.write_text(json.dumps({k: v for k, v in template.items() if k != "Stack"}))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connect_flows.lock import FlowsLock, Pair, Side
+from tools.diff.changes.page import put_placeholder
 from tools.diff.markdown import LONGEST, RESERVED, Report
 from tools.diff.report import exit_code
 from tools.diff.revisions import Failure, Repository
@@ -819,3 +820,45 @@ def test_of_a_stranger_locks_are_read_and_flow_files_are_not(tmp_path: Path) -> 
     git("commit", "-qam", "large", folder=sources)
     with pytest.raises(Failure, match=r"dev\.flows\.lock` has more than 1000000 bytes"):
         Repository(sources).data("HEAD", tmp_path / "again")
+
+
+# The live page, whose built files are in no commit
+
+
+def hosted(files: str) -> Json:
+    """:param files: The hash of the page's files."""
+    return stack(
+        Files={
+            "Type": "AWS::Lambda::LayerVersion",
+            "Properties": {"Content": {"S3Bucket": "assets", "S3Key": f"{files}.zip"}},
+            "Metadata": {"aws:cdk:path": "app-dev-live/LivePage/Files/Resource"},
+        }
+    )
+
+
+def test_a_page_that_is_built_or_a_placeholder_is_no_difference(compare: Compare) -> None:
+    assert not compare({"live": hosted("a")}, {"live": hosted("b")}).has_changes
+
+
+def test_a_page_whose_sources_differ_is_said_by_their_names(compare: Compare) -> None:
+    changed = ["README.md", "web/src/texts.ts", "web/tests/transcript.test.ts"]
+    text = compare({"live": hosted("a")}, {"live": hosted("b"), "Changed": changed}).markdown()
+    assert "`LivePage/Files`" in text
+    assert "where web/src/texts.ts differ" in text
+
+
+def test_another_layer_is_compared(compare: Compare) -> None:
+    def other(files: str) -> Json:
+        made = hosted(files)
+        made["Resources"]["Files"]["Metadata"] = {"aws:cdk:path": "app-dev-live/Other/Resource"}
+        return {"live": made}
+
+    assert compare(other("a"), other("b")).has_changes
+
+
+def test_the_sources_of_a_commit_can_be_synthesised_without_npm(tmp_path: Path) -> None:
+    put_placeholder(tmp_path)
+    assert not (tmp_path / "web").exists(), "a commit from before there was a page"
+    (tmp_path / "web").mkdir()
+    put_placeholder(tmp_path)
+    assert (tmp_path / "web/dist/index.html").is_file()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools.release.__main__ import main
-from tools.release.build import Unequal, build_twice
+from tools.release.build import Unequal, build_twice, hatchling
 from tools.release.versions import Version
 
 ROOT = Path(__file__).parents[3]
@@ -97,10 +99,29 @@ def test_a_version_becomes_a_wheel_and_its_notes(repository: Path, tagged: Tagge
     assert "a/__init__.py" in names and "a/not_committed.py" not in names
 
 
-def test_our_wheel_is_the_same_in_another_folder_time_zone_and_file_mode(tmp_path: Path) -> None:
+def with_packages(sources: Path, out: Path, surroundings: dict[str, str]) -> None:
+    """As the release builds, with the packages of the checkout instead of a download."""
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:  # another file system
+            shutil.copy2(source, target)
+
+    there = "web/node_modules"
+    shutil.copytree(ROOT / there, sources / there, symlinks=True, copy_function=link)
+    hatchling(sources, out, surroundings)
+
+
+def test_our_wheel_with_its_page_is_the_same_in_another_folder_time_zone_and_file_mode(
+    tmp_path: Path,
+) -> None:
     commit = git(ROOT, "rev-parse", "HEAD")
-    wheel = build_twice(commit, ROOT, tmp_path)
-    assert wheel.name.startswith("connect_autotranscribe-") and wheel.stat().st_size > 10_000
+    wheel = build_twice(commit, ROOT, tmp_path, with_packages)
+    assert wheel.name.startswith("connect_autotranscribe-")
+    page = [name for name in zipfile.ZipFile(wheel).namelist() if "/_web/" in name]
+    assert "connect_autotranscribe/_web/index.html" in page
+    assert {Path(name).suffix for name in page} >= {".html", ".js", ".css", ".svg"}
 
 
 def test_builds_that_differ_are_refused(repository: Path, tagged: Tagged, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Put the live page into its bucket, at a deployment: a custom resource of CloudFormation.
+
+The page's files are in a layer of this function. Those of earlier versions stay, for who has an
+earlier page open, until the stack is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+
+from shared.aws.botocore_errors import error_code
+from shared.http import Origin
+from shared.runtime import Deadline, LambdaContext
+
+logger = logging.getLogger(__name__)
+
+FILES = Path("/opt")
+"""Where Lambda puts a layer."""
+_CONFIG = "config.json"
+_NAMED_BY_CONTENT = "assets/"
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+_SECONDS_TO_SAY = 5.0
+
+Say = Callable[[str, bytes], None]
+
+
+class NotSaid(Exception):
+    """CloudFormation's address has refused the answer; the message is the status."""
+
+
+class Bucket:
+    """:param s3: A boto3 S3 client."""
+
+    def __init__(self, name: str, s3: Any) -> None:
+        self.name, self._s3 = name, s3
+
+    def put(self, name: str, content: bytes) -> None:
+        self._s3.put_object(
+            Bucket=self.name,
+            Key=name,
+            Body=content,
+            ContentType=_TYPES[Path(name).suffix],
+            CacheControl=_FOR_EVER if name.startswith(_NAMED_BY_CONTENT) else _ASK_AGAIN,
+        )
+
+    def empty(self) -> None:
+        """CloudFormation deletes a bucket only if it is empty."""
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name):
+            for each in page.get("Contents", ()):
+                self._s3.delete_object(Bucket=self.name, Key=each["Key"])
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """:param event: Of CloudFormation, with ``Config``: the content of ``config.json``."""
+    act(event, FILES, _bucket(), _say)
+
+
+def act(event: Mapping[str, Any], files: Path, bucket: Bucket, say: Say) -> None:
+    """Do what CloudFormation asks, and always answer: it would wait for an hour.
+
+    :param say: Sends the answer to an address.
+    """
+    status, reason = "SUCCESS", ""
+    try:
+        if event["RequestType"] == "Delete":
+            bucket.empty()
+        else:
+            _put(files, event["ResourceProperties"]["Config"], bucket)
+    except Exception as problem:
+        logger.exception("the page was not put into its bucket")
+        status, reason = "FAILED", f"{error_code(problem)}; the log of PutPage says more"
+    answer = {
+        "Status": status,
+        "Reason": reason,
+        "PhysicalResourceId": bucket.name,
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    say(event["ResponseURL"], json.dumps(answer).encode())
+
+
+def _say(url: str, body: bytes) -> None:
+    """:raises NoAnswer, NotSaid: so that Lambda tries again."""
+    parts = urlsplit(url)
+    origin, path = Origin(f"{parts.scheme}://{parts.netloc}"), f"{parts.path}?{parts.query}"
+    # CloudFormation's signature knows no Content-Type.
+    response = origin.request("PUT", path, {}, Deadline(_SECONDS_TO_SAY), body)
+    if response.status != 200:
+        raise NotSaid(str(response.status))
+
+
+def _put(files: Path, config: str, bucket: Bucket) -> None:
+    """What the page loads comes before the page."""
+    found = {file.relative_to(files).as_posix(): file for file in files.rglob("*")}
+    contents = {name: file.read_bytes() for name, file in found.items() if file.is_file()}
+    contents[_CONFIG] = config.encode()
+    for name in sorted(contents, key=lambda name: (not name.startswith(_NAMED_BY_CONTENT), name)):
+        bucket.put(name, contents[name])
+
+
+@cache
+def _bucket() -> Bucket:
+    return Bucket(os.environ["PAGE_BUCKET"], boto3.client("s3"))
