@@ -215,7 +215,8 @@ def _unused(values: Mapping[str, Any], auth: Collection[str]) -> Iterator[tuple[
 
 def _live(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
     mode = values.get("live.mode")
-    if mode is None:
+    if mode is None:  # of a construct
+        yield from _provider(values, rules)
         return
     of_the_api = ("event_api_id", "event_api_http_host", "event_api_realtime_host")
     needed: tuple[str, ...] = () if mode == "off" else ("domain_prefix",)
@@ -224,21 +225,36 @@ def _live(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tupl
         if values.get(key, 0) is None:
             yield key, f'is missing for mode "{mode}"; write {rules[key].remedy}'
     of_the_page = ("page_url", "page_certificate_arn")
-    of_the_sign_in = ("domain_prefix", "saml_metadata_url", "user_name_attribute")
-    others = (*of_the_page, *of_the_sign_in, *of_the_api)
+    of_a_provider = ("saml_metadata_url", *_OIDC, "user_name_attribute")
+    others = (*of_the_page, "domain_prefix", *of_a_provider, *of_the_api)
     unused = others if mode == "off" else of_the_api if mode == "manage" else ()
     for key in (f"live.{name}" for name in unused):
         if values.get(key):
             yield key, f'is not used in mode "{mode}"; remove it, or write another mode'
-    provider = ("live.saml_metadata_url", "live.user_name_attribute")
-    for one, other in (provider, provider[::-1]):
-        if values.get(one) and values.get(other, 0) is None:
-            yield other, f"is missing; write {rules[other].remedy}"
+    yield from _provider(values, rules)
     page = values.get("live.page_url") or ""
     if page.startswith("http://") and values.get("account") not in (None, _EMULATOR_ACCOUNT):
         yield "live.page_url", 'is not encrypted; write an address that begins "https://"'
     if mode != "off":
         yield from _hosting(values, rules)
+
+
+_OIDC = ("oidc_issuer", "oidc_client_id", "oidc_client_secret_name")
+
+
+def _provider(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
+    """Of an identity provider: one of the two kinds, whole."""
+    saml, name = "live.saml_metadata_url", "live.user_name_attribute"
+    oidc = [f"live.{key}" for key in _OIDC]
+    given = [key for key in oidc if values.get(key)]
+    if given and values.get(saml):
+        yield saml, "cannot be set together with oidc_issuer; remove one of them"
+        return
+    needed = [*oidc, name] if given else [saml, name]
+    if given or values.get(saml) or values.get(name):
+        for key in needed:
+            if values.get(key, 0) is None:
+                yield key, f"is missing; write {rules[key].remedy}"
 
 
 def _hosting(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:

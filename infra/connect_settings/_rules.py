@@ -225,3 +225,9 @@ WEB_ACL = Rule(
     accepts=lambda value: value in ("manage", "off") or WEB_ACL_ARN.accepts(value),
     remedy=f'"manage", "off" or {WEB_ACL_ARN.remedy}',
 )
+SECRET_NAME = text(
+    "(?!.*[A-Za-z0-9]{32})[A-Za-z0-9/_+=.@-]{1,512}",  # 32 in a row look like a key
+    'a name in Secrets Manager, like "connect-autotranscribe/asapp": not an ARN, and never '
+    "the secret",
+    hides=lambda value: not value.startswith("arn:"),
+)

@@ -17,6 +17,7 @@ from connect_settings._rules import (
     KEY,
     NETWORK,
     PAGE,
+    SECRET_NAME,
     WEB_ACL,
     Sensitive,
     are_texts,
@@ -219,12 +220,7 @@ class AsappSettings:
     ] = None
     credentials_secret_name: Annotated[
         str,
-        text(
-            "(?!.*[A-Za-z0-9]{32})[A-Za-z0-9/_+=.@-]{1,512}",  # 32 in a row look like a key
-            'a name in Secrets Manager, like "connect-autotranscribe/asapp": not an ARN, and never '
-            "the secret",
-            hides=lambda value: not value.startswith("arn:"),
-        ),
+        SECRET_NAME,
         Sensitive("The functions read another secret, and send it to the API host."),
     ]
     credentials_key_arn: Annotated[
@@ -632,7 +628,12 @@ class LiveSettings:
     :param domain_prefix: Of the sign-in page's address, unique in the region.
     :param saml_metadata_url: The metadata of your SAML identity provider. Default: users of the
         pool have passwords and a second factor.
-    :param user_name_attribute: The provider's attribute with the user's name in Amazon Connect.
+    :param oidc_issuer: Your OpenID Connect provider, instead of a SAML one. It, and the next two,
+        only together.
+    :param oidc_client_id: The client that the provider knows the user pool by.
+    :param oidc_client_secret_name: The secret in Secrets Manager with that client's secret.
+    :param user_name_attribute: The provider's attribute, or claim, with the user's name in Amazon
+        Connect.
     :param record_days: How long it is recorded who looked at which call. Default: a year.
     :param event_api_id: The API's id. This and the next two are for "adopt" only.
     :param event_api_http_host: The host to which events are published.
@@ -662,6 +663,15 @@ class LiveSettings:
     ] = None
     saml_metadata_url: Annotated[
         str | None, HTTPS, Sensitive("Other people can sign in to see calls.")
+    ] = None
+    oidc_issuer: Annotated[
+        str | None, HTTPS, Sensitive("Other people can sign in to see calls.")
+    ] = None
+    oidc_client_id: Annotated[
+        str | None, CLAIM, Sensitive("The provider lets people in by another client's rules.")
+    ] = None
+    oidc_client_secret_name: Annotated[
+        str | None, SECRET_NAME, Sensitive("Another secret is sent to the provider.")
     ] = None
     user_name_attribute: Annotated[
         str | None, CLAIM, Sensitive("It decides which agent somebody is, and so what they see.")

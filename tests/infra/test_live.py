@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from connect_autotranscribe import LivePage
+from connect_autotranscribe import LivePage, LiveSignIn
 from connect_autotranscribe.live import _page
 from connect_settings import SettingsError
 from connect_settings.page_headers import security_headers
@@ -18,6 +19,14 @@ from tests.infra.conftest import Assembly, Deployed, Json, new_app, new_stack
 @pytest.fixture(scope="module")
 def resources(full: Assembly) -> Json:
     (template,) = (each for name, each in full.templates.items() if "live" in name)
+    made: Json = template["Resources"]
+    return made
+
+
+@pytest.fixture(scope="module")
+def of_others(others: Assembly) -> Json:
+    """With an API of events that is there, and an OpenID Connect provider."""
+    (template,) = (each for name, each in others.templates.items() if "live" in name)
     made: Json = template["Resources"]
     return made
 
@@ -106,6 +115,67 @@ def test_who_looked_is_recorded_for_longer_than_logs_are_kept(resources: Json) -
     assert users == {"authorize_live", "read_live"}
 
 
+# An identity provider
+
+
+def provider_of(resources: Json) -> Json:
+    provider = only(resources, "AWS::Cognito::UserPoolIdentityProvider")
+    client = only(resources, "AWS::Cognito::UserPoolClient")
+    assert client["SupportedIdentityProviders"] == [{"Ref": id_of(resources, provider)}], (
+        "nobody signs in by a password beside it"
+    )
+    assert client["WriteAttributes"] == ["preferred_username"]
+    assert client["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
+    assert provider["AttributeMapping"] == {"preferred_username": "connect_user"}
+    return provider
+
+
+def id_of(resources: Json, properties: Json) -> str:
+    (id,) = (id for id, each in resources.items() if each.get("Properties") is properties)
+    return id
+
+
+def test_a_saml_provider_says_who_somebody_is(resources: Json) -> None:
+    provider = provider_of(resources)
+    assert provider["ProviderType"] == "SAML"
+    details = {"MetadataURL": "https://login.acme.example/metadata.xml", "IDPSignout": False}
+    assert provider["ProviderDetails"] == details
+
+
+def test_an_openid_connect_provider_too_and_its_secret_is_a_reference(of_others: Json) -> None:
+    provider = provider_of(of_others)
+    assert provider["ProviderType"] == "OIDC"
+    assert provider["ProviderDetails"] == {
+        "oidc_issuer": "https://acme.okta.com",
+        "client_id": "0oa1b2c3",
+        "client_secret": "{{resolve:secretsmanager:acme/live:SecretString:clientSecret::}}",
+        "authorize_scopes": "openid profile",
+        "attributes_request_method": "GET",
+    }
+    assert json.dumps(of_others).count("resolve:secretsmanager") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"user_name_attribute": "name"}, "saml_metadata_url: is missing"),
+        ({"saml_metadata_url": "https://acme.com/x"}, "user_name_attribute: is missing"),
+        (
+            {"oidc_issuer": "https://acme.com", "oidc_client_id": "a", "user_name_attribute": "b"},
+            "oidc_client_secret: is missing; give the secret of oidc_client_id",
+        ),
+        (
+            {"saml_metadata_url": "https://acme.com/x", "oidc_issuer": "https://acme.com"},
+            "saml_metadata_url: cannot be set together with oidc_issuer",
+        ),
+    ],
+)
+def test_half_a_provider_is_refused_in_python_too(given: dict[str, str], said: str) -> None:
+    page = "https://live.acme.example/"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        LiveSignIn(new_stack(), "SignIn", page_url=page, domain_prefix="acme", **given)
+
+
 # Hosting
 
 
@@ -191,9 +261,8 @@ def test_the_page_connects_to_our_hosts_and_to_no_others(
     ]
 
 
-def test_an_api_that_is_there_is_named_exactly(others: Assembly) -> None:
-    (template,) = (each for name, each in others.templates.items() if "live" in name)
-    connects = policy_of(template["Resources"])["connect-src"]
+def test_an_api_that_is_there_is_named_exactly(of_others: Json) -> None:
+    connects = policy_of(of_others)["connect-src"]
     assert " wss://a1b2c3.appsync-realtime-api.eu-central-1.amazonaws.com " in connects
 
 
@@ -256,9 +325,8 @@ def test_with_a_name_of_yours_nothing_older_than_tls_1_2_is_spoken(
     assert config["ViewerCertificate"] == {"CloudFrontDefaultCertificate": True}
 
 
-def test_sign_in_cors_and_tab_know_the_address_of_the_distribution(others: Assembly) -> None:
-    (template,) = (each for name, each in others.templates.items() if "live" in name)
-    resources = template["Resources"]
+def test_sign_in_cors_and_tab_know_the_address_of_the_distribution(of_others: Json) -> None:
+    resources = of_others
     (distribution,) = (
         id for id, each in resources.items() if each["Type"] == "AWS::CloudFront::Distribution"
     )

@@ -58,7 +58,8 @@ def templates(assembly_of: Callable[[str], Assembly], full: Assembly, others: As
 
 
 def named(assembly: Assembly, environment: str) -> Named:
-    asapp = Settings.load(environment_file(environment, ENVIRONMENTS)).asapp
+    settings = Settings.load(environment_file(environment, ENVIRONMENTS))
+    asapp, live = settings.asapp, settings.live
     principals, roles, endpoints, secrets = set(), set(), set(), set()
     for template in assembly.templates.values():
         resources = template["Resources"]
@@ -79,7 +80,10 @@ def named(assembly: Assembly, environment: str) -> Named:
                 endpoints.add((f"{method} /{where}", asks))
             elif kind in PUBLIC:
                 endpoints.add((path, str(properties.get("AuthType", kind))))
-            elif kind == "AWS::IAM::Policy":
+            for name in re.findall("{{resolve:secretsmanager:([^:]+):", json.dumps(properties)):
+                assert name == live.oidc_client_secret_name
+                secrets.add(("live.oidc_client_secret_name", path))
+            if kind == "AWS::IAM::Policy":
                 reader = path.removesuffix("/DefaultPolicy")
                 for secret in secrets_read(properties["PolicyDocument"]):
                     secrets.add((name_of(secret, resources, asapp.credentials_secret_name), reader))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from aws_cdk import Acknowledgment, Duration, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, SecretValue, Stack, Validations
 from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
@@ -14,6 +15,10 @@ from connect_settings._rules import PAGE
 from connect_settings.shared_names import shared_names
 
 SUPERVISORS: str = shared_names("live.channels").SUPERVISORS
+
+_PROVIDER = "Company"
+_SECRET_FIELD = "clientSecret"
+_Provider = cognito.UserPoolIdentityProviderSaml | cognito.UserPoolIdentityProviderOidc
 
 
 class LiveSignIn(Construct):
@@ -26,8 +31,13 @@ class LiveSignIn(Construct):
     :param domain_prefix: Of the address of the sign-in page, unique in the region.
     :param saml_metadata_url: The metadata of your SAML identity provider. Then everybody signs in
         there, nobody by password. Default: users have passwords.
-    :param user_name_attribute: The attribute in which the provider sends the user's name in Amazon
-        Connect. Default: none, as there is no provider.
+    :param oidc_issuer: The issuer of your OpenID Connect provider, instead of a SAML one. It tells
+        its endpoints, and knows ``url`` with ``/oauth2/idpresponse`` as where to return.
+    :param oidc_client_id: The client that the provider knows the pool by.
+    :param oidc_client_secret: That client's secret: ``{"clientSecret": "…"}``. CloudFormation reads
+        it; the template has its name only.
+    :param user_name_attribute: The attribute, or claim, in which the provider sends the user's name
+        in Amazon Connect. Default: none, as there is no provider.
     :param retention: What happens to the pool with its users if it is removed from the stack.
         Default: it stays.
 
@@ -57,10 +67,18 @@ class LiveSignIn(Construct):
         page_url: str,
         domain_prefix: str,
         saml_metadata_url: str | None = None,
+        oidc_issuer: str | None = None,
+        oidc_client_id: str | None = None,
+        oidc_client_secret: secretsmanager.ISecret | None = None,
         user_name_attribute: str | None = None,
         retention: Retention = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
+        problems = []
+        if oidc_issuer and not oidc_client_secret:
+            problems.append("oidc_client_secret: is missing; give the secret of oidc_client_id")
+        if oidc_client_secret and not oidc_issuer:
+            problems.append("oidc_client_secret: is not used; give oidc_issuer with it")
         check_arguments(
             self,
             {
@@ -70,9 +88,12 @@ class LiveSignIn(Construct):
                     "live",
                     optional=True,
                     saml_metadata_url=saml_metadata_url,
+                    oidc_issuer=oidc_issuer,
+                    oidc_client_id=oidc_client_id,
                     user_name_attribute=user_name_attribute,
                 ),
             },
+            problems,
         )
         pool = cognito.UserPool(
             self,
@@ -111,11 +132,15 @@ class LiveSignIn(Construct):
             group_name=SUPERVISORS,
             description="They see every call",
         )
-        provider = (
-            self._provider(saml_metadata_url, user_name_attribute)
-            if saml_metadata_url and user_name_attribute
-            else None
-        )
+        provider: _Provider | None = None
+        if user_name_attribute:
+            names = cognito.AttributeMapping(
+                preferred_username=cognito.ProviderAttribute.other(user_name_attribute)
+            )
+            if saml_metadata_url:
+                provider = self._saml(saml_metadata_url, names)
+            elif oidc_issuer and oidc_client_id and oidc_client_secret:
+                provider = self._oidc(oidc_issuer, oidc_client_id, oidc_client_secret, names)
         self.client = self._client(page_url, provider)
         for rule in ("COG3", "COG8"):
             # The pool alone, not the client and the domain in its scope.
@@ -126,21 +151,41 @@ class LiveSignIn(Construct):
                 )
             )
 
-    def _provider(self, metadata_url: str, user_name: str) -> cognito.UserPoolIdentityProviderSaml:
+    def _saml(
+        self, metadata_url: str, names: cognito.AttributeMapping
+    ) -> cognito.UserPoolIdentityProviderSaml:
         return cognito.UserPoolIdentityProviderSaml(
             self,
             "Provider",
             user_pool=self.user_pool,
-            name="Company",
+            name=_PROVIDER,
             metadata=cognito.UserPoolIdentityProviderSamlMetadata.url(metadata_url),
-            attribute_mapping=cognito.AttributeMapping(
-                preferred_username=cognito.ProviderAttribute.other(user_name)
-            ),
+            attribute_mapping=names,
         )
 
-    def _client(
-        self, page_url: str, provider: cognito.UserPoolIdentityProviderSaml | None
-    ) -> cognito.UserPoolClient:
+    def _oidc(
+        self,
+        issuer: str,
+        client_id: str,
+        client_secret: secretsmanager.ISecret,
+        names: cognito.AttributeMapping,
+    ) -> cognito.UserPoolIdentityProviderOidc:
+        return cognito.UserPoolIdentityProviderOidc(
+            self,
+            "Provider",
+            user_pool=self.user_pool,
+            name=_PROVIDER,
+            issuer_url=issuer,
+            client_id=client_id,
+            # A reference, which CloudFormation resolves: the value is in no template.
+            client_secret=SecretValue.secrets_manager(
+                client_secret.secret_name, json_field=_SECRET_FIELD
+            ).unsafe_unwrap(),
+            scopes=["openid", "profile"],
+            attribute_mapping=names,
+        )
+
+    def _client(self, page_url: str, provider: _Provider | None) -> cognito.UserPoolClient:
         identity = cognito.UserPoolClientIdentityProvider
         client = self.user_pool.add_client(
             "Page",

@@ -10,6 +10,7 @@ from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_appsync as appsync
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
@@ -81,6 +82,13 @@ class LiveStack(Stack):
             page_url=page_url,
             domain_prefix=live.domain_prefix or "",
             saml_metadata_url=live.saml_metadata_url,
+            oidc_issuer=live.oidc_issuer,
+            oidc_client_id=live.oidc_client_id,
+            oidc_client_secret=secretsmanager.Secret.from_secret_name_v2(
+                self, "ProviderSecret", live.oidc_client_secret_name
+            )
+            if live.oidc_client_secret_name
+            else None,
             user_name_attribute=live.user_name_attribute,
             retention=retention,
         )

@@ -375,6 +375,14 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
             "metadata.xml",
             '"metadata.xml" is not accepted; write an address that begins "https://"',
         ),
+        "oidc_issuer": (
+            "acme.okta.com",
+            '"acme.okta.com" is not accepted; write an address that begins "https://"',
+        ),
+        "oidc_client_id": (
+            "a b",
+            '"a b" is not accepted; write what the token has, up to 256 characters without spaces',
+        ),
         "user_name_attribute": (
             "a b",
             '"a b" is not accepted; write what the token has, up to 256 characters without spaces',

@@ -71,6 +71,7 @@ def test_full_has_every_option_and_others_has_those_that_exclude_one_of_its_own(
         "on_utterance.function_arn",
         *(f"webhook_oauth2.{key}" for key in ("issuer", "keys_url", "audience", "scope")),
         "webhook_oauth2.client_id",
+        *(f"live.oidc_{key}" for key in ("issuer", "client_id", "client_secret_name")),
         *(f"live.event_api_{key}" for key in ("id", "http_host", "realtime_host")),
     }
     assert lacking <= given(OTHERS)

@@ -7,6 +7,18 @@ import pytest
 from .environments import INSTANCE, problems, read
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+METADATA = "https://login.acme.com/metadata.xml"
+A_CLAIM = "write what the token has, up to 256 characters without spaces"
+A_SECRET = (
+    'write a name in Secrets Manager, like "connect-autotranscribe/asapp": not an ARN, and never '
+    "the secret"
+)
+OIDC = {
+    "live.oidc_issuer": "https://acme.okta.com",
+    "live.oidc_client_id": "0oa1b2c3",
+    "live.oidc_client_secret_name": "acme/live",
+    "live.user_name_attribute": "connect_user",
+}
 PAGE = "https://live.acme.com/"
 MANAGED = {"live.mode": "manage", "live.domain_prefix": "acme-live"}
 NAMED = MANAGED | {"live.page_url": PAGE, "live.page_certificate_arn": CERTIFICATE}
@@ -62,6 +74,33 @@ CHINA = {
         (
             MANAGED | {"live.page_url": "http://localhost/"},
             ['live.page_url: is not encrypted; write an address that begins "https://"'],
+        ),
+        (
+            MANAGED | OIDC | {"live.saml_metadata_url": METADATA},
+            ["live.saml_metadata_url: cannot be set together with oidc_issuer; remove one of them"],
+        ),
+        (
+            MANAGED | OIDC | {"live.oidc_client_secret_name": None},
+            [f"live.oidc_client_secret_name: is missing; {A_SECRET}"],
+        ),
+        (
+            MANAGED | OIDC | {"live.user_name_attribute": None},
+            [f"live.user_name_attribute: is missing; {A_CLAIM}"],
+        ),
+        (
+            MANAGED | {"live.saml_metadata_url": METADATA},
+            [f"live.user_name_attribute: is missing; {A_CLAIM}"],
+        ),
+        (
+            MANAGED | {"live.user_name_attribute": "connect_user"},
+            ['live.saml_metadata_url: is missing; write an address that begins "https://"'],
+        ),
+        (
+            MANAGED | OIDC | {"live.oidc_client_secret_name": "a" * 40},
+            [
+                "live.oidc_client_secret_name: the value (not shown, because it may be a secret) "
+                f"is not accepted; {A_SECRET}"
+            ],
         ),
         (
             MANAGED | {"live.event_api_id": "a1"},
