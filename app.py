@@ -62,6 +62,7 @@ def add_stacks(app: App, name: str, settings: Settings, own_flows: OwnFlows | No
             f"{prefix}-live",
             settings=settings,
             store=transcription.transcript_store,
+            alarm_topic=transcription.alarms.topic,
             **common,
         )
 

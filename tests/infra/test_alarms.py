@@ -18,7 +18,7 @@ from connect_settings.truststore import expiries_of
 from tests.test_links import anchor_of
 
 from .alarms import Data, Json, metrics, named, rings
-from .conftest import ACCOUNT, ROOT, Deployed, Transcription, new_app
+from .conftest import ACCOUNT, ROOT, Assembly, Deployed, Transcription, new_app
 
 DAY = 27 * 60
 """Minutes; as many as the slowest alarm looks back, and more."""
@@ -54,8 +54,15 @@ def everything() -> Transcription:
 
 
 @pytest.fixture(scope="module")
-def alarms(everything: Transcription) -> dict[str, Json]:
-    """Those of the transcription and flows stacks, with every option on."""
+def live(full: Assembly) -> Json:
+    """The template of the live page."""
+    (template,) = (each for name, each in full.templates.items() if "live" in name)
+    return template
+
+
+@pytest.fixture(scope="module")
+def alarms(everything: Transcription, live: Json) -> dict[str, Json]:
+    """Those of all stacks, with every option on."""
     elsewhere = Stack(new_app(), "Elsewhere")
     start, stop = (
         lambda_.Function.from_function_arn(
@@ -77,7 +84,13 @@ def alarms(everything: Transcription) -> dict[str, Json]:
     )
     assert flows.alarms
     found = template_alarms(everything, everything.made.alarms)
-    return found | template_alarms(Deployed(flows), flows.alarms)
+    of_live = {
+        each["Metadata"]["aws:cdk:path"].split("/")[-2]: each["Properties"]
+        for each in live["Resources"].values()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert of_live
+    return found | template_alarms(Deployed(flows), flows.alarms) | of_live
 
 
 @dataclass(frozen=True)
@@ -149,6 +162,9 @@ FUNCTIONS = (
     "FollowAgentEvents",
     "FollowContactEvents",
     "ExportUtterances",
+    "AuthorizeLive",
+    "PublishLive",
+    "ReadLive",
 )
 DEAD_LETTERS = (
     "DeadLetters",
@@ -206,6 +222,9 @@ PROOFS: dict[str, Proof] = {
     "AgentEventsLate": LATE,
     "AgentEventsThrottled": ONCE,
     "EventBusLate": LATE,
+    "LiveEventsDropped": ONCE,
+    "LiveEventsFailed": SEVERAL,
+    "LiveReadsFailed": ONCE,
     "ExportLate": ONCE,
     "ExportSilent": Proof(
         loud=single(0, 26 * 60), quiet=single(0, 26 * 60 - 1), silence_rings=True
@@ -366,11 +385,13 @@ def test_a_section_says_who_is_affected_whether_to_wake_whose_it_is_and_where_to
     assert re.search(r"^```sh\naws ", text, re.M)
 
 
-def test_the_commands_name_outputs_that_the_stack_has(everything: Transcription) -> None:
+def test_the_commands_name_outputs_that_the_stacks_have(
+    everything: Transcription, live: Json
+) -> None:
     used = set(re.findall(r"\$\(output (\w+)\)", RUNBOOK))
     used |= set(re.findall(r"`(\w+(?:Logs|Url|Function|Name))`", RUNBOOK))
     assert len(used) > 20
-    assert used <= set(everything.template["Outputs"])
+    assert used <= {*everything.template["Outputs"], *live["Outputs"]}
 
 
 def test_every_log_queue_and_table_is_an_output(everything: Transcription) -> None:

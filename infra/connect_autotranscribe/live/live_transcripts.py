@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from aws_cdk import Acknowledgment, Duration, Names, Stack, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_appsync as appsync
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -204,6 +205,25 @@ class LiveTranscripts(Construct):
         stack = Stack.of(self)
         host = f"{self.rest_api.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         return f"https://{host}/{self.rest_api.deployment_stage.stage_name}"
+
+    def metric_live_events_dropped(self, **options: Any) -> cloudwatch.Metric:
+        """Events that were given up after a minute: pages show them at their next reading."""
+        options = {"statistic": cloudwatch.Stats.SUM, **options}
+        return self.publish_live.metric("AsyncEventsDropped", **options)
+
+    def metric_live_events_failed(self, **options: Any) -> cloudwatch.Metric:
+        """Requests to AppSync Events that it has answered with 5xx."""
+        options = {"statistic": cloudwatch.Stats.SUM, **options}
+        return cloudwatch.Metric(
+            namespace="AWS/AppSync",
+            metric_name="5XXError",
+            dimensions_map={"EventAPIId": self.event_api.api_id},
+            **options,
+        )
+
+    def metric_live_reads_failed(self, **options: Any) -> cloudwatch.Metric:
+        """Requests of pages to the read API that it has answered with 5xx."""
+        return self.rest_api.metric_server_error(**options)
 
     @property
     def realtime_url(self) -> str:

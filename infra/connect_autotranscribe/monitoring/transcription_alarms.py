@@ -268,6 +268,27 @@ class TranscriptionAlarms(Construct):
                 "A conversation is a day old, and ASAPP's transcript is not all here. The log of "
                 "reconcile_transcript names it",
             ),
+            (
+                "LiveEventsDropped",
+                "live_events_dropped",
+                1,
+                "Events for the live page were given up after a minute; pages show them when they "
+                "read the next time. Look at the log of publish_live",
+            ),
+            (
+                "LiveEventsFailed",
+                "live_events_failed",
+                _SEVERAL,
+                "AppSync answered 5xx several times: pages hear of utterances late, or cannot "
+                "connect. Look at the log of publish_live, and at AWS's health",
+            ),
+            (
+                "LiveReadsFailed",
+                "live_reads_failed",
+                1,
+                "The live page's read API answered 5xx: pages are empty or late. The access log "
+                "names each request",
+            ),
         )
         for name, measured, threshold, description in watched:
             if metric := metric_of(constructs, measured):

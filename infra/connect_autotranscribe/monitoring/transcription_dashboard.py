@@ -41,6 +41,11 @@ _GRAPHS: Mapping[str, Mapping[str, str]] = {
         "Phones": "phone_numbers_not_redacted",
     },
     "Wait in the queue, in seconds": {"Oldest": "queue_age"},
+    "Live page": {
+        "Events dropped": "live_events_dropped",
+        "Events, 5xx": "live_events_failed",
+        "Reads, 5xx": "live_reads_failed",
+    },
 }
 """The lines of each graph: what ``metric_…`` of a construct measures, by its label."""
 

@@ -11,6 +11,7 @@ from aws_cdk import aws_appsync as appsync
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
@@ -20,6 +21,8 @@ from connect_autotranscribe.live.live_page import LivePage
 from connect_autotranscribe.live.live_sign_in import LiveSignIn
 from connect_autotranscribe.live.live_transcripts import LiveTranscripts
 from connect_autotranscribe.monitoring.monitored import log_group_name
+from connect_autotranscribe.monitoring.transcription_alarms import TranscriptionAlarms
+from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
 from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
 from connect_settings import Settings
@@ -30,17 +33,27 @@ class LiveStack(Stack):
 
     :param settings: The environment; ``live.mode`` is not "off".
     :param store: Of the transcription stack.
+    :param alarm_topic: The topic for alarms on what is behind the page. Default: no such alarms, and
+        no dashboard.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
         reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.
     :param kwargs: Those of ``aws_cdk.Stack``.
 
     .. code-block:: python
 
-        LiveStack(self, "Live", settings=settings, store=transcription.transcript_store)
+        LiveStack(
+            self,
+            "Live",
+            settings=settings,
+            store=transcription.transcript_store,
+            alarm_topic=transcription.alarms.topic,
+        )
     """
 
     live_page: LivePage | None
     """None if somebody else hosts the page."""
+    alarms: TranscriptionAlarms | None
+    """None without ``alarm_topic``."""
 
     def __init__(
         self,
@@ -49,6 +62,7 @@ class LiveStack(Stack):
         *,
         settings: Settings,
         store: TranscriptStore,
+        alarm_topic: sns.ITopic | None = None,
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
         **kwargs: Any,
     ) -> None:
@@ -110,6 +124,11 @@ class LiveStack(Stack):
         )
         if self.live_page:
             self.live_page.serve(sign_in=self.live_sign_in, transcripts=self.live_transcripts)
+        self.alarms = None
+        if alarm_topic:
+            watched = [self.live_transcripts]
+            self.alarms = TranscriptionAlarms(self, "Alarms", constructs=watched, topic=alarm_topic)
+            TranscriptionDashboard(self, "Dashboard", constructs=watched, alarms=self.alarms.alarms)
         self._outputs(page_url, settings.connect.instance_alias)
 
     def _own_name(self, settings: Settings) -> dict[str, Any]:
