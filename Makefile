@@ -68,7 +68,7 @@ doctor: named .venv/.installed ## Check the account before a deployment, read-on
 diff: .venv/.installed $(call of_live,$(or $(ENV),*)) ## Show what this tree would change in each environment, without an AWS account: make diff BASE=origin/main
 	@.venv/bin/python -m tools.diff --base '$(or $(BASE),origin/main)' $(if $(ENV),--environment '$(ENV)') || test $$? -eq 1
 
-cost: named .venv/.installed $(call of_live,$(ENV)) ## Say what an environment costs, by its templates: make cost ENV=prod CALLS_PER_DAY=1000 MINUTES=6; LINES=1 shows the calculation, JSON=path writes it
+cost: named .venv/.installed web/dist/index.html ## Say what an environment costs, by its templates: make cost ENV=prod CALLS_PER_DAY=1000 MINUTES=6; LINES=1 shows the calculation, JSON=path writes it
 	@.venv/bin/python -m tools.cost '$(ENV)' --calls-a-day '$(CALLS_PER_DAY)' --minutes '$(MINUTES)' \
 		$(if $(LINES),--lines) $(if $(JSON),--json '$(JSON)') $(if $(PAGE),--page)
 

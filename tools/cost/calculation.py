@@ -10,7 +10,7 @@ from typing import Literal
 from tools.cost import facts
 from tools.cost.environment import Environment, Function
 from tools.cost.prices import Price, Prices
-from tools.cost.resources import fixed_of
+from tools.cost.resources import fixed_of, is_of_machines
 
 Basis = Literal["idle, a month", "1,000 call-minutes", "1,000 transcripts read", "1 TB queried"]
 IDLE: Basis = "idle, a month"
@@ -142,6 +142,7 @@ class _Calls:
         yield from self.keys()
         yield from self.export()
         yield from self.reading()
+        yield from self.live()
 
     # Parts
 
@@ -150,7 +151,8 @@ class _Calls:
         if self.environment.has("AWS::WAFv2::WebACLAssociation"):  # or it is one of yours
             yield Quantity(USE, "WAF", "ASAPP's POSTs", "waf_requests", self.utterances)
         stages = list(self.environment.all("AWS::ApiGateway::Stage"))
-        posted = [each for each in stages if not each.id.startswith("TranscriptApi")]
+        others = ("TranscriptApi", "LiveTranscripts")
+        posted = [each for each in stages if not each.id.startswith(others)]
         if posted and posted[0].properties.get("TracingEnabled"):
             yield self.traces(self.utterances, "the webhook's requests")
         if posted and "AccessLogSetting" in posted[0].properties:
@@ -265,7 +267,8 @@ class _Calls:
                 yield Quantity(IDLE, "DynamoDB reads", what, "dynamodb_reads", reads)
 
     def tokens(self) -> Iterator[Quantity]:
-        for _ in self.environment.all("AWS::Cognito::UserPoolClient"):
+        clients = self.environment.all("AWS::Cognito::UserPoolClient")
+        for _ in (each for each in clients if is_of_machines(each.properties)):
             hours = facts.MINUTES_A_MONTH / 60
             yield Quantity(IDLE, "Cognito", "a token an hour", "cognito_tokens", hours)
 
@@ -290,6 +293,51 @@ class _Calls:
         size = self.bytes * self.load.minutes * facts.UTTERANCES_A_MINUTE + facts.CALL_BYTES
         reads = 1_000 * size / 4_096
         yield Quantity(READ, "DynamoDB reads", "of transcripts", "dynamodb_reads", reads)
+
+    def live(self) -> Iterator[Quantity]:
+        """What is behind the live page."""
+        functions = self.environment.functions
+        if "publish_live" not in functions:
+            return
+        events = self.utterances + self.calls * facts.LIVE_CHANGES_A_CALL
+        openings = self.calls * facts.LIVE_OPENINGS_A_CALL
+        reads = openings * facts.LIVE_READS_AN_OPENING
+        for name, count in (
+            ("publish_live", events),
+            ("authorize_live", 2 * openings),  # it connects, and subscribes
+            ("read_live", reads),
+        ):
+            yield from self.runs(USE, functions[name], count)
+        what = "events of conversations"
+        changes = self.calls * facts.LIVE_CHANGES_A_CALL
+        yield Quantity(USE, "EventBridge", what, "eventbridge_events", changes)
+        sent = events * facts.LIVE_CHANNELS_AN_EVENT
+        heard = events * (facts.LIVE_OPENINGS_A_CALL + facts.LIVE_SUPERVISORS)
+        for what, count in (
+            ("events published", sent),
+            ("events received", heard),
+            ("connections and subscriptions", 2 * openings),
+        ):
+            yield Quantity(USE, "AppSync", what, "appsync_operations", count)
+        minutes = openings * self.load.minutes
+        yield Quantity(USE, "AppSync", "tabs of a call", "appsync_connection_minutes", minutes)
+        minutes = facts.LIVE_SUPERVISORS * facts.BUSY_SECONDS_A_MONTH / 60
+        what = "pages of supervisors"
+        yield Quantity(IDLE, "AppSync", what, "appsync_connection_minutes", minutes)
+        yield Quantity(USE, "API Gateway", "the live page's reads", "api_gateway_requests", reads)
+        size = facts.ACCESS_LOG_BYTES_A_REQUEST * reads
+        yield from self.logs(USE, "access log of the live page", size)
+        item = self.bytes * self.load.minutes * facts.UTTERANCES_A_MINUTE + facts.CALL_BYTES
+        units = reads * item / 4_096
+        yield Quantity(USE, "DynamoDB reads", "of the live page", "dynamodb_reads", units)
+        users = facts.LIVE_SUPERVISORS + self.environment.settings.capacity.expected_calls
+        what = "supervisors and agents who sign in"
+        yield Quantity(IDLE, "Cognito", what, "cognito_users", users)
+        if self.environment.has("AWS::CloudFront::Distribution"):
+            requests = openings * facts.LIVE_REQUESTS_AN_OPENING
+            size = openings * facts.LIVE_BYTES_AN_OPENING / 1e9
+            yield Quantity(USE, "CloudFront", "requests", "cloudfront_requests", requests)
+            yield Quantity(USE, "CloudFront", "files of the page", "cloudfront_gb", size)
 
     # What several parts do
 

@@ -204,6 +204,10 @@ def _variants(data: Mapping[str, Any]) -> dict[str, Json]:
             f"webhook: {name}": {**data, "webhook": {**data.get("webhook", {}), "web_acl": mode}}
             for name, mode in (("a web ACL of the stack", "manage"), ("no web ACL", "off"))
         },
+        "the live page": {
+            **data,
+            "live": {"mode": "manage", "domain_prefix": "example-live"},
+        },
         "no web ACL": {**data, "webhook": {**data.get("webhook", {}), "web_acl": "off"}},
         "a key of yours for all": {
             **data,

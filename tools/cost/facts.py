@@ -54,9 +54,29 @@ MILLISECONDS = {
     "reconcile_transcript": 300,  # a run that finds nothing: 32 queries, and the switch
     "read_transcript": 100,
     "export_utterances": 3_000,
+    "publish_live": 40,  # one or two requests to AppSync
+    "authorize_live": 40,
+    "read_live": 150,
+    "put_page": 3_000,  # at a deployment
 }
 RECONCILIATION_MILLISECONDS_A_CALL = 500
 """Stated: one GET to ASAPP, four requests to DynamoDB."""
+
+# The live page. Stated, but for what is sent: publish_live's `messages`.
+LIVE_SUPERVISORS = 5
+"""Pages of supervisors that are open in the busy hours, each with the list and one call."""
+LIVE_CHANGES_A_CALL = 6
+"""Events of a conversation, beside those of its utterances."""
+LIVE_OPENINGS_A_CALL = 2
+"""The tab of its agent, and a supervisor: each subscribes to it."""
+LIVE_READS_AN_OPENING = 4
+"""At the beginning, while it is silent, and after its end."""
+LIVE_CHANNELS_AN_EVENT = 2
+"""Of the call and of the list."""
+LIVE_REQUESTS_AN_OPENING = 6
+"""For files of the page: what a browser may not keep, and once the rest."""
+LIVE_BYTES_AN_OPENING = 40_000
+"""Compressed, as if no browser kept anything: docs/live.md."""
 
 # Log lines. Stated: Lambda's start and report in JSON, and one line of ours.
 LOG_BYTES_AN_INVOCATION = 1_200

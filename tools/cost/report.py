@@ -12,13 +12,16 @@ from tools.cost.prices import Prices
 
 LEVERS = {
     "Athena": "a day is a folder: name it in the query",
+    "AppSync": "each event goes to the call's viewers and to every open list",
     "API Gateway": "each utterance is one request; only ASAPP can send fewer",
+    "CloudFront": "the page's files; a browser keeps most of them",
     "CloudWatch alarms": "one for each way in which a part can fail",
     "CloudWatch dashboards": "one for each environment",
     "CloudWatch logs": "functions that run for each utterance write three lines; "
     "`retention.logs_days` changes little",
     "CloudWatch metrics": "those of the logs that alarms need, and detailed ones of the APIs",
-    "Cognito": "an app client costs $6 a month; a token of your own issuer costs nothing here",
+    "Cognito": "an app client of machines costs $6 a month, a person who signs in $0.015; a token "
+    "of your own issuer costs nothing here",
     "DynamoDB reads": "one look at the call for each utterance that is published",
     "DynamoDB recovery": "`retention.transcripts_days`",
     "DynamoDB storage": "`retention.transcripts_days`",

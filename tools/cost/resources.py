@@ -141,8 +141,15 @@ def fixed(type: object, properties: object) -> list[Fixed]:
                 Fixed("WAF", "rules", "waf_rules", rules),
             ]
         case "AWS::Cognito::UserPoolClient":
-            return [Fixed("Cognito", "app clients", "cognito_clients", 1)]
+            if is_of_machines(properties):
+                return [Fixed("Cognito", "app clients", "cognito_clients", 1)]
+            return []  # of people, who are counted by themselves
     raise Unclear(f"nobody has said what {type} costs: tools/cost/resources.py")
+
+
+def is_of_machines(properties: Mapping[str, Any]) -> bool:
+    """Whether an app client gets tokens by itself, without a person."""
+    return "client_credentials" in properties.get("AllowedOAuthFlows", [])
 
 
 def _stream(properties: Mapping[str, Any]) -> Fixed:

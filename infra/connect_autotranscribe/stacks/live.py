@@ -33,7 +33,7 @@ class LiveStack(Stack):
 
     :param settings: The environment; ``live.mode`` is not "off".
     :param store: Of the transcription stack.
-    :param alarm_topic: The topic for alarms on what is behind the page. Default: no such alarms, and
+    :param alarm_topic: The topic for alarms on what is behind the page. Default: no alarms, and
         no dashboard.
     :param function_options: How the functions run: VPC, key of the environment, code signing,
         reserved concurrency, memory. Default: no VPC, 512 MiB, nothing reserved.

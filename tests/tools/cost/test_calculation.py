@@ -101,11 +101,35 @@ def test_what_is_chosen_otherwise_costs_what_it_adds(costs: Costs) -> None:
     idle, use = difference(costs, "no lifecycle")
     assert idle < -10.95
     assert use < 0
+    idle, use = difference(costs, "the live page")
+    assert 3 < idle < 8, "alarms, a dashboard, metrics; people who sign in; no app client"
+    # 10,000 utterances to 2 channels and 7 pages, and about as many changes as calls are few
+    assert 0.09 < use < 0.25
     idle, use = difference(costs, "no web ACL")
     assert idle == pytest.approx(-5 - 2 * 1.00)
     assert use == pytest.approx(-10_000 * 0.60 / 1_000_000)
     idle, use = difference(costs, "a key of yours for all")
     assert use == pytest.approx(10_000 * 0.03 / 10_000)
+
+
+@pytest.mark.parametrize(
+    ("basis", "part", "what", "by_hand"),
+    [
+        # 10,000 utterances and 6 changes of 166.7 calls, on 2 channels, at $1 for a million
+        (USE, "AppSync", "events published", (10_000 + 1_000) * 2 * 1.00 / 1_000_000),
+        # the same to the agent, a supervisor of the call, and 5 lists
+        (USE, "AppSync", "events received", (10_000 + 1_000) * 7 * 1.00 / 1_000_000),
+        # 5 pages in 8 hours of each day
+        (IDLE, "AppSync", "pages of supervisors", 5 * 365 / 12 * 8 * 60 * 0.08 / 1_000_000),
+        (IDLE, "Cognito", "supervisors and agents who sign in", (5 + 50) * 0.015),
+        # 333.3 openings of 6 requests, at $0.01 for ten thousand
+        (USE, "CloudFront", "requests", 1_000 / 6 * 2 * 6 * 0.01 / 10_000),
+    ],
+)
+def test_the_live_page_agrees_with_a_calculation_by_hand(
+    costs: Costs, basis: str, part: str, what: str, by_hand: float
+) -> None:
+    assert usd(costs["the live page"]["us-east-1"], basis, part, what) == pytest.approx(by_hand)
 
 
 def test_fewer_calls_pay_more_for_the_minute(made: Mapping[str, Environment]) -> None:
