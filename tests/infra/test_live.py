@@ -170,7 +170,7 @@ def test_an_openid_connect_provider_too_and_its_secret_is_a_reference(of_others:
         ),
     ],
 )
-def test_half_a_provider_is_refused_in_python_too(given: dict[str, str], said: str) -> None:
+def test_half_a_provider_is_refused_in_python_too(given: dict[str, Any], said: str) -> None:
     page = "https://live.acme.example/"
     with pytest.raises(ValueError, match=re.escape(said)):
         LiveSignIn(new_stack(), "SignIn", page_url=page, domain_prefix="acme", **given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from aws_cdk import (
     Acknowledgment,
@@ -202,7 +202,7 @@ class LivePage(Construct):
                 signing_protocol="sigv4",
             ),
         )
-        common = {
+        common: dict[str, Any] = {
             "target_origin_id": "bucket",
             "viewer_protocol_policy": "redirect-to-https",
             "response_headers_policy_id": self._headers.attr_id,

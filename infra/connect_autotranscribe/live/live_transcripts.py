@@ -294,7 +294,6 @@ class LiveTranscripts(Construct):
                 stage_name="v1",
                 throttling_rate_limit=_REQUESTS_A_SECOND,
                 throttling_burst_limit=2 * _REQUESTS_A_SECOND,
-                metrics_enabled=True,
                 tracing_enabled=True,
                 access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),

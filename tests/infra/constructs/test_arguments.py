@@ -429,7 +429,11 @@ def test_a_wrong_argument_is_refused_with_its_name_its_value_and_what_to_write(
 ) -> None:
     value, message = CASES[construct][name]
     scope = in_a_place(construct)
-    with_it = {"base_path": {"domain": domain}, "domain_name": {"certificate": certificate}}
+    with_it: dict[str, dict[str, Any]] = {
+        "base_path": {"domain": domain},
+        "domain_name": {"certificate": certificate},
+        "oidc_issuer": {"oidc_client_secret": secret},
+    }
     own = with_it.get(name, {})
     with pytest.raises(ValueError, match=r"\S") as error:
         if isinstance(scope, Stack):
