@@ -95,7 +95,14 @@ def most_at_a_time(calls: Sequence[PlannedCall]) -> int:
 
 def _moments(acts: Sequence[Act], rng: random.Random) -> tuple[Moment, ...]:
     last = len(acts) - 2  # then only the agents' own work ends
-    talks = [n for n, act in enumerate(acts) if act.does in _TALK_FOLLOWS and n < last]
+    talks = [
+        n
+        for n, act in enumerate(acts)
+        if act.does in _TALK_FOLLOWS
+        and n < last
+        # The second agent first talks to the other one alone.
+        and not (n and acts[n - 1].does is scenarios.ada_consults_grace)
+    ]
     talk = rng.uniform(*TALK_SECONDS) / max(1, len(talks))
     at, audio_ms, moments = 0.0, 0, []
     for number, act in enumerate(acts):
@@ -122,6 +129,8 @@ def _talk(from_ms: int, seconds: float, rng: random.Random) -> tuple[Utterance, 
     while end_ms < until_ms or not said:
         more = 3 if rng.random() < _BURST else 1
         for _ in range(more):
+            if said and end_ms >= until_ms:
+                break  # what is said later is said to nobody
             role: Role = "agent" if len(said) % 2 else "customer"
             said.append(_utterance(role, round(end_ms), rng))
             end_ms += rng.uniform(200, 1_000)

@@ -41,6 +41,16 @@ def test_calls_of_every_kind_come() -> None:
     assert played == set(COURSES)
 
 
+def test_all_that_is_said_is_over_before_the_next_thing_happens() -> None:
+    for call in MANY:
+        spoken_until_ms = 0
+        for moment, after in pairwise(call.moments):
+            if moment.said:
+                took_ms = moment.said[-1].end_ms - spoken_until_ms
+                assert took_ms <= 1000 * (after.at - moment.at) - 500
+                spoken_until_ms = moment.said[-1].end_ms
+
+
 def test_both_speak_at_asapps_pace_in_bursts_and_nobody_at_once() -> None:
     words = talk = 0.0
     for call in MANY:
