@@ -157,7 +157,7 @@ def _throughput(axes: Axes, rows: Sequence[Row]) -> None:
         )  # fmt: skip
     axes.set(xlabel="seconds from the first word", ylabel="utterances a second", ylim=(0, None))
     axes.set_title("Throughput")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper left")
 
 
 def _backlog(axes: Axes, rows: Sequence[Row]) -> None:
@@ -180,7 +180,7 @@ def _backlog(axes: Axes, rows: Sequence[Row]) -> None:
         )  # fmt: skip
     axes.set(xlabel="seconds from the first word", ylabel="utterances", ylim=(0, None))
     axes.set_title("Backlog: due, and not yet there")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper left")
 
 
 def _growth(axes: Axes, parts: Sequence[Mapping[str, Any]]) -> None:
