@@ -55,7 +55,13 @@ class Transcription(Stage):
             agent_id_path=settings.asapp.agent_id_path,
             stop_at_hold=settings.lifecycle.mode != "off",
         )
-        LiveStack(self, "Live", settings=settings, store=transcription.transcript_store)
+        LiveStack(
+            self,
+            "Live",
+            settings=settings,
+            store=transcription.transcript_store,
+            alarm_topic=transcription.alarms.topic,
+        )
 
 
 def build(app: App) -> None:

@@ -24,7 +24,7 @@ DOCS = ROOT / "docs"
 
 def _guides(folder: Path) -> None:
     """Every guide and decision. A link to a file outside `docs` becomes its text."""
-    for pictures in ("flows", "live"):
+    for pictures in ("flows", "live", "load"):
         shutil.copytree(DOCS / pictures, folder / pictures)
     (folder / "decisions").mkdir()
     for file in (*DOCS.glob("*.md"), *DOCS.glob("decisions/*.md")):
