@@ -70,6 +70,7 @@ def start(
         customer_id=contact.customer_id,
         agent_id=contact.agent_id,
         agent_arn=contact.agent_arn,
+        queue=contact.queue,
         stream_arn=contact.stream_arn,
         fragment_number=contact.start_fragment_number if at_fragment else "",
         began_at_ms=contact.stream_started_at_ms,

@@ -22,7 +22,7 @@ const english = {
 
   calls: "Calls",
   running: (count: number) => (count === 1 ? "1 running call" : `${count} running calls`),
-  filter: "Filter by agent, words or id",
+  filter: "Filter by agent, queue, words or id",
   show: "Show",
   showAll: "All calls",
   showRunning: "Running",

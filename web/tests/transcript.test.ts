@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Calls } from "../src/model/calls";
+import { Calls, queueOf } from "../src/model/calls";
 import { asText, fileName } from "../src/model/document";
 import { beginning, contains, pieces, plain } from "../src/model/text";
 import { duration } from "../src/model/time";
@@ -34,7 +34,7 @@ function conversation(more: Partial<Conversation> = {}): Conversation {
     startedAt: START,
     changedAt: START,
     completeness: "",
-    legs: [{ contactId: "call-1", agent: "jane", state: "connected", from: START, at: START, holds: [] }],
+    legs: [{ contactId: "call-1", agent: "jane", queue: "", state: "connected", from: START, at: START, holds: [] }],
     ...more,
   };
 }
@@ -100,8 +100,8 @@ test("holds are bands, a transfer is a heading, and the end is last", () => {
   const call = conversation({
     state: "ended",
     legs: [
-      { contactId: "1", agent: "jane", state: "ended", from: START, at: START + 90_000, holds: [{ from: START + 30_000, to: START + 50_000 }] },
-      { contactId: "2", agent: "omar", state: "ended", from: START + 100_000, at: START + 130_000, holds: [] },
+      { contactId: "1", agent: "jane", queue: "", state: "ended", from: START, at: START + 90_000, holds: [{ from: START + 30_000, to: START + 50_000 }] },
+      { contactId: "2", agent: "omar", queue: "", state: "ended", from: START + 100_000, at: START + 130_000, holds: [] },
     ],
   });
   const said = [10, 60, 110].map((second) =>
@@ -233,6 +233,13 @@ test("a call that the list does not have any more goes, one that was heard of si
     calls.shown("all", "").map(({ conversation: { conversationId } }) => conversationId),
     ["listed", "young"],
   );
+});
+
+test("the queue is that of the last leg that has one", () => {
+  const leg = conversation().legs[0]!;
+  const legs = [{ ...leg, queue: "Billing" }, { ...leg, queue: "Cards" }, leg];
+  assert.equal(queueOf(conversation({ legs })), "Cards");
+  assert.equal(queueOf(conversation()), "");
 });
 
 test("the list is filtered by agent, words, id and state", () => {

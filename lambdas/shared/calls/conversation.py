@@ -46,6 +46,7 @@ restarted."""
 class Leg:
     """
     :param agent_arn: Connect's name of the agent; ``""`` if the flow did not say.
+    :param queue: The name of the queue from which the agent took the call, ``""`` if there is none.
     :param fragment_number: Where the contact's audio begins in the stream; ``""`` for now.
     :param began_at_ms: When it began there; 0 if unknown. All times are milliseconds since 1970.
     :param state: ``CONNECTED``, ``PAUSED``, ``ENDED`` or ``OVER``.
@@ -62,6 +63,7 @@ class Leg:
     customer_id: str = ""
     agent_id: str = ""
     agent_arn: str = ""
+    queue: str = ""
     stream_arn: str = ""
     fragment_number: str = ""
     began_at_ms: int = 0

@@ -27,6 +27,8 @@ class Contact:
     :param agent_id: The block's parameter ``agentId``, else the contact id: an inbound flow knows
         no agent yet, and a new leg still gets a new id.
     :param agent_arn: The block's parameter ``agentArn``: Connect's own name of the agent.
+    :param queue: The name of the working queue; ``""`` before there is one, and if it is an agent's
+        own.
     :param stream_arn: The Kinesis video stream with the audio, ``""`` before media streaming
         and after it.
     :param start_fragment_number: Where this contact's audio begins in the stream: a string of about
@@ -42,6 +44,7 @@ class Contact:
     customer_id: str
     agent_id: str
     agent_arn: str
+    queue: str
     stream_arn: str
     start_fragment_number: str
     stream_started_at_ms: int
@@ -72,6 +75,7 @@ class Contact:
             or contact_id,
             agent_id=_text(parameters, "agentId") or contact_id,
             agent_arn=_text(parameters, "agentArn"),
+            queue=_text(_inside(data, "Queue"), "Name"),
             stream_arn="" if is_over else _text(audio, "StreamARN"),
             start_fragment_number=_text(audio, "StartFragmentNumber"),
             stream_started_at_ms=began,

@@ -71,6 +71,7 @@ def _shown(leg: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "contactId": leg["contact_id"],
         "agent": _agent(leg),
+        "queue": leg.get("queue", ""),
         "state": state,
         "from": leg.get("began_at_ms") or at,
         "at": at,

@@ -254,6 +254,16 @@ def test_a_new_agent_on_a_running_conversation_is_a_stop_and_a_start(vendor: Ven
     assert vendor.requests[2][2]["agentId"] == "grace"
 
 
+def test_the_queue_of_each_leg_is_kept_as_connect_names_it(vendor: Vendor, table_name: str) -> None:
+    given = {"c-1": {"ARN": "arn", "Name": "Billing"}, "c-2": None, "c-3": {"ARN": "arn"}}
+    for contact_id, queue in given.items():
+        event = flow_event(contact_id, InitialContactId="c-1", parameters={"agentId": contact_id})
+        event["Details"]["ContactData"]["Queue"] = queue
+        start(event)
+    legs = json.loads(item(table_name, "conversation")["legs"])
+    assert [leg["queue"] for leg in legs] == ["Billing", "", ""]
+
+
 def test_audio_that_asapp_has_heard_is_never_read_again(vendor: Vendor) -> None:
     start()
     stop()

@@ -53,12 +53,14 @@ def call(*legs: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("deployed")
 def test_a_change_is_an_event_with_these_fields_and_no_others(service: AwsService) -> None:  # noqa: F811
-    publish_utterance.handler({"Records": [record("1", table.attributes(conversation()))]}, None)
+    written = table.attributes(conversation(leg(queue="Billing")))
+    publish_utterance.handler({"Records": [record("1", written)]}, None)
     ((sent,),) = [body["Entries"] for body in service.bodies("PutEvents")]
     assert (sent["Source"], sent["DetailType"]) == ("connect-autotranscribe", "Conversation")
     detail = json.loads(sent["Detail"])
     assert detail.pop("id").startswith("c-1/conversation#000003#")
-    shown = {"contactId": "c-1", "agent": "jane", "state": "connected", "from": 1_000, "at": 1_000}
+    shown = {"contactId": "c-1", "agent": "jane", "queue": "Billing", "state": "connected"}
+    shown |= {"from": 1_000, "at": 1_000}
     assert detail == {
         "conversationId": "c-1",
         "version": 3,

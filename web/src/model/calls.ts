@@ -73,6 +73,11 @@ export function agentOf(conversation: Conversation): string {
   return conversation.legs.findLast((leg) => leg.agent)?.agent ?? "";
 }
 
+/** The queue of the last leg that has one. */
+export function queueOf(conversation: Conversation): string {
+  return conversation.legs.findLast((leg) => leg.queue)?.queue ?? "";
+}
+
 function is(conversation: Conversation, show: Show): boolean {
   const hasEnded = conversation.state === "ended";
   if (show === "ended") return hasEnded;
@@ -81,7 +86,7 @@ function is(conversation: Conversation, show: Show): boolean {
 }
 
 function searched({ conversation, words }: Call): string {
-  const agents = conversation.legs.map((leg) => leg.agent);
-  const all = [conversation.conversationId, conversation.queue ?? "", ...agents, words?.text ?? ""];
+  const legs = conversation.legs.flatMap((leg) => [leg.agent, leg.queue]);
+  const all = [conversation.conversationId, ...legs, words?.text ?? ""];
   return all.join("\n").toLowerCase();
 }

@@ -26,6 +26,8 @@ export interface Hold {
 export interface Leg {
   contactId: string;
   agent: string;
+  /** The queue from which the agent took the call. */
+  queue: string;
   state: "connected" | "paused" | "ended";
   from: number;
   at: number;
@@ -43,7 +45,6 @@ export interface Conversation {
   changedAt: number;
   completeness: string;
   legs: Leg[];
-  queue?: string;
 }
 
 export interface Counts {

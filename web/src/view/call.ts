@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import { FollowedCall } from "../live/follow";
-import { agentOf } from "../model/calls";
+import { agentOf, queueOf } from "../model/calls";
 import { asText, fileName, legText, speaker } from "../model/document";
 import { beginning, contains, pieces, plain } from "../model/text";
 import { duration, machine } from "../model/time";
@@ -107,6 +107,7 @@ export class LiveCall extends LiveElement {
   private head(call: FollowedCall): TemplateResult {
     const { conversation } = call.transcript;
     const id = plain(conversation?.conversationId ?? call.id);
+    const queue = conversation ? queueOf(conversation) : "";
     return html`
       <header class="call-head">
         <div class="call-title">
@@ -120,7 +121,7 @@ export class LiveCall extends LiveElement {
             : nothing}
         </div>
         <div class="call-facts">
-          ${conversation?.queue ? html`<span>${texts.queue} ${plain(conversation.queue)}</span>` : nothing}
+          ${queue ? html`<span>${texts.queue} <span dir="auto">${plain(queue)}</span></span>` : nothing}
           <span class="id" title=${id}>${id}</span>
         </div>
         <div class="call-status" role="status">${this.notice(call)}</div>

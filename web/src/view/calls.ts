@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { FollowedCalls } from "../live/follow";
-import { agentOf, type Call, type Show } from "../model/calls";
+import { agentOf, queueOf, type Call, type Show } from "../model/calls";
 import { speaker } from "../model/document";
 import { beginning, pieces, plain } from "../model/text";
 import { texts, whyNotListening } from "../texts";
@@ -78,6 +78,7 @@ export class LiveCalls extends LiveElement {
     const hasEnded = state === "ended";
     const end = hasEnded ? Math.max(startedAt, ...legs.map((leg) => leg.at)) : NaN;
     const agent = plain(agentOf(conversation)) || texts.nobody;
+    const queue = queueOf(conversation);
     const isOpen = this.opened.includes(conversationId);
     const isWrong = !hasEnded && !listening && !["on_hold", "starting"].includes(notListening);
     const stateClass = hasEnded ? "ended" : state === "paused" ? "paused" : "live";
@@ -95,7 +96,7 @@ export class LiveCalls extends LiveElement {
         </div>
         <div class="card-since">
           ${texts.since} ${new Date(startedAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
-          ${conversation.queue ? html`· ${texts.queue} ${plain(conversation.queue)}` : nothing}
+          ${queue ? html`· ${texts.queue} <span dir="auto">${plain(queue)}</span>` : nothing}
         </div>
         ${isWrong
           ? html`<span class="badge bad">${texts.notListening}: ${plain(whyNotListening(notListening))}</span>`
