@@ -20,8 +20,10 @@ _NOTE_WHEN_SHOWN = """(() => {
   const seen = (window.seen = {});
   const note = (rows) => () => { for (const key of rows) seen[key] ??= Date.now(); };
   new MutationObserver((changes) => {
-    const rows = changes.flatMap(({ addedNodes }) => [...addedNodes])
-      .map((node) => node.dataset?.key).filter((key) => key && !(key in seen));
+    const added = changes.flatMap(({ addedNodes }) => [...addedNodes])
+      .filter((node) => node.nodeType === Node.ELEMENT_NODE);
+    const rows = added.flatMap((node) => [node, ...node.querySelectorAll("[data-key]")])
+      .map((node) => node.dataset.key).filter((key) => key && !(key in seen));
     // After the frame in which it is drawn.
     if (rows.length) requestAnimationFrame(() => setTimeout(note(rows)));
   }).observe(document, { subtree: true, childList: true });
@@ -60,14 +62,15 @@ class Row(NamedTuple):
 class Viewer:
     """Somebody who looks at the deployed page, in a browser of their own.
 
+    :param before: A script that runs in each document before the page's own.
     :ivar wrongs: What the page threw, and which rules of its content security policy it broke.
     """
 
-    def __init__(self, browser: Browser, page_url: str) -> None:
+    def __init__(self, browser: Browser, page_url: str, before: str = "") -> None:
         self._url = page_url
         self._context = browser.new_context(viewport={"width": 1600, "height": 900})
         self._context.set_default_timeout(_PATIENCE_MS)
-        self._context.add_init_script(_NOTE_WHEN_SHOWN)
+        self._context.add_init_script(before + _NOTE_WHEN_SHOWN)
         self.wrongs: list[str] = []
         self.page = self._context.new_page()
         self.page.on("pageerror", lambda error: self.wrongs.append(str(error)))

@@ -102,6 +102,16 @@ class Deployment:
         (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
         return rule["EventPattern"], target["Arn"]
 
+    @cached_property
+    def live_rule(self) -> tuple[str, dict[str, str]]:
+        """The name of the live page's rule on the event bus, and its one target."""
+        (id,) = self._resources("AWS::Events::Rule", "LiveTranscriptsChanges", _LIVE)
+        name = id.rpartition("|")[2]
+        events = self.emulator.client("events")
+        bus = self.event_bus_name
+        (target,) = events.list_targets_by_rule(Rule=name, EventBusName=bus)["Targets"]
+        return name, target
+
     def function_arn(self, name: str) -> str:
         """The alias that flows invoke.
 

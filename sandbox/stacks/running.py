@@ -19,6 +19,7 @@ import httpx
 from sandbox.asapp.double import AsappDouble, Delivery
 from sandbox.connect.contact import Contact, lambda_event
 from sandbox.live.live_calls import LiveCalls
+from sandbox.live.live_event_reader import LiveEventReader
 from sandbox.stacks.agent_event_reader import AgentEventReader
 from sandbox.stacks.deployment import NO_MORE, Deployment, Say, Synthesise, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
@@ -83,6 +84,7 @@ def running_sandbox(
         deployment = deploy(emulator, asapp, folder, say, settings, synthesise)
         if live:
             live.connect(deployment)
+            stack.enter_context(LiveEventReader(deployment))
         webhook = deployment.settings.webhook
         if "secret" not in webhook.auth:
             raise SandboxError('the sandbox posts with the secret: add "secret" to webhook.auth')
