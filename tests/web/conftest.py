@@ -45,11 +45,14 @@ Enter = Callable[..., Page]
 @pytest.fixture
 def enter(browser: Browser, backend: FakeBackend) -> Iterator[Enter]:
     """Signs somebody in, in a browser of their own. The test fails if the page breaks a rule of its
-    content security policy, or throws."""
+    content security policy, or throws. With ``held_clock`` the page's time goes on only if the test
+    says so."""
     wrong: list[str] = []
     contexts = []
 
-    def enter(user: str = "", fragment: str = "", **options: object) -> Page:
+    def enter(
+        user: str = "", fragment: str = "", *, held_clock: bool = False, **options: object
+    ) -> Page:
         defaults = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
         context = browser.new_context(**(defaults | options))  # type: ignore[arg-type]
         context.set_default_timeout(AMPLE_MS)
@@ -60,6 +63,8 @@ def enter(browser: Browser, backend: FakeBackend) -> Iterator[Enter]:
             "console",
             lambda said: wrong.append(said.text) if "Content Security" in said.text else None,
         )
+        if held_clock:
+            page.clock.install()
         page.goto(f"{backend.page_url}/{fragment}")
         if user:
             page.get_by_role("button", name="Sign in").click()

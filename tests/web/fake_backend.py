@@ -66,6 +66,7 @@ def _decoded(text: str) -> Any:
 class FakeBackend:
     """:ivar loses_events: Events get lost from now on, as they may: delivery is at most once.
     :ivar is_down: No WebSocket is accepted.
+    :ivar handshakes: So many WebSockets were asked for.
     :ivar failing: So many requests to the read API are refused next, with status 503.
     """
 
@@ -76,7 +77,7 @@ class FakeBackend:
         self.tokens: dict[str, str] = {}
         self.refresh_tokens: dict[str, str] = {}
         self.loses_events = self.is_down = False
-        self.failing = 0
+        self.failing = self.handshakes = 0
         self.token_seconds = 3600
         self._last = 0
         self._codes: dict[str, tuple[str, str, str]] = {}
@@ -92,9 +93,11 @@ class FakeBackend:
 
     # What happens in the calls
 
-    def begin(self, id: str, agent: str = "jane", seconds_ago: float = 0) -> Call:
+    def begin(self, id: str, agent: str = "jane", seconds_ago: float = 0, queue: str = "") -> Call:
         at = int(time.time() * 1000 - seconds_ago * 1000)
-        leg = {"contactId": id, "agent": agent, "state": "connected", "from": at, "at": at}
+        leg: dict[str, Any] = {"contactId": id, "agent": agent, "queue": queue}
+        leg |= {"state": "connected"}
+        leg |= {"from": at, "at": at}
         picture = {
             "conversationId": id,
             "version": 0,
@@ -137,7 +140,8 @@ class FakeBackend:
     def transfer(self, id: str, agent: str, contact_id: str) -> None:
         legs, now = self.calls[id].picture["legs"], int(time.time() * 1000)
         legs[-1] |= {"state": "ended", "at": now}
-        new = {"contactId": contact_id, "agent": agent, "state": "connected", "from": now}
+        new: dict[str, Any] = {"contactId": contact_id, "agent": agent, "queue": ""}
+        new |= {"state": "connected", "from": now}
         legs.append(new | {"at": now, "holds": []})
         self.change(id)
 
@@ -412,6 +416,7 @@ class FakeBackend:
         }
 
     def _realtime(self, request: Handler) -> None:
+        self.handshakes += 1
         protocols = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
         header = next((each for each in protocols if each.startswith("header-")), "header-e30")
         said = _decoded(header.removeprefix("header-"))

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.web.conftest import ROOT, Enter
 from tests.web.fake_backend import DIST, FakeBackend
+from tests.web.test_workspace import select, sign_in
 
 CALL = "1f2e3d4c-0000-4000-8000-000000000001"
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -20,11 +21,12 @@ FINDINGS = """async () => (await axe.run(document, {resultTypes: ["violations"]}
   .map(({id, nodes}) => [id, nodes.map(({html, failureSummary}) => [html, failureSummary])])"""
 
 
-def findings(page: Page) -> object:
+def findings(page: Page, *, in_frame: bool = False) -> object:
     """What axe-core finds. The page's own content security policy refuses code of others, so it
     comes by the browser's debugger."""
-    page.evaluate(AXE.read_text("utf-8"))
-    return page.evaluate(FINDINGS)
+    frame = page.frames[-1] if in_frame else page.main_frame
+    frame.evaluate(AXE.read_text("utf-8"))
+    return frame.evaluate(FINDINGS)
 
 
 def everything(backend: FakeBackend) -> None:
@@ -69,13 +71,36 @@ def test_axe_finds_nothing(scheme: str, width: int, backend: FakeBackend, enter:
     assert findings(page) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_what_agents_see_and_where_there_is_nothing_to_see(
+    scheme: str, backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL, "jane")
+    page = enter("sam", "#calls=nobody-knows-it", color_scheme=scheme)
+    expect(page.get_by_text("This call is not yours, or nobody knows it.")).to_be_visible()
+    page.get_by_label("Filter").fill("nobody")
+    expect(page.get_by_text("No call matches the filter.")).to_be_visible()
+    assert findings(page) == []
+    page = enter("omar", color_scheme=scheme)
+    expect(page.get_by_text("The list is for supervisors.")).to_be_visible()
+    assert findings(page) == []
+    page = enter(color_scheme=scheme)
+    page.goto(backend.workspace_url)
+    app = select(page, CALL)
+    expect(app.get_by_role("button", name="Sign in")).to_be_visible()
+    assert findings(page, in_frame=True) == []
+    sign_in(page, app, "omar")
+    expect(app.get_by_text("Nothing is known of this contact yet.")).to_be_visible()
+    assert findings(page, in_frame=True) == []
+
+
 def test_everything_can_be_done_by_keyboard(backend: FakeBackend, enter: Enter) -> None:
     backend.begin(CALL, seconds_ago=60)
     for n in range(60):
         backend.say(CALL, "customer", f"sentence {n}")
     page = enter("sam")
     expect(page.locator(".card")).to_have_count(1)
-    page.get_by_label("Filter by agent, words or id").focus()
+    page.get_by_label("Filter by agent, queue, words or id").focus()
     for _ in range(2):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")

@@ -125,15 +125,41 @@ def test_after_the_connection_was_cut_nothing_is_missing(
     expect(page.locator(".utterance")).to_have_count(5)
 
 
+def test_a_connection_that_is_away_for_10_s_is_tried_again_with_pauses_until_it_is_back(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL)
+    page = enter("sam", held_clock=True)
+    open_call(page)
+    backend.say(CALL, "customer", "before")
+    expect(page.locator(".utterance")).to_have_count(1)
+    backend.is_down = True
+    before = backend.handshakes
+    backend.cut()
+    expect(page.locator(".call-status")).to_contain_text("Connection lost")
+    for second in range(10):
+        backend.say(CALL, ("customer", "agent")[second % 2], f"second {second}")
+        page.clock.run_for(1000)
+    tries = backend.handshakes - before
+    assert 2 <= tries <= 6  # after 1, 2, 4 and 8 s, each with chance in it
+    backend.is_down = False
+    page.clock.run_for(20_000)
+    expect(page.locator(".call-status")).to_contain_text("ASAPP is listening")
+    assert words(page) == ["before", *(f"second {second}" for second in range(10))]
+
+
 def test_an_event_that_is_lost_is_late_and_not_lost(backend: FakeBackend, enter: Enter) -> None:
     backend.begin(CALL)
-    page = enter("sam")
+    page = enter("sam", held_clock=True)
     open_call(page)
     backend.say(CALL, "customer", "heard")
     expect(page.locator(".utterance")).to_have_count(1)
     backend.loses_events = True
     backend.say(CALL, "customer", "lost on the way")
     backend.hold(CALL)
+    page.clock.run_for(14_000)
+    expect(page.locator(".utterance")).to_have_count(1)
+    page.clock.run_for(2000)
     expect(page.locator(".utterance")).to_have_count(2)
     expect(page.locator(".band.hold")).to_be_visible()
 
@@ -168,18 +194,33 @@ def test_several_calls_are_open_side_by_side(backend: FakeBackend, enter: Enter)
     expect(page.locator("live-call")).to_contain_text("to omar")
 
 
+def test_the_list_and_the_head_name_the_queue_also_after_a_transfer_without_one(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL, queue="<b>Billing</b>")
+    page = enter("sam")
+    expect(page.locator(".card-since")).to_contain_text("Queue <b>Billing</b>")
+    open_call(page)
+    expect(page.locator(".call-facts")).to_contain_text("Queue <b>Billing</b>")
+    backend.transfer(CALL, "omar", "77aa")
+    expect(page.locator(".card")).to_contain_text("omar")
+    expect(page.locator(".card-since")).to_contain_text("Queue <b>Billing</b>")
+    page.get_by_label("Filter by agent, queue, words or id").fill("billing")
+    expect(page.locator(".card")).to_have_count(1)
+
+
 def test_the_list_can_be_filtered(backend: FakeBackend, enter: Enter) -> None:
     backend.begin(CALL)
     backend.begin("second", "omar")
     page = enter("sam")
     expect(page.locator(".card")).to_have_count(2)
     backend.say("second", "customer", "my Invoice is wrong")
-    page.get_by_label("Filter by agent, words or id").fill("invoice")
+    page.get_by_label("Filter by agent, queue, words or id").fill("invoice")
     expect(page.locator(".card")).to_have_count(1)
     expect(page.locator(".card")).to_contain_text("omar")
-    page.get_by_label("Filter by agent, words or id").fill("nobody says this")
+    page.get_by_label("Filter by agent, queue, words or id").fill("nobody says this")
     expect(page.get_by_text("No call matches the filter.")).to_be_visible()
-    page.get_by_label("Filter by agent, words or id").fill("")
+    page.get_by_label("Filter by agent, queue, words or id").fill("")
     backend.end(CALL)
     page.get_by_label("Show").select_option("Ended")
     expect(page.locator(".card")).to_have_count(1)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import FrameLocator, Page, expect
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tests.web.conftest import Enter
 from tests.web.fake_backend import FakeBackend
 
+FRAME = """async (url) => {
+  const frame = document.createElement("iframe");
+  frame.src = url;
+  document.body.replaceChildren(frame);
+  await new Promise((done) => (frame.onload = done));
+}"""
 CALL = "1f2e3d4c-0000-4000-8000-000000000001"
 
 
@@ -107,6 +115,17 @@ def test_a_contact_that_is_over_takes_its_call_away(backend: FakeBackend, enter:
 def test_outside_of_the_workspace_the_page_says_so(backend: FakeBackend, enter: Enter) -> None:
     page = enter("jane", "?home=workspace")
     expect(page.get_by_text("The agent workspace does not answer.")).to_be_visible()
+
+
+def test_no_other_site_may_frame_the_page(backend: FakeBackend, browser: Browser) -> None:
+    page = browser.new_page()
+    shown = {}
+    for origin in (backend.workspace_url, backend.api_url):
+        page.goto(f"{origin}/a-page")
+        page.evaluate(FRAME, f"{backend.page_url}/?home=workspace")
+        shown[origin] = urlsplit(page.frames[-1].url).scheme
+    page.close()
+    assert shown == {backend.workspace_url: "http", backend.api_url: "chrome-error"}
 
 
 def test_no_other_site_gets_the_tokens_of_the_window(backend: FakeBackend, enter: Enter) -> None:

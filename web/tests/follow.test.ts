@@ -161,9 +161,15 @@ test("an ended call is read again when it was compared with ASAPP's record", asy
   await pass(3_600_000);
   const times = behind.asked.length;
   behind.say("recovered");
+  behind.say("came late after all");
   behind.tell({ type: "conversation", ...behind.conversation, completeness: "complete" });
   await pass(5000);
-  assert.deepEqual([behind.shown, behind.asked.length], [["recovered"], times + 1]);
+  assert.deepEqual([behind.shown.length, behind.asked.length], [2, times + 1]);
+  behind.said.shift(); // it was a twin
+  behind.tell({ type: "conversation", ...behind.conversation, completeness: "incomplete" });
+  await pass(5000);
+  assert.deepEqual(behind.shown, ["came late after all"]);
+  assert.equal(behind.asked.at(-1), "");
 });
 
 test("what somebody has closed is not read any more", async () => {

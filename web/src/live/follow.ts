@@ -172,7 +172,9 @@ export class FollowedCall extends Followed {
   }
 
   protected async readAll(isWhole: boolean): Promise<void> {
-    if (isWhole) this.after = "";
+    // What came late may have moved or replaced what was there.
+    const isAll = isWhole || this.hasEnded;
+    if (isAll) this.after = "";
     if (this.hasEnded) this.readsAfterEnd++;
     const ids = new Set<string>();
     for (;;) {
@@ -187,7 +189,7 @@ export class FollowedCall extends Followed {
       if (!answer.more) break;
       this.changed();
     }
-    if (isWhole) this.transcript.keepOnly(ids);
+    if (isAll) this.transcript.keepOnly(ids);
     this.joinedAt ??= Date.now();
   }
 
