@@ -90,7 +90,10 @@ def alarms(everything: Transcription, live: Json) -> dict[str, Json]:
         if each["Type"] == "AWS::CloudWatch::Alarm"
     }
     assert of_live
-    return found | template_alarms(Deployed(flows), flows.alarms) | of_live
+    screens = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:screen:live"
+    screened = Transcription(on_utterance={"function_arn": screens})  # not with the export
+    others = of_live | template_alarms(screened, screened.made.alarms)
+    return others | template_alarms(Deployed(flows), flows.alarms) | found
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,7 @@ PROOFS: dict[str, Proof] = {
     "AgentEventsLate": LATE,
     "AgentEventsThrottled": ONCE,
     "EventBusLate": LATE,
+    "UtterancesNotScreened": ONCE,
     "LiveEventsDropped": ONCE,
     "LiveEventsFailed": SEVERAL,
     "LiveReadsFailed": ONCE,

@@ -398,7 +398,8 @@ def test_each_function_gets_its_folder_and_nothing_else_but_what_it_imports_of_s
 @cache
 def imported_of_shared(function: str) -> set[Path]:
     """What is really imported, in an interpreter of its own."""
-    code = f"import sys, {function}.handler; print(*(vars(m).get('__file__') for m in "
+    modules = [f"{function}.{each.stem}" for each in (ROOT / "lambdas" / function).glob("*.py")]
+    code = f"import sys, {', '.join(modules)}; print(*(vars(m).get('__file__') for m in "
     code += "sys.modules.values() if m.__name__.startswith('shared.')))"
     ran = subprocess.run(
         [sys.executable, "-c", code],
