@@ -23,7 +23,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify rollback audit drift map-flows stop-all resume-all destroy load revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify erase rollback audit drift map-flows stop-all resume-all destroy load revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -81,6 +81,10 @@ deploy: named can-ask .venv/.installed node_modules/.installed $(call of_live,$(
 verify: named .venv/.installed ## Show that a deployed environment works, without a call: make verify ENV=dev; ASAPP=1 also sends a start that ASAPP refuses; JSON=path, JUNIT=path; CERTIFICATE=pem KEY=pem
 	@.venv/bin/python -m tools.verify '$(ENV)' $(if $(filter 1,$(ASAPP)),--asapp) $(if $(JSON),--json '$(JSON)') \
 		$(if $(JUNIT),--junit '$(JUNIT)') $(if $(CERTIFICATE),--certificate '$(CERTIFICATE)' --key '$(KEY)')
+
+erase: named .venv/.installed ## Erase a call or a customer everywhere, after saying what would go: make erase ENV=prod CONTACT=… or CUSTOMER=…; STOP=1 or WHEN=ended for a call that goes on, DAY=…, CONFIRM=number of calls, JSON=path
+	@.venv/bin/python -m tools.erase '$(ENV)' $(if $(CONTACT),--contact '$(CONTACT)') $(if $(CUSTOMER),--customer '$(CUSTOMER)') \
+		$(if $(filter 1,$(STOP)),--stop) $(if $(WHEN),--when '$(WHEN)') $(if $(DAY),--day '$(DAY)') $(if $(CONFIRM),--confirm '$(CONFIRM)') $(if $(JSON),--json '$(JSON)')
 
 rollback: named .venv/.installed ## Go back at once to the functions' versions before the last deployment: make rollback ENV=prod; UNDO=1 takes it back
 	@.venv/bin/python -m tools.rollback '$(ENV)' $(if $(UNDO),--undo)

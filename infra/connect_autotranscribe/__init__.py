@@ -23,6 +23,7 @@ from connect_autotranscribe.stacks.access import AccessStack
 from connect_autotranscribe.stacks.flows import FlowsStack
 from connect_autotranscribe.stacks.live import LiveStack
 from connect_autotranscribe.stacks.transcription import TranscriptionStack
+from connect_autotranscribe.transcripts.conversation_erasure import ConversationErasure
 from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
@@ -43,6 +44,7 @@ __all__ = [
     "CallLifecycle",
     "ClientCertificate",
     "ClientCredentials",
+    "ConversationErasure",
     "ExportedFiles",
     "FlowFunction",
     "FlowsStack",

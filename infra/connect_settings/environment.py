@@ -30,6 +30,7 @@ from connect_settings.records import (
     ConnectSettings,
     DeploymentSettings,
     EncryptionSettings,
+    ErasureSettings,
     ExportSettings,
     FlowSettings,
     LifecycleSettings,
@@ -91,6 +92,7 @@ class Settings:
     deployment: DeploymentSettings = field(default_factory=DeploymentSettings)
     encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    erasure: ErasureSettings = field(default_factory=ErasureSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     flows: Annotated[
         tuple[FlowSettings, ...],

@@ -768,6 +768,28 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureSettings:
+    """What `make erase` does beside erasing what we store. See docs/erasure.md.
+
+    :param contact_records: Whether Amazon Connect takes the customer's endpoint out of the contact
+        records of an erased call, which cannot be undone. Default: no.
+    :param receipts_locked_days: Days in which nobody can change or delete a receipt, not even the
+        account's root. It cannot be added later. Default: not locked.
+    """
+
+    contact_records: Annotated[
+        bool,
+        choice(True, False),
+        Sensitive("With it, an erasure also deletes from Connect's own records, for good."),
+    ] = False
+    receipts_locked_days: Annotated[
+        int | None,
+        number(1, 3650, "1 to 3650 days, like 365"),
+        Sensitive("The bucket of receipts is replaced, or nobody can delete a receipt for longer."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmSettings:
     """Who is notified of an alarm: an address or a topic. Default: nobody.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -54,7 +55,7 @@ def handler(
     bucket = _bucket()
     missing, given_up, checked = (bucket.days(mark) for mark in (MISSING, GIVEN_UP, CHECKED))
     progress = Progress(missing=missing - given_up)
-    announce = announce_to(os.environ.get("RECONCILE_FUNCTION", ""))
+    announce = announce_to(os.environ.get("ANNOUNCE_TO", "").split())
     export = Export(_exporter(), bucket, announce, deadline, progress)
     try:
         if "give_up" in event:
@@ -73,15 +74,14 @@ def handler(
     return progress.figures
 
 
-def announce_to(function_name: str) -> Announce:
-    """:param function_name: Is invoked and not waited for; ``""`` for none."""
+def announce_to(functions: Sequence[str]) -> Announce:
+    """:param functions: Each is invoked, and not waited for."""
 
     def announce(day: str) -> None:
-        if not function_name:
-            return
         payload = json.dumps({"exported": day})
         try:
-            _lambda().invoke(FunctionName=function_name, InvocationType="Event", Payload=payload)
+            for function in functions:
+                _lambda().invoke(FunctionName=function, InvocationType="Event", Payload=payload)
         except (ClientError, BotoCoreError) as problem:
             raise Failed(f"it is whole, and nobody could be told: {error_code(problem)}") from None
 

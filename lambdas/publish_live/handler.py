@@ -56,6 +56,10 @@ def messages(event: Mapping[str, Any]) -> Iterator[Message]:
         yield channel, utterance
         words = {name: utterance[name] for name in ("conversationId", "role", "at")}
         yield CALLS, {"type": "words"} | words | {"text": utterance["text"][:_WORDS]}
+    elif event["detail-type"] == "ConversationErased":
+        erased = {"type": "erased", "conversationId": detail["conversationId"]}
+        yield channel, erased
+        yield CALLS, erased
     else:
         call = {"type": "conversation"} | {k: v for k, v in detail.items() if k != "id"}
         yield channel, call

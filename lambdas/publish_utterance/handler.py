@@ -10,8 +10,9 @@ Nothing of an event says who the customer is, unless ``EVENT_SENDER_ID`` is ``tr
 id is the caller's number by default.
 
 If an utterance came after its conversation was compared with ASAPP's record, the conversation is
-compared again. If the conversation was erased, the utterance is not published. Both are seen to
-here and not where utterances are stored, because a batch of the stream holds ten times as many.
+compared again. If the conversation was erased, the utterance is not published, and is erased too.
+Both are seen to here and not where utterances are stored, because a batch of the stream holds ten
+times as many.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -37,7 +38,7 @@ from shared.transcripts.utterance import WEBHOOK, is_verified, role_of, utteranc
 logger = logging.getLogger(__name__)
 
 SOURCE = "connect-autotranscribe"
-UTTERANCE, CONVERSATION = "Utterance", "Conversation"
+UTTERANCE, CONVERSATION, ERASED = "Utterance", "Conversation", "ConversationErased"
 """The detail types."""
 _FIELDS = (table.CONVERSATION_ID, "text", "source", "receivedAt", "storedAt")
 _TIMES = ("streamId", "startMs", "endMs")
@@ -84,20 +85,35 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                     _said(image, opened, sender_id=sender_id),
                     bus,
                     image.get("trace", ""),
-                    CONVERSATION if _is_conversation(image) else UTTERANCE,
+                    _detail_type(image),
                 ),
             )
             for number, image in images
-            if image[table.CONVERSATION_ID] not in erased and table.ERASED_AT not in image
+            if _is_told(image, erased)
         ]
         opening = pool.submit(_late().open_again, posted, calls)  # no event waits for it
+        erasing = pool.submit(_late().erase_again, erased)
         left = publish(numbered, _events(), pool)
-        unopened = opening.result()
-    again = (each.number for each in numbered if each.conversation_id in unopened)
+        unopened = opening.result() | erasing.result()
+    again = (number for number, image in images if image[table.CONVERSATION_ID] in unopened)
     left |= {*again, *([unreadable] if unreadable else [])}
     in_order = (record["dynamodb"]["SequenceNumber"] for record in event["Records"])
     first = next((number for number in in_order if number in left), None)
     return {"batchItemFailures": [{"itemIdentifier": first}] if first else []}
+
+
+def _detail_type(item: Mapping[str, Any]) -> str:
+    if not _is_conversation(item):
+        return UTTERANCE
+    return ERASED if table.ERASED_AT in item else CONVERSATION
+
+
+def _is_told(item: Mapping[str, Any], erased: Collection[str]) -> bool:
+    """Nothing of an erased call but that it was erased: its own tombstone says so, which names its
+    erasure. That of a leg does not."""
+    if _is_conversation(item):
+        return table.ERASED_AT not in item or table.ERASURE in item
+    return item[table.CONVERSATION_ID] not in erased
 
 
 def _is_conversation(item: Mapping[str, Any]) -> bool:
@@ -107,10 +123,23 @@ def _is_conversation(item: Mapping[str, Any]) -> bool:
 def _said(
     item: Mapping[str, Any], opened: Mapping[str, Mapping[str, int]], *, sender_id: bool
 ) -> dict[str, Any]:
+    if _is_conversation(item) and table.ERASED_AT in item:
+        return _erased_detail(item)
     if _is_conversation(item):
         call = call_of(item)
         return {"id": picture_id(call)} | call
     return detail(item, opened, sender_id=sender_id)
+
+
+def _erased_detail(tombstone: Mapping[str, Any]) -> dict[str, Any]:
+    """The same at each delivery. A tombstone is written again if words came late."""
+    conversation_id, erasure = tombstone[table.CONVERSATION_ID], tombstone.get(table.ERASURE, "")
+    return {
+        "id": f"{conversation_id}/erased#{erasure}",
+        table.CONVERSATION_ID: conversation_id,
+        "erasedAt": tombstone[table.ERASED_AT] * 1000,
+        "erasure": erasure,
+    }
 
 
 def _erased(calls: Mapping[str, Mapping[str, Any]]) -> set[str]:
@@ -118,7 +147,7 @@ def _erased(calls: Mapping[str, Mapping[str, Any]]) -> set[str]:
     erased = {conversation_id for conversation_id, call in calls.items() if table.ERASED_AT in call}
     for conversation_id in erased:
         logger.warning(
-            "utterances of an erased call were stored; they are not published: delete them",
+            "utterances of an erased call were stored; they are not published, and are erased",
             extra={"conversationId": conversation_id},
         )
     return erased

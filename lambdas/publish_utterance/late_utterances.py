@@ -1,5 +1,5 @@
 """An utterance that comes after its conversation was compared with ASAPP's record has it compared
-again."""
+again; one that comes after the conversation was erased has it erased again."""
 
 from __future__ import annotations
 
@@ -62,10 +62,27 @@ class LateUtterances:
         ]
         return {item[table.CONVERSATION_ID] for item in late if not self._open(item, now)}
 
+    def erase_again(self, conversation_ids: Collection[str]) -> set[str]:
+        """Put erased conversations into the index for ``erase_conversation``, which deletes what
+        came.
+
+        :returns: Those that could not be: their records must come again.
+        """
+        now = self._clock.now_ms()
+        return {
+            conversation_id
+            for conversation_id in conversation_ids
+            if not self._mark(conversation_id, table.ERASE, now)
+        }
+
     def _open(self, conversation: Mapping[str, Any], now: int) -> bool:
         conversation_id = conversation[table.CONVERSATION_ID]
         waits = table.reconcile_key(table.PENDING, conversation_id)
         due = now + table.pause_before_late_look_ms(conversation.get("late", 0))
+        return self._mark(conversation_id, waits, due)
+
+    def _mark(self, conversation_id: str, waits: str, due: int) -> bool:
+        """:returns: Whether it is in the index, or gone."""
         request = table.update(
             self._table,
             table.conversation_key(conversation_id),

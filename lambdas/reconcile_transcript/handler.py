@@ -26,6 +26,7 @@ from reconcile_transcript.transcripts import Transcripts
 from shared import log_events
 from shared.asapp.requests import AsappCredentials, AsappRequests, BadCredentials
 from shared.aws.botocore_errors import error_code
+from shared.calls.customers import CustomerDigests
 from shared.calls.switch import Switch
 from shared.http import Origin
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
@@ -119,11 +120,13 @@ def _messages() -> Messages:
 def _reconciler(clock: Clock = SYSTEM_CLOCK) -> Reconciler:
     has_export = bool(os.environ.get("EXPORT_BUCKET"))
     transcripts, messages = _transcripts(clock), _messages()
+    secret = os.environ.get("CUSTOMERS_KEY_SECRET")
     return Reconciler(
         transcripts,
         messages,
         has_export=has_export,
         after_ms=_after_ms(),
+        digests=CustomerDigests(secret) if secret else None,
         clock=clock,
         screen=_screen(),
     )

@@ -28,6 +28,7 @@ from reconcile_transcript.record import Record, Undecided
 from reconcile_transcript.transcripts import Known, NoCapacity, Transcripts
 from shared import log_events
 from shared.asapp.requests import BadCredentials
+from shared.calls.customers import BadKey, CustomerDigests
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline
 from shared.table import BATCH, PENDING, QUARANTINED, UTTERANCE
 
@@ -37,6 +38,7 @@ MESSAGES, EXPORT = "messages", "export"
 Screen = Callable[[str, Record, str], Record]
 """Of a conversation's id, its record, and where that is from."""
 _MOST_UNFINISHED = 3
+_SECONDS_TO_READ_A_KEY = 5.0
 _SECONDS_TO_COMPARE = 20.0
 """A call of three hours takes a few hundred milliseconds."""
 
@@ -46,6 +48,7 @@ class Reconciler:
     :param after_ms: What the index holds is due so long after its time.
     :param screen: Asks the customer's function, if there is one: the record is compared as that
         function lets it through, so that nothing comes back that was refused before.
+    :param digests: Of customers, for the index of their calls; None for no index.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Reconciler:
         *,
         has_export: bool,
         after_ms: int,
+        digests: CustomerDigests | None = None,
         clock: Clock = SYSTEM_CLOCK,
         screen: Screen | None = None,
     ) -> None:
@@ -62,6 +66,7 @@ class Reconciler:
         self._messages = messages
         self._has_export = has_export
         self._after_ms = after_ms
+        self._digests = digests
         self._clock = clock
         self._screen = screen
 
@@ -190,6 +195,8 @@ class Reconciler:
         )
         if report:
             changes["reportedAt"] = now
+        if self._entered(known):
+            changes["enteredAt"] = now
         if not known.no_transcript and (not known.was_heard or finding.has_no_word(known)):
             changes["noTranscriptAt"] = now
         at_ms = verdict.at_ms - self._after_ms if verdict.then == PENDING else verdict.at_ms
@@ -198,6 +205,21 @@ class Reconciler:
         else:
             self._log(known, finding, changes)
         return {"conversationId": known.conversation_id, **changes}
+
+    def _entered(self, known: Known) -> bool:
+        """Enter the call into the index of customers. If there is no key, the call is compared all
+        the same, and entered at its next look."""
+        if not self._digests or not known.customers:
+            return False
+        deadline = Deadline(_SECONDS_TO_READ_A_KEY, self._clock)
+        try:
+            for customer in sorted(known.customers):
+                digest, *_ = self._digests.of(customer, deadline)
+                self._transcripts.enter(known.conversation_id, digest)
+        except BadKey as problem:
+            logger.error("a call is not in the index of customers", extra={"code": str(problem)})
+            return False
+        return True
 
     def _log(
         self,

@@ -16,6 +16,7 @@ from reconcile_transcript.alignment.utterances import Held
 from shared import table
 from shared.aws.batch_write import ITEMS_A_CALL, batch_write
 from shared.aws.botocore_errors import error_code
+from shared.calls.customers import customers_of
 from shared.runtime import SYSTEM_CLOCK, Clock
 from shared.table import BATCH, IN_PROGRESS, RECONCILE, RECONCILE_AT, RECONCILE_INDEX, UTTERANCE
 from shared.transcripts.utterance import (
@@ -30,6 +31,7 @@ _LEASE_MS = 15 * 60_000
 _MOST_BYTES = 32 * 1024 * 1024
 """Of a conversation's text: more does not fit into memory with all that is made of it."""
 _BYTES_OF_AN_ITEM = 1_000
+_DAY_S = 86_400
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
 """Start, stop and the events set these in a conversation of which a part was not transcribed."""
 _READ = (
@@ -46,6 +48,7 @@ _READ = (
         "reconcileTries",
     ),
     *("reconciledVersion", "reportedAt", "fromMessages", RECONCILE, RECONCILE_AT),
+    *("legs", "customerId", "toldContactId", "enteredAt"),
 )
 
 Item = Mapping[str, Any]
@@ -64,6 +67,8 @@ class Known:
         for good, every hold was resumed, and there is at least one stream or utterance.
     :param no_transcript: Whether it was reported as a call without transcript.
     :param late: How often an utterance came after the comparison, or meanwhile.
+    :param customers: The customer's id as ASAPP was told it; none once the call is in the index of
+        customers.
     """
 
     conversation_id: str
@@ -82,6 +87,7 @@ class Known:
     was_heard: bool = True
     no_transcript: bool = False
     late: int = 0
+    customers: frozenset[str] = frozenset()
 
     @property
     def recovered(self) -> int:
@@ -222,6 +228,15 @@ class Transcripts:
                 return _known(conversation_id, item, items)
         return None
 
+    def enter(self, conversation_id: str, digest: str) -> None:
+        """Enter the call into the index of customers.
+
+        :param digest: Of the customer's id.
+        """
+        key = table.item_key(table.customer_partition(digest), f"{table.OF_CALL}{conversation_id}")
+        expires = self._clock.now_ms() // 1000 + self._retention + _DAY_S
+        self._send(table.update(self._table, key, {table.EXPIRES_AT: expires}))
+
     def write(self, known: Known, alignment: Alignment, source: str) -> None:
         """Add what is missing, and delete the twins.
 
@@ -361,6 +376,9 @@ def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> K
         from_messages=conversation.get("fromMessages", 0),
         summary=_summary(opened),
         held=tuple(_held(utterances, stream_starts(items), opened_streams(items))),
+        customers=frozenset()
+        if "enteredAt" in conversation
+        else frozenset(customers_of(conversation)),
         senders=_senders(utterances, opened_streams(items)),
         was_heard=bool(opened or utterances) and not any(map(conversation.get, _NOT_HEARD)),
         no_transcript="noTranscriptAt" in conversation,

@@ -24,8 +24,16 @@ EXPIRES_AT = "expiresAt"
 """When DynamoDB may delete the item, in seconds since 1970."""
 
 ERASED_AT = "erasedAt"
-"""In the item ``conversation`` of a call that was erased, in seconds since 1970: its *tombstone*,
-which has nothing else but its time to expire. Until then nothing brings the call back."""
+"""In the item ``conversation`` of a call that was erased, in seconds since 1970: its *tombstone*.
+Until it expires nothing brings the call back."""
+ERASURE = "erasure"
+"""In a tombstone: the id of the erasure, which names its receipt. That of a leg has none."""
+ERASING = "erasing"
+"""The sort key of an erasure that is under way, in the partition of its call or customer."""
+OF_CALL = "call#"
+"""The first characters of the sort key, before a conversation's id, of what points to a call."""
+HELD_BY, HELD_AT = "heldBy", "heldAt"
+"""In the item ``conversation`` of a call under legal hold: who has put it there, and when."""
 
 ENDED = "ended"
 """The ``state`` of a conversation whose call is over."""
@@ -40,6 +48,9 @@ LONGEST_SILENCE_MS = 4 * 3_600_000
 IN_PROGRESS, PENDING, BATCH = "in progress", "pending", "batch"
 """What a conversation in the index waits for: its end, a look by GET messages, or a day of the
 export. While it waits for its end, its time is that of its last change."""
+ERASE = "erase"
+"""What waits in the index to be erased: an erasure that goes on, or a call of which words came
+after it was erased."""
 _SHARDS = 8
 """60 new calls a second change their places some eight times each, at two write units: 960 of the
 1,000 that one key of DynamoDB takes."""
@@ -107,6 +118,22 @@ def is_expired(item: Mapping[str, Any], now_ms: int) -> bool:
     :param item: As :func:`values` gives it.
     """
     return EXPIRES_AT in item and bool(item[EXPIRES_AT] * 1000 < now_ms)
+
+
+def day_partition(day: str) -> str:
+    """Whose items, ``call#<conversation>``, are the erased calls that the files of a day may have.
+
+    :param day: ``2026-11-23``.
+    """
+    return f"erased#{day}"
+
+
+def customer_partition(digest: str) -> str:
+    """Whose items, ``call#<conversation>``, are the calls of a customer.
+
+    :param digest: As :mod:`shared.calls.customers` makes it.
+    """
+    return f"customer#{digest}"
 
 
 Condition = tuple[str, Mapping[str, Any]]

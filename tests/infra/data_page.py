@@ -140,6 +140,9 @@ def _table(of: Json) -> str:
 
 def _bucket(of: Json) -> str:
     if "LifecycleConfiguration" not in of:
+        lock = of.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
+        if lock:
+            return f"locked for {lock['Days']} days ({lock['Mode'].lower()} mode), with versions"
         return "until the stack is deleted; no versions"
     rules = of["LifecycleConfiguration"]["Rules"]
     said = [

@@ -168,6 +168,7 @@ FUNCTIONS = (
     "AuthorizeLive",
     "PublishLive",
     "ReadLive",
+    "EraseConversation",
 )
 DEAD_LETTERS = (
     "DeadLetters",
@@ -176,6 +177,7 @@ DEAD_LETTERS = (
     "AgentEventDeadLetters",
     "ContactEventDeadLetters",
     "ExportDeadLetters",
+    "ErasureDeadLetters",
 )
 FLOWS = (
     "AgentWhisper",

@@ -207,6 +207,7 @@ def test_one_page_shows_the_calls_what_became_of_their_words_and_what_stands_in_
             "FollowAgentEvents",
             "FollowContactEvents",
             "ExportUtterances",
+            "EraseConversation",
         ],
         "Dead letters": [
             "DeadLetters",
@@ -215,6 +216,7 @@ def test_one_page_shows_the_calls_what_became_of_their_words_and_what_stands_in_
             "AgentEventDeadLetters",
             "ContactEventDeadLetters",
             "ExportDeadLetters",
+            "ErasureDeadLetters",
         ],
     }
 

@@ -33,6 +33,7 @@ FUNCTIONS = {
     "publish_utterance",
     "reconcile_transcript",
     "read_transcript",
+    "erase_conversation",
     "follow_agent_events",
     "follow_contact_events",
 }
@@ -209,7 +210,8 @@ def complaints(
     )
     found: dict[Path, list[str]] = {file: [] for file in (*templates, wrong)}
     for each in json.loads(done.stdout):
-        found[Path(each["Filename"])].append(each["Message"])
+        if "'deletecontactdata' is not one of" not in each["Message"]:  # newer than its data
+            found[Path(each["Filename"])].append(each["Message"])
     return found
 
 
@@ -295,6 +297,7 @@ def test_the_check_sees_what_looks_like_a_secret(production: Assembly, value: st
 STATEFUL = {
     "AWS::DynamoDB::Table",
     "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
     "AWS::SQS::Queue",
     "AWS::SecretsManager::Secret",
 }
@@ -336,7 +339,7 @@ def test_nothing_in_production_holds_data_unsaid(production: Assembly) -> None:
     kinds = {each["Type"] for each in production.resources}
     holding = {"Bucket", "Key", "Stream", "DBInstance", "FileSystem", "GlobalTable", "Volume"}
     found = {kind for kind in kinds if kind.split("::")[-1] in holding}
-    assert found == {"AWS::Kinesis::Stream"} <= {*OF_THE_INSTANCE}
+    assert found == {"AWS::Kinesis::Stream", "AWS::S3::Bucket"} <= {*STATEFUL, *OF_THE_INSTANCE}
 
 
 def test_the_stacks_of_production_are_protected_and_carry_its_tags(production: Assembly) -> None:

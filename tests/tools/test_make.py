@@ -20,6 +20,7 @@ BY_HAND = {
     "audit",
     "deploy",
     "verify",
+    "erase",
     "rollback",
     "drift",
     "map-flows",

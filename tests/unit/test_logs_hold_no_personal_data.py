@@ -753,7 +753,7 @@ def night(
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", vendor.url)
     monkeypatch.setenv("EXPORT_BUCKET", bucket.name)
     monkeypatch.setenv("LOOKBACK_DAYS", "1")
-    monkeypatch.setenv("RECONCILE_FUNCTION", "reconcile")
+    monkeypatch.setenv("ANNOUNCE_TO", "reconcile")
     for kept in (export_utterances._bucket, export_utterances._lambda):
         kept.cache_clear()
     vendor.behaviours = [lambda request: request.reply(202, "")]

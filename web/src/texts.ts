@@ -47,6 +47,7 @@ const english = {
   contact: "Contact",
   waiting: "Nothing is known of this contact yet. Its transcript appears when transcription starts.",
   notYours: "This call is not yours, or nobody knows it.",
+  erased: "This call was erased.",
   empty: "Nothing was said yet.",
   noContact: "Select a contact to see its transcript.",
   noWorkspace: "The agent workspace does not answer. Open this page as an app of the agent workspace.",

@@ -80,6 +80,25 @@ test("what was read and is gone at the next whole look goes, what only an event 
   assert.deepEqual(ids(transcript), ["a", "young"]);
 });
 
+test("nothing of an erased call stays, neither on its page nor in the list", () => {
+  const transcript = new Transcript();
+  transcript.picture(conversation());
+  transcript.read([utterance("read")]);
+  transcript.told(utterance("told"));
+  transcript.erase();
+  assert.deepEqual(transcript.utterances, []);
+  assert.equal(transcript.conversation, undefined);
+  const calls = new Calls();
+  calls.picture(conversation(), 1);
+  calls.picture(conversation({ conversationId: "call-2" }), 1);
+  calls.said({ conversationId: "call-1", role: "customer", at: START, text: "words" });
+  calls.erased("call-1");
+  assert.deepEqual(
+    calls.shown("all", "").map((call) => call.conversation.conversationId),
+    ["call-2"],
+  );
+});
+
 test("of two pictures of a call the one with the higher version is right, in any order", () => {
   const transcript = new Transcript();
   transcript.picture(conversation({ version: 7, state: "ended" }));

@@ -120,6 +120,7 @@ class UtteranceExport(Construct):
                 "lookback": Argument(value=lookback, rule="export.lookback_days"),
             },
         )
+        self._told: list[str] = []
         self.columns = dict(columns or {})
         self.bucket = bucket or self._bucket(keep, key, retention.removal_policy)
         self.queries = UtteranceQueries(
@@ -179,6 +180,15 @@ class UtteranceExport(Construct):
         self._grant_files(grantee, "s3:GetObject")
         if self.bucket.encryption_key:
             self.bucket.encryption_key.grant(grantee, "kms:Decrypt")
+
+    def grant_take_out(self, grantee: iam.IGrantable) -> None:
+        """Grant what takes a call out: storing the files again without it, and deleting the results
+        of queries."""
+        self._grant_files(grantee, "s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
+        self._grant(grantee, [RESULTS], "s3:DeleteObject")
+        if self.bucket.encryption_key:
+            # kms:Decrypt: S3 also needs it to complete a multipart upload.
+            self.bucket.encryption_key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Grant fetching days, and giving them up, by an invocation."""
@@ -244,8 +254,9 @@ class UtteranceExport(Construct):
 
     def announce_to(self, function: lambda_.IFunction) -> None:
         """Invoke a function with ``{"exported": "2026-11-23"}`` when all files of that day are in
-        the bucket and some of them are new."""
-        self.export_utterances.add_environment("RECONCILE_FUNCTION", function.function_arn)
+        the bucket and some of them are new. Several functions can be told."""
+        self._told = [*self._told, function.function_arn]
+        self.export_utterances.add_environment("ANNOUNCE_TO", " ".join(self._told))
         self.export_utterances.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["lambda:InvokeFunction"], resources=[function.function_arn]

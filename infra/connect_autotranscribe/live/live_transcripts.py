@@ -177,7 +177,8 @@ class LiveTranscripts(Construct):
             event_bus=event_bus,
             description="Utterances and changes of calls, for the live page",
             event_pattern=events.EventPattern(
-                source=["connect-autotranscribe"], detail_type=["Utterance", "Conversation"]
+                source=["connect-autotranscribe"],
+                detail_type=["Utterance", "Conversation", "ConversationErased"],
             ),
             targets=[
                 targets.LambdaFunction(

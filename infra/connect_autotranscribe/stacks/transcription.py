@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._gradual import GradualDeployment
@@ -29,6 +30,7 @@ from connect_autotranscribe.monitoring.transcription_alarms import Transcription
 from connect_autotranscribe.monitoring.transcription_dashboard import TranscriptionDashboard
 from connect_autotranscribe.retention import Retention
 from connect_autotranscribe.stacks._webhook import output_what_asapp_needs, webhook_arguments
+from connect_autotranscribe.transcripts.conversation_erasure import ConversationErasure
 from connect_autotranscribe.transcripts.transcript_api import TranscriptApi
 from connect_autotranscribe.transcripts.transcript_reconciliation import TranscriptReconciliation
 from connect_autotranscribe.transcripts.transcript_store import TranscriptStore
@@ -142,6 +144,7 @@ class TranscriptionStack(Stack):
             # The role of API Gateway's logs, which that API sets for the whole account.
             self.transcript_api.rest_api.deployment_stage.node.add_dependency(account)
         self.utterance_export = self._utterance_export()
+        self.conversation_erasure = self._conversation_erasure()
         self.transcript_reconciliation = TranscriptReconciliation(
             self,
             "TranscriptReconciliation",
@@ -153,6 +156,7 @@ class TranscriptionStack(Stack):
             on_utterance=on_utterance,
             transcript_retention=Duration.days(days.transcripts_days),
             switch=self.transcription_control.switch,
+            customers_key=self.conversation_erasure.customers_key,
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,
@@ -227,6 +231,32 @@ class TranscriptionStack(Stack):
             function_options=self._function_options,
         )
 
+    def _conversation_erasure(self) -> ConversationErasure:
+        settings = self._settings
+        queues: dict[str, sqs.IQueue] = {
+            **self.transcript_webhook.dead_letter_queues,
+            **self.transcript_store.dead_letter_queues,
+        }
+        if self.call_lifecycle:
+            queues["ContactEventDeadLetters"] = self.call_lifecycle.contact_event_dead_letters
+        hours = settings.media_streaming.retention_hours
+        return ConversationErasure(
+            self,
+            "ConversationErasure",
+            table=self.transcript_store.table,
+            control=self.transcription_control,
+            queues=queues,
+            export=self.utterance_export,
+            connect_instance_arn=settings.connect.instance_arn
+            if settings.erasure.contact_records
+            else None,
+            receipts_locked=_days(settings.erasure.receipts_locked_days),
+            audio_retention=Duration.hours(hours) if hours else None,
+            key=self._key,
+            retention=self._retention,
+            function_options=self._function_options,
+        )
+
     def _gradual_deployment(self) -> GradualDeployment | None:
         if not self._settings.deployment.gradual:
             return None
@@ -247,6 +277,7 @@ class TranscriptionStack(Stack):
             self.transcript_api,
             self.call_lifecycle,
             self.utterance_export,
+            self.conversation_erasure,
         ]
         there = [each for each in constructs if each is not None]
         self._watched = there
@@ -296,6 +327,14 @@ class TranscriptionStack(Stack):
                 "Each request for a transcript, with its status",
             ),
             "WebhookQueueUrl": (webhook.queue.queue_url, "Messages that wait to be stored"),
+            "EraseFunction": (
+                self.conversation_erasure.erase_conversation.function_name,
+                "Erases a call or a customer: make erase",
+            ),
+            "ReceiptsBucket": (
+                self.conversation_erasure.receipts.bucket_name,
+                "The receipts of erasures, under receipts/",
+            ),
             "TableName": (self.transcript_store.table.table_name, "The table of transcripts"),
             "DashboardName": (self.dashboard.dashboard.dashboard_name, "The dashboard"),
             "StartFunction": (
@@ -328,3 +367,7 @@ class TranscriptionStack(Stack):
             outputs["RollbackAlarmArns"] = (arns, "If one rings, a deployment goes back")
         for id, (value, description) in outputs.items():
             CfnOutput(self, id, value=value, description=description)
+
+
+def _days(days: int | None) -> Duration | None:
+    return Duration.days(days) if days else None

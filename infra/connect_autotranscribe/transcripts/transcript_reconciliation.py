@@ -62,6 +62,9 @@ class TranscriptReconciliation(Construct):
         the same one to ``TranscriptWebhook``. Default: none; everything is stored.
     :param switch: The ``switch`` of a :class:`TranscriptionControl`: each run logs whether it stops
         transcription, for the alarm. Default: none.
+    :param customers_key: The ``customers_key`` of a :class:`ConversationErasure`: each call is
+        entered into an index by its customer's hashed id, so that a customer can be erased.
+        Default: no such index.
     :param transcript_retention: The time until a stored utterance is deleted, in whole days.
         Default: 30 days.
     :param dead_letters: The queue for runs that failed. Default: made here.
@@ -100,6 +103,7 @@ class TranscriptReconciliation(Construct):
         export: ExportedFiles | None = None,
         on_utterance: lambda_.IFunction | None = None,
         switch: ssm.IStringParameter | None = None,
+        customers_key: secretsmanager.ISecret | None = None,
         transcript_retention: Duration | None = None,
         dead_letters: sqs.IQueue | None = None,
         key: kms.IKey | None = None,
@@ -148,6 +152,11 @@ class TranscriptReconciliation(Construct):
             grant_read_switch(switch, self.reconcile_transcript)
         if on_utterance:
             ask_on_utterance(self.reconcile_transcript, on_utterance)
+        if customers_key:
+            self.reconcile_transcript.add_environment(
+                "CUSTOMERS_KEY_SECRET", customers_key.secret_arn
+            )
+            grant_secret_value(customers_key, self.reconcile_transcript)
         grant_secret_value(credentials_secret, self.reconcile_transcript)
         grant_on_items(
             table,

@@ -23,6 +23,7 @@ import connect_autotranscribe
 from connect_autotranscribe import (
     AgentWorkspaceApp,
     CallLifecycle,
+    ConversationErasure,
     FlowFunction,
     FlowsStack,
     KinesisVideoReadRole,
@@ -61,6 +62,9 @@ A_PATH = 'write a path without slashes around it, like "asapp"'
 
 
 def table(stack: Stack) -> dynamodb.ITable:
+    if found := stack.node.try_find_child("Given"):
+        given: dynamodb.ITable = found  # type: ignore[assignment]
+        return given
     return dynamodb.Table.from_table_attributes(
         stack,
         "Given",
@@ -138,6 +142,7 @@ def put(stack: Stack, construct: type, id: str = "Ours", **own: Any) -> Any:
         TranscriptApi: {},
         TranscriptReconciliation: {"api_host": HOST},
         UtteranceExport: {"api_host": HOST},
+        ConversationErasure: {"queues": {}},
         FlowFunction: {"instance_arn": INSTANCE, "function": function},
         TranscriptionFlow: {
             "instance_arn": INSTANCE,
@@ -297,6 +302,18 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
         "transcript_retention": (
             30,
             "30 is not a Duration; write one of 1 to 3650 days, like 30",
+        ),
+    },
+    ConversationErasure: {
+        "connect_instance_arn": ("acme", f'"acme" is not accepted; {AN_INSTANCE}'),
+        "receipts_locked": (
+            Duration.days(0),
+            "0 days is not accepted; write 1 to 3650 days, like 365",
+        ),
+        "audio_retention": (
+            Duration.hours(0),
+            "0 hours is not accepted; write 1 to 87600 hours, like 24; 0 would keep audio for "
+            "5 minutes only",
         ),
     },
     UtteranceExport: {

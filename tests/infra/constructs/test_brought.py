@@ -19,6 +19,7 @@ from aws_cdk import aws_sqs as sqs
 
 from connect_autotranscribe import (
     CallLifecycle,
+    ConversationErasure,
     FunctionOptions,
     Retention,
     SharedSecret,
@@ -112,6 +113,18 @@ def put_everything(stack: Stack, *, brought: bool) -> dict[str, Any]:
             "dead_letters": queue(stack, "nights"),
         },
         "reconciliation": {"dead_letters": queue(stack, "minutes")},
+        "erasure": {
+            "dead_letters": queue(stack, "erasures"),
+            "receipts": s3.Bucket.from_bucket_attributes(
+                stack, "Receipts", bucket_name="receipts", encryption_key=key
+            ),
+            "customers_key": secretsmanager.Secret.from_secret_attributes(
+                stack,
+                "Customers",
+                secret_complete_arn=f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:c-AbCdEf",
+                encryption_key=key,
+            ),
+        },
         "api": {"domain": domain, "base_path": "transcripts"},
         "control": {},
     }
@@ -139,11 +152,21 @@ def put_everything(stack: Stack, *, brought: bool) -> dict[str, Any]:
         **given("lifecycle"),
     )
     export = UtteranceExport(stack, "Export", **asapp, **given("export"))
+    erasure = ConversationErasure(
+        stack,
+        "Erasure",
+        table=store.table,
+        control=control,
+        queues={"DeadLetters": webhook.dead_letters, "Unpublished": store.unpublished},
+        export=export,
+        **given("erasure"),
+    )
     reconciliation = TranscriptReconciliation(
         stack,
         "Reconciliation",
         table=store.table,
         export=export,
+        customers_key=erasure.customers_key,
         **asapp,
         **given("reconciliation"),
     )
@@ -158,6 +181,7 @@ def put_everything(stack: Stack, *, brought: bool) -> dict[str, Any]:
         "export_utterances": export.export_utterances,
         "reconcile_transcript": reconciliation.reconcile_transcript,
         "read_transcript": api.read_transcript,
+        "erase_conversation": erasure.erase_conversation,
         "urls": (webhook.urls[SharedSecret], api.url),
     }
 
@@ -196,7 +220,7 @@ def test_where_everything_is_brought_nothing_that_keeps_state_is_made(
 
 def test_every_function_logs_where_it_is_told(brought: tuple[Deployed, dict[str, Any]]) -> None:
     functions = brought[0].all("AWS::Lambda::Function")
-    assert len(functions) == 10
+    assert len(functions) == 11
     for function in functions:
         assert function["Properties"]["LoggingConfig"]["LogGroup"] == "/theirs"
 
@@ -234,12 +258,14 @@ def test_all_that_is_made_is_encrypted_with_the_key_that_is_given(
         each["SSESpecification"]["KMSMasterKeyId"] for each in keys("AWS::DynamoDB::Table")
     ] == [KEY]
     queues = keys("AWS::SQS::Queue")
-    assert len(queues) == 7
+    assert len(queues) == 8
     assert {each["KmsMasterKeyId"] for each in queues} == {KEY}
-    assert [each["KmsKeyId"] for each in keys("AWS::SecretsManager::Secret")] == [KEY]
-    (bucket,) = keys("AWS::S3::Bucket")
-    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == KEY
+    assert [each["KmsKeyId"] for each in keys("AWS::SecretsManager::Secret")] == [KEY] * 2
+    buckets = keys("AWS::S3::Bucket")
+    assert len(buckets) == 2
+    for bucket in buckets:
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == KEY
 
 
 READ, SEND = {"kms:Decrypt"}, {"kms:Decrypt", "kms:GenerateDataKey"}
@@ -260,6 +286,7 @@ ITEMS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
         ("export_utterances", SEND),
         ("reconcile_transcript", ITEMS),
         ("read_transcript", READ_ITEMS),
+        ("erase_conversation", ITEMS),
     ],
 )
 def test_each_function_may_use_the_key_for_what_it_does_and_no_more(

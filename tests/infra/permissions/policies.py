@@ -87,7 +87,7 @@ def _plain(value: Any, environment: str) -> str:
             text = json.dumps(value, sort_keys=True)
     text = text.replace("AWS::Partition", "aws").replace("AWS::URLSuffix", "amazonaws.com")
     text = re.sub(r"\b(111111111111|222222222222|333333333333|444444444444)\b", "ACCOUNT", text)
-    text = re.sub(r":instance/[0-9a-fA-F-]{8}-[^ ]*", ":instance/INSTANCE", text)
+    text = re.sub(r":instance/[0-9A-Za-z]{8}(-[0-9A-Za-z]+){4}", ":instance/INSTANCE", text)
     text = re.sub(r"\b(us|eu)-[a-z]+-[0-9]\b", "REGION", text)
     return text.replace(f"autotranscribe-{environment}-", "autotranscribe-ENV-")
 

@@ -37,15 +37,21 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Everything) -> None:
         invoked(store.publish_utterance),
         invoked(smallest.made.transcript_reconciliation.reconcile_transcript),
         invoked(smallest.made.transcript_api.read_transcript),
+        invoked(smallest.made.conversation_erasure.erase_conversation),
     ]
     ours = "ConnectAutotranscribe/Stack"
-    reconciliation_dead_letters = smallest.made.transcript_reconciliation.dead_letters
+    dead_letters = (
+        webhook.dead_letters,
+        store.unpublished,
+        smallest.made.transcript_reconciliation.dead_letters,
+        smallest.made.conversation_erasure.dead_letters,
+    )
     expected = [
         *(("AWS/Lambda", "Errors", "Sum", 1, each) for each in functions),
         *(("AWS/Lambda", "Throttles", "Sum", 1, each) for each in functions),
         *(
             ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", 1, queue(each))
-            for each in (webhook.dead_letters, store.unpublished, reconciliation_dead_letters)
+            for each in dead_letters
         ),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 300, queue(webhook.queue)),
         ("AWS/ApiGateway", "5XXError", "Sum", 1, api),

@@ -88,6 +88,12 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
         "TRANSCRIPTION_SWITCH": smallest.ref(smallest.control.switch),
     }
     variables = {name: smallest.function(name)["Environment"]["Variables"] for name in FUNCTIONS}
+    erasure = smallest.made.conversation_erasure
+    queues = variables["erase_conversation"].pop("QUEUES")["Fn::Join"][1]
+    assert [each for each in queues if isinstance(each, dict)] == [
+        smallest.ref(smallest.webhook.dead_letters),
+        smallest.ref(smallest.store.unpublished),
+    ]
     for name in ("start_streaming", "stop_streaming"):  # a stop may uncover a leg to start
         assert json.loads(variables[name].pop("AUTOTRANSCRIBE_PARAMS")) == {
             "language": "en-US",
@@ -122,6 +128,20 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
             "EXPORT_BUCKET": "",
             "FEED_COLUMNS": "{}",
             "TRANSCRIPTION_SWITCH": smallest.ref(smallest.control.switch),
+            "CUSTOMERS_KEY_SECRET": smallest.ref(erasure.customers_key),
+        },
+        "erase_conversation": {
+            "TRANSCRIPT_TABLE": smallest.ref(smallest.table),
+            "TRANSCRIPT_RETENTION_DAYS": "30",
+            "CONVERSATION_ID_SOURCE": "InitialContactId",
+            "RECEIPTS_BUCKET": smallest.ref(erasure.receipts),
+            "CUSTOMERS_KEY_SECRET": smallest.ref(erasure.customers_key),
+            "STOP_FUNCTION": smallest.ref(smallest.control.stop_streaming),
+            "EXPORT_BUCKET": "",
+            "FEED_COLUMNS": "{}",
+            "CONNECT_INSTANCE": "",
+            "LOGS_DAYS": "30",
+            "AUDIO_HOURS": "0",
         },
         "read_transcript": {"TRANSCRIPT_TABLE": smallest.ref(smallest.table)},
     }
@@ -221,5 +241,5 @@ def test_new_utterances_and_changes_of_calls_go_to_the_publisher_and_a_bad_one_h
 def test_nothing_else_invokes_a_function(smallest: Everything) -> None:
     assert len(smallest.all("AWS::Lambda::EventSourceMapping")) == 2
     assert not smallest.all("AWS::Events::Rule")
-    assert len(smallest.all("AWS::Scheduler::Schedule")) == 1  # of the reconciliation
+    assert len(smallest.all("AWS::Scheduler::Schedule")) == 2  # reconciliation, erasure
     assert not smallest.all("AWS::SNS::Subscription")

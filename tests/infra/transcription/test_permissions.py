@@ -117,8 +117,10 @@ def test_api_gateway_sends_to_the_queue_and_does_nothing_else(smallest: Everythi
 
 
 def test_there_is_no_other_role_and_no_other_policy(smallest: Everything) -> None:
-    schedule = smallest.made.transcript_reconciliation.schedule
-    roles = [smallest.role(name) for name in FUNCTIONS] + [smallest.sender(), schedule.role]
+    made = smallest.made
+    schedules = (made.transcript_reconciliation.schedule, made.conversation_erasure.schedule)
+    roles = [smallest.role(name) for name in FUNCTIONS] + [smallest.sender()]
+    roles += [each.role for each in schedules]
     expected = {smallest.identifier(role) for role in roles}
     resources = smallest.template["Resources"]
     assert {k for k, each in resources.items() if each["Type"] == "AWS::IAM::Role"} == expected
@@ -129,6 +131,7 @@ def test_there_is_no_other_role_and_no_other_policy(smallest: Everything) -> Non
     assert {each["Type"] for each in policies} == {
         "AWS::Events::EventBusPolicy",
         "AWS::IAM::Policy",
+        "AWS::S3::BucketPolicy",
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::QueuePolicy",
     }
@@ -144,15 +147,50 @@ def test_a_secret_is_read_only_by_those_who_need_it(smallest: Everything) -> Non
         for name in FUNCTIONS
     }
     webhooks = json.dumps(smallest.ref(smallest.secret))
+    customers = smallest.ref(smallest.made.conversation_erasure.customers_key)
     assert readers == {
         "start_streaming": {json.dumps(CREDENTIALS)},
         "stop_streaming": {json.dumps(CREDENTIALS)},
         "authorize_webhook": {webhooks},
         "store_transcript": set(),
         "publish_utterance": set(),
-        "reconcile_transcript": {json.dumps(CREDENTIALS)},
+        "reconcile_transcript": {json.dumps(sorted_by_text(CREDENTIALS, customers))},
         "read_transcript": set(),
+        "erase_conversation": {json.dumps(customers)},
     }
+
+
+def sorted_by_text(*resources: Json) -> list[Json]:
+    """As CDK merges statements."""
+    return sorted(resources, key=json.dumps)
+
+
+def test_the_eraser_does_what_erasing_takes_and_nothing_else(smallest: Everything) -> None:
+    erasure, table = smallest.made.conversation_erasure, smallest.arn(smallest.table)
+    queues = sorted(
+        (
+            smallest.arn(each)
+            for each in (smallest.webhook.dead_letters, smallest.store.unpublished)
+        ),
+        key=json.dumps,
+    )
+    on_items = ["BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    receipts = smallest.value(erasure.receipts.arn_for_objects("receipts/*"))
+    stop = smallest.ref(smallest.control.stop_streaming)
+    assert smallest.permissions(smallest.role("erase_conversation")) == in_order(
+        [
+            logging(smallest, "erase_conversation"),
+            TRACING,
+            allow([f"dynamodb:{each}" for each in on_items], table),
+            allow("dynamodb:Query", {"Fn::Join": ["", [table, "/index/Reconcile"]]}),
+            allow(
+                ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"], queues
+            ),
+            allow("s3:PutObject", receipts),
+            allow("secretsmanager:GetSecretValue", smallest.ref(erasure.customers_key)),
+            allow("lambda:InvokeFunction", stop),
+        ]
+    )
 
 
 def test_only_one_connect_instance_and_our_apis_may_invoke_a_function(

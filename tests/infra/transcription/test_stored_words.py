@@ -63,7 +63,8 @@ def test_the_queues_keep_their_messages_encrypted_for_14_days(smallest: Everythi
         "RedrivePolicy": {"deadLetterTargetArn": dead_letters, "maxReceiveCount": 10},
     }
     assert smallest.properties(smallest.made.transcript_reconciliation.dead_letters) == common
-    assert len(smallest.all("AWS::SQS::Queue")) == 4
+    assert smallest.properties(smallest.made.conversation_erasure.dead_letters) == common
+    assert len(smallest.all("AWS::SQS::Queue")) == 5
 
 
 def test_the_queues_refuse_unencrypted_requests_and_other_accounts(
@@ -74,6 +75,7 @@ def test_the_queues_refuse_unencrypted_requests_and_other_accounts(
         smallest.webhook.dead_letters,
         smallest.store.unpublished,
         smallest.made.transcript_reconciliation.dead_letters,
+        smallest.made.conversation_erasure.dead_letters,
     )
     deny = {
         "Effect": "Deny",

@@ -41,7 +41,10 @@ def in_the_table(deployed: Transcription) -> list[Json]:
     return [allow(items, deployed.arn(table)), allow("dynamodb:Query", index)]
 
 
-CREDENTIALS = allow("secretsmanager:GetSecretValue", Transcription.CREDENTIALS)
+def secrets(deployed: Transcription) -> Json:
+    """ASAPP's credentials, and the key of the index of customers."""
+    key = deployed.ref(deployed.made.conversation_erasure.customers_key)
+    return allow("secretsmanager:GetSecretValue", [Transcription.CREDENTIALS, key])
 
 
 def the_switch(deployed: Transcription) -> Json:
@@ -53,7 +56,9 @@ def test_it_reads_the_credentials_follows_one_index_mends_items_and_does_nothing
     alone: Transcription,
 ) -> None:
     function = alone.made.transcript_reconciliation.reconcile_transcript
-    assert alone.may(function) == in_order([CREDENTIALS, the_switch(alone), *in_the_table(alone)])
+    assert alone.may(function) == in_order(
+        [secrets(alone), the_switch(alone), *in_the_table(alone)]
+    )
 
 
 def test_where_there_is_an_export_it_reads_its_files_too_and_no_results_of_queries(
@@ -66,7 +71,7 @@ def test_where_there_is_an_export_it_reads_its_files_too_and_no_results_of_queri
     files = [{"Fn::Join": ["", [bucket, f"/{prefix}"]]} for prefix in sorted(prefixes)]
     assert exporting.may(made.reconcile_transcript) == in_order(
         [
-            CREDENTIALS,
+            secrets(exporting),
             the_switch(exporting),
             *in_the_table(exporting),
             allow("s3:GetObject", files),
@@ -113,6 +118,7 @@ def test_what_it_needs_to_know_is_in_its_environment(
         "EXPORT_BUCKET": "",
         "FEED_COLUMNS": "{}",
         "TRANSCRIPTION_SWITCH": alone.ref(alone.made.transcription_control.switch),
+        "CUSTOMERS_KEY_SECRET": alone.ref(alone.made.conversation_erasure.customers_key),
     }
     assert exporting.made.utterance_export is not None
     assert variables(exporting) == common | {
@@ -122,6 +128,7 @@ def test_what_it_needs_to_know_is_in_its_environment(
         "EXPORT_BUCKET": exporting.ref(exporting.made.utterance_export.bucket),
         "FEED_COLUMNS": json.dumps({"text": "words"}),
         "TRANSCRIPTION_SWITCH": exporting.ref(exporting.made.transcription_control.switch),
+        "CUSTOMERS_KEY_SECRET": exporting.ref(exporting.made.conversation_erasure.customers_key),
     }
 
 
@@ -167,8 +174,12 @@ def test_the_schedule_invokes_it_and_does_nothing_else(alone: Transcription) -> 
 
 
 def test_no_schedule_starts_before_it_may_invoke(alone: Transcription) -> None:
-    schedule = alone.one("AWS::Scheduler::Schedule")
     role = alone.made.transcript_reconciliation.schedule.role
+    (schedule,) = (
+        each
+        for each in alone.all("AWS::Scheduler::Schedule")
+        if each["Properties"]["Target"]["RoleArn"] == alone.arn(role)
+    )
     policies = {
         key
         for key, each in alone.template["Resources"].items()

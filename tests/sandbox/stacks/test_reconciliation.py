@@ -185,7 +185,7 @@ def functions(
             "RECONCILE_AFTER_MINUTES": str(AFTER_MINUTES),
             "EXPORT_BUCKET": name,
             "LOOKBACK_DAYS": "1",
-            "RECONCILE_FUNCTION": "",
+            "ANNOUNCE_TO": "",
         }.items():
             monkeypatch.setenv(variable, value)
         for module in (

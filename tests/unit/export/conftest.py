@@ -43,7 +43,7 @@ def deployed(
     monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
     monkeypatch.setenv("EXPORT_BUCKET", night.bucket_name)
     monkeypatch.setenv("LOOKBACK_DAYS", "2")
-    monkeypatch.setenv("RECONCILE_FUNCTION", "reconcile")
+    monkeypatch.setenv("ANNOUNCE_TO", "reconcile")
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", vendor.url)
     caches = (
         export_utterances._exporter,

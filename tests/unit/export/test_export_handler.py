@@ -70,7 +70,7 @@ def test_the_nightly_run_exports_and_has_the_days_reconciled(
 def test_without_a_function_to_tell_nobody_is_told(
     feed: Feed, night: Night, deployed: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("RECONCILE_FUNCTION")
+    monkeypatch.delenv("ANNOUNCE_TO")
     feed.days = {DAY: {"file1.jsonl": b"a"}}
     assert night.invoke()["files"] == 1
     assert deployed.requests == []

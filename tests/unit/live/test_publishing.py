@@ -90,6 +90,13 @@ def test_a_change_of_a_call_goes_to_its_channel_and_to_the_list() -> None:
     assert sent == [(f"/live/conversations/{CALL}", shown), ("/live/calls", shown)]
 
 
+def test_an_erased_call_is_closed_on_its_channel_and_in_the_list() -> None:
+    detail = {"id": "x", "conversationId": CALL, "erasedAt": 1, "erasure": "e"}
+    sent = list(messages(event(detail, "ConversationErased")))
+    shown = {"type": "erased", "conversationId": CALL}
+    assert sent == [(f"/live/conversations/{CALL}", shown), ("/live/calls", shown)]
+
+
 @pytest.mark.parametrize("bad", ["a/b", "*", "", "x" * 51, "-a", "a_b", "é"])
 def test_a_conversation_whose_id_cannot_name_a_channel_has_none(bad: str) -> None:
     assert list(messages(event(DETAIL | {"conversationId": bad}))) == []

@@ -15,7 +15,7 @@ const UNKNOWN_MS = 3000;
 /** After its end, a call is read once more. */
 const AFTER_END_MS = 5000;
 
-export type Status = "loading" | "unknown" | "live" | "offline" | "refused";
+export type Status = "loading" | "unknown" | "live" | "offline" | "refused" | "erased";
 
 /** The parts that `FollowedCall` and `FollowedCalls` are made of. */
 interface Servers {
@@ -168,6 +168,10 @@ export class FollowedCall extends Followed {
       // With the verdict come the utterances that were recovered.
       const isNews = before?.state !== "ended" || before.completeness !== conversation.completeness;
       if (this.hasEnded && isNews) this.readsAfterEnd = 0;
+    } else if (event.type === "erased") {
+      this.stop();
+      transcript.erase();
+      this.set("erased");
     }
   }
 
@@ -241,6 +245,8 @@ export class FollowedCalls extends Followed {
       this.calls.picture(conversation, performance.now());
     } else if (event.type === "words") {
       this.calls.said(event);
+    } else if (event.type === "erased") {
+      this.calls.erased(event.conversationId);
     }
   }
 

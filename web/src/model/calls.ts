@@ -33,6 +33,11 @@ export class Calls {
     else if (this.words.size < 1000) this.words.set(words.conversationId, words);
   }
 
+  erased(id: string): void {
+    this.byId.delete(id);
+    this.words.delete(id);
+  }
+
   /**
    * @param askedAt When the request was sent: what was heard of since may be missing in its answer,
    *   every other call that is missing is over.

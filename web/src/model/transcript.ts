@@ -56,6 +56,15 @@ export class Transcript {
     this.sorted = this.sorted.filter((utterance) => this.byId.has(utterance.id));
   }
 
+  /** The call was erased: nothing of it stays on the page. */
+  erase(): void {
+    this.conversation = undefined;
+    this.counts = undefined;
+    this.byId.clear();
+    this.wasRead.clear();
+    this.sorted = [];
+  }
+
   private put(utterance: Utterance): void {
     const known = this.byId.get(utterance.id);
     this.byId.set(utterance.id, utterance);

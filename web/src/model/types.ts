@@ -77,4 +77,5 @@ export interface ListAnswer {
 export type LiveEvent =
   | ({ type: "utterance"; conversationId: string } & Utterance)
   | ({ type: "conversation" } & Conversation)
-  | ({ type: "words" } & Words);
+  | ({ type: "words" } & Words)
+  | { type: "erased"; conversationId: string };

@@ -189,6 +189,7 @@ export class LiveCall extends LiveElement {
   private body(call: FollowedCall): TemplateResult {
     if (call.status === "unknown") return html`<p class="hint">${texts.waiting}</p>`;
     if (call.status === "refused") return html`<p class="hint">${texts.notYours}</p>`;
+    if (call.status === "erased") return html`<p class="hint">${texts.erased}</p>`;
     const isEmpty = !this.entries.some((entry) => entry.kind === "utterance");
     const newest = this.newestKey;
     const current = this.found[this.foundAt];

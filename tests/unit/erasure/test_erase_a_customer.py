@@ -1,0 +1,142 @@
+"""All calls of a customer are erased together, with one receipt; nobody else's are."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from tests.unit.erasure.fakes import Killed
+from tests.unit.erasure.stores import AGAIN, LATER, Call, Stores
+
+
+def calls(stores: Stores, count: int, customer: str = "+15559990000") -> list[Call]:
+    """Of one customer; every second is not in the index of customers yet."""
+    made = [Call(number, utterances=2) for number in range(count)]
+    for at, call in enumerate(made):
+        call.customer = customer
+        stores.start(call)
+        if at % 2:
+            stores.look(call)
+        stores.post(call.message(0), call.message(1))
+    return made
+
+
+def left(stores: Stores, some: list[Call]) -> list[str]:
+    everything = stores.everything()
+    return [mark for call in some for mark in call.marks if mark in everything]
+
+
+def test_every_call_of_the_customer_goes_and_the_receipt_names_all(stores: Stores) -> None:
+    some, other = calls(stores, 5), Call(9)
+    stores.start(other)
+    stores.look(other)
+    stores.post(other.message(0))
+    stores.export([*some, other])
+    stores.stream()
+    before = stores.of_call(other)
+    event = {"customer": "+15559990000"}
+    found = stores.ask(event | {"dryRun": True})
+    assert sorted(each["conversationId"] for each in found["calls"]) == [c.id for c in some]
+    assert stores.erase(event)["state"] == "erasing"
+    assert left(stores, some) == []
+    assert stores.of_call(other) == before
+    hashes = [hashlib.sha256(call.id.encode()).hexdigest() for call in some]
+    receipt = stores.receipt()
+    assert [each["sha256OfId"] for each in receipt["calls"]] == sorted(hashes)
+    assert len(stores.objects(stores.receipts)) == 2
+    assert stores.ask(event) == {
+        "state": "erased",
+        "erasure": receipt["receipt"],
+        "receipt": f"receipts/{receipt['receipt']}.json",
+    }
+    assert {each["erasure"] for each in stores.bus.of("ConversationErased")} == {receipt["receipt"]}
+
+
+def test_what_an_old_key_has_hashed_is_found(stores: Stores) -> None:
+    (call,) = calls(stores, 1)
+    stores.look(call)
+    stores.keys = ("n" * 64, "k" * 64)
+    stores.erase({"customer": call.customer})
+    assert left(stores, [call]) == []
+    assert not [i for i in stores.items() if i["item"] == f"call#{call.id}" and "call" not in i]
+
+
+def test_a_customer_who_calls_again_can_be_erased_again(stores: Stores) -> None:
+    (first,) = calls(stores, 1)
+    event = {"customer": first.customer}
+    stores.erase(event)
+    again = Call(7)
+    again.customer = first.customer
+    stores.start(again)
+    assert stores.erase(event)["state"] == "erasing"
+    assert left(stores, [again]) == []
+    assert len(stores.objects(stores.receipts)) == 4
+
+
+def test_a_held_call_stays_and_is_counted(stores: Stores) -> None:
+    some = calls(stores, 3)
+    stores.change(some[1].id, heldBy="arn:aws:iam::111111111111:role/legal")
+    stores.erase({"customer": some[0].customer})
+    everything = stores.everything()
+    assert [call.id for call in some if call.texts[0] in everything] == [some[1].id]
+    receipt = stores.receipt()
+    assert (receipt["heldCalls"], len(receipt["calls"])) == (1, 2)
+
+
+def test_one_who_has_called_nobody_is_refused(stores: Stores) -> None:
+    calls(stores, 1)
+    refused = stores.ask({"customer": "+15550000001"})
+    assert refused == {"state": "refused", "reason": "unknown"}
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before AWS has done it", "after"])
+def test_killed_now_and_then_it_is_the_same_end(done: bool) -> None:
+    """At each seventh call, run after run, until it ends by itself."""
+    for begin in range(1, 15, 3):
+        stores = Stores.in_process()
+        some, other = calls(stores, 3), Call(9)
+        stores.start(other)
+        stores.look(other)
+        stores.export([*some, other])
+        before = stores.of_call(other)
+        event: dict[str, Any] = {"customer": some[0].customer}
+        at = begin
+        for _ in range(60):
+            stores.killer.arm(at, done=done)
+            try:
+                stores.ask(event)
+            except Killed:
+                at += 7
+            stores.killer.arm(0, done=False)
+            stores.sqs.pass_time()
+            stores.stream()
+            if any(each[1] == "erasing" for each in stores.dynamodb.items):
+                event = {}
+            stores.clock.advance(LATER)
+        assert left(stores, some) == []
+        assert stores.of_call(other) == before
+        assert len(stores.objects(stores.receipts)) == 2
+        assert len(stores.receipt()["calls"]) == 3
+        assert stores.erase({"customer": other.customer})["state"] == "erasing"
+
+
+def test_a_thousand_calls_take_time_that_grows_with_the_calls(stores: Stores) -> None:
+    """Counted in calls of AWS: each queue and each file is looked through once for all."""
+
+    def cost(count: int) -> int:
+        made = Stores.in_process()
+        some = calls(made, count)
+        made.export(some)
+        made.killer.arm(0, done=False)
+        made.ask({"customer": some[0].customer})
+        for _ in range(3):
+            made.clock.advance(AGAIN)
+            made.ask({})
+        asked = made.killer.calls
+        assert left(made, some) == []
+        return asked
+
+    few, many = cost(10), cost(40)
+    assert many - few <= 30 * (few - cost(1)) / 9 * 1.05

@@ -1,0 +1,169 @@
+"""``make erase ENV=prod CONTACT=…`` or ``CUSTOMER=…``: erase a call, or a customer, everywhere.
+
+It first says what would go and where, and asks. Then it waits for the receipt, which comes 20
+minutes after the beginning, and prints it. An erasure goes on by itself, whatever becomes of the
+command: run it again to see how far it is.
+
+It exits with 0 if the receipt is there, with 1 if something speaks against it or nobody agreed,
+with 2 if the environment's file or an argument is wrong, and with 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from connect_settings import Settings, SettingsError, environment_file
+from tools.erase import report
+from tools.erase.function import EraseFunction, Failed, NotDeployed
+
+ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
+_SECONDS_BETWEEN_LOOKS = 20
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    client: Callable[..., Any] = boto3.client,
+    ask: Callable[[str], str] = input,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    given = _parser().parse_args(arguments)
+    try:
+        file = environment_file(given.environment, ENVIRONMENTS)
+        settings = Settings.load(file)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    asked = {"contact": given.contact} if given.contact else {"customer": given.customer}
+    if given.day:
+        asked["day"] = given.day
+    try:
+        function = EraseFunction.of(
+            f"autotranscribe-{file.stem}-transcription", settings.region, client
+        )
+        return _erase(function, asked, given, ask, sleep)
+    except NotDeployed as problem:
+        print(problem, file=sys.stderr)
+    except (ClientError, BotoCoreError) as problem:
+        print(f"AWS refused it: {problem}", file=sys.stderr)
+    except Failed as problem:
+        print(f"the function failed ({problem}): its log has more", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="erase", description="Erases a call or a customer")
+    parser.add_argument("environment", help="a file of infra/environments, or the path of one")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--contact", help="the id of a contact of the call")
+    which.add_argument("--customer", help="the customer's id as ASAPP was told it: the number")
+    running = parser.add_mutually_exclusive_group()
+    running.add_argument("--stop", action="store_true", help="stop a call that goes on first")
+    running.add_argument("--when", choices=["ended"], help="erase a call that goes on at its end")
+    parser.add_argument("--day", help="of a call that the table has forgotten, like 2026-11-23")
+    parser.add_argument("--confirm", type=int, help="do not ask: so many calls may be erased")
+    parser.add_argument("--json", type=Path, help="where to write the receipt")
+    return parser
+
+
+def _erase(
+    function: EraseFunction,
+    asked: dict[str, str],
+    given: argparse.Namespace,
+    ask: Callable[[str], str],
+    sleep: Callable[[float], None],
+) -> int:
+    state = function.invoke(asked | {"progress": True})
+    if state["state"] == "none":
+        found = function.invoke(asked | {"dryRun": True})
+        running = "stop" if given.stop else "ended" if given.when else "refuse"
+        if reason := _against(found, running, given.day):
+            print(f"nothing was changed: {report.refused({'reason': reason})}")
+            return 1
+        print("\n".join(report.found(found)))
+        calls = [call for call in found["calls"] if call["state"] != "held"]
+        if not _agrees(ask, len(calls), given.confirm):
+            return 1
+        # Before anything goes: afterwards nobody knows the ids of a customer's calls.
+        print("\n".join(report.request_to_asapp(calls)))
+        try:
+            state = function.invoke(asked | {"running": running})
+        except Failed as problem:
+            print(f"it is not done at once ({problem}), and goes on by itself")
+            state = function.invoke(asked | {"progress": True})
+        if state["state"] == "refused":
+            print(f"nothing was changed: {report.refused(state)}")
+            return 1
+    return _wait(function, asked, state, given.json, sleep)
+
+
+def _against(found: dict[str, Any], running: str, day: str | None) -> str:
+    """What speaks against it, ``""`` for nothing. The function itself looks again."""
+    calls = found["calls"]
+    if not calls or (not day and not any(call["items"] for call in calls)):
+        return "unknown"
+    if all(call["state"] == "held" for call in calls):
+        return "held"
+    goes_on = any(call["state"] == "running" for call in calls)
+    return "running" if goes_on and running == "refuse" else ""
+
+
+def _wait(
+    function: EraseFunction,
+    asked: dict[str, str],
+    state: dict[str, Any],
+    json_file: Path | None,
+    sleep: Callable[[float], None],
+) -> int:
+    said = ""
+    try:
+        while state["state"] == "erasing":
+            if (now := report.progress(state)) != said:
+                print(f"{time.strftime('%H:%M:%S')} {now}")
+                said = now
+            sleep(_SECONDS_BETWEEN_LOOKS)
+            before, state = state, function.invoke(asked | {"progress": True})
+            if state["state"] == "none":  # it was given up, or the customer has called again
+                state = before
+                break
+    except KeyboardInterrupt:
+        print("\nThe erasure goes on by itself. Run the same command to see how far it is;")
+        print(f"its receipt will be {function.place(state['receipt'])}")
+        return 130
+    key = state["receipt"]
+    try:
+        content = function.receipt(key)
+    except ClientError:
+        print("there is no receipt: the call is held by now, or goes on. Nothing was erased")
+        return 1
+    if json_file:
+        json_file.write_text(content, "utf-8")
+    print(function.receipt(key.replace(".json", ".txt")))
+    print(f"The receipt: {function.place(key)}")
+    return 0
+
+
+def _agrees(ask: Callable[[str], str], calls: int, confirmed: int | None) -> bool:
+    if confirmed is not None:
+        if confirmed == calls:
+            return True
+        print(f"nothing was changed: CONFIRM={confirmed}, and these are {calls}")
+        return False
+    try:
+        if ask(f"Erase {calls} for good? [yes/no] ").strip().lower() == "yes":
+            return True
+    except EOFError:
+        print(f"there is no terminal to answer on: add CONFIRM={calls}, the number of calls")
+    print("nothing was changed")
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
