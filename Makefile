@@ -23,7 +23,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify erase rollback audit drift map-flows stop-all resume-all destroy load revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify erase erase-restored rollback audit drift map-flows stop-all resume-all destroy load revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -85,6 +85,10 @@ verify: named .venv/.installed ## Show that a deployed environment works, withou
 erase: named .venv/.installed ## Erase a call or a customer everywhere, after saying what would go: make erase ENV=prod CONTACT=… or CUSTOMER=…; STOP=1 or WHEN=ended for a call that goes on, DAY=…, CONFIRM=number of calls, JSON=path
 	@.venv/bin/python -m tools.erase '$(ENV)' $(if $(CONTACT),--contact '$(CONTACT)') $(if $(CUSTOMER),--customer '$(CUSTOMER)') \
 		$(if $(filter 1,$(STOP)),--stop) $(if $(WHEN),--when '$(WHEN)') $(if $(DAY),--day '$(DAY)') $(if $(CONFIRM),--confirm '$(CONFIRM)') $(if $(JSON),--json '$(JSON)')
+
+erase-restored: named .venv/.installed ## Erase from a restored table what was erased since, before anybody reads it: make erase-restored ENV=prod TABLE=transcripts-restored
+	@test -n '$(TABLE)' || { echo 'Name the restored table: TABLE=transcripts-restored'; exit 2; }
+	@.venv/bin/python -m tools.erase.restored '$(ENV)' '$(TABLE)'
 
 rollback: named .venv/.installed ## Go back at once to the functions' versions before the last deployment: make rollback ENV=prod; UNDO=1 takes it back
 	@.venv/bin/python -m tools.rollback '$(ENV)' $(if $(UNDO),--undo)

@@ -21,6 +21,7 @@ BY_HAND = {
     "deploy",
     "verify",
     "erase",
+    "erase-restored",
     "rollback",
     "drift",
     "map-flows",

@@ -279,6 +279,23 @@ class Stores:
             self.sqs.change_message_visibility_batch(QueueUrl=self.queues[queue], Entries=[entry])
         return sorted(each["Body"] for each in found.values())
 
+    def redrive(self, queue: str, body: str) -> None:
+        """A dead letter goes back to the webhook's queue, and is stored from there."""
+        self.drop(queue, body)
+        if "autotranscribeResponse" in body:
+            self.post(body)
+
+    def drop(self, queue: str, words: str) -> None:
+        """Messages that have these words end, as all do after 14 days."""
+        waiting = self.sqs.queues.get(self.queues[queue], {})
+        for id in [id for id, body in waiting.items() if words in body]:
+            del waiting[id]
+
+    def has(self, conversation_id: str, attribute: str) -> bool:
+        """Whether its item has it."""
+        found = (i for i in self.items(conversation_id) if i["item"] == table.CONVERSATION)
+        return any(attribute in item for item in found)
+
     def put(self, item: dict[str, Any]) -> None:
         self.dynamodb.put_item(TableName=self.table_name, Item=attributes(item))
 

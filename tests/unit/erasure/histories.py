@@ -1,0 +1,132 @@
+"""Random histories of calls, of which one is erased at a random moment and everything comes again
+afterwards: no byte of it is left in any store, and no other call has lost one."""
+
+from __future__ import annotations
+
+import copy
+import random
+
+from tests.unit.erasure.fakes import DynamoDb, Killer
+from tests.unit.erasure.stores import AGAIN, LATER, QUEUES, Call, Stores, contact_event
+from tools.erase.restored import erase_restored
+
+
+def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
+    """:raises AssertionError: if something of the erased call is left, or something of another
+    is not there."""
+    chance = random.Random(seed)  # noqa: S311
+    stores = Stores.in_process()
+    some = [Call(number, utterances=chance.randint(1, 5)) for number in range(calls)]
+    erased, *others = some
+    began = stores.clock.now_ms() - chance.randint(1, 72) * 1_800_000
+    for call in some:
+        call.began_ms = began + chance.randint(0, 600_000)
+        stores.start(call)
+    backup: dict[tuple[str, str], object] = {}
+
+    def come(call: Call) -> None:
+        at = chance.randrange(len(call.texts))
+        kinds = ["webhook", "twice", "recovered", "leg", "dead", "export", "state", "event"]
+        what = chance.choice(kinds)
+        if what == "webhook":
+            stores.post(call.message(at))
+        elif what == "twice":
+            stores.post(call.message(at))
+            stores.stream()
+            stores.post(call.message(at))
+        elif what == "leg":
+            stores.post(call.message(at).replace(f'"{call.id}"', f'"{call.leg}"'))
+        elif what == "recovered":
+            stores.recover(call, at)
+        elif what == "dead":
+            stores.dead(chance.choice(["DeadLetters", "Unpublished"]), call.message(at))
+        elif what == "event":
+            stores.dead("ContactEventDeadLetters", contact_event(call.leg, call.id))
+        elif chance.random() < 0.5:
+            stores.look(call) if stores.has(call.id, "version") else None
+        else:
+            name = f"file{chance.randint(1, 3)}.json"
+            both = chance.sample(some, chance.randint(1, calls))
+            day = stores.export(both, name, by_id_only=what == "state")
+            stores.ask({"exported": day})
+
+    for _ in range(chance.randint(0, steps)):
+        come(chance.choice(some))
+        if chance.random() < 0.3:
+            stores.stream()
+    backup = copy.deepcopy(stores.dynamodb.items)
+    event = {"customer": erased.customer} if chance.random() < 0.3 else {"contact": erased.leg}
+    assert stores.ask(event)["state"] == "erasing", seed
+    waiting = [body for queue in QUEUES for body in stores.waiting(queue)]
+    assert not any(f'"{erased.id}"' in body for body in waiting), seed
+    for _ in range(chance.randint(0, steps)):  # everything comes again, also while it is erased
+        come(erased)
+        if chance.random() < 0.5:
+            stores.minute(chance.choice([60, 300]))
+    for _ in range(4):
+        stores.minute(max(AGAIN, LATER))
+
+    # What came into queues after the erasure waits to be redriven, and is erased then.
+    for queue in ("DeadLetters", "Unpublished"):
+        for body in stores.waiting(queue):
+            if f'"{erased.id}"' in body:
+                stores.redrive(queue, body)
+    stores.drop("ContactEventDeadLetters", erased.leg)  # ids of the contact alone
+    for _ in range(3):
+        stores.minute(LATER)
+    everything = stores.everything()
+    assert [mark for mark in erased.marks if mark in everything] == [], seed
+    assert all(stores.has(call.id, "version") for call in others), seed
+    for call in others:
+        assert call.customer in everything, seed
+    assert len(stores.objects(stores.receipts)) == 2, seed
+
+    # A backup from before is restored, and the tombstones are applied.
+    restored = DynamoDb(Killer())
+    restored.items = backup  # type: ignore[assignment]
+    _check_restored(stores, restored, erased, others, seed)
+    lost = DynamoDb(Killer())
+    restored.items = copy.deepcopy(backup)  # type: ignore[assignment]
+    stores_without_table = copy.copy(stores)
+    stores_without_table.dynamodb = lost
+    _check_restored(stores_without_table, restored, erased, others, seed)
+    return stores
+
+
+def _check_restored(
+    stores: Stores, restored: DynamoDb, erased: Call, others: list[Call], seed: int
+) -> None:
+    both = _Both(stores.dynamodb, restored)
+    before = {key: item for key, item in restored.items.items() if _is_of(key, others)}
+    erase_restored(both, stores.s3, "table", "restored", stores.receipts)
+    text = str(restored.items)
+    assert [mark for mark in erased.marks if mark in text] == [], seed
+    after = {key: item for key, item in restored.items.items() if _is_of(key, others)}
+    assert after == before, seed
+
+
+def _is_of(key: tuple[str, str], calls: list[Call]) -> bool:
+    return any(key[0] in (call.id, call.leg) or key[1] == f"call#{call.id}" for call in calls)
+
+
+class _Both:
+    """A client of the table and of the restored one, told apart by their names."""
+
+    def __init__(self, live: DynamoDb, restored: DynamoDb) -> None:
+        self._of = {"table": live, "restored": restored}
+
+    def put_item(self, TableName: str, **asked: object) -> object:
+        return self._of[TableName].put_item(**asked)  # type: ignore[arg-type]
+
+    def batch_write_item(self, RequestItems: dict[str, object]) -> object:
+        (name,) = RequestItems
+        return self._of[name].batch_write_item(RequestItems=RequestItems)
+
+    def get_paginator(self, operation: str) -> object:
+        both = self
+
+        class Paginator:
+            def paginate(self, TableName: str, **asked: object) -> object:
+                return both._of[TableName].get_paginator(operation).paginate(**asked)
+
+        return Paginator()

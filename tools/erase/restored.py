@@ -1,0 +1,132 @@
+"""``make erase-restored ENV=prod TABLE=…``: erase from a restored table what was erased since.
+
+A table that is restored to an earlier moment has the calls again that were erased after it. Do this
+before anybody reads it or copies items out of it. The tombstones are in the environment's table; if
+that is lost, the receipts name the calls by their hashes.
+
+It exits with 0 if it is done, with 1 if AWS refuses it, with 2 if the environment's file is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from connect_settings import Settings, SettingsError, environment_file
+from shared import table
+from shared.aws.batch_write import ITEMS_A_CALL, batch_write
+from shared.runtime import SYSTEM_CLOCK
+
+ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
+_RECEIPTS = "receipts/"
+
+
+def main(arguments: Sequence[str] | None = None, client: Callable[..., Any] = boto3.client) -> int:
+    parser = argparse.ArgumentParser(prog="erase-restored", description="Applies tombstones")
+    parser.add_argument("environment", help="a file of infra/environments, or the path of one")
+    parser.add_argument("table", help="the restored table's name")
+    given = parser.parse_args(arguments)
+    try:
+        file = environment_file(given.environment, ENVIRONMENTS)
+        region = Settings.load(file).region
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    stack = f"autotranscribe-{file.stem}-transcription"
+    try:
+        found = client("cloudformation", region_name=region).describe_stacks(StackName=stack)
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0]["Outputs"]}
+        dynamodb, s3 = (client(name, region_name=region) for name in ("dynamodb", "s3"))
+        names = (outputs["TableName"], given.table, outputs["ReceiptsBucket"])
+        erased = erase_restored(dynamodb, s3, *names)
+    except (ClientError, BotoCoreError) as problem:
+        print(f"AWS refused it: {problem}", file=sys.stderr)
+        return 1
+    print(f"{given.table}: {erased} partitions of erased calls are erased again")
+    return 0
+
+
+def erase_restored(dynamodb: Any, s3: Any, table_name: str, restored: str, receipts: str) -> int:
+    """:returns: How many partitions had something that is gone now."""
+    gone = _tombstones(dynamodb, table_name)
+    hashes = set(_hashes(s3, receipts))
+    legs: set[str] = set()
+    ahead: dict[str, list[tuple[str, str]]] = {}
+    for item in _scan(dynamodb, restored, "contactIds"):
+        partition, name = item[table.CONVERSATION_ID], item[table.ITEM]
+        ahead.setdefault(partition, []).append((partition, name))
+        if _is_of(partition, gone, hashes) and name == table.CONVERSATION:
+            legs |= item.get("contactIds", set())
+    erased = 0
+    for partition, keys in ahead.items():
+        call_of_customer = [
+            key
+            for key in keys
+            if partition.startswith(table.customer_partition(""))
+            and _is_of(key[1].removeprefix(table.OF_CALL), gone, hashes)
+        ]
+        if partition in legs or _is_of(partition, gone, hashes):
+            _delete(dynamodb, restored, keys)
+            erased += 1
+        elif call_of_customer:
+            _delete(dynamodb, restored, call_of_customer)
+    for tombstone in gone.values():
+        dynamodb.put_item(TableName=restored, Item=table.attributes(tombstone))
+    return erased
+
+
+def _is_of(conversation_id: str, gone: dict[str, Any], hashes: set[str]) -> bool:
+    return conversation_id in gone or hashlib.sha256(conversation_id.encode()).hexdigest() in hashes
+
+
+def _tombstones(dynamodb: Any, table_name: str) -> dict[str, dict[str, Any]]:
+    """By partition; none if the table is lost."""
+    names = (table.ERASED_AT, table.ERASURE, table.EXPIRES_AT, "legOf")
+    try:
+        found = list(_scan(dynamodb, table_name, *names))
+    except ClientError as problem:
+        if problem.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        print(f"{table_name} is not there: the receipts say what was erased")
+        return {}
+    return {item[table.CONVERSATION_ID]: item for item in found if table.ERASED_AT in item}
+
+
+def _scan(dynamodb: Any, table_name: str, *names: str) -> Iterator[dict[str, Any]]:
+    wanted = (table.CONVERSATION_ID, table.ITEM, *names)
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table_name,
+        ProjectionExpression=", ".join(f"#{name}" for name in wanted),
+        ExpressionAttributeNames={f"#{name}": name for name in wanted},
+        ConsistentRead=True,
+    )
+    for page in pages:
+        for item in page["Items"]:
+            yield table.values({name: item[name] for name in wanted if name in item})
+
+
+def _hashes(s3: Any, bucket: str) -> Iterator[str]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_RECEIPTS):
+        for found in page.get("Contents", ()):
+            if found["Key"].endswith(".json"):
+                body = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
+                yield from (call["sha256OfId"] for call in json.loads(body)["calls"])
+
+
+def _delete(dynamodb: Any, table_name: str, keys: Iterable[tuple[str, str]]) -> None:
+    writes = [{"DeleteRequest": {"Key": table.item_key(*key)}} for key in keys]
+    for at in range(0, len(writes), ITEMS_A_CALL):
+        if batch_write(dynamodb, table_name, writes[at : at + ITEMS_A_CALL], SYSTEM_CLOCK):
+            raise SystemExit("the table refuses some deletes: run it again")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
