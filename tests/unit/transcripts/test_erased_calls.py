@@ -56,7 +56,7 @@ def test_an_utterance_that_comes_later_is_not_published_and_other_calls_are(
 
 
 @pytest.mark.usefixtures("deployed")
-def test_the_tombstone_itself_is_no_event_and_an_utterance_does_not_change_it(
+def test_a_tombstone_of_no_erasure_is_no_event_and_an_utterance_has_it_erased_again(
     table_name: str, service: AwsService
 ) -> None:
     tombstone = erase(table_name)
@@ -64,7 +64,9 @@ def test_the_tombstone_itself_is_no_event_and_an_utterance_does_not_change_it(
     assert publish_utterance.handler({"Records": [change]}, None) == {"batchItemFailures": []}
     publish(*good(1))
     assert published(service) == []
-    assert stored(table_name) == [tombstone]
+    (left,) = stored(table_name)
+    assert left.pop("reconcileAt") >= tombstone["erasedAt"] * 1000
+    assert left == tombstone | {"reconcile": "erase", "late": 1}
 
 
 @pytest.mark.usefixtures("started_environment")
