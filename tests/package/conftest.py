@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import Distribution, PathDistribution, distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING
@@ -124,8 +125,14 @@ def link(installed: Distribution, site_packages: Path) -> None:
         place = site_packages / file
         if ".." in file.parts or place.is_symlink():  # a command, or what two distributions have
             continue
+        source = Path(str(installed.locate_file(file)))
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(Path(str(installed.locate_file(file))))
+        place.symlink_to(source)
+        # As if it had run before: aws-cdk-lib takes seconds to compile.
+        if source.suffix == ".py" and (compiled := Path(cache_from_source(str(source)))).exists():
+            bytecode = place.parent / compiled.parent.name / compiled.name
+            bytecode.parent.mkdir(exist_ok=True)
+            bytecode.symlink_to(compiled)
 
 
 def one_example(name: str, folder: Path, *, with_nag: bool = True) -> Assembly:

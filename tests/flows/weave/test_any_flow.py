@@ -269,7 +269,7 @@ def assert_rightly_refused(case: Case, refused: CannotWeave) -> None:
             assert "may take more than 20 s" in reason or "may not come before Loop" in reason
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(cases())
 def test_any_flow_is_woven_as_asked_and_only_so_or_refused_with_reason(case: Case) -> None:
     type, content, (start, stop) = case
@@ -286,7 +286,7 @@ def test_any_flow_is_woven_as_asked_and_only_so_or_refused_with_reason(case: Cas
     )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(flows("OUTBOUND_WHISPER"))
 def test_any_outbound_whisper_starts_in_every_call_and_in_none_before_it_is_placed(
     content: Json,
@@ -314,7 +314,7 @@ def test_any_outbound_whisper_starts_in_every_call_and_in_none_before_it_is_plac
         assert started or streamed_before or any(targets(every[name])), "a call without a start"
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(
     cases(),
     st.sampled_from(["", "gold", "x"]),

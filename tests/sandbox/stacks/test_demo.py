@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+import pytest
+
+from sandbox.demo.__main__ import main
+from sandbox.stacks.running import running_sandbox
+from tests.sandbox.conftest import in_this_process
 
 
 def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
-    installed: None, tmp_path: Path
+    installed: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """In this process, where aws-cdk-lib is loaded; ``.ci/run`` has ``make demo`` itself."""
     figures = tmp_path / "summary.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox.demo", "--json", figures],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "lambdas"},
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "Traceback" not in done.stderr
+    monkeypatch.setattr(sys, "argv", ["sandbox.demo", "--json", str(figures)])
+    quick = partial(running_sandbox, synthesise=in_this_process)
+    monkeypatch.setattr("sandbox.demo.__main__.running_sandbox", quick)
+    code = main()
+    output, errors = capsys.readouterr()
+    assert code == 0, output[-3000:] + errors[-3000:]
+    assert "Traceback" not in errors
     summary = json.loads(figures.read_text())
     assert summary["calls"] >= 3
     assert summary["utterances"] >= 60
@@ -41,11 +44,11 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
     assert 0 < summary["post_to_table_ms_p50"] <= summary["post_to_table_ms_p99"]
     assert summary["post_to_table_ms_p50"] < summary["post_to_bus_ms_p50"]
     assert summary["post_to_bus_ms_p50"] <= summary["post_to_bus_ms_p99"]
-    _shows_each_call_by_itself_and_in_order(done.stdout, summary["calls"])
-    recovered = done.stdout.partition("comparing the calls")[2].partition("Summary")[0]
+    _shows_each_call_by_itself_and_in_order(output, summary["calls"])
+    recovered = output.partition("comparing the calls")[2].partition("Summary")[0]
     assert len(re.findall(r"(?m)^call \d", recovered)) == summary["recovered"]
-    assert "\x1b" not in done.stdout  # nothing of a terminal in a pipe
-    assert "localhost" not in done.stdout  # nothing that is gone when somebody tries it
+    assert "\x1b" not in output  # nothing of a terminal in a pipe
+    assert "localhost" not in output  # nothing that is gone when somebody tries it
 
 
 def _shows_each_call_by_itself_and_in_order(output: str, calls: int) -> None:

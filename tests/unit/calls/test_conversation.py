@@ -805,9 +805,7 @@ class CallsOfAllKinds(RuleBasedStateMachine):
 def test_calls_of_all_kinds_are_heard_while_an_agent_talks_and_not_in_a_hold() -> None:
     run_state_machine_as_test(
         CallsOfAllKinds,
-        settings=settings(
-            max_examples=200, stateful_step_count=40, deadline=None, derandomize=True
-        ),
+        settings=settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True),
     )
 
 
