@@ -58,6 +58,7 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Everything) -> None:
         ("AWS/ApiGateway", "4XXError", "Sum", 5, api),
         (ours, "RequestsThrottled", "Sum", 1, None),
         ("AWS/Lambda", "IteratorAge", "Maximum", 60_000, invoked(store.publish_utterance)),
+        (ours, "NumbersNotRedacted", "Sum", 1, None),
         (ours, "TranscriptionStopped", "Maximum", 1, None),
         (ours, "CallsRefused", "Sum", 5, None),
         (ours, "CallsNotTranscribed", "Sum", 1, None),

@@ -113,6 +113,7 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
             "TRANSCRIPT_TABLE": smallest.ref(smallest.table),
             "TRANSCRIPT_RETENTION_DAYS": "30",
             "DEAD_LETTER_QUEUE_URL": smallest.ref(smallest.webhook.dead_letters),
+            "REDACTION": "redacted",
         },
         "publish_utterance": {
             "EVENT_BUS_NAME": smallest.ref(smallest.store.event_bus),
