@@ -39,7 +39,8 @@ class EraseFunction:
         names = ("EraseFunction", "ReceiptsBucket")
         if missing := [name for name in names if name not in outputs]:
             raise NotDeployed(f"{stack} has no output {', '.join(missing)}: deploy this version")
-        return cls(*(outputs[name] for name in names), region, client)
+        function, receipts = (outputs[name] for name in names)
+        return cls(function, receipts, region, client)
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """:raises Failed: with the name of the function's error."""

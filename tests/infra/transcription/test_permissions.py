@@ -160,7 +160,7 @@ def test_a_secret_is_read_only_by_those_who_need_it(smallest: Everything) -> Non
     }
 
 
-def sorted_by_text(*resources: Json) -> list[Json]:
+def sorted_by_text(*resources: Json | str) -> list[Json | str]:
     """As CDK merges statements."""
     return sorted(resources, key=json.dumps)
 

@@ -13,12 +13,11 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 from botocore.exceptions import ClientError
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Killed(BaseException):
@@ -67,17 +66,15 @@ class Fake:
         return type("Paginator", (), {"paginate": staticmethod(paginate)})
 
 
-def call(
-    method: Callable[Concatenate[Any, P], R],
-) -> Callable[Concatenate[Any, P], R]:
+def call(method: Method) -> Method:
     @wraps(method)
-    def killable(self: Any, *args: P.args, **given: P.kwargs) -> R:
+    def killable(self: Any, *args: Any, **given: Any) -> Any:
         self.killer.before()
         answer = method(self, *args, **given)
         self.killer.after()
         return answer
 
-    return killable
+    return cast(Method, killable)
 
 
 def refused(code: str) -> ClientError:

@@ -22,7 +22,6 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
     for call in some:
         call.began_ms = began + chance.randint(0, 600_000)
         stores.start(call)
-    backup: dict[tuple[str, str], object] = {}
 
     def come(call: Call) -> None:
         at = chance.randrange(len(call.texts))
@@ -83,10 +82,10 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
 
     # A backup from before is restored, and the tombstones are applied.
     restored = DynamoDb(Killer())
-    restored.items = backup  # type: ignore[assignment]
+    restored.items = copy.deepcopy(backup)
     _check_restored(stores, restored, erased, others, seed)
     lost = DynamoDb(Killer())
-    restored.items = copy.deepcopy(backup)  # type: ignore[assignment]
+    restored.items = copy.deepcopy(backup)
     stores_without_table = copy.copy(stores)
     stores_without_table.dynamodb = lost
     _check_restored(stores_without_table, restored, erased, others, seed)

@@ -162,7 +162,8 @@ def test_a_file_that_is_replaced_while_it_is_shortened_is_shortened_again(stores
     stores.start(other)
     day = stores.export([call])
     new = b"".join([*other.lines(UTTERANCES), *call.lines(UTTERANCES)])
-    put, replaced = stores.s3.put_object, []
+    put = stores.s3.put_object
+    replaced: list[int] = []
 
     def put_object(**given: Any) -> Any:
         if given["Key"].startswith(UTTERANCES) and not replaced:
