@@ -39,6 +39,8 @@ class Values:
                 return self._reference(argument)
             if function == "Fn::GetAtt" and argument[1].endswith("Arn"):
                 return self._arn(argument[0], argument[1])
+            if function == "Fn::GetAtt" and argument[1] == "Id":
+                return self._reference(argument[0])
             if function == "Fn::ImportValue" and argument in self.exports:
                 return re.escape(self.exports[argument])
             if function == "Fn::Join" and isinstance(argument[1], list):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,11 @@ def main(
     except SettingsError as error:
         print(error, file=sys.stderr)
         return CANNOT
+    tokens = {name: os.environ.get(name, "").strip() for name in ("WEBHOOK_TOKEN", "LIVE_TOKEN")}
+    for name, token in tokens.items():
+        if not re.fullmatch(r"[\w.~+/=-]*", token, re.ASCII):
+            print(f"{name} is no token; set it to a token alone, without Bearer", file=sys.stderr)
+            return CANNOT
     certificate = (given.certificate, given.key) if given.certificate else None
     account = Account(
         settings,
@@ -64,8 +70,8 @@ def main(
         given.asapp,
         patience,
         certificate,
-        webhook_token=os.environ.get("WEBHOOK_TOKEN", ""),
-        live_token=os.environ.get("LIVE_TOKEN", ""),
+        webhook_token=tokens["WEBHOOK_TOKEN"],
+        live_token=tokens["LIVE_TOKEN"],
     )
     console = Console(highlight=False, soft_wrap=True)
     results: list[Result] = []

@@ -40,6 +40,15 @@ class Answer:
     is_cut_off: bool = False
     headers: Message = field(repr=False, default_factory=Message)
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """The JSON object of the body; empty if it is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
 
 def ask(
     url: str,
@@ -63,6 +72,8 @@ def ask(
         reason = getattr(failure, "reason", failure)
         by_us = isinstance(reason, ssl.SSLCertVerificationError)
         return Answer(0, str(reason), isinstance(reason, _CUT_OFF) and not by_us)
+    except ValueError:  # its text has the value, which may be a secret
+        return Answer(0, "a header has characters that HTTP does not allow")
 
 
 class Conversation:

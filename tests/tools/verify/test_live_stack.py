@@ -9,6 +9,7 @@ import pytest
 
 from tests.tools.doctor.fake_aws import ACCOUNT, REGION
 from tools.doctor.findings import Findings
+from tools.drift.intrinsics import is_what_was_deployed
 from tools.verify.account import Account
 from tools.verify.checks.policies import invocations
 from tools.verify.checks.standing import event_rules
@@ -137,3 +138,17 @@ def test_the_rule_is_looked_for_on_its_own_bus(
 ) -> None:
     aws.rules = rules
     assert unwell(event_rules(deployed(STACK))) == what
+
+
+def test_the_id_of_the_pages_distribution_is_known_in_its_buckets_policy() -> None:
+    id = {"Fn::GetAtt": ["Distribution", "Id"]}
+    source = {"Fn::Join": ["", ["arn:aws:cloudfront::", ACCOUNT, ":distribution/", id]]}
+    statement = {"Condition": {"StringEquals": {"AWS:SourceArn": source}}}
+    values = stack_of({}, {"Distribution": "E123"}, {}).values
+
+    def same(actual: str) -> bool:
+        there = {"Condition": {"StringEquals": {"AWS:SourceArn": actual}}}
+        return is_what_was_deployed(statement, there, values)
+
+    assert same(f"arn:aws:cloudfront::{ACCOUNT}:distribution/E123")
+    assert not same(f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1234")

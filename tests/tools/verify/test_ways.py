@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.tools.doctor.fake_aws import CERTIFICATE
 from tools.doctor.findings import Finding
+from tools.verify.__main__ import main
 from tools.verify.account import Account
 from tools.verify.checks.ways import ways_of
 from tools.verify.checks.webhook import Posted, refuses, takes
@@ -94,6 +97,31 @@ def test_a_token_that_is_refused_is_a_problem_and_is_not_told(aws: Aws, deployed
     assert said(found[2:]) == [("problem", "access token: the right credential gets 403")]
     assert posted == []
     assert TOKEN not in f"{found}{account}"
+
+
+def test_a_credential_that_is_no_header_is_a_problem_and_is_not_told(
+    aws: Aws, deployed: Deployed
+) -> None:
+    account = replace(deployed(**OWN_ISSUER), webhook_token=f"{TOKEN}\nX: y")
+    with webhook(as_deployed) as url:
+        found, _ = findings(account, "WebhookOAuth2Url", url)
+    what = "a header has characters that HTTP does not allow"
+    assert said(found[2:]) == [
+        ("problem", f"access token: the right credential gets no answer ({what})")
+    ]
+    assert TOKEN not in str(found)
+
+
+@pytest.mark.parametrize("name", ["LIVE_TOKEN", "WEBHOOK_TOKEN"])
+@pytest.mark.parametrize("value", [f"Bearer {TOKEN}", f"{TOKEN}\nX: y", f"“{TOKEN}”"])
+def test_a_variable_that_has_more_than_a_token_is_refused_and_not_told(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert main(["dev"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"{name} is no token")
+    assert TOKEN not in printed.err + printed.out
 
 
 def test_a_webhook_that_takes_any_token_is_a_problem(aws: Aws, deployed: Deployed) -> None:

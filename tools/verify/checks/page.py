@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from email.message import Message
 from typing import Any
@@ -85,12 +84,8 @@ def _said(sources: frozenset[str] | None) -> str:
 
 def _of_config(address: str, config: Json) -> Finding:
     answer = ask(address)
-    remedy = "put the output PageConfig there: docs/live.md"
-    try:
-        found = json.loads(answer.body)
-    except ValueError:
-        found = None
-    if answer.status != 200 or not isinstance(found, dict):
+    remedy, found = "put the output PageConfig there: docs/live.md", answer.content
+    if answer.status != 200 or not found:
         return problem(f"{address} gets {answer.status or answer.body}, and no JSON object", remedy)
     differ = sorted(name for name in {*config, *found} if config.get(name) != found.get(name))
     if differ:

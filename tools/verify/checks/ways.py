@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -112,8 +111,7 @@ def _pools_token(account: Account) -> str:
     }
     url = account.reached(outputs["WebhookTokenUrl"])
     answer = ask(url, headers=headers, body=b"grant_type=client_credentials")
-    try:
-        return str(json.loads(answer.body)["access_token"])
-    except (ValueError, KeyError, TypeError):
+    if "access_token" not in answer.content:
         what = f"access token: {outputs['WebhookTokenUrl']} gives none ({answer.status})"
-        raise NoCredential(problem(what, "see the client at the pool")) from None
+        raise NoCredential(problem(what, "see the client at the pool"))
+    return str(answer.content["access_token"])
