@@ -34,7 +34,7 @@ Fault = Callable[[Deployment], AbstractContextManager[None]]
 
 def resource(deployment: Deployment, kind: str, beginning: str) -> str:
     stack = "live" if beginning.startswith("Live") else "transcription"
-    (name,) = deployment._resources(kind, beginning, f"autotranscribe-sandbox-{stack}")
+    (name,) = deployment._resources(kind, beginning, stack)
     return name
 
 
@@ -184,7 +184,10 @@ def bus_policy_opened(deployment: Deployment) -> Iterator[None]:
 
 @contextmanager
 def bucket_policy_emptied(deployment: Deployment) -> Iterator[None]:
-    client, name = deployment.emulator.client("s3"), resource(deployment, "AWS::S3::Bucket", "")
+    client, name = (
+        deployment.emulator.client("s3"),
+        resource(deployment, "AWS::S3::Bucket", "UtteranceExportBucket"),
+    )
     before = client.get_bucket_policy(Bucket=name)["Policy"]
     client.delete_bucket_policy(Bucket=name)
     try:
