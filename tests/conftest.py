@@ -1,12 +1,18 @@
-"""How the tests are spread over the processes of ``make test``."""
+"""How the tests are spread over the processes of ``make test``, and what several folders share."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # As in the Makefile; before the first import of aws_cdk, which starts jsii's process.
 os.environ |= {
@@ -55,3 +61,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(unit(item)))
     items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    """The page of live calls."""
+    subprocess.run(["make", "-s", "web"], cwd=HERE.parent, check=True)
+
+
+@pytest.fixture(scope="session")
+def browser(built: None) -> Iterator[Browser]:
+    """One for a process, which Playwright demands."""
+    from sandbox.live.browser import NO_BROWSER, installed_browser
+
+    with installed_browser() as browser:
+        if browser is None:
+            pytest.skip(NO_BROWSER)
+        yield browser

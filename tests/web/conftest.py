@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from sandbox.live.browser import NO_BROWSER, installed_browser
 from tests.web.fake_backend import FakeBackend
 
 ROOT = Path(__file__).parents[2]
@@ -17,19 +15,6 @@ AMPLE_MS = 40_000
 """How long a busy machine may take. What is expected nearly always comes within a second."""
 
 expect.set_options(timeout=AMPLE_MS)
-
-
-@pytest.fixture(scope="session")
-def built() -> None:
-    subprocess.run(["make", "-s", "web"], cwd=ROOT, check=True)
-
-
-@pytest.fixture(scope="session")
-def browser(built: None) -> Iterator[Browser]:
-    with installed_browser() as browser:
-        if browser is None:
-            pytest.skip(NO_BROWSER)
-        yield browser
 
 
 @pytest.fixture

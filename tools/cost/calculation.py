@@ -261,9 +261,9 @@ class _Calls:
             if function is None:
                 continue
             yield from self.runs(IDLE, function, times)
-            if function.folder == "reconcile_transcript":
-                reads = times * facts.QUERIES_A_RUN / 2
-                what = "of reconciliation's index"
+            if queries := facts.QUERIES_A_RUN.get(function.folder):
+                what = f"looks of {function.folder} at the index"
+                reads = times * queries / 2
                 yield Quantity(IDLE, "DynamoDB reads", what, "dynamodb_reads", reads)
 
     def tokens(self) -> Iterator[Quantity]:

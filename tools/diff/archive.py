@@ -41,6 +41,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> Path
                     out.write(content)
     except (
         EOFError,
+        IndexError,
         NotImplementedError,
         OSError,
         RuntimeError,

@@ -123,6 +123,7 @@ def test_the_check_sees_a_store_without_a_key() -> None:
 
 def test_an_export_with_a_key_of_its_own_uses_that() -> None:
     made = Transcription(encryption={"key_arn": KEY}, export={"mode": "on", "key_arn": EXPORT_KEY})
+    assert made.made.utterance_export
     (bucket,) = made.within(made.made.utterance_export, "AWS::S3::Bucket")
     assert EXPORT_KEY in str(bucket)
     assert KEY not in str(bucket)

@@ -178,7 +178,7 @@ def test_whoever_has_functions_takes_the_options() -> None:
         if (each := getattr(connect_autotranscribe, name)) is not connect_autotranscribe.Monitored
         and "functions" in getattr(each, "__annotations__", {})
     ]
-    assert len(having) == 9
+    assert len(having) == 10
     for each in having:
         assert "function_options" in signature(each.__init__).parameters, each
 

@@ -21,11 +21,8 @@ from sandbox.live.subscriber import Events, signed_in
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
 from shared.transcripts.utterance import utterance_id
-from tests.web.conftest import browser, built
 from tools.load.in_sandbox import DELIVERY, load
 from tools.load.schedule import schedule
-
-__all__ = ["browser", "built"]  # fixtures
 
 _SECONDS = 60.0
 CALL = "5e55a6e0-0000-4000-8000-000000000001"

@@ -40,7 +40,7 @@ def usd(costs: Cost, basis: str, part: str, what: str) -> float:
         # 10,000 times (send, receive, delete) at $0.40 for a million
         (USE, "SQS", "send, receive and delete of each utterance", 30_000 * 0.40 / 1_000_000),
         # one run a minute for 43,800 minutes at $1 for a million
-        (IDLE, "EventBridge", "schedules", 43_800 * 1.00 / 1_000_000),
+        (IDLE, "EventBridge", "schedules", 2 * 43_800 * 1.00 / 1_000_000),
     ],
 )
 def test_it_agrees_with_a_calculation_by_hand(

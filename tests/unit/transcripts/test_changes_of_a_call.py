@@ -59,7 +59,12 @@ def test_a_change_is_an_event_with_these_fields_and_no_others(service: AwsServic
     assert (sent["Source"], sent["DetailType"]) == ("connect-autotranscribe", "Conversation")
     detail = json.loads(sent["Detail"])
     assert detail.pop("id").startswith("c-1/conversation#000003#")
-    shown = {"contactId": "c-1", "agent": "jane", "queue": "Billing", "state": "connected"}
+    shown: dict[str, Any] = {
+        "contactId": "c-1",
+        "agent": "jane",
+        "queue": "Billing",
+        "state": "connected",
+    }
     shown |= {"from": 1_000, "at": 1_000}
     assert detail == {
         "conversationId": "c-1",
