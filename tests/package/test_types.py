@@ -52,7 +52,8 @@ def test_the_examples_pass_mypy_strict_against_the_wheel_and_a_wrong_argument_do
         text=True,
     )
     error, found = done.stdout.splitlines()
-    assert error.startswith(f"{wrong}:")
+    # If an earlier run has left it in the cache, mypy names the folder of that run.
+    assert Path(error.partition(":")[0]).name == wrong.name
     assert 'Argument "stream_prefix" to "KinesisVideoReadRole" has incompatible type' in error
     sources = len(NAMES + CONSTRUCTS) + 1
     assert found == f"Found 1 error in 1 file (checked {sources} source files)"
