@@ -283,7 +283,7 @@ def test_ctrl_c_removes_what_was_made(verified: Verified) -> None:
         assert len(listeners(verified)) == 1
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "interrupted; what was made is removed" in said
     assert verified.resources() == before
 
