@@ -476,9 +476,6 @@ ALONG = (
     "ASAPP's role: ",
     "live page: read API, /calls: without a token gets as far as",
     "live page: http://127.0.0.1:",
-    # If a stop asks ASAPP, with the wrong credentials.
-    "start and stop: StopFunction: not already_stopped, but status rejected, "
-    "conversationId connect-autotranscribe-verify, reason 401-01",
 )
 """What is also found because of them."""
 ON_THE_WAY: dict[str, tuple[list[Fault], list[str]]] = {
