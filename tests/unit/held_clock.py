@@ -67,10 +67,18 @@ class HeldClock(Clock):
 
 class StillClock(HeldClock):
     """Stands still for good: whoever sleeps on it waits for the others, and nobody runs out of
-    time, however slow the machine is."""
+    time, however slow the machine is.
+
+    :ivar sleepers: The threads that have slept on it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleepers: set[int] = set()
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        self.sleepers.add(threading.get_ident())
         time.sleep(0.01)
 
     def take(self, queue: SimpleQueue[T], seconds: float) -> T:

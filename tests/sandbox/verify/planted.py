@@ -473,6 +473,8 @@ OF_ANOTHER_PAGE = [
     "config.json is not what was deployed: readUrl",
 ]
 ALONG = (
+    # If StopStreaming read the secret anew: a function that runs still has the right credentials.
+    "start and stop: StopFunction: not already_stopped, but status rejected",
     "ASAPP's role: ",
     "live page: read API, /calls: without a token gets as far as",
     "live page: http://127.0.0.1:",

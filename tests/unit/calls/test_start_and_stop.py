@@ -519,7 +519,7 @@ def when_waited_for(by: int, clock: StillClock, then: Behaviour) -> Behaviour:
     """Answer when so many others have found the conversation claimed."""
 
     def behave(request: VendorHandler) -> None:
-        eventually(lambda: len(clock.slept) >= by)
+        eventually(lambda: len(clock.sleepers) >= by)
         then(request)
 
     return behave

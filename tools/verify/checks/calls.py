@@ -19,7 +19,11 @@ _REFUSES = "400-201"
 
 
 def start_and_stop(account: Account) -> Findings:
-    """A contact without audio: neither of them has to ask ASAPP for anything."""
+    """A contact without audio, of which nobody knows.
+
+    There is nothing to start. A stop of an unknown call asks ASAPP all the same, so it may also
+    find that ASAPP refuses the credentials.
+    """
     for function, expected in (
         ("StartFunction", "no_media_stream"),
         ("StopFunction", "already_stopped"),
