@@ -24,7 +24,7 @@ from shared.runtime import Deadline, LambdaContext
 logger = logging.getLogger(__name__)
 
 FILES = Path("/opt")
-"""Where Lambda puts a layer."""
+"""Where Lambda puts layers. Others may be there, like one that every function of an account has."""
 _CONFIG = "config.json"
 _NAMED_BY_CONTENT = "assets/"
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -62,10 +62,13 @@ class Bucket:
         )
 
     def empty(self) -> None:
-        """CloudFormation deletes a bucket only if it is empty."""
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name):
-            for each in page.get("Contents", ()):
-                self._s3.delete_object(Bucket=self.name, Key=each["Key"])
+        """CloudFormation deletes a bucket only if it is empty. Somebody may have deleted it."""
+        try:
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name):
+                for each in page.get("Contents", ()):
+                    self._s3.delete_object(Bucket=self.name, Key=each["Key"])
+        except self._s3.exceptions.NoSuchBucket:
+            logger.info("there is no bucket to empty")
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -108,8 +111,11 @@ def _say(url: str, body: bytes) -> None:
 
 def _put(files: Path, config: str, bucket: Bucket) -> None:
     """What the page loads comes before the page."""
-    found = {file.relative_to(files).as_posix(): file for file in files.rglob("*")}
-    contents = {name: file.read_bytes() for name, file in found.items() if file.is_file()}
+    found = [file for file in files.glob("*") if file.suffix in _TYPES]
+    found += files.glob(f"{_NAMED_BY_CONTENT}**/*")
+    contents = {
+        file.relative_to(files).as_posix(): file.read_bytes() for file in found if file.is_file()
+    }
     contents[_CONFIG] = config.encode()
     for name in sorted(contents, key=lambda name: (not name.startswith(_NAMED_BY_CONTENT), name)):
         bucket.put(name, contents[name])

@@ -117,7 +117,23 @@ def test_when_the_stack_goes_the_bucket_is_empty(files: Path, bucket: Bucket) ->
     assert stored(bucket) == {}
 
 
-@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
+def test_a_stack_can_go_whose_bucket_somebody_has_deleted(files: Path, aws: str) -> None:
+    gone = Bucket("a-bucket-that-is-not-there", boto3.client("s3"))
+    assert (
+        answer_to(asked("Delete", PhysicalResourceId=gone.name), files, gone)["Status"] == "SUCCESS"
+    )
+
+
+def test_the_files_of_other_layers_stay_out_of_the_bucket(files: Path, bucket: Bucket) -> None:
+    """Like those of an agent for traces, which a team adds to every function by an aspect."""
+    for name in ("extensions/agent", "python/lib/agent.py", "agent_wrapper"):
+        (files / name).parent.mkdir(parents=True, exist_ok=True)
+        (files / name).write_text("of somebody else")
+    assert answer_to(asked(), files, bucket)["Status"] == "SUCCESS"
+    assert not [text for text, _, _ in stored(bucket).values() if text == "of somebody else"]
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
 def test_a_failure_is_an_answer_too(
     kind: str, files: Path, aws: str, caplog: pytest.LogCaptureFixture
 ) -> None:
