@@ -3,6 +3,9 @@
 A file is streamed through a filter into an upload under the same name, so it needs little memory
 however large it is. It keeps its metadata, which say which file of ASAPP's it was: so the export
 takes it for the same, and does not fetch it again.
+
+S3 counts a file's days from its last change. So a file that is stored again says when it was
+stored first, and goes when it would have gone.
 """
 
 from __future__ import annotations
@@ -10,27 +13,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from erase_conversation.lines import BYTES_A_PIECE, Erased, lines_of
 from erase_conversation.waiting_messages import OutOfTime
+from shared.asapp.feeds import STATE, UTTERANCES
 from shared.aws.botocore_errors import error_code
 from shared.runtime import Deadline
 
 _TRIES = 5
 _REPLACED_MEANWHILE = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "404")
 _KEYS_A_CALL = 1_000
+_FIRST_STORED = "first-stored"
 RESULTS = "athena-results/"
 
 
 class ExportedFiles:
-    """:param s3: A boto3 S3 client."""
+    """
+    :param s3: A boto3 S3 client.
+    :param keep_days: How long files are kept; 0 if the bucket's owner decides.
+    """
 
-    def __init__(self, s3: Any, bucket: str) -> None:
+    def __init__(self, s3: Any, bucket: str, keep_days: int) -> None:
         self._s3 = s3
         self._bucket = bucket
+        self._keep = timedelta(days=keep_days)
 
     def of_day(self, feed: str, day: str) -> dict[str, int]:
         """The sizes in bytes, by key."""
@@ -49,6 +59,21 @@ class ExportedFiles:
             )
             if problems := answer.get("Errors"):
                 raise NotDeleted(problems[0].get("Code", ""))
+
+    def delete_expired(self, now_ms: int) -> None:
+        """Delete the files that were stored again and would have gone by now."""
+        if not self._keep:
+            return
+        expired = datetime.fromtimestamp(now_ms / 1000, UTC) - self._keep
+        for feed in (UTTERANCES, STATE):
+            begin = f"{feed}/dt="
+            for key, _ in self._list(begin):
+                if key.removeprefix(begin)[:10] >= str(expired.date()):
+                    break  # no file is stored before its day is over, and the days are in order
+                found = self._s3.head_object(Bucket=self._bucket, Key=key)
+                first = found["Metadata"].get(_FIRST_STORED)
+                if first and datetime.fromisoformat(first) < expired:
+                    self._s3.delete_object(Bucket=self._bucket, Key=key)
 
     def scan(self, feed: str, day: str, erased: Erased, deadline: Deadline) -> Scanned:
         """What the files of a day have of erased calls."""
@@ -91,7 +116,8 @@ class ExportedFiles:
         kept = (
             line for line in _in_time(lines_of(found["Body"]), deadline) if not erased.call_of(line)
         )
-        same = {"Metadata": found.get("Metadata", {})}
+        metadata = {_FIRST_STORED: found["LastModified"].isoformat(), **found["Metadata"]}
+        same: dict[str, Any] = {"Metadata": metadata}
         if kind := found.get("ContentType"):
             same["ContentType"] = kind
         upload(self._s3, self._bucket, key, _pieces(kept), same, if_match=found["ETag"])

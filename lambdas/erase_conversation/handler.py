@@ -2,9 +2,9 @@
 later.
 
 Every minute, ``{}``: what is due in the index. ``{"exported": "2026-11-23"}``: new files of that
-day came. ``{"contact": "…"}`` or ``{"customer": "…"}``: somebody asks; with ``"dryRun": true`` what
-would go, with ``"progress": true`` how far it is. An erasure goes on by itself until its receipt is
-written, 20 minutes after its beginning.
+day came, and old ones that were stored again go. ``{"contact": "…"}`` or ``{"customer": "…"}``:
+somebody asks; with ``"dryRun": true`` what would go, with ``"progress": true`` how far it is. An
+erasure goes on by itself until its receipt is written, 20 minutes after its beginning.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def answer(event: dict[str, Any], made: Erasure, deadline: Deadline) -> dict[str
     if day := event.get("exported"):
         made.records.announce(str(date.fromisoformat(str(day))))
     if not event or day:
-        return {"done": go_on_with_due(made, deadline)}
+        done = go_on_with_due(made, deadline)
+        if day and made.files:
+            made.files.delete_expired(deadline.clock.now_ms())
+        return {"done": done}
     asked = ask(event, made, deadline)
     if asked["state"] == "erasing":
         go_on_with_due(made, deadline)
@@ -82,7 +85,7 @@ def erasure(clock: Clock) -> Erasure:
         digests=CustomerDigests(environment["CUSTOMERS_KEY_SECRET"]),
         stop=StopFunction(boto3.client("lambda", config=_CONFIG), environment["STOP_FUNCTION"]),
         kept=Kept(int(environment["LOGS_DAYS"]), int(environment["AUDIO_HOURS"])),
-        files=ExportedFiles(s3, export) if export else None,
+        files=ExportedFiles(s3, export, int(environment["EXPORT_KEEP_DAYS"])) if export else None,
         contacts=ContactRecords(boto3.client("connect", config=_CONFIG), instance)
         if instance
         else None,

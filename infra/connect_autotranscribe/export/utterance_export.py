@@ -62,7 +62,8 @@ class UtteranceExport(Construct):
     :param columns: The feed's names for ``conversation``, ``id``, ``role``, ``sender``, ``text`` or
         ``time``, if they are not the usual ones. Default: a list of usual names for each; the first
         that a line has is used.
-    :param bucket: An existing bucket. Its owner sets when files are deleted. Default: made here.
+    :param bucket: An existing bucket, without versions. Its owner sets when files are deleted; a
+        file from which a call is taken out counts as new. Default: made here.
     :param dead_letters: The queue for runs that failed. Default: made here.
     :param key: Encrypts the bucket, the queue and the log that are made here, and the results of
         queries. Default: AWS's own keys.
@@ -88,6 +89,8 @@ class UtteranceExport(Construct):
     queries: UtteranceQueries
     """The database and the work group for queries."""
     columns: Mapping[str, str]
+    keep: Duration | None
+    """How long files are kept; None if the bucket's owner decides."""
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
 
@@ -121,6 +124,7 @@ class UtteranceExport(Construct):
             },
         )
         self._told: list[str] = []
+        self.keep = None if bucket else keep
         self.columns = dict(columns or {})
         self.bucket = bucket or self._bucket(keep, key, retention.removal_policy)
         self.queries = UtteranceQueries(
@@ -182,9 +186,10 @@ class UtteranceExport(Construct):
             self.bucket.encryption_key.grant(grantee, "kms:Decrypt")
 
     def grant_take_out(self, grantee: iam.IGrantable) -> None:
-        """Grant what takes a call out: storing the files again without it, and deleting the results
-        of queries."""
-        self._grant_files(grantee, "s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
+        """Grant what takes a call out: storing files again without it, deleting these when they
+        would have gone, and deleting the results of queries."""
+        actions = ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+        self._grant_files(grantee, *actions)
         self._grant(grantee, [RESULTS], "s3:DeleteObject")
         if self.bucket.encryption_key:
             # kms:Decrypt: S3 also needs it to complete a multipart upload.

@@ -145,6 +145,9 @@ class ConversationErasure(Construct):
                 "CUSTOMERS_KEY_SECRET": self.customers_key.secret_arn,
                 "STOP_FUNCTION": control.stop_streaming.function_arn,
                 "EXPORT_BUCKET": export.bucket.bucket_name if export else "",
+                "EXPORT_KEEP_DAYS": str(
+                    int(export.keep.to_days()) if export and export.keep else 0
+                ),
                 "FEED_COLUMNS": json.dumps(export.columns if export else {}),
                 "CONNECT_INSTANCE": self._instance_id(connect_instance_arn),
                 "LOGS_DAYS": str(days_of(retention.logs)),

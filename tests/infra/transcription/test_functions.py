@@ -139,6 +139,7 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
             "CUSTOMERS_KEY_SECRET": smallest.ref(erasure.customers_key),
             "STOP_FUNCTION": smallest.ref(smallest.control.stop_streaming),
             "EXPORT_BUCKET": "",
+            "EXPORT_KEEP_DAYS": "0",
             "FEED_COLUMNS": "{}",
             "CONNECT_INSTANCE": "",
             "LOGS_DAYS": "30",

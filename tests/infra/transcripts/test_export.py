@@ -140,6 +140,8 @@ def test_files_stay_as_long_as_the_environment_says(other: Exporting) -> None:
     assert rules[:2] == [
         {"Prefix": prefix, "ExpirationInDays": 4, "Status": "Enabled"} for prefix in PREFIXES
     ]
+    eraser = other.properties(other.made.conversation_erasure.erase_conversation)
+    assert eraser["Environment"]["Variables"]["EXPORT_KEEP_DAYS"] == "4"
 
 
 def test_bucket_and_dead_letters_share_the_fate_of_the_environment(

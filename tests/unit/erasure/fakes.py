@@ -12,10 +12,13 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 from botocore.exceptions import ClientError
+
+from tests.unit.held_clock import HeldClock
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -204,15 +207,17 @@ def _holds(condition: str, item: Item, asked: Mapping[str, Any]) -> bool:
 class S3(Fake):
     """Buckets of objects, with ETags of MD5."""
 
-    def __init__(self, killer: Killer) -> None:
+    def __init__(self, killer: Killer, clock: HeldClock) -> None:
         super().__init__(killer)
+        self._clock = clock
         self.stored: dict[tuple[str, str], dict[str, Any]] = {}
         self.uploads: dict[str, dict[str, Any]] = {}
         self._number = itertools.count(1)
 
     def store(self, Bucket: str, Key: str, Body: bytes, Metadata: Mapping[str, str]) -> None:
         etag = f'"{hashlib.md5(Body, usedforsecurity=False).hexdigest()}"'
-        made = {"Body": Body, "Metadata": dict(Metadata), "ETag": etag}
+        at = datetime.fromtimestamp(self._clock.now_ms() // 1000, UTC)
+        made = {"Body": Body, "Metadata": dict(Metadata), "ETag": etag, "LastModified": at}
         self.stored[Bucket, Key] = made
 
     @call
@@ -227,6 +232,17 @@ class S3(Fake):
             raise refused("NoSuchKey")
         found = self.stored[Bucket, Key]
         return {**found, "Body": io.BytesIO(found["Body"]), "ContentType": "binary/octet-stream"}
+
+    @call
+    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        if (Bucket, Key) not in self.stored:
+            raise refused("404")
+        return {name: it for name, it in self.stored[Bucket, Key].items() if name != "Body"}
+
+    @call
+    def delete_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        self.stored.pop((Bucket, Key), None)
+        return {}
 
     @call
     def create_multipart_upload(self, Bucket: str, Key: str, **given: Any) -> dict[str, Any]:

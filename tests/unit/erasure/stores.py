@@ -33,6 +33,7 @@ from tests.unit.held_clock import HeldClock
 
 QUEUES = ("DeadLetters", "Unpublished", "ContactEventDeadLetters")
 KEEP_SECONDS = 90 * 86_400
+KEEP_FILES_DAYS = 365
 CUSTOMERS_KEY = "k" * 64
 AGAIN = 20 * 60 + 1
 LATER = 16 * 60 + 1
@@ -124,9 +125,15 @@ class Stores:
     """:param dynamodb: A client, as are ``s3`` and ``sqs``: of :mod:`.fakes`, or boto3's."""
 
     def __init__(
-        self, table_name: str, dynamodb: Any, s3: Any, sqs: Any, queues: Mapping[str, str]
+        self,
+        table_name: str,
+        dynamodb: Any,
+        s3: Any,
+        sqs: Any,
+        queues: Mapping[str, str],
+        clock: HeldClock | None = None,
     ) -> None:
-        self.clock = HeldClock()
+        self.clock = clock or HeldClock()
         self.table_name = table_name
         self.dynamodb, self.s3, self.sqs = dynamodb, s3, sqs
         self.bucket, self.receipts = f"export-{table_name}", f"receipts-{table_name}"
@@ -138,9 +145,9 @@ class Stores:
 
     @classmethod
     def in_process(cls) -> Stores:
-        killer = Killer()
+        killer, clock = Killer(), HeldClock()
         queues = {name: name for name in QUEUES}
-        made = cls("table", DynamoDb(killer), S3(killer), Sqs(killer), queues)
+        made = cls("table", DynamoDb(killer), S3(killer, clock), Sqs(killer), queues, clock)
         made.killer = killer
         return made
 
@@ -358,7 +365,7 @@ class Stores:
             digests=self.digests(),
             stop=StopFunction(self.stop, "arn:stop"),
             kept=Kept(30, 24),
-            files=ExportedFiles(self.s3, self.bucket) if files else None,
+            files=ExportedFiles(self.s3, self.bucket, KEEP_FILES_DAYS) if files else None,
             contacts=ContactRecords(contacts, "instance") if contacts else None,
         )
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from erase_conversation.due import NotErased
 from erase_conversation.receipt import checksum
 from erase_conversation.records import Erasing
 from shared.asapp.feeds import STATE, UTTERANCES
 from tests.unit.erasure.fakes import refused
-from tests.unit.erasure.stores import AGAIN, LATER, Call, Stores, contact_event
+from tests.unit.erasure.stores import (
+    AGAIN,
+    KEEP_FILES_DAYS,
+    LATER,
+    Call,
+    Stores,
+    contact_event,
+)
 
 
 @pytest.mark.parametrize("where", ["stores", "on_moto"])
@@ -154,6 +163,34 @@ def test_files_that_come_in_the_night_after_are_shortened(stores: Stores) -> Non
     assert kept == b"".join(other.lines(STATE, by_id_only=True))
     assert metadata["source-size"] == str(len(b"".join(content)))
     assert stores.ask({"exported": "2020-01-01"}) == {"done": 0}
+
+
+@pytest.mark.parametrize("where", ["stores", "on_moto"])
+def test_a_file_that_was_shortened_goes_when_it_would_have_gone(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    """S3 counts its days from the last change, and others' words would stay with each erasure."""
+    stores: Stores = request.getfixturevalue(where)
+    calls = [Call(number, began_ms=stores.clock.now_ms() - 86_400_000) for number in range(3)]
+    for call in calls:
+        stores.start(call)
+    day = stores.export(calls)
+    stores.put_file(UTTERANCES, day, "untouched.json", b"{}\n")
+    stores.erase({"contact": calls[0].id})
+    first = stores.file(UTTERANCES, day)[1]["first-stored"]
+    stores.erase({"contact": calls[1].id})
+    content, metadata = stores.file(UTTERANCES, day)
+    assert (content, metadata["first-stored"]) == (b"".join(calls[2].lines(UTTERANCES)), first)
+
+    stores.clock.advance(86_400 * (KEEP_FILES_DAYS - 1))
+    stores.ask({"exported": str(date.today())})
+    assert stores.file(UTTERANCES, day)[0]
+    stores.clock.advance(86_400)
+    stores.ask({"exported": str(date.today())})
+    for feed in (UTTERANCES, STATE):
+        with pytest.raises(ClientError, match="NoSuchKey"):
+            stores.file(feed, day)
+    assert stores.file(UTTERANCES, day, "untouched.json"), "that is S3's to delete"
 
 
 def test_a_file_that_is_replaced_while_it_is_shortened_is_shortened_again(stores: Stores) -> None:
