@@ -34,7 +34,9 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_ID = 256
 _UTTERANCES_OF_A_PAGE = 1_000
-_CHARACTERS_OF_A_PAGE = 2_000_000
+_BYTES_OF_A_PAGE = 2_000_000
+"""Of text, as Lambda sends it: JSON inside JSON. Lambda answers with 6 MB at most, in which a
+character may take seven bytes."""
 _AGAIN_MS = 10_000
 """What was stored in the last seconds is given once more: the writers' clocks differ."""
 _CURSOR = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?", re.ASCII)
@@ -122,8 +124,8 @@ def page(transcript: Transcript, after_ms: int, passed: int) -> dict[str, Any]:
     given: list[Spoken] = []
     size = 0
     for said in ahead[passed:]:
-        size += len(said.text)
-        if given and (len(given) == _UTTERANCES_OF_A_PAGE or size > _CHARACTERS_OF_A_PAGE):
+        size += len(json.dumps(json.dumps(said.text, ensure_ascii=False)))
+        if given and (len(given) == _UTTERANCES_OF_A_PAGE or size > _BYTES_OF_A_PAGE):
             break
         given.append(said)
     more = passed + len(given) < len(ahead)

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from publish_utterance.handler import detail
-from read_live.handler import page
+from read_live.handler import _response, page
 from read_live.running_calls import running_calls
 from shared import table
 from shared.transcripts.transcript import Spoken, Transcript, TranscriptReader
@@ -56,6 +56,19 @@ def test_pages_hold_each_utterance_once_however_many_were_stored_at_a_moment(
 def test_a_page_ends_before_it_is_too_large() -> None:
     pages = all_pages(transcript(*(said(number, number, "x" * 900_000) for number in range(5))))
     assert [len(each) for each in pages] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("character", ["x", "é", "😀", '"', "\\", "\x01"])
+def test_an_answer_is_never_larger_than_lambda_takes(character: str) -> None:
+    call = transcript(*(said(number, number, character * 50_000) for number in range(100)))
+    after, read = "0", 0
+    while after:
+        after_ms, _, passed = after.partition(".")
+        made = page(call, int(after_ms), int(passed or 0))
+        assert len(json.dumps(_response(200, made)).encode()) < 6_000_000
+        read += len(made["utterances"])
+        after = made["next"] if made["more"] else ""
+    assert read == 100
 
 
 def test_the_next_look_begins_some_seconds_back() -> None:
