@@ -77,10 +77,17 @@ def test_a_recovered_one_has_its_own_moment() -> None:
     assert (utterance["at"], utterance["endAt"], "streamId" in utterance) == (7, 9, False)
 
 
-def test_a_text_that_is_too_long_is_left_out_and_the_event_says_so() -> None:
-    longest = "é" * 51_200
-    assert made(text=longest)["text"] == longest
-    assert (made(text=longest + "x")["text"], made(text=longest + "x")["textOmitted"]) == ("", True)
+@pytest.mark.parametrize("character", ["x", "é", "😀", '"', "\x01"])
+def test_a_text_with_which_an_event_would_be_too_long_is_left_out_and_the_event_says_so(
+    character: str,
+) -> None:
+    sent = [made(text=character * (2**power)) for power in range(8, 19)]
+    for event in sent:
+        body = json.dumps(json.dumps(event, ensure_ascii=False), ensure_ascii=False)
+        assert len(body.encode()) < 210 * 1024
+        assert bool(event["text"]) != event.get("textOmitted", False)
+    assert sent[0]["text"]
+    assert sent[-1]["textOmitted"]
 
 
 def test_a_change_of_a_call_goes_to_its_channel_and_to_the_list() -> None:
