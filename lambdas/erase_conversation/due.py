@@ -16,8 +16,8 @@ from shared.runtime import Deadline
 logger = logging.getLogger(__name__)
 
 _A_MINUTE_MS = 60_000
-_MOST = 5_000
-"""Calls that go together."""
+_MOST = 1_000
+"""Calls that go together: for so many there is time to give the leases back at the end."""
 _MOST_ROUNDS = 10
 
 
@@ -33,11 +33,12 @@ def go_on_with_due(erasure: Erasure, deadline: Deadline) -> int:
     """
     done, problems = 0, list[str]()
     for _ in range(_MOST_ROUNDS):
-        due = erasure.records.due(_MOST)
-        if not due or not deadline.remaining():
+        if not deadline.remaining() or not (due := erasure.records.due(_MOST)):
             break
         done += len(due)
         for work, some in _kinds(erasure, due, deadline):
+            if not deadline.remaining():
+                break  # nobody has its lease
             try:
                 work(some)
             except OutOfTime:
@@ -83,7 +84,8 @@ def _kinds(
         for each in some:
             if item := records.claim(each):
                 day = each.partition.removeprefix(table.day_partition(""))
-                erasure.look_through(day, item["announcedAt"], deadline)
+                if days := erasure.days_of_files:
+                    days.look_through(day, item["announcedAt"], deadline)
                 records.looked_through(day, item["announcedAt"])
 
     def customer(some: list[Due]) -> None:

@@ -8,33 +8,30 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from erase_conversation.connect_contacts import ContactRecords, NotStopped, StopFunction
+from erase_conversation.days_of_files import DaysOfFiles, FileRun
 from erase_conversation.exported_files import ExportedFiles
 from erase_conversation.found_call import FoundCall
-from erase_conversation.lines import Erased
 from erase_conversation.receipt import Kept, Receipts, receipt
 from erase_conversation.records import (
     AGAIN,
+    AGAIN_AFTER_MS,
     ASKED,
     ERASED,
     LEASE_MS,
     WAITS,
-    DayEntry,
     Erasing,
     Records,
 )
-from erase_conversation.waiting_messages import OutOfTime, WaitingMessages
-from shared.asapp.feeds import STATE, UTTERANCES
+from erase_conversation.waiting_messages import WaitingMessages, in_time
 from shared.calls.customers import CustomerDigests
 from shared.runtime import Clock, Deadline
 
 logger = logging.getLogger(__name__)
 
-AGAIN_AFTER_MS = 20 * 60_000
-"""A comparison has a lease of 15 minutes, and may have begun before the tombstone."""
 _A_MINUTE_MS = 60_000
 _TRIES = 5
 """To put the tombstone in the place of a conversation that changes meanwhile."""
@@ -67,21 +64,24 @@ class Erasure:
         if not ready:
             return
         for each in ready:
-            _in_time(deadline)
+            in_time(deadline)
             self.records.empty(each)
         self.messages.take_out(_calls(ready), deadline)
-        self.take_out_of_files({e.partition: _run_of(e) for e in ready}, deadline)
+        if days := self.days_of_files:
+            days.take_out({e.partition: _run_of(e) for e in ready}, deadline)
         for each in ready:
+            in_time(deadline)
             self._next(each, deadline.clock)
 
     # --- from a call to its tombstone ---
 
     def _buried(self, asked: Sequence[Erasing], deadline: Deadline) -> list[Erasing]:
         """Those whose tombstone is there now. Each has its plan before."""
-        found = [(each, self.records.call(each.partition)) for each in asked]
         ready: list[Erasing] = []
         fresh: list[tuple[Erasing, FoundCall]] = []
-        for each, call in found:
+        for each in asked:
+            in_time(deadline)
+            call = self.records.call(each.partition)
             if call.is_erased and call.erasure == each.erasure:
                 ready.append(each)  # a run was killed after it
             elif self._may_go(each, call, deadline):
@@ -92,10 +92,12 @@ class Erasure:
                 deadline,
             )
             for each, call in fresh:
+                in_time(deadline)
                 messages = {name: of[each.partition] for name, of in counted.items()}
                 if buried := self._bury(each, call, messages, deadline):
                     ready.append(buried)
         for at, each in enumerate(ready):
+            in_time(deadline)
             self.records.bury_legs(each)
             ready[at] = replace(each, step=ERASED)
             self.records.save(ready[at], _leased(deadline.clock))
@@ -220,71 +222,9 @@ class Erasure:
 
     # --- files ---
 
-    def take_out_of_files(self, runs: Mapping[str, FileRun], deadline: Deadline) -> None:
-        """Take calls out of the exported files of their days.
-
-        A day that was done after the moment is not looked through again: so a run that is ended
-        by its time is gone on with.
-
-        :param runs: By call.
-        """
-        if not self.files:
-            return
-        ahead = self._entries(runs, lambda entry: entry.scanned_ms)
-        for day, entries in ahead.items():
-            found = self.files.scan(UTTERANCES, day, self._erased(entries), deadline)
-            for entry in entries:
-                call = entry.conversation_id
-                if new := found.messages.get(call, set()) - entry.messages:
-                    self.records.enter_days(call, entry.days, new)
-                self.records.scanned(entry, found.lines[call], runs[call].since_ms)
-        # Read again, with the messages' ids.
-        for day, entries in self._entries(runs, lambda entry: entry.cleared_ms).items():
-            erased = self._erased(entries)
-            # Who spoke comes first: those lines may be told by ids alone, which the other feed has.
-            for feed in (STATE, UTTERANCES):
-                self.files.take_out(feed, day, erased, deadline)
-            for entry in entries:
-                self.records.cleared(entry, runs[entry.conversation_id].since_ms)
-        self.files.delete_results()
-
-    def _entries(
-        self, runs: Mapping[str, FileRun], done_ms: Callable[[DayEntry], int]
-    ) -> dict[str, list[DayEntry]]:
-        """By day, the entries of these calls that are not done yet."""
-        days = sorted({day for run in runs.values() for day in run.days})
-        found = {
-            day: [
-                entry
-                for entry in self.records.entries(day)
-                if entry.conversation_id in runs
-                and done_ms(entry) < runs[entry.conversation_id].since_ms
-            ]
-            for day in days
-        }
-        return {day: entries for day, entries in found.items() if entries}
-
-    def _erased(self, entries: Iterable[DayEntry]) -> Erased:
-        every = list(entries)
-        messages = {id: each.conversation_id for each in every for id in each.messages}
-        return Erased({e.conversation_id: e.conversation_id for e in every}, messages, self.columns)
-
-    def look_through(self, day: str, announced_ms: int, deadline: Deadline) -> None:
-        """New files of a day came: take the erased calls out that they may have."""
-        runs = {
-            entry.conversation_id: FileRun(entry.days, announced_ms)
-            for entry in self.records.entries(day)
-        }
-        if runs:
-            self.take_out_of_files(runs, deadline)
-
-
-@dataclass(frozen=True, slots=True)
-class FileRun:
-    """:param since_ms: What was done after this moment is not done again."""
-
-    days: tuple[str, ...]
-    since_ms: int
+    @property
+    def days_of_files(self) -> DaysOfFiles | None:
+        return DaysOfFiles(self.records, self.files, self.columns) if self.files else None
 
 
 class KeepsChanging(Exception):
@@ -303,8 +243,3 @@ def _calls(erasures: Iterable[Erasing]) -> dict[str, str]:
 def _leased(clock: Clock) -> int:
     """The run that has it goes on with it; if it is killed, another one does."""
     return clock.now_ms() + LEASE_MS
-
-
-def _in_time(deadline: Deadline) -> None:
-    if not deadline.remaining():
-        raise OutOfTime

@@ -19,7 +19,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from erase_conversation.lines import BYTES_A_PIECE, Erased, lines_of
-from erase_conversation.waiting_messages import OutOfTime
+from erase_conversation.waiting_messages import in_time
 from shared.asapp.feeds import STATE, UTTERANCES
 from shared.aws.botocore_errors import error_code
 from shared.runtime import Deadline
@@ -75,21 +75,24 @@ class ExportedFiles:
                 if first and datetime.fromisoformat(first) < expired:
                     self._s3.delete_object(Bucket=self._bucket, Key=key)
 
-    def scan(self, feed: str, day: str, erased: Erased, deadline: Deadline) -> Scanned:
-        """What the files of a day have of erased calls."""
+    def keys(self, day: str, *feeds: str) -> list[str]:
+        """The keys of a day's files, always in the same order."""
+        return [key for feed in feeds for key in self.of_day(feed, day)]
+
+    def scan(self, key: str, erased: Erased, deadline: Deadline) -> Scanned:
+        """What a file has of erased calls."""
         found = Scanned()
-        for key in self.of_day(feed, day):
-            for line, call in self._lines(key, erased, deadline):
-                if call:
-                    found.lines[call] += 1
-                    if message := erased.id_of(line):
-                        found.messages.setdefault(call, set()).add(message)
+        for line, call in self._lines(key, erased, deadline):
+            if call:
+                found.lines[call] += 1
+                if message := erased.id_of(line):
+                    found.messages.setdefault(call, set()).add(message)
         return found
 
-    def take_out(self, feed: str, day: str, erased: Erased, deadline: Deadline) -> None:
-        for key in self.of_day(feed, day):
-            if any(call for _, call in self._lines(key, erased, deadline)):
-                self._rewrite(key, erased, deadline)
+    def take_out(self, key: str, erased: Erased, deadline: Deadline) -> None:
+        """Store a file again without the lines of erased calls, if it has one."""
+        if any(call for _, call in self._lines(key, erased, deadline)):
+            self._rewrite(key, erased, deadline)
 
     def _lines(self, key: str, erased: Erased, deadline: Deadline) -> Iterator[tuple[bytes, str]]:
         try:
@@ -98,7 +101,7 @@ class ExportedFiles:
             if error_code(problem) != "NoSuchKey":
                 raise
             return  # it has expired, or somebody has deleted it
-        for line in _in_time(lines_of(body), deadline):
+        for line in _each_in_time(lines_of(body), deadline):
             yield line, erased.call_of(line)
 
     def _rewrite(self, key: str, erased: Erased, deadline: Deadline) -> None:
@@ -113,9 +116,8 @@ class ExportedFiles:
 
     def _rewrite_once(self, key: str, erased: Erased, deadline: Deadline) -> None:
         found = self._s3.get_object(Bucket=self._bucket, Key=key)
-        kept = (
-            line for line in _in_time(lines_of(found["Body"]), deadline) if not erased.call_of(line)
-        )
+        lines = _each_in_time(lines_of(found["Body"]), deadline)
+        kept = (line for line in lines if not erased.call_of(line))
         metadata = {_FIRST_STORED: found["LastModified"].isoformat(), **found["Metadata"]}
         same: dict[str, Any] = {"Metadata": metadata}
         if kind := found.get("ContentType"):
@@ -197,8 +199,8 @@ def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(some)
 
 
-def _in_time(lines: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
+def _each_in_time(lines: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
     for number, line in enumerate(lines):
-        if not number % 10_000 and not deadline.remaining():
-            raise OutOfTime
+        if not number % 10_000:
+            in_time(deadline)
         yield line

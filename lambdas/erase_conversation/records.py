@@ -26,6 +26,8 @@ looked for again; done, and waits for the other calls of its customer."""
 
 LEASE_MS = 16 * 60_000
 """Longer than an invocation may take."""
+AGAIN_AFTER_MS = 20 * 60_000
+"""A comparison has a lease of 15 minutes, and may have begun before the tombstone."""
 _IDS_AN_ITEM = 4_000
 """Message ids have up to 64 bytes, and an item 400 KB."""
 _DAY_S = 86_400
@@ -95,6 +97,20 @@ class DayEntry:
     cleared_ms: int = 0
     lines: int = 0
     days: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a run has come that ran out of time in the files of a day.
+
+    :param since_ms: As of the run.
+    :param key: The last file that it has done.
+    :param lines: How many lines of the call it has found.
+    """
+
+    since_ms: int
+    key: str
+    lines: int
 
 
 class Records:
@@ -187,10 +203,19 @@ class Records:
         return _read(due.partition, item) if item else None
 
     def release(self, due: Due, at_ms: int) -> None:
-        """Give the lease back: it goes on at this moment, if it is still in the index."""
+        """Give the lease back: it goes on at this moment, if it is still in the index.
+
+        An erasure that got on meanwhile keeps its moment: that of the look after 20 minutes.
+        """
+        condition = f"#{RECONCILE} = :erase"
+        used: dict[str, Any] = {f"#{RECONCILE}": RECONCILE, ":erase": ERASE}
+        if due.item == ERASING:
+            condition += " AND (#step <> :again OR #erased <= :before)"
+            used |= {"#step": "step", ":again": AGAIN, "#erased": "erasedAtMs"}
+            used[":before"] = due.at_ms - AGAIN_AFTER_MS
         key = table.item_key(due.partition, due.item)
-        condition = (f"#{RECONCILE} = :erase", {f"#{RECONCILE}": RECONCILE, ":erase": ERASE})
-        self._update(table.update(self._table, key, {RECONCILE_AT: at_ms}, condition=condition))
+        changes = {RECONCILE_AT: at_ms}
+        self._update(table.update(self._table, key, changes, condition=(condition, used)))
 
     # --- tombstones ---
 
@@ -289,18 +314,9 @@ class Records:
 
     def entries(self, day: str) -> list[DayEntry]:
         """The erased calls that the files of a day may have."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression=f"{table.CONVERSATION_ID} = :day AND begins_with(#item, :call)",
-            ExpressionAttributeNames={"#item": table.ITEM},
-            ExpressionAttributeValues=table.attributes(
-                {":day": table.day_partition(day), ":call": OF_CALL}
-            ),
-            ConsistentRead=True,
-        )
         now = self._clock.now_ms()
         found: dict[str, DayEntry] = {}
-        for item in (table.values(each) for page in pages for each in page["Items"]):
+        for item in self._of_day(day, OF_CALL):
             if table.is_expired(item, now):
                 continue
             call = str(item["call"])
@@ -314,6 +330,44 @@ class Records:
                 days=tuple(str(item["days"]).split()),
             )
         return list(found.values())
+
+    def reached(self, day: str, why: str) -> dict[str, Reached]:
+        """By call, how far a run has come that ran out of time.
+
+        :param why: What it looked for.
+        """
+        return {
+            str(item["call"]): Reached(item["since"], item["key"], item["lines"])
+            for item in self._of_day(day, f"{why}#")
+        }
+
+    def keep_reached(self, day: str, why: str, reached: Mapping[str, Reached]) -> None:
+        puts = [
+            {
+                "PutRequest": {
+                    "Item": table.item_key(table.day_partition(day), f"{why}#{call}")
+                    | table.attributes(
+                        {"call": call, "since": each.since_ms, "key": each.key}
+                        | {"lines": each.lines, table.EXPIRES_AT: self._expires()}
+                    )
+                }
+            }
+            for call, each in reached.items()
+        ]
+        self._write(puts)
+
+    def _of_day(self, day: str, begin: str) -> Iterator[dict[str, Any]]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=f"{table.CONVERSATION_ID} = :day AND begins_with(#item, :begin)",
+            ExpressionAttributeNames={"#item": table.ITEM},
+            ExpressionAttributeValues=table.attributes(
+                {":day": table.day_partition(day), ":begin": begin}
+            ),
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from map(table.values, page["Items"])
 
     def announce(self, day: str) -> None:
         """New files of a day came: if an erased call may be in them, it is due to be looked
@@ -372,9 +426,11 @@ class Records:
     # --- requests ---
 
     def delete(self, keys: Iterable[tuple[str, str]]) -> None:
-        ahead = [{"DeleteRequest": {"Key": table.item_key(*key)}} for key in keys]
-        for at in range(0, len(ahead), ITEMS_A_CALL):
-            some = ahead[at : at + ITEMS_A_CALL]
+        self._write([{"DeleteRequest": {"Key": table.item_key(*key)}} for key in keys])
+
+    def _write(self, writes: Sequence[dict[str, Any]]) -> None:
+        for at in range(0, len(writes), ITEMS_A_CALL):
+            some = writes[at : at + ITEMS_A_CALL]
             if batch_write(self._dynamodb, self._table, some, self._clock):
                 raise NoCapacity
 
@@ -431,7 +487,7 @@ class Records:
 
 
 class NoCapacity(Exception):
-    """The table refused some of the deletes for too long."""
+    """The table refused some of the writes for too long."""
 
 
 def _entry(call: str, number: int = 0) -> str:

@@ -25,6 +25,12 @@ class OutOfTime(Exception):
     """The rest is for another run."""
 
 
+def in_time(deadline: Deadline) -> None:
+    """:raises OutOfTime: if the deadline is over."""
+    if not deadline.remaining():
+        raise OutOfTime
+
+
 class WaitingMessages:
     """
     :param sqs: A boto3 SQS client.
@@ -73,8 +79,7 @@ class WaitingMessages:
         bounded = _bounded(calls)
         try:
             while True:
-                if not deadline.remaining():
-                    raise OutOfTime
+                in_time(deadline)
                 answer = self._sqs.receive_message(
                     QueueUrl=url,
                     MaxNumberOfMessages=_MESSAGES_A_CALL,

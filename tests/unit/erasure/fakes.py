@@ -191,14 +191,18 @@ def _name(target: str, asked: Mapping[str, Any]) -> str:
 
 def _holds(condition: str, item: Item, asked: Mapping[str, Any]) -> bool:
     values = asked.get("ExpressionAttributeValues", {})
+    if condition.startswith("("):
+        return any(_holds(each, item, asked) for each in condition[1:-1].split(" OR "))
     if found := re.fullmatch(r"attribute_(not_)?exists\((\S+)\)", condition):
         return (_name(found[2], asked) in item) != bool(found[1])
     if found := re.fullmatch(r"begins_with\((\S+), (:\S+)\)", condition):
         value = item.get(_name(found[1], asked), {"S": ""})["S"]
         return bool(value.startswith(values[found[2]]["S"]))
-    found = re.fullmatch(r"(\S+) (=|<=) (:\S+)", condition)
+    found = re.fullmatch(r"(\S+) (=|<>|<=) (:\S+)", condition)
     assert found, condition
     value, other = item.get(_name(found[1], asked)), values[found[3]]
+    if found[2] == "<>":
+        return bool(value != other)
     if value is None:
         return False
     return bool(value == other if found[2] == "=" else int(value["N"]) <= int(other["N"]))
