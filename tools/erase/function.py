@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 _SECONDS_OF_THE_FUNCTION = 15 * 60
 
@@ -44,12 +45,18 @@ class EraseFunction:
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """:raises Failed: with the name of the function's error."""
-        # One try: a second one would begin the same again while the first goes on.
         config = Config(
-            read_timeout=_SECONDS_OF_THE_FUNCTION + 10, retries={"total_max_attempts": 1}
+            read_timeout=_SECONDS_OF_THE_FUNCTION + 10,
+            # Many networks forget a connection on which nothing is said for some minutes.
+            tcp_keepalive=True,
+            # A second try would begin the same again while the first goes on.
+            retries={"total_max_attempts": 1},
         )
         client = self.client("lambda", region_name=self.region, config=config)
-        answer = client.invoke(FunctionName=self.name, Payload=json.dumps(event))
+        try:
+            answer = client.invoke(FunctionName=self.name, Payload=json.dumps(event))
+        except (ConnectionClosedError, ReadTimeoutError):
+            raise Failed("its answer did not come") from None
         content: dict[str, Any] = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise Failed(str(content.get("errorType", "unknown")))

@@ -27,6 +27,7 @@ from shared.runtime import SYSTEM_CLOCK
 
 ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 _RECEIPTS = "receipts/"
+_ITEMS_BETWEEN_LINES = 100_000
 
 
 def main(arguments: Sequence[str] | None = None, client: Callable[..., Any] = boto3.client) -> int:
@@ -55,32 +56,42 @@ def main(arguments: Sequence[str] | None = None, client: Callable[..., Any] = bo
 
 
 def erase_restored(dynamodb: Any, s3: Any, table_name: str, restored: str, receipts: str) -> int:
-    """:returns: How many partitions had something that is gone now."""
+    """The restored table is read twice, and little is kept of it: it may have millions of items.
+
+    :returns: How many partitions had something that is gone now.
+    """
     gone = _tombstones(dynamodb, table_name)
     hashes = set(_hashes(s3, receipts))
-    legs: set[str] = set()
-    ahead: dict[str, list[tuple[str, str]]] = {}
-    for item in _scan(dynamodb, restored, "contactIds"):
+    legs = {
+        leg
+        for item in _scan(dynamodb, restored, "contactIds", only=table.CONVERSATION)
+        if _is_of(item[table.CONVERSATION_ID], gone, hashes)
+        for leg in item.get("contactIds", ())
+    }
+    erased: set[str] = set()
+    ahead: list[tuple[str, str]] = []
+    for number, item in enumerate(_scan(dynamodb, restored), 1):
         partition, name = item[table.CONVERSATION_ID], item[table.ITEM]
-        ahead.setdefault(partition, []).append((partition, name))
-        if _is_of(partition, gone, hashes) and name == table.CONVERSATION:
-            legs |= item.get("contactIds", set())
-    erased = 0
-    for partition, keys in ahead.items():
-        call_of_customer = [
-            key
-            for key in keys
-            if partition.startswith(table.customer_partition(""))
-            and _is_of(key[1].removeprefix(table.OF_CALL), gone, hashes)
-        ]
         if partition in legs or _is_of(partition, gone, hashes):
-            _delete(dynamodb, restored, keys)
-            erased += 1
-        elif call_of_customer:
-            _delete(dynamodb, restored, call_of_customer)
+            erased.add(partition)
+        elif not _names_erased_call(partition, name, gone, hashes):
+            continue
+        ahead.append((partition, name))
+        if len(ahead) == ITEMS_A_CALL:
+            _delete(dynamodb, restored, ahead)
+            ahead.clear()
+        if number % _ITEMS_BETWEEN_LINES == 0:
+            print(f"{number:,} items looked at", file=sys.stderr)
+    _delete(dynamodb, restored, ahead)
     for tombstone in gone.values():
         dynamodb.put_item(TableName=restored, Item=table.attributes(tombstone))
-    return erased
+    return len(erased)
+
+
+def _names_erased_call(partition: str, item: str, gone: dict[str, Any], hashes: set[str]) -> bool:
+    """An entry of the index of customers."""
+    is_customer = partition.startswith(table.customer_partition(""))
+    return is_customer and _is_of(item.removeprefix(table.OF_CALL), gone, hashes)
 
 
 def _is_of(conversation_id: str, gone: dict[str, Any], hashes: set[str]) -> bool:
@@ -100,13 +111,21 @@ def _tombstones(dynamodb: Any, table_name: str) -> dict[str, dict[str, Any]]:
     return {item[table.CONVERSATION_ID]: item for item in found if table.ERASED_AT in item}
 
 
-def _scan(dynamodb: Any, table_name: str, *names: str) -> Iterator[dict[str, Any]]:
+def _scan(dynamodb: Any, table_name: str, *names: str, only: str = "") -> Iterator[dict[str, Any]]:
+    """:param only: The name of an item: no other one is given."""
     wanted = (table.CONVERSATION_ID, table.ITEM, *names)
+    some: dict[str, Any] = {}
+    if only:
+        some = {
+            "FilterExpression": f"#{table.ITEM} = :only",
+            "ExpressionAttributeValues": table.attributes({":only": only}),
+        }
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=table_name,
         ProjectionExpression=", ".join(f"#{name}" for name in wanted),
         ExpressionAttributeNames={f"#{name}": name for name in wanted},
         ConsistentRead=True,
+        **some,
     )
     for page in pages:
         for item in page["Items"]:
@@ -123,9 +142,8 @@ def _hashes(s3: Any, bucket: str) -> Iterator[str]:
 
 def _delete(dynamodb: Any, table_name: str, keys: Iterable[tuple[str, str]]) -> None:
     writes = [{"DeleteRequest": {"Key": table.item_key(*key)}} for key in keys]
-    for at in range(0, len(writes), ITEMS_A_CALL):
-        if batch_write(dynamodb, table_name, writes[at : at + ITEMS_A_CALL], SYSTEM_CLOCK):
-            raise SystemExit("the table refuses some deletes: run it again")
+    if writes and batch_write(dynamodb, table_name, writes, SYSTEM_CLOCK):
+        raise SystemExit("the table refuses some deletes: run it again")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from tests.unit.erasure.fakes import refused
 from tests.unit.erasure.stores import Call, Stores
@@ -41,6 +42,8 @@ class Account:
         event = json.loads(Payload)
         self.events.append(event)
         answer = self.stores.ask(event)
+        if self.failing == "no answer" and "running" in event:
+            raise ReadTimeoutError(endpoint_url="https://lambda.example")
         if self.failing and "running" in event:
             body = json.dumps({"errorType": self.failing}).encode()
             return {"FunctionError": "Unhandled", "Payload": io.BytesIO(body)}
@@ -157,13 +160,16 @@ def test_after_ctrl_c_it_goes_on_by_itself_and_can_be_looked_at_again(
     assert len(account.questions) == 1
 
 
+@pytest.mark.parametrize(
+    ("failing", "why"), [("NotErased", "NotErased"), ("no answer", "its answer did not come")]
+)
 def test_a_function_that_fails_on_the_way_goes_on_by_itself(
-    account: Account, capsys: pytest.CaptureFixture[str]
+    account: Account, capsys: pytest.CaptureFixture[str], failing: str, why: str
 ) -> None:
     (call,) = put(account, 1)
-    account.failing = "NotErased"
+    account.failing = failing
     assert account.erase("--contact", call.id) == 0
-    assert "it is not done at once (NotErased), and goes on by itself" in capsys.readouterr().out
+    assert f"it is not done at once ({why}), and goes on by itself" in capsys.readouterr().out
     assert gone(account, call)
 
 

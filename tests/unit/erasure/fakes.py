@@ -147,8 +147,11 @@ class DynamoDb(Fake):
         for at in range(0, max(len(found), 1), _ITEMS_A_PAGE):
             yield {"Items": found[at : at + _ITEMS_A_PAGE]}
 
-    def scan_pages(self, **_: Any) -> Iterator[dict[str, Any]]:
-        yield {"Items": copy.deepcopy([*self.items.values()])}
+    def scan_pages(self, **asked: Any) -> Iterator[dict[str, Any]]:
+        """What is deleted while it is read was read, as DynamoDB may do it."""
+        some = asked.get("FilterExpression", "")
+        found = [item for item in self.items.values() if not some or _holds(some, item, asked)]
+        yield {"Items": copy.deepcopy(found)}
 
     def _check(self, item: Item, asked: Mapping[str, Any]) -> None:
         conditions = asked.get("ConditionExpression", "").split(" AND ")
