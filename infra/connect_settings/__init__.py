@@ -9,6 +9,7 @@ from connect_settings.own_flows import OwnFlow, OwnFlows
 from connect_settings.records import (
     AlarmSettings,
     AsappSettings,
+    AuditSettings,
     CapacitySettings,
     ConnectSettings,
     DeploymentSettings,
@@ -30,6 +31,7 @@ from connect_settings.records import (
 __all__ = [
     "AlarmSettings",
     "AsappSettings",
+    "AuditSettings",
     "CapacitySettings",
     "ConnectSettings",
     "DeploymentSettings",

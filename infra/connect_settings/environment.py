@@ -26,6 +26,7 @@ from connect_settings._rules import (
 from connect_settings.records import (
     AlarmSettings,
     AsappSettings,
+    AuditSettings,
     CapacitySettings,
     ConnectSettings,
     DeploymentSettings,
@@ -93,6 +94,7 @@ class Settings:
     encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     erasure: ErasureSettings = field(default_factory=ErasureSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     flows: Annotated[
         tuple[FlowSettings, ...],

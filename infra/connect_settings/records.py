@@ -790,6 +790,26 @@ class ErasureSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """Whether it is recorded who reads transcripts by the API. The live page records it always, for
+    `live.record_days`.
+
+    :param mode: "on": each reading is recorded with its identity of IAM, which may be a person's
+        name. "off" (the default): it is not.
+    :param record_days: How long that is kept. Default: a year.
+    """
+
+    mode: Annotated[
+        Literal["on", "off"], Sensitive("It decides whether it is known who reads transcripts.")
+    ] = "off"
+    record_days: Annotated[
+        int,
+        choice(*_LOGS_DAYS),
+        Sensitive("It is kept for another time who read which transcript."),
+    ] = 365
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmSettings:
     """Who is notified of an alarm: an address or a topic. Default: nobody.
 

@@ -153,6 +153,10 @@ def _goes_by_itself(last_ms: int, kept: Kept) -> list[dict[str, str]]:
         },
         {"what": "ids of contacts in logs, without words or names", "until": logs},
         {
+            "what": "the records of who has read the call, with its id",
+            "until": "as `audit.record_days` and `live.record_days` say, if readers are recorded",
+        },
+        {
             "what": "a message that still waits to be stored: it is erased when it comes",
             "until": _days(last_ms, 14),
         },

@@ -1,7 +1,7 @@
 """Read a conversation's transcript. IAM decides who may call the API Gateway method.
 
 ``GET /conversations/{conversationId}/transcript``, as JSON, or as plain text with ``?format=text``
-or ``Accept: text/plain``.
+or ``Accept: text/plain``. If it is recorded who reads, each answer is a line of the record.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared import log_events
 from shared.aws.botocore_errors import error_code
-from shared.transcripts.transcript import TooLong, TranscriptReader
+from shared.transcripts.transcript import TooLong, Transcript, TranscriptReader
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +31,15 @@ _MOST_BYTES = 6_000_000
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """:param event: Of a REST API's proxy integration."""
-    return answer(event, _reader())
+    return answer(event, _reader(), is_recorded=os.environ.get("RECORD_READERS") == "true")
 
 
-def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]:
-    """:returns: What the proxy integration takes: 200, 400, 404, 413, or 503 to ask again."""
+def answer(
+    event: Mapping[str, Any], reader: TranscriptReader, *, is_recorded: bool = False
+) -> dict[str, Any]:
+    """:param is_recorded: Whether it is recorded who has asked for which conversation.
+    :returns: What the proxy integration takes: 200, 400, 404, 413, or 503 to ask again.
+    """
     wanted = unquote((event.get("pathParameters") or {}).get("conversationId") or "")
     if not 1 <= len(wanted) <= _LONGEST_ID:
         return _error(400, f"the conversation's id has 1 to {_LONGEST_ID} characters")
@@ -47,9 +52,13 @@ def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]
         logger.error("the table cannot be read", extra={"code": error_code(problem)})
         return _error(503, "the table cannot be read now; try again")
     except TooLong:
-        return _too_long()
+        transcript, made = None, _too_long()
+    else:
+        made = _error(404, "no conversation is known by this id")
+    if is_recorded:
+        _record(event, transcript, wanted)
     if transcript is None:
-        return _error(404, "no conversation is known by this id")
+        return made
     if kind == "text":
         made = _response(200, "text/plain", transcript.to_text())
     else:
@@ -65,6 +74,25 @@ def answer(event: Mapping[str, Any], reader: TranscriptReader) -> dict[str, Any]
         },
     )
     return made
+
+
+def _record(event: Mapping[str, Any], transcript: Transcript | None, wanted: str) -> None:
+    """Who has asked for what: as IAM knows them, which may be the name of a person.
+
+    What a stranger asks for may be anything; an id that is known is one of ours.
+    """
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    logger.info(
+        "a transcript was asked for",
+        extra={
+            "event": log_events.TRANSCRIPT_READ,
+            "viewer": identity.get("userArn") or "",
+            "address": identity.get("sourceIp") or "",
+            "conversationId": transcript.conversation_id if transcript else "",
+            "contactId": wanted if transcript else "",
+            "allowed": transcript is not None,
+        },
+    )
 
 
 def wanted_format(event: Mapping[str, Any]) -> str:

@@ -21,3 +21,4 @@ CALL_NOT_TRANSCRIBED = "call_not_transcribed"  # at the first look, minutes afte
 ASAPP_LIMIT_REACHED = "asapp_limit_reached"
 LIVE_SUBSCRIBED = "live_subscribed"  # with `viewer`, `conversationId`, `allowed`; not counted
 LIVE_READ = "live_read"  # the same fields; not counted
+TRANSCRIPT_READ = "transcript_read"  # the same fields; not counted

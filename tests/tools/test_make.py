@@ -29,6 +29,7 @@ BY_HAND = {
     "released",
     "stop-all",
     "resume-all",
+    "who-read",
     "destroy",
     "revoke-webhook-secret",
     "webhook-certificate",

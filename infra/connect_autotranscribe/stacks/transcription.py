@@ -136,6 +136,9 @@ class TranscriptionStack(Stack):
             self,
             "TranscriptApi",
             table=table,
+            record_retention=Duration.days(settings.audit.record_days)
+            if settings.audit.mode == "on"
+            else None,
             key=self._key,
             retention=self._retention,
             function_options=self._function_options,
@@ -350,6 +353,9 @@ class TranscriptionStack(Stack):
                 "The parameter that stops all transcription: make stop-all",
             ),
         }
+        if record := self.transcript_api.record:
+            what = "Which identity has read which transcript; make who-read asks it"
+            outputs["TranscriptRecordLogs"] = (record.log_group_name, what)
         if export := self.utterance_export:
             queries = export.queries
             outputs |= {

@@ -35,7 +35,8 @@ _ACCESS_LOG = {
     "integrationStatus": "$context.integration.status",
     "error": "$context.error.responseType",
 }
-"""It has the conversation, but not the caller: the name of a session may be a person's name."""
+"""It has the conversation, but not the caller: the name of a session may be a person's name. That
+is in the record, if there is one."""
 
 
 class TranscriptApi(Construct):
@@ -52,6 +53,9 @@ class TranscriptApi(Construct):
     :param domain: A domain name of API Gateway for the API; API Gateway's own name is then
         disabled. Default: API Gateway's own name.
     :param base_path: The path of the domain under which the API is. Default: the whole domain.
+    :param record_retention: How long it is recorded which identity of IAM has read which
+        conversation. The record is the function's log, kept apart from other logs; a session's name
+        in it may be a person's. Default: it is not recorded.
     :param key: Encrypts the logs that are made here. Default: AWS's own key.
     :param retention: How long logs and stored data are kept. Default: logs for 30 days; everything
         stays when the stack is deleted.
@@ -64,6 +68,8 @@ class TranscriptApi(Construct):
         api.grant_read(summarise)
     """
 
+    record: logs.ILogGroup | None
+    """Who has read which conversation; None without ``record_retention``."""
     rest_api: apigateway.RestApi
     access_log: logs.ILogGroup
     url: str
@@ -80,6 +86,7 @@ class TranscriptApi(Construct):
         table: dynamodb.ITable,
         domain: apigateway.IDomainName | None = None,
         base_path: str | None = None,
+        record_retention: Duration | None = None,
         key: kms.IKey | None = None,
         retention: Retention = DEFAULT_RETENTION,
         function_options: FunctionOptions = DEFAULT_FUNCTION_OPTIONS,
@@ -87,17 +94,29 @@ class TranscriptApi(Construct):
         super().__init__(scope, id)
         check_arguments(
             self,
-            {"base_path": Argument(value=base_path, rule=BASE_PATH, optional=True)},
+            {
+                "base_path": Argument(value=base_path, rule=BASE_PATH, optional=True),
+                "record_retention": Argument(
+                    value=record_retention, rule="audit.record_days", optional=True
+                ),
+            },
             lacks_domain(domain, base_path),
         )
+        recorded, self.record = retention, None
+        environment = {"TRANSCRIPT_TABLE": table.table_name}
+        if record_retention:
+            kept = Retention(logs=record_retention, removal_policy=retention.removal_policy)
+            self.record = log_group_of(self, "Record", kept, key)
+            recorded = Retention(log_group=self.record, removal_policy=retention.removal_policy)
+            environment["RECORD_READERS"] = "true"
         self.read_transcript = Function(
             self,
             "ReadTranscript",
             folder="read_transcript",
             description="Returns the transcript of a call, in order",
             timeout=Duration.seconds(28),  # API Gateway waits for 29
-            environment={"TRANSCRIPT_TABLE": table.table_name},
-            retention=retention,
+            environment=environment,
+            retention=recorded,
             options=function_options,
             key=key,
         )

@@ -182,6 +182,11 @@ REDACTION = (
     "none",
     '"none" is not accepted; write "redacted", "unredacted" or "redacted_and_unredacted"',
 )
+RECORD_DAYS = (
+    Duration.days(2),
+    "2 days is not accepted; write 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, "
+    "1096, 1827 or 2192",
+)
 
 PAGE = "https://live.acme.com/"
 A_PAGE = 'write the address of the page with a slash at its end, like "https://live.acme.com/"'
@@ -292,7 +297,10 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
         ),
         "tls": ("1.0", '"1.0" is not accepted; write "1.2" or "1.3"'),
     },
-    TranscriptApi: {"base_path": ("asapp/", f'"asapp/" is not accepted; {A_PATH}')},
+    TranscriptApi: {
+        "base_path": ("asapp/", f'"asapp/" is not accepted; {A_PATH}'),
+        "record_retention": RECORD_DAYS,
+    },
     TranscriptReconciliation: {
         "api_host": (f"{HOST}/v1", f'"{HOST}/v1" is not accepted; {AN_ORIGIN}'),
         "after": (
@@ -407,11 +415,7 @@ CASES: Mapping[type, Mapping[str, tuple[Any, str]]] = {
     },
     LiveTranscripts: {
         "page_url": ("acme.com", f'"acme.com" is not accepted; {A_PAGE}'),
-        "record_retention": (
-            Duration.days(2),
-            "2 days is not accepted; write 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, "
-            "545, 731, 1096, 1827 or 2192",
-        ),
+        "record_retention": RECORD_DAYS,
     },
     AgentWorkspaceApp: {
         "instance_arn": ("acme", f'"acme" is not accepted; {AN_INSTANCE}'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 
@@ -124,3 +125,33 @@ def test_people_are_told_where_it_is(smallest: Transcription) -> None:
     output = smallest.template["Outputs"]["TranscriptUrl"]
     assert str(output["Value"]).endswith("'/conversations/{conversationId}/transcript']]}")
     assert "execute-api:Invoke" in output["Description"]
+
+
+def test_who_reads_is_recorded_apart_from_other_logs_for_its_own_time() -> None:
+    stack = new_stack(REGION)
+    table = dynamodb.Table.from_table_name(stack, "Table", "table")
+    kept = Duration.days(731)
+    api = TranscriptApi(stack, "TranscriptApi", table=table, record_retention=kept)
+    deployed = Deployed(stack)
+    assert api.record
+    record = {"Ref": deployed.identifier(api.record)}
+    assert deployed.properties(api.record)["RetentionInDays"] == 731
+    function = deployed.properties(api.read_transcript)
+    assert function["LoggingConfig"]["LogGroup"] == record
+    assert function["Environment"]["Variables"]["RECORD_READERS"] == "true"
+    assert deployed.properties(api.access_log)["RetentionInDays"] == 30
+
+
+def test_nobody_is_recorded_unless_somebody_decides_so(smallest: Transcription) -> None:
+    api = smallest.made.transcript_api
+    assert api.record is None
+    assert "RECORD_READERS" not in str(smallest.properties(api.read_transcript))
+    assert "TranscriptRecordLogs" not in smallest.template["Outputs"]
+
+
+def test_an_environment_with_audit_on_says_where_the_record_is() -> None:
+    deployed = Transcription(audit={"mode": "on", "record_days": 90})
+    record = deployed.made.transcript_api.record
+    assert record
+    assert deployed.properties(record)["RetentionInDays"] == 90
+    assert deployed.template["Outputs"]["TranscriptRecordLogs"]["Value"] == deployed.ref(record)

@@ -1,0 +1,62 @@
+"""``make who-read ENV=prod CONTACT=…``: who has read a conversation, by the API or on the page.
+
+It reads the records of both and changes nothing. It exits with 0, with 1 if a record that there
+should be cannot be read, and with 2 if what was given is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from connect_settings import Settings, SettingsError, environment_file
+from tools.doctor.aws import Aws
+from tools.doctor.findings import NotSeen
+from tools.who_read.records import ACTIONS, GUIDE, Reading, Records
+
+ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
+_DAY_MS = 86_400_000
+
+
+def main(arguments: Sequence[str] | None = None, now_ms: int | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="who-read", description="Who has read a conversation")
+    parser.add_argument("environment", help="a file of infra/environments, or the path of one")
+    parser.add_argument("contact", help="the conversation's id, or that of a later contact")
+    parser.add_argument("--days", type=int, default=365, help="how far back; default: a year")
+    given = parser.parse_args(arguments)
+    try:
+        file = environment_file(given.environment, ENVIRONMENTS)
+        settings = Settings.load(file)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if not re.fullmatch(r"[\w-]{1,256}", given.contact, re.ASCII):
+        print("CONTACT is a contact's id, of letters, digits and -", file=sys.stderr)
+        return 2
+    now = now_ms or time.time_ns() // 1_000_000
+    records = Records(Aws(settings.region, ACTIONS, guide=GUIDE), file.stem)
+    try:
+        found = records.of(given.contact, now - given.days * _DAY_MS)
+        _tell(found, given.contact, given.days)
+    except NotSeen as unseen:
+        print(f"{unseen.finding.what} → {unseen.finding.remedy}", file=sys.stderr)
+        return 1
+    if settings.audit.mode == "off":
+        print('Readings by the API are not recorded: write [audit] mode = "on".')
+    print("Not in it: who reads the table, the bus or the export's files. CloudTrail can know it.")
+    return 0
+
+
+def _tell(found: Sequence[Reading], contact: str, days: int) -> None:
+    for each in found:
+        print(each)
+    if not found:
+        print(f"Nobody has read {contact} in {days} days, as far as it was recorded.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
