@@ -43,6 +43,9 @@ FIRST = (
     "package/test_reference.py",
 )
 """What takes longest, so that both processes end together."""
+AMPLE_MS = 40_000
+"""How long a browser on a busy machine may take. What is expected nearly always comes within a
+second."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,10 +74,14 @@ def built() -> None:
 
 @pytest.fixture(scope="session")
 def browser(built: None) -> Iterator[Browser]:
-    """One for a process, which Playwright demands."""
+    """One for a process, which Playwright demands. The page reads what was lost after some seconds,
+    so Playwright's own patience of 5 s is too short."""
+    from playwright.sync_api import expect
+
     from sandbox.live.browser import NO_BROWSER, installed_browser
 
     with installed_browser() as browser:
         if browser is None:
             pytest.skip(NO_BROWSER)
+        expect.set_options(timeout=AMPLE_MS)
         yield browser

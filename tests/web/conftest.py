@@ -8,13 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.conftest import AMPLE_MS
 from tests.web.fake_backend import FakeBackend
 
 ROOT = Path(__file__).parents[2]
-AMPLE_MS = 40_000
-"""How long a busy machine may take. What is expected nearly always comes within a second."""
-
-expect.set_options(timeout=AMPLE_MS)
 
 
 @pytest.fixture

@@ -154,6 +154,44 @@ test("an ended call is read once more after 5 s, and then no more", async () => 
   assert.equal(behind.asked.length, 2);
 });
 
+test("the last words are read 5 s after all has come, whatever was read in between", async () => {
+  const between: Record<string, (behind: Behind) => void> = {
+    "somebody comes back to the page": ({ call }) => call.look(),
+    "the connection is made again": ({ listener }) => listener.onReady(),
+    "a late utterance comes": (behind) =>
+      behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say("late") }),
+  };
+  for (const [what, happens] of Object.entries(between)) {
+    const behind = new Behind();
+    behind.listener.onReady();
+    await pass(0);
+    behind.state = "ended";
+    behind.tell({ type: "conversation", ...behind.conversation, version: 2 });
+    await pass(1000);
+    happens(behind);
+    await pass(0);
+    await pass(3000);
+    behind.say("lost");
+    await pass(2000);
+    assert.equal(behind.shown.at(-1), "lost", what);
+    const times = behind.asked.length;
+    await pass(3_600_000);
+    assert.equal(behind.asked.length, times, what);
+  }
+});
+
+test("an utterance long after the end says that more may have been lost", async () => {
+  const behind = new Behind();
+  behind.state = "ended";
+  behind.listener.onReady();
+  await pass(0);
+  await pass(60_000);
+  behind.say("lost");
+  behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say("late") });
+  await pass(5000);
+  assert.deepEqual(behind.shown, ["late", "lost"]);
+});
+
 test("an ended call is read again when it was compared with ASAPP's record", async () => {
   const behind = new Behind();
   behind.state = "ended";

@@ -152,7 +152,7 @@ def test_a_supervisor_sees_in_a_browser_each_word_of_a_call_with_holds_and_an_ag
     assert [row.id for row in supervisor.rows()] == said
     assert page.locator(".band.hold").count() == 2
     agent.open([id])
-    expect(agent.page.locator(".utterance")).to_have_count(len(said), timeout=_SECONDS * 1000)
+    expect(agent.page.locator(".utterance")).to_have_count(len(said))
     agent.open([CALL])
     expect(agent.page.get_by_text("Nothing is known of this contact yet.")).to_be_visible()
     expect(agent.page.locator(".utterance, .card")).to_have_count(0)

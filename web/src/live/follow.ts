@@ -12,7 +12,7 @@ const SILENCE_MS = 15_000;
 const PATIENCE_MS = 2000;
 /** Ask again for a contact that nobody knows yet. */
 const UNKNOWN_MS = 3000;
-/** After its end, a call is read once more. */
+/** A call that has ended is read once more when nothing has come for so long. */
 const AFTER_END_MS = 5000;
 
 export type Status = "loading" | "unknown" | "live" | "offline" | "refused" | "erased";
@@ -107,8 +107,14 @@ abstract class Followed {
     clearTimeout(this.timer);
     const ms = this.silenceMs;
     if (ms === undefined || this.ended.signal.aborted) return;
-    this.timer = setTimeout(() => void this.readSoon("rest"), ms);
+    this.timer = setTimeout(() => {
+      this.wasSilent();
+      void this.readSoon("rest");
+    }, ms);
   }
+
+  /** Nothing has come for `silenceMs`, so it is read now. */
+  protected wasSilent(): void {}
 
   private async readNow(what: "all" | "rest"): Promise<void> {
     try {
@@ -130,7 +136,8 @@ export class FollowedCall extends Followed {
   joinedAt: number | undefined;
   private conversationId: string;
   private after = "";
-  private readsAfterEnd = 0;
+  /** It has ended, and nothing is expected any more. Only a reading after a silence makes it so. */
+  private isOver = false;
 
   /** @param id Of the conversation, or of any contact of it. */
   constructor(
@@ -160,6 +167,7 @@ export class FollowedCall extends Followed {
     if (event.type === "utterance") {
       const { type: _, conversationId: __, ...utterance } = event;
       transcript.told(utterance);
+      this.isOver = false;
       if (utterance.textOmitted) void this.readSoon("rest");
     } else if (event.type === "conversation") {
       const { type: _, ...conversation } = event;
@@ -167,7 +175,7 @@ export class FollowedCall extends Followed {
       transcript.picture(conversation);
       // With the verdict come the utterances that were recovered.
       const isNews = before?.state !== "ended" || before.completeness !== conversation.completeness;
-      if (this.hasEnded && isNews) this.readsAfterEnd = 0;
+      if (isNews) this.isOver = false;
     } else if (event.type === "erased") {
       this.stop();
       transcript.erase();
@@ -179,7 +187,6 @@ export class FollowedCall extends Followed {
     // What came late may have moved or replaced what was there.
     const isAll = isWhole || this.hasEnded;
     if (isAll) this.after = "";
-    if (this.hasEnded) this.readsAfterEnd++;
     const ids = new Set<string>();
     for (;;) {
       const answer = await this.servers.read.conversation(
@@ -200,7 +207,11 @@ export class FollowedCall extends Followed {
   protected get silenceMs(): number | undefined {
     if (this.status === "refused") return UNKNOWN_MS * 10;
     if (!this.hasEnded) return SILENCE_MS;
-    return this.readsAfterEnd ? undefined : AFTER_END_MS;
+    return this.isOver ? undefined : AFTER_END_MS;
+  }
+
+  protected override wasSilent(): void {
+    this.isOver = this.hasEnded;
   }
 
   private get hasEnded(): boolean {

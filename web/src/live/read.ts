@@ -1,6 +1,6 @@
 import type { CallAnswer, ListAnswer } from "../model/types";
 import { Backoff, pause } from "./backoff";
-import { SignedOut } from "./session";
+import { LONGEST_ANSWER_MS, SignedOut } from "./session";
 
 /** What this module needs of a session. */
 export interface TokenSource {
@@ -35,13 +35,9 @@ export class ReadApi {
     for (;;) {
       signal?.throwIfAborted();
       const answer = await this.once(path, refused, signal);
-      const status = answer?.response?.status ?? 0;
-      if (answer?.response?.ok) {
-        try {
-          return (await answer.response.json()) as T;
-        } catch {
-          // Cut off in the middle: asked for again below.
-        }
+      const status = answer?.status ?? 0;
+      if (answer?.content !== undefined) {
+        return answer.content as T;
       } else if (status === 401 && answer && refused === undefined) {
         refused = answer.token;
         continue;
@@ -56,24 +52,32 @@ export class ReadApi {
     }
   }
 
-  /** @returns undefined if the network or the token endpoint failed. */
+  /** @returns undefined if the network or the token endpoint failed, or cut the answer off. */
   private async once(
     path: string,
     refused: string | undefined,
     signal?: AbortSignal,
-  ): Promise<{ response: Response; token: string } | undefined> {
+  ): Promise<{ status: number; token: string; content: unknown } | undefined> {
+    const given = new AbortController();
+    const giveUp = () => given.abort();
+    const limit = setTimeout(giveUp, LONGEST_ANSWER_MS);
+    signal?.addEventListener("abort", giveUp);
     try {
       const token = await this.session.token(refused);
       const response = await this.http(this.url + path, {
         headers: { Authorization: `Bearer ${token}` },
         cache: "no-store",
         credentials: "omit",
-        ...(signal && { signal }),
+        signal: given.signal,
       });
-      return { response, token };
+      const content: unknown = response.ok ? await response.json() : undefined;
+      return { status: response.status, token, content };
     } catch (error) {
       if (error instanceof SignedOut) throw error;
       return undefined;
+    } finally {
+      clearTimeout(limit);
+      signal?.removeEventListener("abort", giveUp);
     }
   }
 }

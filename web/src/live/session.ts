@@ -20,6 +20,9 @@ const AFTER = "live.after";
 /** A token is renewed so long before it ends. */
 const MARGIN_MS = 5 * 60_000;
 
+/** API Gateway answers within 29 s. What takes longer has lost its connection. */
+export const LONGEST_ANSWER_MS = 30_000;
+
 /** The sign-in is over, and somebody must sign in again. */
 export class SignedOut extends Error {}
 
@@ -164,6 +167,7 @@ export class Session extends EventTarget {
       method: "POST",
       body: new URLSearchParams(form),
       cache: "no-store",
+      signal: AbortSignal.timeout(LONGEST_ANSWER_MS),
     });
   }
 
