@@ -20,6 +20,8 @@ ACTIONS = {
     ("acm", "describe_certificate"): "acm:DescribeCertificate",
     ("apigateway", "get_account"): "apigateway:GET",
     ("apigateway", "get_domain_name"): "apigateway:GET",
+    ("appsync", "get_api"): "appsync:GetApi",
+    ("appsync", "get_channel_namespace"): "appsync:GetChannelNamespace",
     ("cloudformation", "describe_stacks"): "cloudformation:DescribeStacks",
     ("cloudformation", "list_stack_resources"): "cloudformation:ListStackResources",
     ("cognito-idp", "describe_user_pool_domain"): "cognito-idp:DescribeUserPoolDomain",
@@ -31,6 +33,7 @@ ACTIONS = {
     ("kms", "describe_key"): "kms:DescribeKey",
     ("lambda", "get_account_settings"): "lambda:GetAccountSettings",
     ("lambda", "get_function_concurrency"): "lambda:GetFunctionConcurrency",
+    ("lambda", "get_function_configuration"): "lambda:GetFunctionConfiguration",
     ("secretsmanager", "describe_secret"): "secretsmanager:DescribeSecret",
     ("secretsmanager", "get_secret_value"): "secretsmanager:GetSecretValue",
     ("service-quotas", "get_aws_default_service_quota"): "servicequotas:GetAWSDefaultServiceQuota",
@@ -83,6 +86,10 @@ class Aws:
         self._actions = actions
         self._guide = guide
         self._clients: dict[str, Any] = {}
+
+    def of_region(self, region: str) -> Aws:
+        """The same account in another region."""
+        return Aws(region, self._actions, self._guide, self._config, self._profile)
 
     @property
     def default_region(self) -> str | None:

@@ -36,7 +36,7 @@ class Plan:
     def stack(self, which: str) -> str:
         """The name of a stack of this environment.
 
-        :param which: access, transcription or flows.
+        :param which: access, transcription, flows or live.
         """
         return f"autotranscribe-{self.name}-{which}"
 

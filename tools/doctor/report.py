@@ -16,7 +16,9 @@ from tools.doctor.checks.concurrency import concurrency
 from tools.doctor.checks.identity import credentials
 from tools.doctor.checks.instance import instance
 from tools.doctor.checks.keys import keys
+from tools.doctor.checks.live_page import live_events, live_page, live_sign_in
 from tools.doctor.checks.media_streaming import live_media_streaming
+from tools.doctor.checks.on_utterance import on_utterance
 from tools.doctor.checks.quotas import capacity, lambda_functions, video_streams
 from tools.doctor.checks.settings_file import settings_file
 from tools.doctor.checks.stacks import stacks
@@ -35,6 +37,10 @@ CHECKS: dict[str, Callable[[Plan], Findings]] = {
     "ASAPP's API": asapp_api,
     "webhook": webhook,
     "webhook's tokens": webhook_tokens,
+    "on_utterance": on_utterance,
+    "live page": live_page,
+    "live sign-in": live_sign_in,
+    "live events": live_events,
     "Lambda functions": lambda_functions,
     "Lambda concurrency": concurrency,
     "video streams": video_streams,

@@ -36,6 +36,10 @@ TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"
 CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/aaaaaaaa-0000-4000-8000-000000000003"
 OTHER_CERTIFICATE = CERTIFICATE.replace("0003", "0004")
 OWNER = CERTIFICATE.replace("0003", "0005")
+FOR_CLOUDFRONT = ("us-east-1", "acm")
+PAGE_CERTIFICATE = CERTIFICATE.replace("0003", "0006").replace(REGION, "us-east-1")
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:redact:live"
+EVENT_API = "a1b2c3"
 SECRET = "connect-autotranscribe/asapp"
 API_ID, API_SECRET = "the-id-of-asapp", "the-s3cr3t-of-asapp"
 MEDIA_ID, EVENTS_ID = "media-association", "events-association"
@@ -171,6 +175,14 @@ class Account:
     """Of API Gateway, by name."""
     pools: dict[str, str] = field(default_factory=dict)
     """The user pool of each prefix."""
+    other_secrets: dict[str, str] = field(default_factory=dict)
+    """Values by name."""
+    event_apis: dict[str, Json] = field(default_factory=dict)
+    """What CreateApi was told of each, by id."""
+    namespaces: dict[str, Json] = field(default_factory=dict)
+    """Of these APIs, by name."""
+    configurations: dict[str, Json] = field(default_factory=dict)
+    """Of functions, by ARN."""
     denied: set[str] = field(default_factory=set)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     garbled: set[str] = field(default_factory=set)
@@ -237,7 +249,11 @@ class Account:
             raise Refusal("ResourceNotFoundException")
         return {"Name": SECRET} | self.secret
 
-    def _GetSecretValue(self, _: Json) -> Json:
+    def _GetSecretValue(self, request: Json) -> Json:
+        if request["SecretId"] != SECRET:
+            if request["SecretId"] not in self.other_secrets:
+                raise Refusal("ResourceNotFoundException")
+            return {"SecretString": self.other_secrets[request["SecretId"]]}
         if self.secret_value is None:
             raise Refusal("ResourceNotFoundException", "no value for staging label AWSCURRENT")
         return {"Name": SECRET} | self.secret_value
@@ -261,6 +277,27 @@ class Account:
     def _GetFunctionConcurrency(self, request: Json) -> Json:
         reserved = self.reserved.get(request["FunctionName"])
         return {"ReservedConcurrentExecutions": reserved} if reserved else {}
+
+    def _GetFunctionConfiguration(self, request: Json) -> Json:
+        if request["FunctionName"] not in self.configurations:
+            raise Refusal("ResourceNotFoundException", status=404)
+        return self.configurations[request["FunctionName"]]
+
+    def _GetApi(self, request: Json) -> Json:
+        id = request["apiId"]
+        if id not in self.event_apis:
+            raise Refusal("NotFoundException", status=404)
+        dns = {
+            "HTTP": f"{id}.appsync-api.{REGION}.amazonaws.com",
+            "REALTIME": f"{id}.appsync-realtime-api.{REGION}.amazonaws.com",
+        }
+        return {"api": {"apiId": id, "dns": dns, "eventConfig": self.event_apis[id]}}
+
+    def _GetChannelNamespace(self, request: Json) -> Json:
+        if request["name"] not in self.namespaces:
+            raise Refusal("NotFoundException", status=404)
+        there = {"apiId": request["apiId"], "name": request["name"]}
+        return {"channelNamespace": there | self.namespaces[request["name"]]}
 
     def _ListStreams(self, request: Json) -> Json:
         return page(request, "StreamInfoList", [{"StreamName": x} for x in self.video_streams])
@@ -361,7 +398,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         signed = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", self.headers["Authorization"])
-        assert signed and signed[1] == REGION
+        assert signed and (signed[1] == REGION or signed.groups() == FOR_CLOUDFRONT)
         service = _SERVICES.get(signed[2], signed[2])
         account = self.server.account
         protocol = _model(service).resolved_protocol

@@ -15,6 +15,8 @@ from tools.doctor.aws import ACTIONS, Aws
 from .conftest import Doctor
 from .fake_aws import (
     CERTIFICATE,
+    EVENT_API,
+    FUNCTION,
     INSTANCE,
     KEY,
     MEDIA_ID,
@@ -32,6 +34,7 @@ from .fake_aws import (
     recordings,
     resource,
 )
+from .test_live_page import ADOPTED, OPEN_TO_NOBODY
 
 GUIDE = Path(__file__).parents[3] / "docs" / "doctor.md"
 FOR_CONNECT = "ds:DescribeDirectories"
@@ -54,6 +57,8 @@ EVERYTHING: dict[str, Any] = {
     "webhook_mtls__domain": "mtls.acme.example",
     "webhook_mtls__certificate_arn": OTHER_CERTIFICATE,
     "webhook_mtls__authorities_file": "examples/constructs/client_authorities.pem",
+    "on_utterance__function_arn": FUNCTION,
+    **ADOPTED,
 }
 
 
@@ -76,6 +81,9 @@ def everything(account: Account) -> Account:
     account.topics[TOPIC] = {"TopicArn": TOPIC}
     account.certificates[CERTIFICATE] = certificate("transcripts.acme.example")
     account.certificates[OTHER_CERTIFICATE] = certificate("*.acme.example")
+    account.configurations[FUNCTION] = {"State": "Active"}
+    account.event_apis[EVENT_API] = OPEN_TO_NOBODY
+    account.namespaces["live"] = {}
     return account
 
 
@@ -124,6 +132,7 @@ def test_everything_denied(doctor: Doctor, everything: Account) -> None:
 
 
 _BEHIND_OTHERS = {
+    "appsync:GetChannelNamespace",
     "cloudformation:ListStackResources",
     "kinesis:DescribeStreamSummary",
     "lambda:GetFunctionConcurrency",

@@ -215,7 +215,7 @@ def test_a_prefix_that_nobody_has_yet(doctor: Doctor) -> None:
 def test_the_prefix_of_our_stack(doctor: Doctor, account: Account) -> None:
     account.pools["acme"] = "eu-central-1_ours"
     account.stacks[STACK] = [resource("AWS::Cognito::UserPoolDomain", "acme")]
-    assert doctor(**POOL).finding("well  webhook's tokens: their URL begins with acme")
+    assert doctor(**POOL).finding("well  webhook's tokens: our pool has the prefix acme")
 
 
 def test_a_prefix_that_a_pool_which_was_left_behind_still_has(

@@ -47,7 +47,7 @@ def _certificate(
         yield problem(f"{arn} does not exist", f"write {setting}: {shows} shows it")
         return
     certificate = answer["Certificate"]
-    wrong = list(_wrong(plan, certificate, domain, setting))
+    wrong = list(certificate_faults(plan.settings.region, certificate, domain, setting))
     kind = certificate["Type"]
     lacks_owner = not plan.settings.webhook_mtls.ownership_certificate_arn
     if asks_for_certificates and kind != "AMAZON_ISSUED" and lacks_owner:
@@ -73,9 +73,12 @@ def _certificate(
         yield well(f"{setting} is for {domain}, and good until {ends}.{trust}")
 
 
-def _wrong(plan: Plan, certificate: dict[str, Any], domain: str, setting: str) -> Findings:
+def certificate_faults(
+    region: str, certificate: dict[str, Any], domain: str, setting: str
+) -> Findings:
+    """Why a domain cannot have a certificate, or not for long."""
     arn, status = certificate["CertificateArn"], certificate["Status"]
-    described = plan.command(f"acm describe-certificate --certificate-arn {arn}")
+    described = f"`aws acm describe-certificate --certificate-arn {arn} --region {region}`"
     if status != "ISSUED":
         remedy = f"{described} says what it waits for"
         yield problem(f"{arn} is {status}: no domain can have it", remedy)
@@ -159,16 +162,21 @@ def webhook_tokens(plan: Plan) -> Findings:
     if "oauth2" not in plan.settings.webhook.auth or not prefix:
         yield well("come from no pool of the stack")
         return
+    yield from user_pool_prefix(plan, "transcription", "webhook_oauth2.domain_prefix", prefix)
+
+
+def user_pool_prefix(plan: Plan, stack: str, setting: str, prefix: str) -> Findings:
+    """Whether the stack's user pool can have this prefix."""
     answer = plan.aws.read("cognito-idp", "describe_user_pool_domain", Domain=prefix) or {}
     pool = answer.get("DomainDescription", {}).get("UserPoolId")
-    if pool and prefix not in plan.deployed("transcription", "AWS::Cognito::UserPoolDomain"):
+    if pool and prefix not in plan.deployed(stack, "AWS::Cognito::UserPoolDomain"):
         delete = f"cognito-idp delete-user-pool-domain --domain {prefix} --user-pool-id {pool}"
         yield problem(
             f"the prefix {prefix} belongs to the pool {pool}, outside our stack: the deployment "
             "fails. It may be one that an earlier change left behind",
-            f"write another webhook_oauth2.domain_prefix, or {plan.command(delete)}",
+            f"write another {setting}, or {plan.command(delete)}",
         )
     elif pool:
-        yield well(f"their URL begins with {prefix}")
+        yield well(f"our pool has the prefix {prefix}")
     else:
         yield well(f"no pool of this account has the prefix {prefix} yet")
