@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -23,11 +22,11 @@ from constructs import Construct
 from connect_autotranscribe._arguments import Argument, check_arguments
 from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, log_group_of
+from connect_autotranscribe._rest_api import RestApi
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.live._origin import origin_of
 from connect_autotranscribe.live.live_sign_in import LiveSignIn
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
-from connect_autotranscribe.transcripts._domain import speak_at_least
 from connect_autotranscribe.transcripts.transcript_store import RECONCILE_INDEX
 from connect_settings._rules import PAGE
 from connect_settings.shared_names import shared_names
@@ -278,30 +277,22 @@ class LiveTranscripts(Construct):
         return api
 
     def _rest_api(self, sign_in: LiveSignIn) -> apigateway.RestApi:
-        api = apigateway.RestApi(
+        api = RestApi(
             self,
-            "RestApi",
-            rest_api_name=Names.unique_resource_name(self, max_length=128, separator="-"),
             description="The live page reads calls here",
-            endpoint_types=[apigateway.EndpointType.REGIONAL],
-            cloud_watch_role=False,
+            requests_a_second=_REQUESTS_A_SECOND,
+            access_log=self.access_log,
+            logged=_ACCESS_LOG,
+            without_web_acl="A sign-in and the throttle guard its methods; a web ACL is the "
+            "account's to add.",
+            counts_each_method=False,
             default_cors_preflight_options=apigateway.CorsOptions(
                 allow_origins=[self._origin],
                 allow_methods=["GET"],
                 allow_headers=["Authorization"],
                 max_age=Duration.hours(1),
             ),
-            deploy_options=apigateway.StageOptions(
-                stage_name="v1",
-                throttling_rate_limit=_REQUESTS_A_SECOND,
-                throttling_burst_limit=2 * _REQUESTS_A_SECOND,
-                tracing_enabled=True,
-                access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
-                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
-            ),
         )
-        speak_at_least(api, "1.2")
-        api.node.try_remove_child("Endpoint")  # an output of the bare API
         for name, kind in (
             ("Refused", apigateway.ResponseType.DEFAULT_4_XX),
             ("Failed", apigateway.ResponseType.DEFAULT_5_XX),
@@ -336,23 +327,9 @@ class LiveTranscripts(Construct):
         return api
 
     def _accept_findings(self) -> None:
-        stage = self.rest_api.deployment_stage
-        accepted: list[tuple[Construct, str, str]] = [
-            (
-                stage,
-                "AwsSolutions-APIG3",
-                "A sign-in and the throttle guard its methods; a web ACL is the account's to add.",
-            ),
-            (
-                stage,
-                "AwsSolutions-APIG6",
-                "Execution logs would hold what callers say; the access log names each request.",
-            ),
-        ]
+        reason = "A browser asks it before each request, without a token; it tells nothing."
         for method in self.rest_api.methods:
             if method.http_method == "OPTIONS":
-                made = cast(Construct, method.node.default_child)
-                reason = "A browser asks it before each request, without a token; it tells nothing."
-                accepted += [(made, f"AwsSolutions-{rule}", reason) for rule in ("APIG4", "COG4")]
-        for construct, rule, reason in accepted:
-            Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+                made = Validations.of(cast(Construct, method.node.default_child))
+                for rule in ("APIG4", "COG4"):
+                    made.acknowledge(Acknowledgment(id=f"AwsSolutions-{rule}", reason=reason))

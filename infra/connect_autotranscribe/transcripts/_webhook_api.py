@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, cast
 
-from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Size, Validations
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Size, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -19,9 +18,10 @@ from constructs import Construct
 
 from connect_autotranscribe._encrypted import grant_send
 from connect_autotranscribe._functions import Function, live_alias, log_group_of
+from connect_autotranscribe._rest_api import RestApi
 from connect_autotranscribe.function_options import FunctionOptions
 from connect_autotranscribe.retention import Retention
-from connect_autotranscribe.transcripts._domain import speak_at_least, url_of
+from connect_autotranscribe.transcripts._domain import url_of
 from connect_autotranscribe.transcripts._stage_web_acl import StageWebAcl
 from connect_autotranscribe.transcripts._token_issuer import TokenIssuer
 from connect_autotranscribe.transcripts.web_acl import WebAcl
@@ -121,13 +121,20 @@ class WebhookApi(Construct):
         manages = api_gateway_log_role == "manage"
         by_certificate = any(isinstance(way, ClientCertificate) for way in auth)
         logged = _ACCESS_LOG | (_CERTIFICATE_LOG if by_certificate else {})
-        self.rest_api = apigateway.RestApi(
+        self.rest_api = RestApi(
             self,
-            "RestApi",
-            # CloudWatch counts requests by this name. Two APIs of one name would share alarms.
-            rest_api_name=Names.unique_resource_name(self, max_length=128, separator="-"),
             description="ASAPP posts each utterance here",
-            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            requests_a_second=throttle_rate_per_second,
+            burst=throttle_burst,
+            access_log=self.access_log,
+            logged=logged,
+            without_web_acl=None
+            if web_acl
+            else "The proof of who calls and the throttle guard it; a web ACL is an argument.",
+            # A domain that asks for client certificates can demand 1.2, and no more.
+            tls="1.2" if by_certificate else tls,
+            # A trace names the URL, and with it a secret in the query string.
+            traced=not any(_is_in_query(way) for way in auth),
             # It unpacks requests that say Content-Encoding: gzip. No answer of ours is that large.
             min_compression_size=Size.mebibytes(10),
             policy=_only_from(allowed_cidrs) if allowed_cidrs else None,
@@ -136,20 +143,7 @@ class WebhookApi(Construct):
             cloud_watch_role=manages,
             # Even if the first deployment fails: the account's setting still names the role.
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if manages else None,
-            deploy_options=apigateway.StageOptions(
-                stage_name="v1",
-                throttling_rate_limit=throttle_rate_per_second,
-                throttling_burst_limit=throttle_burst,
-                metrics_enabled=True,
-                # A trace names the URL, and with it a secret in the query string.
-                tracing_enabled=not any(_is_in_query(way) for way in auth),
-                access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
-                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(logged)),
-            ),
         )
-        # A domain that asks for client certificates can demand 1.2, and no more.
-        speak_at_least(self.rest_api, "1.2" if by_certificate else tls)
-        self.rest_api.node.try_remove_child("Endpoint")  # an output of the bare API
         into_queue = self._into(queue)
         transcripts = self.rest_api.root.add_resource("transcripts")
         domain_url = url_of(self, self.rest_api, "transcripts", domain, base_path)
@@ -182,7 +176,7 @@ class WebhookApi(Construct):
                 auth=auth,
                 allowed_cidrs=allowed_cidrs,
             )
-        self._accept_findings(manages, has_web_acl=web_acl is not None)
+        self._accept_findings(manages)
 
     def _authorizer(
         self, way: WebhookAuth
@@ -320,8 +314,7 @@ class WebhookApi(Construct):
         for rule, reason in accepted.items():
             Validations.of(method).acknowledge(Acknowledgment(id=rule, reason=reason))
 
-    def _accept_findings(self, manages: bool, *, has_web_acl: bool) -> None:
-        stage = self.rest_api.deployment_stage
+    def _accept_findings(self, manages: bool) -> None:
         accepted: list[tuple[Construct, str, str]] = [
             (
                 cast(Construct, self.rest_api.node.default_child),
@@ -329,16 +322,7 @@ class WebhookApi(Construct):
                 "A refused message is lost, because ASAPP does not repeat it. The consumer of the "
                 "queue checks each message, and keeps what it refuses.",
             ),
-            (
-                stage,
-                "AwsSolutions-APIG6",
-                "Execution logs would hold what callers say; the access log names each request "
-                "without its query string and body.",
-            ),
         ]
-        if not has_web_acl:
-            reason = "The proof of who calls and the throttle guard it; a web ACL is an argument."
-            accepted.append((stage, "AwsSolutions-APIG3", reason))
         if manages:
             role = self.rest_api.node.find_child("CloudWatchRole")
             rule = f"AwsSolutions-IAM4[Policy::{_LOG_POLICY}]"

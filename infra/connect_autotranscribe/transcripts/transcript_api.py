@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from typing import cast
 
-from aws_cdk import Acknowledgment, Duration, Names, Validations
+from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -18,9 +18,10 @@ from constructs import Construct
 from connect_autotranscribe._arguments import Argument, check_arguments
 from connect_autotranscribe._encrypted import grant_on_items
 from connect_autotranscribe._functions import Function, log_group_of
+from connect_autotranscribe._rest_api import RestApi
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
-from connect_autotranscribe.transcripts._domain import lacks_domain, speak_at_least, url_of
+from connect_autotranscribe.transcripts._domain import lacks_domain, url_of
 from connect_settings._rules import BASE_PATH
 
 _REQUESTS_A_SECOND = 20
@@ -122,27 +123,16 @@ class TranscriptApi(Construct):
         )
         grant_on_items(table, self.read_transcript, "dynamodb:Query")
         self.access_log = log_group_of(self, "AccessLog", retention, key)
-        self.rest_api = apigateway.RestApi(
+        self.rest_api = RestApi(
             self,
-            "RestApi",
-            # CloudWatch counts requests by this name. Two APIs of one name would share alarms.
-            rest_api_name=Names.unique_resource_name(self, max_length=128, separator="-"),
             description="Other systems read transcripts here",
-            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            requests_a_second=_REQUESTS_A_SECOND,
+            access_log=self.access_log,
+            logged=_ACCESS_LOG,
+            without_web_acl="IAM and the throttle guard its one method; a web ACL is the account's "
+            "to add.",
             disable_execute_api_endpoint=True if domain else None,
-            cloud_watch_role=False,
-            deploy_options=apigateway.StageOptions(
-                stage_name="v1",
-                throttling_rate_limit=_REQUESTS_A_SECOND,
-                throttling_burst_limit=2 * _REQUESTS_A_SECOND,
-                metrics_enabled=True,
-                tracing_enabled=True,
-                access_log_destination=apigateway.LogGroupLogDestination(self.access_log),
-                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
-            ),
         )
-        speak_at_least(self.rest_api, "1.2")
-        self.rest_api.node.try_remove_child("Endpoint")  # an output of the bare API
         conversation = self.rest_api.root.add_resource("conversations").add_resource(
             "{conversationId}"
         )
@@ -168,22 +158,7 @@ class TranscriptApi(Construct):
         return self._get.grant_execute(grantee)
 
     def _accept_findings(self) -> None:
-        accepted: list[tuple[Construct, str, str]] = [
-            (
-                self.rest_api.deployment_stage,
-                "AwsSolutions-APIG3",
-                "IAM and the throttle guard its one method; a web ACL is the account's to add.",
-            ),
-            (
-                self.rest_api.deployment_stage,
-                "AwsSolutions-APIG6",
-                "Execution logs would hold what callers say; the access log names each request.",
-            ),
-            (
-                self._get.node.default_child,  # type: ignore[list-item]
-                "AwsSolutions-COG4",
-                "Who reads is a system or a role of the account: IAM knows them, Cognito does not.",
-            ),
-        ]
-        for construct, rule, reason in accepted:
-            Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+        reason = "Who reads is a system or a role of the account: IAM knows them, Cognito does not."
+        Validations.of(cast(Construct, self._get.node.default_child)).acknowledge(
+            Acknowledgment(id="AwsSolutions-COG4", reason=reason)
+        )

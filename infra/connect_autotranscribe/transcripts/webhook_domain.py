@@ -16,7 +16,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
-from connect_autotranscribe.transcripts._domain import SECURITY_POLICIES
+from connect_autotranscribe._rest_api import SECURITY_POLICIES
 from connect_settings._rules import DOMAIN
 from connect_settings.truststore import expiries_of, faults_of
 
