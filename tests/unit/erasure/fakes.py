@@ -86,15 +86,35 @@ def refused(code: str) -> ClientError:
 
 Item = dict[str, Any]
 Key = tuple[str, str]
-_ITEMS_A_PAGE = 7
+
+
+class Items(dict[Key, Item]):
+    """By partition and sort key; those of a partition are found without looking at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.partitions: dict[str, set[str]] = {}
+
+    def __setitem__(self, key: Key, item: Item) -> None:
+        super().__setitem__(key, item)
+        self.partitions.setdefault(key[0], set()).add(key[1])
+
+    def __delitem__(self, key: Key) -> None:
+        super().__delitem__(key)
+        self.partitions[key[0]].discard(key[1])
+
+    def of(self, partition: str) -> list[Item]:
+        return [self[partition, item] for item in sorted(self.partitions.get(partition, ()))]
 
 
 class DynamoDb(Fake):
     """One table, with the index ``Reconcile``."""
 
+    items_a_page = 7
+
     def __init__(self, killer: Killer) -> None:
         super().__init__(killer)
-        self.items: dict[Key, Item] = {}
+        self.items = Items()
 
     @call
     def get_item(self, Key: Item, **_: Any) -> dict[str, Any]:
@@ -125,8 +145,8 @@ class DynamoDb(Fake):
             for write in writes:
                 if put := write.get("PutRequest"):
                     self.items[_key(put["Item"])] = copy.deepcopy(put["Item"])
-                else:
-                    self.items.pop(_key(write["DeleteRequest"]["Key"]), None)
+                elif (key := _key(write["DeleteRequest"]["Key"])) in self.items:
+                    del self.items[key]
         return {}
 
     @call
@@ -139,13 +159,18 @@ class DynamoDb(Fake):
 
     def query_pages(self, **asked: Any) -> Iterator[dict[str, Any]]:
         conditions = asked["KeyConditionExpression"].split(" AND ")
+        own, given = conditions[0].split(" = ")
+        if _name(own, asked) == "conversationId":
+            ahead = self.items.of(asked["ExpressionAttributeValues"][given]["S"])
+        else:
+            ahead = [item for _, item in sorted(self.items.items())]
         found = [
             copy.deepcopy(item)
-            for _, item in sorted(self.items.items())
+            for item in ahead
             if all(_holds(each, item, asked) for each in conditions)
         ]
-        for at in range(0, max(len(found), 1), _ITEMS_A_PAGE):
-            yield {"Items": found[at : at + _ITEMS_A_PAGE]}
+        for at in range(0, max(len(found), 1), self.items_a_page):
+            yield {"Items": found[at : at + self.items_a_page]}
 
     def scan_pages(self, **asked: Any) -> Iterator[dict[str, Any]]:
         """What is deleted while it is read was read, as DynamoDB may do it."""

@@ -4,8 +4,10 @@ afterwards: no byte of it is left in any store, and no other call has lost one."
 from __future__ import annotations
 
 import copy
+import json
 import random
 
+from publish_live.handler import messages
 from tests.unit.erasure.fakes import DynamoDb, Killer
 from tests.unit.erasure.stores import AGAIN, LATER, QUEUES, Call, Stores, contact_event
 from tools.erase.restored import erase_restored
@@ -46,6 +48,7 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
         else:
             name = f"file{chance.randint(1, 3)}.json"
             both = chance.sample(some, chance.randint(1, calls))
+            stores.clock.advance(1)  # no two nights of the export end at the same moment
             day = stores.export(both, name, by_id_only=what == "state")
             stores.ask({"exported": day})
 
@@ -56,6 +59,7 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
     backup = copy.deepcopy(stores.dynamodb.items)
     event = {"customer": erased.customer} if chance.random() < 0.3 else {"contact": erased.leg}
     assert stores.ask(event)["state"] == "erasing", seed
+    said = _published(stores, erased)
     waiting = [body for queue in QUEUES for body in stores.waiting(queue)]
     assert not any(f'"{erased.id}"' in body for body in waiting), seed
     for _ in range(chance.randint(0, steps)):  # everything comes again, also while it is erased
@@ -64,6 +68,9 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
             stores.minute(chance.choice([60, 300]))
     for _ in range(4):
         stores.minute(max(AGAIN, LATER))
+    for _ in range(chance.randint(0, steps)):  # and long after its receipt
+        come(erased)
+        stores.minute(chance.choice([60, 86_400]))
 
     # What came into queues after the erasure waits to be redriven, and is erased then.
     for queue in ("DeadLetters", "Unpublished"):
@@ -80,6 +87,9 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
         assert call.customer in everything, seed
     assert len(stores.objects(stores.receipts)) == 2, seed
 
+    assert _published(stores, erased) == said, seed
+    _check_told(stores, erased, others, seed)
+
     # A backup from before is restored, and the tombstones are applied.
     restored = DynamoDb(Killer())
     restored.items = copy.deepcopy(backup)
@@ -92,10 +102,38 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
     return stores
 
 
+def _published(stores: Stores, call: Call) -> int:
+    """How many of its utterances the bus has had."""
+    of = (each["conversationId"] for each in stores.bus.of("Utterance"))
+    return sum(1 for conversation_id in of if conversation_id in (call.id, call.leg))
+
+
+def _check_told(stores: Stores, erased: Call, others: list[Call], seed: int) -> None:
+    """Other teams are told once that the call was erased, and no screen shows it any more."""
+    told = stores.bus.of("ConversationErased")
+    ((key, _), _) = stores.objects(stores.receipts).items()
+    receipt = key.removeprefix("receipts/").removesuffix(".json")
+    assert {(e["conversationId"], e["erasure"]) for e in told} == {(erased.id, receipt)}, seed
+    assert len({each["id"] for each in told}) == 1, seed
+    shown: dict[tuple[str, str], list[str]] = {}
+    for each in stores.bus.events:
+        event = {"detail-type": each["type"], "detail": each["detail"]}
+        for channel, message in messages(event):
+            screen = shown.setdefault((channel, message["conversationId"]), [])
+            if message["type"] == "erased":
+                screen.clear()
+            else:
+                screen.append(json.dumps(message))
+    left = [each for (_, id), screen in shown.items() if id == erased.id for each in screen]
+    assert left == [], seed
+    for call in others:
+        assert all(screen for (_, id), screen in shown.items() if id == call.id), seed
+
+
 def _check_restored(
     stores: Stores, restored: DynamoDb, erased: Call, others: list[Call], seed: int
 ) -> None:
-    both = _Both(stores.dynamodb, restored)
+    both = Both(stores.dynamodb, restored)
     before = {key: item for key, item in restored.items.items() if _is_of(key, others)}
     erase_restored(both, stores.s3, "table", "restored", stores.receipts)
     text = str(restored.items)
@@ -108,7 +146,7 @@ def _is_of(key: tuple[str, str], calls: list[Call]) -> bool:
     return any(key[0] in (call.id, call.leg) or key[1] == f"call#{call.id}" for call in calls)
 
 
-class _Both:
+class Both:
     """A client of the table and of the restored one, told apart by their names."""
 
     def __init__(self, live: DynamoDb, restored: DynamoDb) -> None:
