@@ -4,7 +4,8 @@ A table that is restored to an earlier moment has the calls again that were eras
 before anybody reads it or copies items out of it. The tombstones are in the environment's table; if
 that is lost, the receipts name the calls by their hashes.
 
-It exits with 0 if it is done, with 1 if AWS refuses it, with 2 if the environment's file is wrong.
+It exits with 0 if it is done, with 1 if AWS refuses it, with 2 if the environment's file or the
+table is wrong.
 """
 
 from __future__ import annotations
@@ -44,7 +45,20 @@ def main(arguments: Sequence[str] | None = None, client: Callable[..., Any] = bo
     stack = f"autotranscribe-{file.stem}-transcription"
     try:
         found = client("cloudformation", region_name=region).describe_stacks(StackName=stack)
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0]["Outputs"]}
+        outputs = {
+            each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", [])
+        }
+        if missing := [name for name in ("TableName", "ReceiptsBucket") if name not in outputs]:
+            print(
+                f"{stack} has no output {', '.join(missing)}: deploy this version", file=sys.stderr
+            )
+            return 1
+        if given.table == outputs["TableName"]:
+            print(
+                f"{given.table} is the environment's own table: name the restored one",
+                file=sys.stderr,
+            )
+            return 2
         dynamodb, s3 = (client(name, region_name=region) for name in ("dynamodb", "s3"))
         names = (outputs["TableName"], given.table, outputs["ReceiptsBucket"])
         erased = erase_restored(dynamodb, s3, *names)
