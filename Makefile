@@ -38,7 +38,7 @@ sandbox: $(RUNNING)-sandbox ## Deploy the stacks on this machine, leave them run
 
 # Each run is the recipe of a file of its own. If make is interrupted, it deletes that file. So the
 # program learns of a signal that only make gets.
-$(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed $(if $(LIVE),web/dist/index.html)
+$(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed web/dist/index.html
 	@exec .venv/bin/python -m $(if $(LIVE),sandbox,sandbox.demo) --make-target '$@' $(if $(JSON),--json '$(JSON)')
 
 $(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed web/dist/index.html

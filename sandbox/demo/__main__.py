@@ -6,10 +6,13 @@ import argparse
 import json
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Browser
 from rich.markup import escape
 
 from sandbox.asapp.conversations import Conversation, load_all
@@ -23,12 +26,14 @@ from sandbox.demo.summary import (
     wait_for_arrival,
     wait_for_end,
     wait_for_events,
+    wait_for_page,
 )
+from sandbox.live.browser import NO_BROWSER, Viewer, installed_browser
 from sandbox.stacks.deployment import Deployment
 from sandbox.stacks.emulator import SandboxError
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.processes import stopping_on_signals
-from sandbox.stacks.running import running_sandbox
+from sandbox.stacks.running import Sandbox, running_sandbox
 
 DELIVERY = Delivery(duplicate=0.2, reorder=0.3, delay_ms=(0, 400), drop=0.06, seed=7)
 DISORDER = Disorder(duplicate=0.2, late_ms=(0, 400), seed=7)
@@ -42,6 +47,8 @@ PACE = 0.03
 """Seconds for a scripted second: a call of three minutes takes five seconds."""
 _SECONDS_BETWEEN_CALLS = 0.3
 _SECONDS_TO_ARRIVE = 300
+_CALLS_ON_THE_PAGE = 4
+"""As many as the page shows beside each other."""
 
 
 def quickened(conversation: Conversation) -> Conversation:
@@ -75,13 +82,26 @@ def main() -> int:
 
 def demo(screen: Screen) -> Summary:
     """Start the sandbox, play every scripted conversation at once, compare, and stop it all."""
-    with running_sandbox(delivery=DELIVERY, pace=1.0, say=screen.step) as sandbox:
+    with (
+        installed_browser() as browser,
+        running_sandbox(
+            delivery=DELIVERY, pace=1.0, say=screen.step, with_live=browser is not None
+        ) as sandbox,
+        watching(sandbox, browser) as viewer,
+    ):
         deployment, asapp, listener = sandbox.deployment, sandbox.asapp, sandbox.listener
         deployment.stop_schedules()
         calls = [
             Call(deployment, asapp, quickened(conversation), number)
             for number, conversation in enumerate(load_all(), 1)
         ]
+
+        watched = [call.contact.contact_id for call in calls[:_CALLS_ON_THE_PAGE]]
+        if viewer:
+            screen.step(f"opening {len(watched)} calls on the live page, in a browser")
+            viewer.open(watched)
+        else:
+            screen.console.print(f"the way to the live page is not measured: {NO_BROWSER}")
 
         one = threading.Lock()
 
@@ -108,7 +128,8 @@ def demo(screen: Screen) -> Summary:
             for call in calls:
                 screen.recovered(call, _transcript(deployment, call))
             wait_for_events(deployment, calls, published, _SECONDS_TO_ARRIVE)
-        summary = summarise(calls, deployment, asapp, published)
+        seen = wait_for_page(deployment, watched, viewer, _SECONDS_TO_ARRIVE) if viewer else None
+        summary = summarise(calls, deployment, asapp, published, seen)
         screen.summary(summary)
         screen.step("stopping the emulator and the double")
     good = (
@@ -119,6 +140,18 @@ def demo(screen: Screen) -> Summary:
     bad = f"[red]{len(summary.wrongs)} problems, listed above[/]"
     screen.console.print(bad if summary.wrongs else good)
     return summary
+
+
+@contextmanager
+def watching(sandbox: Sandbox, browser: Browser | None) -> Iterator[Viewer | None]:
+    """A supervisor who has signed in on the live page; None without a browser."""
+    if browser is None or sandbox.live is None:
+        yield None
+        return
+    with sandbox.live.page() as url:
+        viewer = Viewer(browser, url)
+        viewer.sign_in(next(user for user in sandbox.live.users if user.is_supervisor))
+        yield viewer
 
 
 def _transcript(deployment: Deployment, call: Call) -> dict[str, Any]:

@@ -35,6 +35,7 @@ _IN_PLAIN_WORDS = {
     "duplicated": "In the table more often than said",
     "altered": "In the table with another text, speaker or position",
     "unpublished": "In the table, but not on the event bus",
+    "unseen": "In the table, but not on the live page, of the calls that are open there",
     "unheard_on_hold": "Said while the caller was on hold, and not transcribed, as it should be",
     "heard_on_hold": "Said while the caller was on hold, but transcribed",
     "unheard_in_talk": "Said by caller and agent to each other, but not transcribed",
@@ -42,9 +43,12 @@ _IN_PLAIN_WORDS = {
     "post_to_table_ms_p99": "The same, 99th percentile",
     "post_to_bus_ms_p50": "From ASAPP's POST to the event's arrival in a queue of the bus, median",
     "post_to_bus_ms_p99": "The same, 99th percentile",
+    "post_to_page_ms_p50": "From ASAPP's POST until a supervisor's browser has drawn it, median",
+    "post_to_page_ms_p99": "The same, 99th percentile",
     "post_to_queue_ms_p50": "Of that, in the emulator's API Gateway",
     "queue_to_table_ms_p50": "Of that, in the emulator's queue and store_transcript",
     "table_to_bus_ms_p50": "Of that, in the emulator's stream and bus and publish_utterance",
+    "bus_to_page_ms_p50": "After it, in the emulator's bus and AppSync, publish_live and the page",
 }
 
 
@@ -108,6 +112,8 @@ class Screen:
         table.add_column()
         for name, words in _IN_PLAIN_WORDS.items():
             value = getattr(summary, name)
+            if value is None:
+                continue  # there was no browser
             shown = f"{value:,.0f}" + (" ms" if "_ms_" in name else "")
             if name == "conversations_complete":
                 shown += f" of {summary.calls}"

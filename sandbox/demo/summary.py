@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sandbox.asapp.conversations import Utterance
 from sandbox.asapp.double import AsappDouble, Post
 from sandbox.demo.played_call import Call
+from sandbox.live.browser import Row, Viewer
 from sandbox.stacks.deployment import Deployment
 from sandbox.stacks.running import Published
 from shared.transcripts.utterance import in_order, utterance_id
@@ -34,6 +35,8 @@ class Summary:
     :param duplicated: In the table more often than said.
     :param altered: In the table with another text, speaker or position than said.
     :param unpublished: In the table, but not received from the event bus.
+    :param unseen: In the table, but not on the live page, or not where they belong there; of the
+        calls that are open on it. None, as the times, if there was no browser.
     :param unheard_on_hold: Said while the caller was on hold, and not transcribed, as it must be.
     :param heard_on_hold: Said while the caller was on hold, but transcribed.
     :param unheard_in_talk: Said by caller and agent to each other, but not transcribed; talk after
@@ -42,12 +45,15 @@ class Summary:
         has written it.
     :param post_to_bus_ms_p50: From ASAPP's first POST until the event bus has put the event into a
         queue.
+    :param post_to_page_ms_p50: From ASAPP's first POST until a supervisor's browser has drawn it.
     :param post_to_queue_ms_p50: Of that, the time in the emulator's API Gateway, authorizer
         included.
     :param queue_to_table_ms_p50: Of that, the time in the emulator's queue poller and
         ``store_transcript``.
     :param table_to_bus_ms_p50: Of that, the time in the emulator's table stream and bus and
         ``publish_utterance``.
+    :param bus_to_page_ms_p50: From there until the browser has drawn it: the emulator's bus and
+        AppSync, ``publish_live`` and the page.
     :param wrongs: A line for each kind of problem and each conversation, without what was said.
     """
 
@@ -63,6 +69,7 @@ class Summary:
     duplicated: int
     altered: int
     unpublished: int
+    unseen: int | None
     unheard_on_hold: int
     heard_on_hold: int
     unheard_in_talk: int
@@ -70,10 +77,24 @@ class Summary:
     post_to_table_ms_p99: float
     post_to_bus_ms_p50: float
     post_to_bus_ms_p99: float
+    post_to_page_ms_p50: float | None
+    post_to_page_ms_p99: float | None
     post_to_queue_ms_p50: float
     queue_to_table_ms_p50: float
     table_to_bus_ms_p50: float
+    bus_to_page_ms_p50: float | None
     wrongs: tuple[str, ...]
+
+
+class Seen(NamedTuple):
+    """What is on the live page.
+
+    :param rows: By conversation, from top to bottom.
+    :param at_ms: When each utterance was first drawn, in milliseconds since 1970.
+    """
+
+    rows: Mapping[str, Sequence[Row]]
+    at_ms: Mapping[str, int]
 
 
 def wait_for_arrival(
@@ -120,6 +141,25 @@ def wait_for_events(
         time.sleep(0.3)
 
 
+def wait_for_page(
+    deployment: Deployment, guids: Sequence[str], viewer: Viewer, seconds: float
+) -> Seen:
+    """Wait until the page has what the table has, or the time is over.
+
+    :param guids: The calls that are open on it, from left to right.
+    """
+    until = time.monotonic() + seconds
+    kept = {guid: _ids(stored(deployment, guid)) for guid in guids}
+    while True:
+        rows = {guid: viewer.rows(at) for at, guid in enumerate(guids)}
+        if {guid: [row.id for row in rows[guid]] for guid in guids} == kept:
+            break
+        if time.monotonic() > until:
+            break
+        time.sleep(0.3)
+    return Seen(rows, viewer.seen())
+
+
 def stored(deployment: Deployment, guid: str) -> Sequence[Mapping[str, Any]]:
     """The utterances of a conversation in the table, in the order in which they were spoken."""
     return in_order(deployment.conversation(guid))
@@ -136,11 +176,13 @@ def summarise(
     deployment: Deployment,
     asapp: AsappDouble,
     published: Mapping[str, Published],
+    seen: Seen | None = None,
 ) -> Summary:
     """Compare every utterance of every call.
 
     :param published: The events received from the bus, by their detail's ``id``; the first one, if
         an event came twice.
+    :param seen: What is on the live page, if it was open.
     """
     guids = [call.contact.contact_id for call in calls]
     posts = sorted((post for post in asapp.posts if post.guid in guids), key=_moment)
@@ -156,12 +198,19 @@ def summarise(
     unpublished = Counter(
         item["conversationId"] for item in found if utterance_id(item) not in published
     )
+    unseen = (
+        {guid: _differences(deployment, guid, rows) for guid, rows in seen.rows.items()}
+        if seen
+        else {}
+    )
     heard = {guid: _spoken([post for post in posts if post.guid == guid]) for guid in guids}
     talked = {guid: _spoken(call.talked) for guid, call in zip(guids, calls, strict=True)}
     on_hold = {guid: _spoken(call.said_on_hold) for guid, call in zip(guids, calls, strict=True)}
     missed = {guid: (talked[guid] - heard[guid]).total() for guid in guids}
     overheard = {g: (on_hold[g] & (heard[g] - talked[g])).total() for g in guids}
-    times = list(_times(posts, found, published))
+    times = list(_times(posts, found, published, seen.at_ms if seen else {}))
+    to_page = [t.seen - t.posted for t in times if t.seen] if seen else None
+    from_bus = [t.seen - t.published for t in times if t.seen] if seen else None
     misplaced = [g for g in guids if g not in whole and not {key[0] for key in lost + more} & {g}]
     return Summary(
         calls=len(calls),
@@ -176,6 +225,7 @@ def summarise(
         duplicated=duplicated,
         altered=more.total() - duplicated + len(misplaced),
         unpublished=unpublished.total(),
+        unseen=sum(unseen.values()) if seen else None,
         unheard_on_hold=sum(words.total() for words in on_hold.values()) - sum(overheard.values()),
         heard_on_hold=sum(overheard.values()),
         unheard_in_talk=sum(missed.values()),
@@ -183,9 +233,12 @@ def summarise(
         post_to_table_ms_p99=_percentile([t.stored - t.posted for t in times], 99),
         post_to_bus_ms_p50=_percentile([t.published - t.posted for t in times], 50),
         post_to_bus_ms_p99=_percentile([t.published - t.posted for t in times], 99),
+        post_to_page_ms_p50=None if to_page is None else _percentile(to_page, 50),
+        post_to_page_ms_p99=None if to_page is None else _percentile(to_page, 99),
         post_to_queue_ms_p50=_percentile([t.queued - t.posted for t in times], 50),
         queue_to_table_ms_p50=_percentile([t.stored - t.queued for t in times], 50),
         table_to_bus_ms_p50=_percentile([t.published - t.stored for t in times], 50),
+        bus_to_page_ms_p50=None if from_bus is None else _percentile(from_bus, 50),
         wrongs=(
             *_wrongs("lost", Counter(key[0] for key in lost.elements())),
             *_wrongs("not as said", Counter(key[0] for key in more.elements())),
@@ -194,23 +247,29 @@ def summarise(
             *_wrongs("said in talk, but not transcribed", missed),
             *_wrongs("said on hold, but transcribed", overheard),
             *_wrongs("not on the bus", unpublished),
+            *_wrongs("not on the page as in the table", unseen),
         ),
     )
 
 
 class _Times(NamedTuple):
-    """When an utterance reached each stage, in milliseconds since 1970."""
+    """When an utterance reached each stage, in milliseconds since 1970.
+
+    :param seen: 0 if its call was not open on the page.
+    """
 
     posted: float
     queued: int
     stored: int
     published: int
+    seen: int
 
 
 def _times(
     posts: Sequence[Post],
     found: Sequence[Mapping[str, Any]],
     published: Mapping[str, Published],
+    seen: Mapping[str, int],
 ) -> Iterator[_Times]:
     posted = {_of_post(post): post.sent[0].at * 1000 for post in posts if post.sent}
     for item in found:
@@ -220,7 +279,20 @@ def _times(
         if at and event:
             # Not the item's own times: a duplicate POST overwrites them.
             detail = event.detail
-            yield _Times(at, int(detail["receivedAt"]), int(detail["storedAt"]), event.at_ms)
+            shown = seen.get(utterance_id(item), 0)
+            yield _Times(at, int(detail["receivedAt"]), int(detail["storedAt"]), event.at_ms, shown)
+
+
+def _differences(deployment: Deployment, guid: str, rows: Sequence[Row]) -> int:
+    """How many utterances are missing on the page, or else are there too often, or in another
+    place."""
+    kept, shown = _ids(stored(deployment, guid)), [row.id for row in rows]
+    missing, more = Counter(kept) - Counter(shown), Counter(shown) - Counter(kept)
+    return missing.total() + more.total() or sum(map(str.__ne__, kept, shown))
+
+
+def _ids(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [utterance_id(item) for item in items]
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +50,8 @@ def installed_browser() -> Iterator[Browser | None]:
         try:
             yield browser
         finally:
+            # A terminal sends Ctrl-C to Playwright's driver, too: asyncio would tell of its end.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             browser.close()
 
 

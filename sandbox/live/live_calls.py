@@ -28,16 +28,20 @@ from shared.live.channels import NAMESPACE, SUPERVISORS
 BUNDLE = ROOT / "web" / "dist"
 _AUTHORIZER = "live-authorizer-of-the-emulator"
 _ASKS_THE_DEPLOYED_ONE = """
-import json, os, boto3
+import json, os, sys
 
 def handler(event, context):
+    print(event["requestContext"]["operation"], file=sys.stderr)
     if event["requestContext"]["operation"] == "EVENT_PUBLISH":
         return {"isAuthorized": event["authorizationToken"].startswith("AWS4-HMAC-SHA256 ")}
+    import boto3
     asked = boto3.client("lambda").invoke(
         FunctionName=os.environ["AUTHORIZER"], Payload=json.dumps(event))
     return json.loads(asked["Payload"].read())
 """
-"""The emulator also asks the authorizer if a publisher signs with IAM; AWS does not."""
+"""The emulator also asks the authorizer if a publisher signs with IAM; AWS does not. After each
+invocation it waits for a log line, 50 ms if none comes: so there is one. boto3 is imported only by
+the processes that need it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -21,11 +22,13 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """In this process, where aws-cdk-lib is loaded; ``.ci/run`` has ``make demo`` itself."""
+    """In this process, where aws-cdk-lib is loaded, and without a browser: a process can have one
+    only. ``.ci/run`` has ``make demo`` itself."""
     figures = tmp_path / "summary.json"
     monkeypatch.setattr(sys, "argv", ["sandbox.demo", "--json", str(figures)])
     quick = partial(running_sandbox, synthesise=in_this_process)
     monkeypatch.setattr("sandbox.demo.__main__.running_sandbox", quick)
+    monkeypatch.setattr("sandbox.demo.__main__.installed_browser", nullcontext)
     code = main()
     output, errors = capsys.readouterr()
     assert code == 0, output[-3000:] + errors[-3000:]
@@ -44,6 +47,9 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
     assert 0 < summary["post_to_table_ms_p50"] <= summary["post_to_table_ms_p99"]
     assert summary["post_to_table_ms_p50"] < summary["post_to_bus_ms_p50"]
     assert summary["post_to_bus_ms_p50"] <= summary["post_to_bus_ms_p99"]
+    assert "the way to the live page is not measured: no browser: install chromium" in output
+    assert summary["post_to_page_ms_p50"] is summary["unseen"] is None
+    assert "post to page" not in output
     _shows_each_call_by_itself_and_in_order(output, summary["calls"])
     recovered = output.partition("comparing the calls")[2].partition("Summary")[0]
     assert len(re.findall(r"(?m)^call \d", recovered)) == summary["recovered"]

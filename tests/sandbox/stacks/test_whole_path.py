@@ -20,10 +20,12 @@ from sandbox.asapp.double import Delivery, Failure
 from sandbox.connect.contact import lambda_event
 from sandbox.connect.scenarios import HOLD, TAKEN, act, agent_leaves, sequence
 from sandbox.demo.played_call import AGENT_WHISPER, CUSTOMER_HOLD, DISCONNECT, START_MODULE, Call
-from sandbox.demo.summary import stored, summarise, wait_for_arrival
+from sandbox.demo.summary import Seen, stored, summarise, wait_for_arrival
+from sandbox.live.browser import Row
 from sandbox.stacks.emulator import ACCOUNT, REGION
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import BusListener, Sandbox
+from shared.transcripts.utterance import utterance_id
 from tools.doctor.aws import Aws
 from tools.revoke_webhook_secret.revocation import ACTIONS, Webhook, revoke
 
@@ -106,9 +108,18 @@ def test_what_is_lost_doubled_or_altered_is_seen(sandbox: Sandbox) -> None:
     assert good.wrongs == ()
     assert good.conversations_complete == 1
 
+    kept = stored(sandbox.deployment, call.contact.contact_id)
+    rows = [Row(utterance_id(item), item["text"]) for item in kept]
+    on_the_page = {"missing": (rows[1:], 1), "twice": ([*rows, rows[0]], 1), "all": (rows, 0)}
+    on_the_page |= {"exchanged": ([rows[1], rows[0], *rows[2:]], 2)}
+    for shown, count in on_the_page.values():
+        seen = Seen({call.contact.contact_id: shown}, {rows[0].id: int(time.time() * 1000)})
+        found = summarise([call], sandbox.deployment, sandbox.asapp, published, seen)
+        assert (found.unseen, len(found.wrongs)) == (count, bool(count))
+        assert found.post_to_page_ms_p50 and found.post_to_page_ms_p50 > 0
+
     table = sandbox.deployment.emulator.client("dynamodb")
     name = sandbox.deployment.table_name
-    kept = stored(sandbox.deployment, call.contact.contact_id)
     keys = [
         {"conversationId": {"S": item["conversationId"]}, "item": {"S": item["item"]}}
         for item in kept
