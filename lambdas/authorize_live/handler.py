@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shared import environment, log_events, table
+from shared import log_events, table
 from shared.aws import api
 from shared.aws.api import AwsError
 from shared.live.channels import CALLS, conversation_of
@@ -26,7 +26,7 @@ Read = Callable[[str, Deadline], Mapping[str, Any]]
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """:returns: No time to live: an answer is good for one channel at one moment."""
-    deadline = environment.deadline(context)
+    deadline = Deadline.of(context)
     return {"isAuthorized": allows(event, viewers(), read, deadline), "ttlOverride": 0}
 
 

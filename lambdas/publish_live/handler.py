@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from shared import environment
 from shared.aws.api import signed_headers
 from shared.http import Origin
 from shared.live.channels import CALLS, channel_of
 from shared.runtime import Deadline, LambdaContext
-from shared.transcripts.utterance import spoken_at
+from shared.transcripts.stored_utterances import spoken_at
 
 _PATH = "/event"
 _CONTENT_TYPE = "application/json"
@@ -40,7 +39,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """:param event: Of the bus.
     :raises NotPublished, NoAnswer: so that Lambda tries again.
     """
-    deadline = environment.deadline(context)
+    deadline = Deadline.of(context)
     for channel, message in messages(event):
         _publish(channel, message, deadline)
 

@@ -33,7 +33,7 @@ from publish_utterance.known_streams import KnownStreams
 from publish_utterance.late_utterances import LateUtterances
 from shared import table
 from shared.transcripts.call import call_of, picture_id
-from shared.transcripts.utterance import WEBHOOK, is_verified, role_of, utterance_id
+from shared.transcripts.stored_utterances import WEBHOOK, is_verified, role_of, utterance_id
 
 logger = logging.getLogger(__name__)
 

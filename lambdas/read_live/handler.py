@@ -21,11 +21,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from read_live.running_calls import MOST_CALLS, running_calls
-from shared import environment, log_events
+from shared import log_events
 from shared.aws.batch_read import NotRead
 from shared.aws.botocore_errors import error_code
 from shared.live.viewer import Viewer, Viewers, viewers
-from shared.runtime import Clock, Deadline, LambdaContext
+from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 from shared.tokens.signing_keys import NoKeys
 from shared.transcripts.call import call_of
 from shared.transcripts.transcript import Spoken, TooLong, Transcript, TranscriptReader
@@ -58,7 +58,7 @@ class Table:
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """:param event: Of a REST API's proxy integration."""
-    made = answer(event, viewers(), _table(), environment.deadline(context))
+    made = answer(event, viewers(), _table(), Deadline.of(context))
     made["headers"]["Access-Control-Allow-Origin"] = os.environ["PAGE_ORIGIN"]
     return made
 
@@ -190,4 +190,4 @@ def _table() -> Table:
         connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
     )
     client = boto3.client("dynamodb", config=config)
-    return Table(os.environ["TRANSCRIPT_TABLE"], client, environment.clock())
+    return Table(os.environ["TRANSCRIPT_TABLE"], client, SYSTEM_CLOCK)

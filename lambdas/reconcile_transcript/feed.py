@@ -17,7 +17,7 @@ from typing import Any
 from reconcile_transcript.alignment.utterances import Said
 from reconcile_transcript.record import Record, moment_ms, record, words
 from shared.asapp.feeds import COLUMNS
-from shared.transcripts.utterance import role_of, storable
+from shared.transcripts.stored_utterances import role_of, storable
 
 _ROLES = {
     **dict.fromkeys(("rep", "representative", "employee"), "agent"),

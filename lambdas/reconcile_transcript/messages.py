@@ -19,7 +19,7 @@ from reconcile_transcript.record import Record, moment_ms, record, words
 from shared import log_events
 from shared.asapp.requests import NOT_JSON, Answer, AsappRequests, RetryPolicy
 from shared.runtime import Clock, Deadline
-from shared.transcripts.utterance import role_of, storable
+from shared.transcripts.stored_utterances import role_of, storable
 
 logger = logging.getLogger(__name__)
 

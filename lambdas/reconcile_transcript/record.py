@@ -11,7 +11,7 @@ from typing import Any
 
 from reconcile_transcript.alignment.utterances import Said
 from shared import moments
-from shared.transcripts.utterance import storable
+from shared.transcripts.stored_utterances import storable
 
 MOST_MESSAGES = 1000
 """ASAPP gives no more of them, and no second page."""

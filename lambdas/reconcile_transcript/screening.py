@@ -15,7 +15,7 @@ from reconcile_transcript.record import Record, Undecided
 from shared import log_events
 from shared.table import UTTERANCE
 from shared.transcripts.on_utterance import Asked, NotScreened, OnUtterance
-from shared.transcripts.utterance import role_of
+from shared.transcripts.stored_utterances import role_of
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from shared.aws.botocore_errors import error_code
 from shared.calls.customers import customers_of
 from shared.runtime import SYSTEM_CLOCK, Clock
 from shared.table import BATCH, IN_PROGRESS, RECONCILE, RECONCILE_AT, RECONCILE_INDEX, UTTERANCE
-from shared.transcripts.utterance import (
+from shared.transcripts.stored_utterances import (
     is_verified,
     opened_streams,
     role_of,

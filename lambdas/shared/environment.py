@@ -14,13 +14,11 @@ from shared.calls.switch import Switch
 from shared.http import Origin
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 
-_SECONDS_TO_ANSWER = 0.5
 _SECONDS_A_DAY = 86_400
 
 
 def deadline(context: LambdaContext) -> Deadline:
-    """Half a second before Lambda would end the invocation."""
-    return Deadline(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_ANSWER, clock())
+    return Deadline.of(context, clock())
 
 
 def clock() -> Clock:

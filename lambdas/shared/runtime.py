@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+_SECONDS_TO_ANSWER = 0.5
 
 
 class LambdaContext(Protocol):
@@ -83,6 +84,11 @@ class Deadline:
     def __init__(self, seconds: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
         self._end = clock.monotonic() + seconds
+
+    @classmethod
+    def of(cls, context: LambdaContext, clock: Clock = SYSTEM_CLOCK) -> Deadline:
+        """Half a second before Lambda would end the invocation."""
+        return cls(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_ANSWER, clock)
 
     def remaining(self) -> float:
         """Seconds left, never below 0."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from shared import log_events
 from shared.transcripts.on_utterance import Asked, NotScreened, OnUtterance
-from shared.transcripts.utterance import WEBHOOK, Utterance, utterance_id
+from shared.transcripts.stored_utterances import WEBHOOK, utterance_id
+from shared.transcripts.utterance import Utterance
 from store_transcript.batch import Posted
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from sandbox.demo.played_call import Call
 from sandbox.live.browser import Row, Viewer
 from sandbox.stacks.deployment import Deployment
 from sandbox.stacks.running import Published
-from shared.transcripts.utterance import in_order, utterance_id
+from shared.transcripts.stored_utterances import in_order, utterance_id
 
 _WEBHOOK, _COMPLETE = "webhook", "complete"
 

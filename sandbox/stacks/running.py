@@ -23,7 +23,7 @@ from sandbox.live.live_event_reader import LiveEventReader
 from sandbox.stacks.agent_event_reader import AgentEventReader
 from sandbox.stacks.deployment import NO_MORE, Deployment, Say, Synthesise, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
-from shared.transcripts.utterance import utterance_id
+from shared.transcripts.stored_utterances import utterance_id
 
 _WARM_UP = "warm-up"
 """The id of a conversation that does not take place."""

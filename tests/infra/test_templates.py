@@ -416,8 +416,10 @@ def imported_of_shared(function: str) -> set[Path]:
     return {Path(name).relative_to(ROOT / "lambdas") for name in loaded}
 
 
-def test_each_package_is_small(assembly_of: Callable[[str], Assembly]) -> None:
-    for name, package in folders(assembly_of("sandbox")).items():
+def test_each_package_is_small(assembly_of: Callable[[str], Assembly], full: Assembly) -> None:
+    packages = folders(assembly_of("sandbox")) | folders(full)
+    assert packages.keys() >= FUNCTIONS | EXPORT | {"authorize_live", "publish_live", "read_live"}
+    for name, package in packages.items():
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in files(package):

@@ -32,7 +32,7 @@ from shared.asapp.requests import AsappCredentials
 from shared.calls.conversation_table import Conversations
 from shared.http import Origin
 from tests.aws_server import serving
-from tests.unit.held_clock import HeldClock
+from tests.unit.held_clock import HeldClock, StillClock
 
 API_SECRET = "s3cr3t-of-asapp"
 CUSTOMER_NUMBER = "+15550100199"
@@ -335,13 +335,14 @@ def asapp(vendor: Vendor, secret_name: str) -> Asapp:
 
 
 class Context:
-    """Lambda's context object for an invocation that begins now."""
+    """Lambda's context object for an invocation that begins now. Its time stands still: what the
+    functions do with it is on the clock that the test holds."""
 
     def __init__(self, seconds: float = 7.0) -> None:
-        self._end = time.monotonic() + seconds
+        self._milliseconds = int(seconds * 1000)
 
     def get_remaining_time_in_millis(self) -> int:
-        return int((self._end - time.monotonic()) * 1000)
+        return self._milliseconds
 
 
 def flow_event(contact_id: str = "c-1", **changes: Any) -> dict[str, Any]:
@@ -375,9 +376,12 @@ def started_environment(
     secret_name: str,
     switch_name: str,
 ) -> Iterator[None]:
-    """The environment variables of start and stop, and their caches empty."""
+    """The environment variables of start and stop, their caches empty, and a clock on which nobody
+    runs out of time, however slow the machine is."""
     from shared import environment
 
+    still = StillClock()
+    monkeypatch.setattr(environment, "clock", lambda: still)
     monkeypatch.setenv("ASAPP_API_HOST", vendor.url)
     monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
     monkeypatch.setenv("AUTOTRANSCRIBE_PARAMS", json.dumps({"language": "en-US"}))

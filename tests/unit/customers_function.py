@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
+from unittest.mock import patch
 from urllib.parse import unquote
+
+from shared.transcripts import on_utterance
 
 ARN = "arn:aws:lambda:us-east-1:111111111111:function:screen:live"
 Entry = dict[str, Any]
@@ -87,10 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def customers_function() -> Iterator[Customers]:
+    """A function that has, unlike one of Lambda's, as long as a slow machine needs."""
     server = Customers()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
     try:
-        yield server
+        with patch.object(on_utterance, "SECONDS", 60.0):
+            yield server
     finally:
         server.shutdown()
         server.server_close()

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shared.transcripts.utterance import Utterance, utterance_id
+from shared.transcripts.stored_utterances import utterance_id
+from shared.transcripts.utterance import Utterance
 
 PLACES = ("webhook", "table", "bus", "page")
 """In the order in which an utterance comes there."""

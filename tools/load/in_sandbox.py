@@ -20,7 +20,7 @@ from sandbox.stacks.deployment import Deployment
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox, running_sandbox
 from shared.live.channels import channel_of
-from shared.transcripts.utterance import in_order, utterance_id
+from shared.transcripts.stored_utterances import in_order, utterance_id
 from tools.load.calls import Playing, play
 from tools.load.counts import Counts
 from tools.load.processor import Processor

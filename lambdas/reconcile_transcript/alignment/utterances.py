@@ -35,7 +35,7 @@ class Held:
     :param opened_ms: When its stream was opened: utterances of one opening share one clock offset.
         0 if the utterance was recovered.
     :param message_id: ASAPP's id if it was recovered, ``""`` if the webhook brought it.
-    :param is_verified: As :func:`shared.transcripts.utterance.is_verified` says.
+    :param is_verified: As :func:`shared.transcripts.stored_utterances.is_verified` says.
     """
 
     key: str

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.botocore_errors import error_code
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline
-from shared.transcripts.utterance import storable
+from shared.transcripts.stored_utterances import storable
 
 VERSION = 1
 MOST = 10

@@ -14,7 +14,7 @@ from shared import table
 from shared.runtime import SYSTEM_CLOCK, Clock
 from shared.transcripts.call import READ
 from shared.transcripts.printable import one_line
-from shared.transcripts.utterance import (
+from shared.transcripts.stored_utterances import (
     in_order,
     is_verified,
     opened_streams,

@@ -20,7 +20,7 @@ from sandbox.live.live_calls import LiveCalls
 from sandbox.live.subscriber import Events, signed_in
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
-from shared.transcripts.utterance import utterance_id
+from shared.transcripts.stored_utterances import utterance_id
 from tools.load.in_sandbox import DELIVERY, load
 from tools.load.schedule import schedule
 

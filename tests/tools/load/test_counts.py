@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.transcripts.utterance import Utterance, utterance_id
+from shared.transcripts.stored_utterances import utterance_id
+from shared.transcripts.utterance import Utterance
 from tools.load.counts import LATE_SECONDS, PLACES, Counts, Place
 
 GOOD = Place(came=3, lost=0, doubled=0, altered=0, again=0)

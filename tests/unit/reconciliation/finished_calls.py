@@ -15,7 +15,8 @@ import boto3
 from reconcile_transcript import handler as reconcile_transcript
 from shared.runtime import Deadline
 from shared.table import BATCH, PENDING, attributes, reconcile_key, values
-from shared.transcripts.utterance import Utterance, in_order
+from shared.transcripts.stored_utterances import in_order
+from shared.transcripts.utterance import Utterance
 from tests.unit.conftest import Behaviour, Vendor
 from tests.unit.held_clock import HeldClock
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import table
-from shared.transcripts.utterance import Unstorable, Utterance, in_order, spoken_at, stream_starts
+from shared.transcripts.stored_utterances import in_order, spoken_at, stream_starts
+from shared.transcripts.utterance import Unstorable, Utterance
 
 WORDS = "my PIN is four two"
 GOOD: dict[str, Any] = {

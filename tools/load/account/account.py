@@ -31,7 +31,7 @@ from sandbox.asapp.webhook import Post, message
 from sandbox.stacks.deployment import Deployment, cdk, leave_out, stack_name
 from sandbox.stacks.emulator import Emulator, SandboxError
 from sandbox.stacks.event_delivery import ConnectEvents
-from shared.transcripts.utterance import utterance_id
+from shared.transcripts.stored_utterances import utterance_id
 from tools.load.account.app import TAG
 from tools.load.account.copied import copy_of
 from tools.load.account.functions.asapp.handler import stream_id

@@ -23,7 +23,7 @@ from sandbox.stacks.deployment import cdk, served
 from sandbox.stacks.emulator import Emulator
 from sandbox.stacks.running import Sandbox
 from shared import table
-from shared.transcripts.utterance import in_order
+from shared.transcripts.stored_utterances import in_order
 from tests.sandbox.stacks.ways.own_issuer_app import STACK, write_assembly
 
 POSTS_A_SECOND = 20
