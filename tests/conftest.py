@@ -6,9 +6,11 @@ import os
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.loaders
 import pytest
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ os.environ |= {
     "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
     "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20,21,22,23,24,25",
 }
+
+# Or each session would read AWS's descriptions of its services again: Connect's takes half a second.
+botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
 
 HERE = Path(__file__).parent
 SHARED = {

@@ -32,7 +32,7 @@ from shared.asapp.requests import AsappCredentials
 from shared.calls.conversation_table import Conversations
 from shared.http import Origin
 from tests.aws_server import serving
-from tests.unit.held_clock import HeldClock, StillClock
+from tests.unit.held_clock import HeldClock, UnhurriedClock
 
 API_SECRET = "s3cr3t-of-asapp"
 CUSTOMER_NUMBER = "+15550100199"
@@ -380,8 +380,8 @@ def started_environment(
     runs out of time, however slow the machine is."""
     from shared import environment
 
-    still = StillClock()
-    monkeypatch.setattr(environment, "clock", lambda: still)
+    unhurried = UnhurriedClock()
+    monkeypatch.setattr(environment, "clock", lambda: unhurried)
     monkeypatch.setenv("ASAPP_API_HOST", vendor.url)
     monkeypatch.setenv("ASAPP_CREDENTIALS_SECRET", secret_name)
     monkeypatch.setenv("AUTOTRANSCRIBE_PARAMS", json.dumps({"language": "en-US"}))
