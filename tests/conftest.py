@@ -23,7 +23,7 @@ os.environ |= {
     "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20,21,22,23,24,25",
 }
 
-# Or each session would read AWS's descriptions of its services again: Connect's takes half a second.
+# Or each session would read AWS's descriptions of its services again: half a second for Connect's.
 botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
 
 HERE = Path(__file__).parent

@@ -83,14 +83,25 @@ class Assembly:
         ]
 
 
-def synthesise(folder: Path, fill: Callable[[App], object], *, with_nag: bool = True) -> Assembly:
+def synthesise(
+    folder: Path,
+    fill: Callable[[App], object],
+    *,
+    with_nag: bool = True,
+    with_rules: bool = True,
+) -> Assembly:
     """An app as the command line would make it.
 
     :param fill: Puts the stacks into it.
     :param with_nag: Whether cdk-nag checks it. Findings are printed, and do not raise.
+    :param with_rules: Whether CDK's own rules check it, which a process loads for seconds.
     """
     by_command_line = {f"aws:cdk:enable-{what}-metadata": True for what in ("path", "asset")}
-    app = App(context=CONTEXT | by_command_line, outdir=str(folder))
+    app = App(
+        context=CONTEXT | by_command_line,
+        outdir=str(folder),
+        builtin_cloud_formation_validation=with_rules,
+    )
     if with_nag:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     fill(app)

@@ -183,7 +183,7 @@ def installed(team: Team) -> Path:
     templates, which are compared with those of the checkout: those were checked.
     """
     by_command_line = {f"aws:cdk:enable-{what}-metadata": True for what in ("path", "asset")}
-    context = CONTEXT | by_command_line | {"@aws-cdk/core:validateAgainstDefaultRules": False}
+    context = CONTEXT | by_command_line
     folder = team.folder / "cdk.out"
     folder.mkdir()
     done = team.run(
@@ -193,6 +193,7 @@ def installed(team: Team) -> Path:
         without_network=can_unshare(),
         CDK_OUTDIR=str(folder / "now"),
         CDK_CONTEXT_JSON=json.dumps(context),
+        CDK_VALIDATION="false",
     )
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
     return folder

@@ -47,11 +47,14 @@ authorities_file = "{os.path.relpath(authorities, ROOT)}"''',
 
 
 def in_this_process(settings: Path, folder: Path) -> None:
-    """Write a cloud assembly. The command line would load aws-cdk-lib once more, for seconds."""
+    """Write a cloud assembly. The command line would load aws-cdk-lib once more, for seconds.
+
+    CDK's rules would take seconds, too: ``full.toml`` of the other tests has these choices.
+    """
     from app import build
     from tests.infra.conftest import synthesise
 
-    synthesise(folder, lambda app: build(app, str(settings)), with_nag=False)
+    synthesise(folder, lambda app: build(app, str(settings)), with_nag=False, with_rules=False)
 
 
 @pytest.fixture(scope="session")
