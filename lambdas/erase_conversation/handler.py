@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import date
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from erase_conversation.connect_contacts import ContactRecords, StopFunction
-from erase_conversation.due import go_on_with_due
+from erase_conversation.due import NotErased, go_on_with_due
 from erase_conversation.erasure import Erasure
 from erase_conversation.exported_files import ExportedFiles
 from erase_conversation.receipt import Kept, Receipts
 from erase_conversation.records import Records
-from erase_conversation.requests import ask, look, progress
+from erase_conversation.requests import ask, day_of, look, progress
 from erase_conversation.waiting_messages import WaitingMessages
+from shared.aws.botocore_errors import error_code
 from shared.calls.customers import CustomerDigests
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 
@@ -44,7 +45,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     :raises BadRequest: if the event asks for nothing that there is.
     """
     left = context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END
-    return answer(event, erasure(SYSTEM_CLOCK), Deadline(left, SYSTEM_CLOCK))
+    try:
+        return answer(event, erasure(SYSTEM_CLOCK), Deadline(left, SYSTEM_CLOCK))
+    except (ClientError, BotoCoreError) as problem:
+        # AWS's message may repeat what it was sent: a number, for instance.
+        raise NotErased(error_code(problem)) from None
 
 
 def answer(event: dict[str, Any], made: Erasure, deadline: Deadline) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def answer(event: dict[str, Any], made: Erasure, deadline: Deadline) -> dict[str
     if event.get("dryRun"):
         return look(event, made, deadline)
     if day := event.get("exported"):
-        made.records.announce(str(date.fromisoformat(str(day))))
+        made.records.announce(str(day_of(day)))
     if not event or day:
         done = go_on_with_due(made, deadline)
         if day and made.files and deadline.remaining():

@@ -140,11 +140,16 @@ def _given(event: Mapping[str, Any]) -> list[str]:
     """The days around the one that is named: of a call that the table has forgotten."""
     if not (day := event.get("day")):
         return []
-    try:
-        at = date.fromisoformat(str(day))
-    except ValueError:
-        raise BadRequest("day is written like 2026-11-23") from None
+    at = day_of(day)
     return list(days_around(at, at))
+
+
+def day_of(text: object) -> date:
+    """:raises BadRequest: if it is none."""
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        raise BadRequest("a day is written like 2026-11-23") from None
 
 
 def _state(erasing: Erasing) -> Answer:

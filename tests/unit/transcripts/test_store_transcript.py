@@ -111,11 +111,12 @@ def _bytes(text: str) -> int:
 
 def _batch_write_item(body: dict[str, Any]) -> str:
     (writes,) = body["RequestItems"].values()
-    items = [write["PutRequest"]["Item"] for write in writes]
-    keys = [(item["conversationId"]["S"], item["item"]["S"]) for item in items]
-    if not 1 <= len(items) <= 25:
+    items = [write["PutRequest"]["Item"] for write in writes if "PutRequest" in write]
+    named = items + [write["DeleteRequest"]["Key"] for write in writes if "DeleteRequest" in write]
+    keys = [(item["conversationId"]["S"], item["item"]["S"]) for item in named]
+    if not 1 <= len(writes) <= 25:
         return "Too many items requested for the BatchWriteItem call"
-    if len(set(keys)) < len(keys):
+    if len(set(keys)) < len(writes):
         return "Provided list of item keys contains duplicates"
     if any(_bytes(partition) > 2048 or _bytes(sort) > 1024 for partition, sort in keys):
         return "Size of hashkey or rangekey has exceeded the maximum size limit"
