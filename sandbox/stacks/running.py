@@ -126,15 +126,16 @@ class BusListener:
     """Receives the events of the bus as another team would: with its own rule and queue.
 
     :param name: The name of the rule and of the queue.
+    :param detail_type: Which events.
     """
 
-    def __init__(self, deployment: Deployment, name: str) -> None:
+    def __init__(self, deployment: Deployment, name: str, detail_type: str = "Utterance") -> None:
         self._sqs = deployment.emulator.client("sqs")
         events = deployment.emulator.client("events")
         self.queue_url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
         bus = deployment.event_bus_name
-        pattern = '{"source": ["connect-autotranscribe"], "detail-type": ["Utterance"]}'
+        pattern = json.dumps({"source": ["connect-autotranscribe"], "detail-type": [detail_type]})
         events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)
         target = {"Id": "queue", "Arn": arn["Attributes"]["QueueArn"]}
         events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
