@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -208,17 +210,33 @@ def test_2000_utterances_are_shown_and_one_more_costs_little(
 
 
 def test_all_that_is_loaded_is_below_100_kb_and_from_the_page_itself(
-    built: None, backend: FakeBackend, enter: Enter
+    backend: FakeBackend, enter: Enter
 ) -> None:
-    files = [file for file in DIST.rglob("*") if file.is_file()]
-    size = sum(len(gzip.compress(file.read_bytes(), 9)) for file in files)
-    assert size < 100_000
-    hosts = set()
+    backend.begin(CALL, "jane")
+    urls: set[str] = set()
     page = enter()
-    page.on("request", lambda request: hosts.add("/".join(request.url.split("/")[:3])))
+    page.on("response", lambda response: urls.add(response.url))
     page.reload()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    assert hosts == {backend.page_url}
+    assert hosts(urls) == {backend.page_url}
+    supervisor = compressed(backend, urls)
+    page.goto(backend.workspace_url)
+    sign_in(page, select(page, CALL), "jane")
+    assert hosts(urls) == {backend.page_url, backend.workspace_url, backend.api_url}
+    agent = compressed(backend, urls)
+    assert supervisor < agent < 100_000
+    print(f"compressed, a supervisor loads {supervisor:,} bytes, the agent's tab {agent:,}")
+
+
+def hosts(urls: Iterable[str]) -> set[str]:
+    return {"/".join(url.split("/")[:3]) for url in urls}
+
+
+def compressed(backend: FakeBackend, urls: Iterable[str]) -> int:
+    """What is loaded of the page, with gzip."""
+    ours = {urlsplit(url).path.lstrip("/") for url in urls if url.startswith(backend.page_url)}
+    files = {DIST / (path or "index.html") for path in ours - {"config.json"}}
+    return sum(len(gzip.compress(file.read_bytes(), 9)) for file in files)
 
 
 def test_every_package_of_the_page_is_locked() -> None:

@@ -301,13 +301,15 @@ class _Calls:
             return
         events = self.utterances + self.calls * facts.LIVE_CHANGES_A_CALL
         openings = self.calls * facts.LIVE_OPENINGS_A_CALL
-        reads = openings * facts.LIVE_READS_AN_OPENING
+        lists = facts.LIVE_SUPERVISORS * facts.BUSY_SECONDS_A_MONTH / 60  # one a minute
+        reads = openings * (facts.LIVE_READS_AN_OPENING + self.load.minutes)
         for name, count in (
             ("publish_live", events),
             ("authorize_live", 2 * openings),  # it connects, and subscribes
             ("read_live", reads),
         ):
             yield from self.runs(USE, functions[name], count)
+        yield from self.runs(IDLE, functions["read_live"], lists)
         what = "events of conversations"
         changes = self.calls * facts.LIVE_CHANGES_A_CALL
         yield Quantity(USE, "EventBridge", what, "eventbridge_events", changes)
@@ -321,16 +323,19 @@ class _Calls:
             yield Quantity(USE, "AppSync", what, "appsync_operations", count)
         minutes = openings * self.load.minutes
         yield Quantity(USE, "AppSync", "tabs of a call", "appsync_connection_minutes", minutes)
-        minutes = facts.LIVE_SUPERVISORS * facts.BUSY_SECONDS_A_MONTH / 60
         what = "pages of supervisors"
-        yield Quantity(IDLE, "AppSync", what, "appsync_connection_minutes", minutes)
+        yield Quantity(IDLE, "AppSync", what, "appsync_connection_minutes", lists)
+        yield Quantity(IDLE, "API Gateway", "reads of the live list", "api_gateway_requests", lists)
         yield Quantity(USE, "API Gateway", "the live page's reads", "api_gateway_requests", reads)
         size = facts.ACCESS_LOG_BYTES_A_REQUEST * reads
         yield from self.logs(USE, "access log of the live page", size)
         item = self.bytes * self.load.minutes * facts.UTTERANCES_A_MINUTE + facts.CALL_BYTES
         units = reads * item / 4_096
         yield Quantity(USE, "DynamoDB reads", "of the live page", "dynamodb_reads", units)
-        users = facts.LIVE_SUPERVISORS + self.environment.settings.capacity.expected_calls
+        calls = self.environment.settings.capacity.expected_calls
+        units = lists * (facts.LIVE_LIST_QUERIES + calls)
+        yield Quantity(IDLE, "DynamoDB reads", "of the live list", "dynamodb_reads", units)
+        users = facts.LIVE_SUPERVISORS + calls
         what = "supervisors and agents who sign in"
         yield Quantity(IDLE, "Cognito", what, "cognito_users", users)
         if self.environment.has("AWS::CloudFront::Distribution"):

@@ -72,7 +72,9 @@ LIVE_CHANGES_A_CALL = 6
 LIVE_OPENINGS_A_CALL = 2
 """The tab of its agent, and a supervisor: each subscribes to it."""
 LIVE_READS_AN_OPENING = 4
-"""At the beginning, while it is silent, and after its end."""
+"""At the beginning, while it is silent, and after its end; and one a minute, as of the list."""
+LIVE_LIST_QUERIES = 16
+"""Of the list's index, before the items of the calls are read."""
 LIVE_CHANNELS_AN_EVENT = 2
 """Of the call and of the list."""
 LIVE_REQUESTS_AN_OPENING = 6

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import type { Listener } from "../src/live/events";
-import { FollowedCall } from "../src/live/follow";
+import { FollowedCall, FollowedCalls } from "../src/live/follow";
 import { NotFound } from "../src/live/read";
-import type { CallAnswer, Conversation, LiveEvent, Utterance } from "../src/model/types";
+import type { CallAnswer, Conversation, ListAnswer, LiveEvent, Utterance } from "../src/model/types";
 
 const START = 1_795_413_005_000;
 
@@ -74,6 +74,33 @@ class Behind {
   }
 }
 
+/** What is behind the list of two calls. */
+class ListBehind {
+  readonly states: Record<string, string> = { heard: "streaming", lost: "streaming" };
+  listener!: Listener;
+  readonly list: FollowedCalls;
+
+  constructor() {
+    const events = {
+      subscribe: (_: string, listener: Listener) => {
+        this.listener = listener;
+        return () => undefined;
+      },
+    };
+    const calls = async (): Promise<ListAnswer> => ({
+      at: START,
+      more: false,
+      calls: Object.entries(this.states).map(([conversationId, state]) => ({
+        ...{ conversationId, version: 1, state, listening: true, notListening: "", startedAt: START },
+        ...{ changedAt: START, completeness: "", legs: [] },
+      })),
+    });
+    const read = { calls, conversation: () => assert.fail() };
+    this.list = new FollowedCalls({ events, read, onSignedOut: () => assert.fail() }, () => undefined);
+    this.list.start();
+  }
+}
+
 /** The page's clock goes on; then what waits for an answer gets it. */
 async function pass(ms: number): Promise<void> {
   mock.timers.tick(ms);
@@ -115,6 +142,22 @@ test("a lost event is read after 15 s of silence, from where the last reading en
   await pass(1);
   assert.deepEqual(behind.shown, ["heard", "lost"]);
   assert.deepEqual(behind.asked, ["", "7"]);
+});
+
+test("a lost event is read within a minute though others come all the time, also by the list", async () => {
+  const behind = new Behind();
+  const list = new ListBehind();
+  for (const { listener } of [behind, list]) listener.onReady();
+  await pass(0);
+  behind.say("lost");
+  list.states["lost"] = "ended";
+  for (let second = 1; second <= 60; second++) {
+    await pass(1000);
+    assert.equal(behind.shown.includes("lost"), second === 60, `${second} s`);
+    assert.equal(list.list.calls.running, second === 60 ? 1 : 2, `${second} s`);
+    behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say(`heard ${second}`) });
+    list.listener.onEvent({ type: "words", conversationId: "heard", role: "agent", at: START, text: "" });
+  }
 });
 
 test("after a reconnect everything is read again", async () => {

@@ -103,7 +103,10 @@ def test_what_is_chosen_otherwise_costs_what_it_adds(costs: Costs) -> None:
     assert use < 0
     idle, use = difference(costs, "the live page")
     people, alarms, dashboard = 55 * 0.015, 9 * 0.10, 3.00
-    assert idle == pytest.approx(people + alarms + dashboard, abs=0.01), "and no app client"
+    # 73,000 looks at the list: request, function, trace, 16 queries and 50 items, log
+    lists = 73_000 * (3.50 + 0.20 + 5.00 + 66 * 0.125 + 0.15 * 0.5 * 13.33) / 1_000_000
+    lists += 73_000 * 1_200 / 1e9 * 0.50
+    assert idle == pytest.approx(people + alarms + dashboard + lists, abs=0.03), "no app client"
     # 10,000 utterances to 2 channels and 7 pages, and about as many changes as calls are few
     assert 0.09 < use < 0.25
     idle, use = difference(costs, "no web ACL")
@@ -122,6 +125,9 @@ def test_what_is_chosen_otherwise_costs_what_it_adds(costs: Costs) -> None:
         (USE, "AppSync", "events received", (10_000 + 1_000) * 7 * 1.00 / 1_000_000),
         # 5 pages in 8 hours of each day
         (IDLE, "AppSync", "pages of supervisors", 5 * 365 / 12 * 8 * 60 * 0.08 / 1_000_000),
+        (IDLE, "API Gateway", "reads of the live list", 5 * 365 / 12 * 8 * 60 * 3.50 / 1_000_000),
+        # 333.3 openings: 4 reads of each, and one a minute
+        (USE, "API Gateway", "the live page's reads", 1_000 / 3 * (4 + 6) * 3.50 / 1_000_000),
         (IDLE, "Cognito", "supervisors and agents who sign in", (5 + 50) * 0.015),
         # 333.3 openings of 6 requests, at $0.01 for ten thousand
         (USE, "CloudFront", "requests", 1_000 / 6 * 2 * 6 * 0.01 / 10_000),

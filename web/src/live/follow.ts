@@ -8,6 +8,8 @@ import { SignedOut } from "./session";
 
 /** Read again while nothing comes for so long. */
 const SILENCE_MS = 15_000;
+/** Read again so long after a reading even if something comes all the time: one of it may be lost. */
+const LONGEST_MS = 60_000;
 /** A connection that takes longer than this to come about keeps nobody from reading. */
 const PATIENCE_MS = 2000;
 /** Ask again for a contact that nobody knows yet. */
@@ -34,6 +36,7 @@ abstract class Followed {
   private isSubscribed = false;
   private unsubscribe: (() => void) | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private longest: ReturnType<typeof setTimeout> | undefined;
   private reading: Promise<void> | undefined;
   private readAgain: "all" | "rest" | undefined;
 
@@ -47,6 +50,7 @@ abstract class Followed {
     this.ended.abort();
     this.unsubscribe?.();
     clearTimeout(this.timer);
+    clearTimeout(this.longest);
   }
 
   /** For when somebody comes back to the page. */
@@ -94,13 +98,17 @@ abstract class Followed {
       return;
     }
     clearTimeout(this.timer);
+    clearTimeout(this.longest);
     this.reading = this.readNow(what);
     await this.reading;
     this.reading = undefined;
     const again = this.readAgain;
     this.readAgain = undefined;
-    if (again && !this.ended.signal.aborted) void this.readSoon(again);
-    else this.waitForSilence();
+    if (this.ended.signal.aborted) return;
+    if (again) return void this.readSoon(again);
+    this.waitForSilence();
+    if (this.silenceMs === undefined) return;
+    this.longest = setTimeout(() => void this.readSoon("rest"), LONGEST_MS);
   }
 
   protected waitForSilence(): void {
