@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jsii
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
@@ -122,3 +125,35 @@ def dead_letter_queue(
         retention_period=Duration.days(14),
         removal_policy=removal_policy,
     )
+
+
+def private_bucket(
+    scope: Construct,
+    id: str,
+    *,
+    key: kms.IKey | None = None,
+    removal_policy: RemovalPolicy,
+    not_logged: str,
+    **more: Any,
+) -> s3.Bucket:
+    """A bucket that nobody outside its account reads, and nobody without TLS.
+
+    :param key: Encrypts it. Default: S3's own key.
+    :param not_logged: Why it has no access log.
+    :param more: Other arguments of ``s3.Bucket``.
+    """
+    bucket = s3.Bucket(
+        scope,
+        id,
+        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+        encryption_key=key,
+        bucket_key_enabled=True if key else None,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        removal_policy=removal_policy,
+        **more,
+    )
+    Validations.of(bucket).acknowledge(Acknowledgment(id="AwsSolutions-S1", reason=not_logged))
+    return bucket

@@ -11,7 +11,7 @@ from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from connect_autotranscribe._encrypted import dead_letter_queue, grant_send
+from connect_autotranscribe._encrypted import FailedInvocations, dead_letter_queue, grant_send
 
 
 class FunctionSchedule(Construct):
@@ -86,3 +86,32 @@ def dead_letters_of_schedule(
     reason = "It is itself a dead-letter queue: of a schedule, unseen by the check."
     Validations.of(queue).acknowledge(Acknowledgment(id="AwsSolutions-SQS3", reason=reason))
     return queue
+
+
+def every_minute(
+    scope: Construct, *, function: lambda_.Function, description: str, dead_letters: sqs.IQueue
+) -> FunctionSchedule:
+    """Invokes a function every minute. The next minute's run is the retry of one that failed."""
+    return FunctionSchedule(
+        scope,
+        "EveryMinute",
+        function=function,
+        times=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
+        description=description,
+        dead_letters=dead_letters,
+        max_age=Duration.minutes(1),
+    )
+
+
+def alias_for_export(
+    scope: Construct, function: lambda_.Function, dead_letters: sqs.IQueue
+) -> lambda_.Alias:
+    """An alias of a function that runs every minute, for a day of the export: unlike a minute's
+    run, its invocations are retried."""
+    alias = lambda_.Alias(scope, "ForExport", alias_name="export", version=function.current_version)
+    alias.configure_async_invoke(
+        retry_attempts=2,
+        max_event_age=Duration.hours(6),
+        on_failure=FailedInvocations(dead_letters),
+    )
+    return alias

@@ -17,7 +17,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
-from connect_autotranscribe._encrypted import FailedInvocations, grant_secret_value
+from connect_autotranscribe._encrypted import (
+    FailedInvocations,
+    grant_secret_value,
+    private_bucket,
+)
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._log_metric import event, log_metric
 from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
@@ -306,16 +310,10 @@ class UtteranceExport(Construct):
     def _bucket(
         self, keep: Duration, key: kms.IKey | None, removal_policy: RemovalPolicy
     ) -> s3.Bucket:
-        bucket = s3.Bucket(
+        return private_bucket(
             self,
             "Bucket",
-            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
-            encryption_key=key,
-            bucket_key_enabled=True if key else None,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
+            key=key,
             lifecycle_rules=[
                 *(
                     s3.LifecycleRule(prefix=prefix, expiration=keep)
@@ -325,12 +323,6 @@ class UtteranceExport(Construct):
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
             removal_policy=removal_policy,
+            not_logged="CloudTrail records who reads it, if the account turns data events on; a "
+            "bucket for logs would be one more bucket to protect.",
         )
-        Validations.of(bucket).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-S1",
-                reason="CloudTrail records who reads it, if the account turns data events on; a "
-                "bucket for logs would be one more bucket to protect.",
-            )
-        )
-        return bucket

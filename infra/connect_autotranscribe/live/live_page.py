@@ -26,6 +26,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
+from connect_autotranscribe._encrypted import private_bucket
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.live._page import instance_url, page_config, page_files
@@ -145,18 +146,12 @@ class LivePage(Construct):
         )
 
     def _bucket(self) -> s3.Bucket:
-        bucket = s3.Bucket(
+        return private_bucket(
             self,
             "Bucket",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
             removal_policy=RemovalPolicy.DESTROY,
+            not_logged="It holds the page, which everybody may read, and nothing else.",
         )
-        _accept(bucket, "S1", "It holds the page, which everybody may read, and nothing else.")
-        return bucket
 
     def _headers_config(
         self, connects_to: list[str]

@@ -11,19 +11,18 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments
-from connect_autotranscribe._encrypted import (
-    FailedInvocations,
-    grant_on_items,
-    grant_secret_value,
-)
+from connect_autotranscribe._encrypted import grant_on_items, grant_secret_value, private_bucket
 from connect_autotranscribe._functions import Function, as_nag_writes
-from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
+from connect_autotranscribe._schedule import (
+    alias_for_export,
+    dead_letters_of_schedule,
+    every_minute,
+)
 from connect_autotranscribe.calls.transcription_control import TranscriptionControl
 from connect_autotranscribe.export.utterance_export import UtteranceExport
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
@@ -170,15 +169,12 @@ class ConversationErasure(Construct):
             self._grant_contacts(connect_instance_arn)
         if export:
             export.grant_take_out(self.erase_conversation)
-            export.announce_to(self._for_export())
-        self.schedule = FunctionSchedule(
+            export.announce_to(alias_for_export(self, self.erase_conversation, self.dead_letters))
+        self.schedule = every_minute(
             self,
-            "EveryMinute",
             function=self.erase_conversation,
-            times=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
             description="Every minute: goes on with erasures, and erases what came after one",
             dead_letters=self.dead_letters,
-            max_age=Duration.minutes(1),
         )
         self.functions = {"EraseConversation": self.erase_conversation}
         self.dead_letter_queues = {"ErasureDeadLetters": self.dead_letters}
@@ -242,21 +238,6 @@ class ConversationErasure(Construct):
         finding = f"AwsSolutions-IAM5[Resource::{resource}]"
         Validations.of(role).acknowledge(Acknowledgment(id=finding, reason=reason))
 
-    def _for_export(self) -> lambda_.Alias:
-        """An alias for a day of the export: unlike a minute's run, its invocations are retried."""
-        alias = lambda_.Alias(
-            self,
-            "ForExport",
-            alias_name="export",
-            version=self.erase_conversation.current_version,
-        )
-        alias.configure_async_invoke(
-            retry_attempts=2,
-            max_event_age=Duration.hours(6),
-            on_failure=FailedInvocations(self.dead_letters),
-        )
-        return alias
-
     def _instance_id(self, arn: str | None) -> str:
         if not arn:
             return ""
@@ -265,30 +246,18 @@ class ConversationErasure(Construct):
     def _receipts(
         self, locked: Duration | None, key: kms.IKey | None, removal_policy: RemovalPolicy
     ) -> s3.Bucket:
-        bucket = s3.Bucket(
+        return private_bucket(
             self,
             "Receipts",
-            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
-            encryption_key=key,
-            bucket_key_enabled=True if key else None,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
+            key=key,
             object_lock_enabled=True if locked else None,
             object_lock_default_retention=s3.ObjectLockRetention.compliance(locked)
             if locked
             else None,
             removal_policy=removal_policy,
+            not_logged="CloudTrail records who reads it, if the account turns data events on; a "
+            "receipt has no personal data.",
         )
-        Validations.of(bucket).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-S1",
-                reason="CloudTrail records who reads it, if the account turns data events on; a "
-                "receipt has no personal data.",
-            )
-        )
-        return bucket
 
     def _customers_key(
         self, key: kms.IKey | None, removal_policy: RemovalPolicy

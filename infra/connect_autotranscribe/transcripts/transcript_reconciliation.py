@@ -13,7 +13,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
@@ -21,7 +20,6 @@ from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import (
-    FailedInvocations,
     ask_on_utterance,
     grant_on_items,
     grant_read_switch,
@@ -29,7 +27,11 @@ from connect_autotranscribe._encrypted import (
 )
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe._log_metric import event, log_metric
-from connect_autotranscribe._schedule import FunctionSchedule, dead_letters_of_schedule
+from connect_autotranscribe._schedule import (
+    alias_for_export,
+    dead_letters_of_schedule,
+    every_minute,
+)
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
 from connect_autotranscribe.interfaces import ExportedFiles
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
@@ -172,15 +174,12 @@ class TranscriptReconciliation(Construct):
         )
         if export:
             export.grant_read(self.reconcile_transcript)
-            export.announce_to(self._for_export())
-        self.schedule = FunctionSchedule(
+            export.announce_to(alias_for_export(self, self.reconcile_transcript, self.dead_letters))
+        self.schedule = every_minute(
             self,
-            "EveryMinute",
             function=self.reconcile_transcript,
-            times=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
             description="Every minute: compares finished calls with ASAPP's transcripts",
             dead_letters=self.dead_letters,
-            max_age=Duration.minutes(1),
         )
 
         self.functions = {"ReconcileTranscript": self.reconcile_transcript}
@@ -230,18 +229,3 @@ class TranscriptReconciliation(Construct):
     ) -> cloudwatch.Metric:
         log = self.reconcile_transcript.log_group
         return log_metric(self, id, log, lines, value, **options)
-
-    def _for_export(self) -> lambda_.Alias:
-        """An alias for a day of the export: unlike a minute's run, its invocations are retried."""
-        alias = lambda_.Alias(
-            self,
-            "ForExport",
-            alias_name="export",
-            version=self.reconcile_transcript.current_version,
-        )
-        alias.configure_async_invoke(
-            retry_attempts=2,
-            max_event_age=Duration.hours(6),
-            on_failure=FailedInvocations(self.dead_letters),
-        )
-        return alias
