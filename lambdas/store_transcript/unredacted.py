@@ -42,11 +42,20 @@ _ISSUERS = re.compile(
     r"|(?:6011|64[4-9]\d|65\d\d|62\d\d)\d{12,15}"  # Discover, UnionPay
     r"|3(?:0[0-5]|[689]\d)\d{11}"  # Diners
     r"|35(?:2[89]|[3-8]\d)\d{12,15}"  # JCB
-    r"|(?:50|5[6-8]|67|63)\d{10,17}"  # Maestro
+    r"|(?:50|5[6-8]|67|63)\d{11,17}"  # Maestro, but for the few of twelve figures
 )
 """By first digits and length. Source: ISO/IEC 7812, and what the issuers publish."""
 _SOCIAL_SECURITY = re.compile(r"(?!000|666|9)\d{3}(?!00)\d\d(?!0000)\d{4}")
 """Source: the Social Security Administration, *Randomization FAQs*: no area 000, 666 or 9xx."""
+_SOCIAL = re.compile(r"\b(?:social|ssn|seguro)\b", re.IGNORECASE)
+_OF_SOMETHING_ELSE = re.compile(
+    r"\b(?:order|account|confirmation|tracking|reference|policy|claim|case|ticket|invoice|routing"
+    r"|member|membership|booking|reservation|serial"
+    r"|pedido|orden|cuenta|confirmación|referencia|póliza|caso|factura|socio|reserva)\b",
+    re.IGNORECASE,
+)
+"""Most numbers of nine figures look like one: without groups it is one only if nothing is said of
+something else."""
 _PHONE = re.compile(r"1?[2-9]\d\d[2-9]\d{6}")
 """Of the North American Numbering Plan: area and exchange begin with 2 to 9."""
 _PHONE_GROUPS = ((10,), (3, 3, 4), (3, 7), (11,), (1, 10), (1, 3, 3, 4), (1, 3, 7))
@@ -62,12 +71,14 @@ def unredacted(text: str) -> str:
     spoken = sum(word in _WORDS for word in _LETTERS.findall(text.lower()))
     if spoken + len(_DIGIT.findall(text)) < _SHORTEST:
         return ""
+    text = " ".join(text.split())
     if spoken:
         text = _SPOKEN.sub(lambda word: _WORDS[word[0].lower()], text)
     numbers = [(plus, _groups(digits)) for plus, digits in _NUMBER.findall(text)]
     if any(_has_card(groups) for _, groups in numbers):
         return CARD
-    if any(_has_social_security(groups) for _, groups in numbers):
+    bare = bool(_SOCIAL.search(text)) or not _OF_SOMETHING_ELSE.search(text)
+    if any(_has_social_security(groups, bare=bare) for _, groups in numbers):
         return SOCIAL_SECURITY
     return PHONE if any(_has_phone(plus, groups) for plus, groups in numbers) else ""
 
@@ -82,11 +93,13 @@ def _has_card(groups: Sequence[str]) -> bool:
     return any(_ISSUERS.fullmatch(digits) and _luhn(digits) for digits, _ in _parts(groups))
 
 
-def _has_social_security(groups: Sequence[str]) -> bool:
+def _has_social_security(groups: Sequence[str], *, bare: bool) -> bool:
+    """:param bare: Whether nine figures that are not in groups of 3, 2 and 4 may be one."""
     return any(
         _SOCIAL_SECURITY.fullmatch(digits)
         for digits, sizes in _parts(groups)
-        if sizes in ((9,), (3, 2, 4)) or (sizes == (1,) * 9 and len(groups) == 9)
+        if sizes == (3, 2, 4)
+        or (bare and (sizes == (9,) or (sizes == (1,) * 9 and len(groups) == 9)))
     )
 
 
