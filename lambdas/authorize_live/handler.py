@@ -6,6 +6,7 @@ record of who looked at what.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -45,7 +46,11 @@ def allows(event: Mapping[str, Any], known: Viewers, read: Read, deadline: Deadl
     if conversation_id is None:
         allowed = channel == CALLS and viewer.is_supervisor
     else:
-        allowed = viewer.is_supervisor or _is_on(viewer, conversation_id, read, deadline)
+        item = _item(conversation_id, read, deadline)
+        allowed = _may_follow(viewer, item, deadline)
+        if item and table.ERASED_AT in item:
+            # As its receipt names it: an id leads to what Connect still has of the call.
+            conversation_id = f"sha256:{hashlib.sha256(conversation_id.encode()).hexdigest()}"
     logger.info(
         "subscription %s",
         "allowed" if allowed else "refused",
@@ -60,20 +65,32 @@ def allows(event: Mapping[str, Any], known: Viewers, read: Read, deadline: Deadl
     return allowed
 
 
-def _is_on(viewer: Viewer, conversation_id: str, read: Read, deadline: Deadline) -> bool:
+def _may_follow(viewer: Viewer, item: Mapping[str, Any] | None, deadline: Deadline) -> bool:
+    """Whether a call is shown. A supervisor follows one, too, of which nothing is known yet.
+
+    :param item: None if it cannot be read.
+    """
+    if item is None:
+        return viewer.is_supervisor
+    if table.ERASED_AT in item:
+        return False
+    is_over = table.is_expired(item, deadline.clock.now_ms())
+    return viewer.is_supervisor or (not is_over and viewer.may_see(item))
+
+
+def _item(conversation_id: str, read: Read, deadline: Deadline) -> Mapping[str, Any] | None:
     try:
-        item = read(conversation_id, deadline)
+        return read(conversation_id, deadline)
     except AwsError as problem:
         logger.error("the table cannot be read", extra={"code": problem.code})
-        return False
-    return not table.is_expired(item, deadline.clock.now_ms()) and viewer.may_see(item)
+        return None
 
 
 def read(conversation_id: str, deadline: Deadline) -> Mapping[str, Any]:
     request = {
         "TableName": os.environ["TRANSCRIPT_TABLE"],
         "Key": table.conversation_key(conversation_id),
-        "ProjectionExpression": f"legs, {table.EXPIRES_AT}",
+        "ProjectionExpression": f"legs, {table.EXPIRES_AT}, {table.ERASED_AT}",
         "ConsistentRead": True,
     }
     answer = api.call("dynamodb", "DynamoDB_20120810.GetItem", request, deadline)

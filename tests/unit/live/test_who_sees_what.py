@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -222,6 +223,7 @@ def test_what_cannot_be_read_is_refused() -> None:
         raise AwsError("GetItem", "NoAnswer")
 
     assert not subscribes(given(JANE), CHANNEL, read=fails)
+    assert subscribes(given(SUPERVISOR), CHANNEL, read=fails)  # who may see all needs no call
 
 
 def test_a_call_whose_time_is_over_is_nobodys() -> None:
@@ -229,6 +231,20 @@ def test_a_call_whose_time_is_over_is_nobodys() -> None:
         return {**ITEM, "expiresAt": NOW - 1}
 
     assert not subscribes(given(JANE), CHANNEL, read=expired)
+
+
+@pytest.mark.parametrize("claims", [JANE, SUPERVISOR], ids=["agent", "supervisor"])
+def test_a_call_that_was_erased_is_nobodys_and_the_record_names_it_as_its_receipt_does(
+    claims: Claims, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tombstone(conversation_id: str, deadline: Deadline) -> Mapping[str, Any]:
+        return {"erasedAt": NOW - 60, "expiresAt": NOW + 86_400}
+
+    caplog.set_level(logging.INFO)
+    assert not subscribes(given(claims), CHANNEL, read=tombstone)
+    assert reads(given(claims), OTHER_CALL)["statusCode"] == 404  # a tombstone is no transcript
+    named = f"sha256:{hashlib.sha256(CALL.encode()).hexdigest()}"
+    assert [r.conversationId for r in caplog.records] == [named, ""]  # type: ignore[attr-defined]
 
 
 def test_a_call_that_is_not_yours_looks_like_one_that_nobody_knows() -> None:
