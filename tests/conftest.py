@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import botocore.loaders
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ os.environ |= {
 
 # Or each session would read AWS's descriptions of its services again: half a second for Connect's.
 botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
+
+# No example fails because the machine is busy.
+hypothesis.settings.register_profile("here", parent=hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("here")
 
 HERE = Path(__file__).parent
 SHARED = {

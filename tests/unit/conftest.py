@@ -13,7 +13,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -285,13 +287,20 @@ def aws() -> Iterator[str]:
         yield endpoint
 
 
+@pytest.fixture(scope="session")
+def client_of(aws: str) -> Iterator[Callable[[str], Any]]:
+    """A client of each service, made once: moto's server is one for a process."""
+    with ExitStack() as stack:
+        yield cache(lambda service: stack.enter_context(closing(boto3.client(service))))
+
+
 @pytest.fixture
-def table_name(aws: str) -> str:
+def table_name(client_of: Callable[[str], Any]) -> str:
     name = f"transcripts-{uuid.uuid4().hex[:8]}"
     keys = (("conversationId", "HASH"), ("item", "RANGE"))
     due = (("reconcile", "HASH"), ("reconcileAt", "RANGE"))
     types = {key: "N" if key == "reconcileAt" else "S" for key, _ in keys + due}
-    boto3.client("dynamodb").create_table(
+    client_of("dynamodb").create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
@@ -310,17 +319,17 @@ def table_name(aws: str) -> str:
 
 
 @pytest.fixture
-def secret_name(aws: str) -> str:
+def secret_name(client_of: Callable[[str], Any]) -> str:
     name = f"asapp-{uuid.uuid4().hex[:8]}"
     value = json.dumps({"apiId": "id-of-asapp", "apiSecret": API_SECRET})
-    boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
+    client_of("secretsmanager").create_secret(Name=name, SecretString=value)
     return name
 
 
 @pytest.fixture
-def switch_name(aws: str) -> str:
+def switch_name(client_of: Callable[[str], Any]) -> str:
     name = f"switch-{uuid.uuid4().hex[:8]}"
-    boto3.client("ssm").put_parameter(Name=name, Value="enabled", Type="String")
+    client_of("ssm").put_parameter(Name=name, Value="enabled", Type="String")
     return name
 
 
