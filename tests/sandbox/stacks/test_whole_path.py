@@ -25,7 +25,7 @@ from sandbox.live.browser import Row
 from sandbox.stacks.emulator import ACCOUNT, REGION
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import BusListener, Sandbox
-from shared.transcripts.utterance import utterance_id
+from shared.transcripts.stored_utterances import utterance_id
 from tools.doctor.aws import Aws
 from tools.revoke_webhook_secret.revocation import ACTIONS, Webhook, revoke
 
