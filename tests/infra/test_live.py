@@ -365,6 +365,16 @@ def test_config_json_is_what_the_page_reads(at_cloudfront: Json) -> None:
     assert config["events"]["realtimeUrl"].endswith(".Dns.Realtime>/event/realtime")
 
 
+def test_an_output_says_what_the_config_of_the_hosted_page_is(
+    full: Assembly, others: Assembly
+) -> None:
+    for assembly in (full, others):
+        (template,) = (each for name, each in assembly.templates.items() if "live" in name)
+        page = only(template["Resources"], "Custom::LivePage")
+        output = template["Outputs"]["PageConfig"]["Value"]
+        assert json.loads(joined(output)) == json.loads(joined(page["Config"]))
+
+
 def test_another_file_of_the_page_is_put_there_at_the_next_deployment(at_cloudfront: Json) -> None:
     (layer,) = (
         id for id, each in at_cloudfront.items() if each["Type"] == "AWS::Lambda::LayerVersion"

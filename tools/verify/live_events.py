@@ -17,7 +17,6 @@ from websockets.typing import Subprotocol
 
 from tools.doctor.findings import NotSeen, problem
 from tools.verify.account import Account
-from tools.verify.conversation import ask
 
 Json = dict[str, Any]
 CONFIG = "config.json"
@@ -35,24 +34,20 @@ class NoAnswer(Exception):
 def page_config(account: Account) -> Json:
     """The page's ``config.json`` as it was deployed. The emulator has addresses of its own.
 
-    :raises NotSeen: If only the page has it, and does not give it.
+    :raises NotSeen: If a version before this output has deployed the stack.
     """
     outputs = account.stacks["live"].outputs
-    config: Json = json.loads(outputs.get("PageConfig") or _served(f"{outputs['PageUrl']}{CONFIG}"))
+    if "PageConfig" not in outputs:
+        raise NotSeen(
+            problem("the stack of the live page has no output PageConfig", "deploy again")
+        )
+    config: Json = json.loads(outputs["PageConfig"])
     if account.is_emulator:
         events, sign_in = config["events"], config["signIn"]
         config["readUrl"] = account.reached(f"{config['readUrl']}/").rstrip("/")
         events["realtimeUrl"] = events["realtimeUrl"].replace("wss://", "ws://", 1)
         sign_in["url"] = account.reached(sign_in["url"])
     return config
-
-
-def _served(address: str) -> str:
-    answer = ask(address)
-    if answer.status != 200:
-        what = f"{address} gets {answer.status or answer.body}, not 200"
-        raise NotSeen(problem(what, "deploy again"))
-    return answer.body
 
 
 class Events:

@@ -156,18 +156,15 @@ class LiveStack(Stack):
 
     def _outputs(self, page_url: str, alias: str) -> None:
         live, sign_in = self.live_transcripts, self.live_sign_in
+        config = page_config(sign_in, live, page_url, alias, self.region)
+        outputs = {"PageConfig": (json.dumps(config), "The page's config.json, beside index.html")}
         if page := self.live_page:
-            outputs = {
+            outputs |= {
                 "PageUrl": (page_url, "The page"),
                 "PageTarget": (
                     page.distribution.attr_domain_name,
                     "Where the record of the page's own name leads, if it has one",
                 ),
-            }
-        else:
-            config = page_config(sign_in, live, page_url, alias, self.region)
-            outputs = {
-                "PageConfig": (json.dumps(config), "The page's config.json, beside index.html")
             }
         outputs |= {
             "UserPoolId": (sign_in.user_pool.user_pool_id, "The users who may sign in"),

@@ -42,7 +42,7 @@ def findings(
     *,
     status: int = 200,
     config: Callable[[str], str] = lambda address: json.dumps(config_of(address)),
-    outputs: Mapping[str, str] = MappingProxyType({"PageConfig": "as given"}),
+    outputs: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Finding]:
     """What is said of a page that is served so."""
 
@@ -139,9 +139,13 @@ def test_the_config_of_another_deployment_is_named_by_what_differs(
     aws: Aws, deployed: Deployed
 ) -> None:
     other = json.dumps(config_of("https://another.example/") | {"readUrl": "https://another/v1"})
-    *_, found = findings(deployed(), config=lambda _: other)
-    assert found.severity == "problem"
-    assert found.what.endswith("config.json is not what was deployed: readUrl, signIn")
+    for outputs, remedy in (
+        ({}, "put the output PageConfig there: docs/live.md"),
+        ({"PageUrl": "https://d111.cloudfront.net/"}, "deploy again"),
+    ):
+        *_, found = findings(deployed(), config=lambda _: other, outputs=outputs)
+        assert (found.severity, found.remedy) == ("problem", remedy)
+        assert found.what.endswith("config.json is not what was deployed: readUrl, signIn")
 
 
 def test_a_page_in_the_place_of_config_json_is_no_config(aws: Aws, deployed: Deployed) -> None:
@@ -169,15 +173,14 @@ def test_no_answer_is_a_problem_where_everybody_reaches_the_page(
     assert "refused" in found.what
 
 
-def test_a_page_that_the_stack_hosts_says_itself_what_its_config_is(
+def test_what_was_deployed_is_known_by_the_output_whoever_hosts_the_page(
     aws: Aws, deployed: Deployed
 ) -> None:
     account = deployed()
     config = config_of("https://d111.cloudfront.net/")
-    with serving(lambda path: Served(200, {}, json.dumps(config))) as url:
-        vars(account)["stacks"]["live"] = stack_of({}, {}, {"PageUrl": f"{url}/"})
-        assert page_config(account) == config
-    with serving(lambda _: Served(403)) as url, pytest.raises(NotSeen) as unseen:
-        vars(account)["stacks"]["live"] = stack_of({}, {}, {"PageUrl": f"{url}/"})
+    vars(account)["stacks"]["live"] = stack_of({}, {}, {"PageConfig": json.dumps(config)})
+    assert page_config(account) == config
+    vars(account)["stacks"]["live"] = stack_of({}, {}, {"PageUrl": "https://d111.cloudfront.net/"})
+    with pytest.raises(NotSeen) as unseen:
         page_config(account)
-    assert unseen.value.finding.what == f"{url}/config.json gets 403, not 200"
+    assert unseen.value.finding.what == "the stack of the live page has no output PageConfig"

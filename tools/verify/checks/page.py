@@ -38,8 +38,7 @@ def page(account: Account, config: Json) -> Findings:
     yield from (problem(f"{address}: {each}", remedy) for each in wrong)
     if not wrong:
         yield well(f"{address} has the headers of docs/live.md")
-    if "PageConfig" in account.stacks["live"].outputs:
-        yield _of_config(f"{address}{CONFIG}", config)
+    yield _of_config(f"{address}{CONFIG}", config, is_ours=is_ours)
 
 
 def _wrong_headers(headers: Message, config: Json, address: str) -> Iterator[str]:
@@ -82,9 +81,10 @@ def _said(sources: frozenset[str] | None) -> str:
     return "missing" if sources is None else " ".join(sorted(sources)) or "empty"
 
 
-def _of_config(address: str, config: Json) -> Finding:
+def _of_config(address: str, config: Json, *, is_ours: bool) -> Finding:
     answer = ask(address)
-    remedy, found = "put the output PageConfig there: docs/live.md", answer.content
+    remedy = "deploy again" if is_ours else "put the output PageConfig there: docs/live.md"
+    found = answer.content
     if answer.status != 200 or not found:
         return problem(f"{address} gets {answer.status or answer.body}, and no JSON object", remedy)
     differ = sorted(name for name in {*config, *found} if config.get(name) != found.get(name))
