@@ -21,6 +21,7 @@ from sandbox.live.subscriber import Events, signed_in
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
 from shared.transcripts.stored_utterances import utterance_id
+from tests.sandbox.stacks.test_deployed_reconciliation import eventually
 from tools.load.in_sandbox import DELIVERY, load
 from tools.load.schedule import schedule
 
@@ -91,6 +92,26 @@ def test_an_agent_gets_nothing_of_a_call_that_is_not_theirs(
     assert read(live, f"/conversations/{CALL}", tokens["agent-1"]).status_code == 404
     assert read(live, "/calls", tokens["agent-1"]).status_code == 403
     assert read(live, "/calls", tokens["supervisor"]).status_code == 200
+
+
+def test_a_call_that_is_erased_is_closed_on_every_screen_and_followed_by_nobody(
+    live_sandbox: Sandbox, live: LiveCalls, tokens: dict[str, str]
+) -> None:
+    deployment, channel = live_sandbox.deployment, f"/live/conversations/{CALL}"
+    post(live_sandbox, "soon erased")
+    assert eventually(lambda: stored(deployment, CALL))
+    screens = [Events(live, tokens["supervisor"]) for _ in range(2)]
+    for events, subscribed in zip(screens, (channel, "/live/calls"), strict=True):
+        assert events.subscribe(subscribed)
+    erase = deployment.outputs["EraseFunction"]
+    assert deployment.invoke(erase, {"contact": CALL}, 120)["state"] == "erasing"
+    for events in screens:
+        heard = events.data()
+        while heard["type"] != "erased":  # the list also hears other calls
+            heard = events.data()
+        assert heard == {"type": "erased", "conversationId": CALL}
+    assert not Events(live, tokens["supervisor"]).subscribe(channel)
+    assert read(live, f"/conversations/{CALL}", tokens["supervisor"]).status_code == 404
 
 
 def test_nobody_connects_or_reads_without_a_good_token_and_nobody_publishes(
