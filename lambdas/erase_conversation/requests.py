@@ -108,10 +108,13 @@ def _under_way(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -
         if call.is_erased and call.erasure:
             return _erased(call.erasure)
         return None
-    calls, digests = calls_of_customer(_customer(event), erasure, deadline)
-    for digest in digests:
+    customer = _customer(event)
+    for digest in erasure.digests.of(customer, deadline):
         under_way = erasure.records.erasing(table.customer_partition(digest))
-        if under_way and not (calls and under_way.step == WAITS):
+        if under_way and under_way.step != WAITS:
+            return _state(under_way)
+        # To look for new calls is to read all that go on: it is done if nothing else is.
+        if under_way and not calls_of_customer(customer, erasure, deadline)[0]:
             return _state(under_way)
     return None
 

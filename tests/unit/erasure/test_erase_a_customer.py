@@ -75,6 +75,17 @@ def test_a_customer_who_calls_again_can_be_erased_again(stores: Stores) -> None:
     assert len(stores.objects(stores.receipts)) == 4
 
 
+def test_to_ask_how_far_it_is_reads_no_call_of_others(stores: Stores) -> None:
+    """The command asks three times a minute, and thousands of calls may go on."""
+    (call,) = calls(stores, 1)
+    for number in range(20, 60):
+        stores.start(Call(number))
+    stores.ask({"customer": call.customer})
+    stores.killer.arm(0, done=False)
+    assert stores.ask({"customer": call.customer, "progress": True})["state"] == "erasing"
+    assert stores.killer.calls == 1
+
+
 def test_a_held_call_stays_and_is_counted(stores: Stores) -> None:
     some = calls(stores, 3)
     stores.change(some[1].id, heldBy="arn:aws:iam::111111111111:role/legal")
