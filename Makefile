@@ -23,7 +23,7 @@ LOCKED = -qq --require-hashes --only-binary :all: --no-deps --no-compile
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate
 
-.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify erase erase-restored rollback audit drift map-flows stop-all resume-all who-read destroy load revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
+.PHONY: help demo sandbox test test-scale check lint synth doctor diff deploy verify hold erase erase-restored rollback audit drift map-flows stop-all resume-all who-read destroy load revoke-webhook-secret cost named can-ask flows wheel release released sbom docs lock contract benchmark clean
 .DEFAULT_GOAL := help
 
 # ENV names a file of infra/environments. Synth reaches no AWS account, so its default is the sandbox.
@@ -108,6 +108,9 @@ stop-all: named .venv/.installed ## Stop all transcription of an environment at 
 
 resume-all: named .venv/.installed ## Let calls start transcription again: make resume-all ENV=prod; with APPROVAL=never it does not ask
 	@.venv/bin/python -m tools.switch resume '$(ENV)' $(if $(APPROVAL),--approval '$(APPROVAL)')
+
+hold: named .venv/.installed ## Keep a call from being deleted: make hold ENV=prod CONTACT=…; UNDO=1 lifts that
+	@.venv/bin/python -m tools.hold '$(ENV)' '$(CONTACT)' $(if $(UNDO),--undo)
 
 who-read: named .venv/.installed ## Say who has read a conversation, as far as it is recorded: make who-read ENV=prod CONTACT=…; DAYS=30 looks less far back
 	@.venv/bin/python -m tools.who_read '$(ENV)' '$(CONTACT)' $(if $(DAYS),--days '$(DAYS)')

@@ -25,7 +25,7 @@ def calls_of_customer(
     found = erasure.records.calls_of(digests)
     found |= {
         conversation_id
-        for conversation_id, item in erasure.records.not_looked_at()
+        for conversation_id, item in (*erasure.records.not_looked_at(), *erasure.records.held())
         if customer_id in customers_of(item)
     }
     return sorted(found), digests

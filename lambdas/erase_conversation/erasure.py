@@ -111,7 +111,7 @@ class Erasure:
         """Whether the call can be erased now. A call that goes on is stopped, or waits, as asked;
         one that is held meanwhile is not erased."""
         now = deadline.clock.now_ms()
-        if call.held:
+        if call.held_by:
             logger.warning("a call is held, and not erased", extra={"erasure": asked.erasure})
             self._give_up(asked, "held")
             return False
@@ -204,7 +204,7 @@ class Erasure:
         gone = [each for each in every if "notErased" not in each.plan]
         lines = self._exported_lines(gone)
         counted = [(each, lines[each.partition]) for each in gone]
-        stay = len(every) - len(gone)
+        stay = [each for each in every if "notErased" in each.plan]
         self.receipts.put(receipt(erasure, asked_at_ms, counted, stay, self.kept))
         logger.info("an erasure is done", extra={"erasure": erasure, "calls": len(gone)})
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared import table
-from shared.calls.customers import customers_of
+from shared.calls.customers import contacts_of, customers_of
 from shared.table import CONVERSATION, UTTERANCE
 
 _READ = (
@@ -29,6 +28,7 @@ class FoundCall:
     :param days: The days whose exported files may have it, like ``2026-11-23``.
     :param customers: The customer's id as it was told, most often one. Never stored or logged.
     :param messages: ASAPP's ids of its utterances, as far as they are known.
+    :param held_by: Who has put it under legal hold; ``""`` if nobody has.
     """
 
     conversation_id: str
@@ -40,7 +40,7 @@ class FoundCall:
     days: tuple[str, ...] = ()
     customers: frozenset[str] = frozenset()
     messages: frozenset[str] = frozenset()
-    held: bool = False
+    held_by: str = ""
 
     @property
     def is_erased(self) -> bool:
@@ -61,7 +61,7 @@ def read_call(dynamodb: Any, table_name: str, conversation_id: str) -> FoundCall
     """:param conversation_id: ASAPP's ``guid``."""
     own = list(items_of(dynamodb, table_name, conversation_id))
     conversation = next((item for item in own if item[table.ITEM] == CONVERSATION), {})
-    legs = _contacts(conversation) - {conversation_id}
+    legs = contacts_of(conversation) - {conversation_id}
     of_legs = [item for leg in sorted(legs) for item in items_of(dynamodb, table_name, leg)]
     every = [item for item in (*own, *of_legs) if not _is_of_erasure(item)]
     # Not of what was recovered: it was received days later, and says itself when it was spoken.
@@ -81,7 +81,7 @@ def read_call(dynamodb: Any, table_name: str, conversation_id: str) -> FoundCall
         days=days_between(min(moments), max(moments)) if moments else (),
         customers=frozenset(customers_of(conversation)),
         messages=frozenset(item["messageId"] for item in every if item.get("messageId")),
-        held=any(table.HELD_BY in item for item in every if item[table.ITEM] == CONVERSATION),
+        held_by=next((item[table.HELD_BY] for item in every if table.HELD_BY in item), ""),
     )
 
 
@@ -109,12 +109,6 @@ def days_between(first_ms: int, last_ms: int) -> tuple[str, ...]:
 def days_around(first: date, last: date) -> tuple[str, ...]:
     begin, end = first - timedelta(days=1), last + timedelta(days=1)
     return tuple(str(begin + timedelta(days=at)) for at in range((end - begin).days + 1))
-
-
-def _contacts(conversation: Item) -> set[str]:
-    legs = json.loads(conversation.get("legs", "[]"))
-    named = {leg["contact_id"] for leg in legs} | {conversation.get("toldContactId", "")}
-    return (named | set(conversation.get("contactIds", ()))) - {""}
 
 
 def _is_of_erasure(item: Item) -> bool:

@@ -40,10 +40,14 @@ class Kept:
 
 
 def receipt(
-    erasure: str, asked_at_ms: int, calls: Sequence[tuple[Erasing, int]], held: int, kept: Kept
+    erasure: str,
+    asked_at_ms: int,
+    calls: Sequence[tuple[Erasing, int]],
+    not_erased: Sequence[Erasing],
+    kept: Kept,
 ) -> dict[str, Any]:
     """:param calls: Those that were erased, with their lines in exported files.
-    :param held: How many calls of the customer stay, because they are under legal hold.
+    :param not_erased: Calls of the customer that stay: ``held``, or ``running`` by then.
     """
     last_ms = max([asked_at_ms, *(call.erased_at_ms for call, _ in calls)])
     made: dict[str, Any] = {
@@ -53,7 +57,10 @@ def receipt(
         "calls": sorted(
             (_call(call, lines) for call, lines in calls), key=lambda each: each["sha256OfId"]
         ),
-        "heldCalls": held,
+        "notErased": sorted(
+            ({"sha256OfId": _sha256(c), "reason": c.plan["notErased"]} for c in not_erased),
+            key=lambda each: each["sha256OfId"],
+        ),
         "also": ["all results of queries over exported files"],
         "goesByItself": _goes_by_itself(last_ms, kept),
         "notReached": _not_reached(),
@@ -84,8 +91,9 @@ def as_text(made: Mapping[str, Any]) -> str:
         *(f"  {counted[name]} {words}" for name, words in _COUNTS.items() if counted[name]),
         *(f"  {each}" for each in made["also"]),
     ]
-    if made["heldCalls"]:
-        lines += ["", f"Not erased, because of a legal hold: {made['heldCalls']} calls"]
+    if made["notErased"]:
+        lines += ["", "Not erased:"]
+        lines += [f"  {each['sha256OfId']}: {each['reason']}" for each in made["notErased"]]
     lines += ["", "Goes by itself:"]
     lines += [f"  {each['what']}: {each['until']}" for each in made["goesByItself"]]
     lines += ["", "Not reached:"]
@@ -134,11 +142,15 @@ def _call(call: Erasing, lines: int) -> dict[str, Any]:
         "contactRecords": plan.get("contactRecords", 0),
     }
     return {
-        "sha256OfId": hashlib.sha256(call.partition.encode()).hexdigest(),
+        "sha256OfId": _sha256(call),
         "legs": len(call.legs),
         "days": list(call.days),
         "counts": counts,
     }
+
+
+def _sha256(call: Erasing) -> str:
+    return hashlib.sha256(call.partition.encode()).hexdigest()
 
 
 def _goes_by_itself(last_ms: int, kept: Kept) -> list[dict[str, str]]:

@@ -423,6 +423,13 @@ class Records:
                     conversation_id = item[table.CONVERSATION_ID]
                     yield conversation_id, self._get(conversation_id, CONVERSATION)
 
+    def held(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The conversations that are or were held: they outlast the index of customers."""
+        for item in items_of(self._dynamodb, self._table, table.HOLDS):
+            if str(item[table.ITEM]).startswith(table.HOLD):
+                conversation_id = str(item[table.ITEM]).removeprefix(table.HOLD)
+                yield conversation_id, self._get(conversation_id, CONVERSATION)
+
     # --- requests ---
 
     def delete(self, keys: Iterable[tuple[str, str]]) -> None:

@@ -74,12 +74,12 @@ def ask(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> Answe
         return state
     calls, digests = _calls(event, erasure, deadline)
     now = deadline.clock.now_ms()
-    free = [call for call in calls if not call.held]
+    free = [call for call in calls if not call.held_by]
     given = _given(event)
     if not calls or (not given and not any(c.items or c.conversation for c in calls)):
         return {"state": "refused", "reason": "unknown"}
     if not free:
-        return {"state": "refused", "reason": "held"}
+        return {"state": "refused", "reason": "held", "heldBy": calls[0].held_by}
     if running == "refuse" and (going := [c for c in free if c.is_running(now)]):
         return {"state": "refused", "reason": "running", "running": len(going)}
     erasing = Erasing(
@@ -100,8 +100,8 @@ def ask(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> Answe
 
 def _under_way(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> Answer | None:
     """How far an erasure is; None if there is none, or for a customer who has calls again."""
-    if contact := event.get("contact"):
-        conversation_id = erasure.records.conversation_of(str(contact))
+    if contact := _contact(event):
+        conversation_id = erasure.records.conversation_of(contact)
         if under_way := erasure.records.erasing(conversation_id):
             return _state(under_way)
         call = erasure.records.call(conversation_id)
@@ -123,11 +123,17 @@ def _calls(
     event: Mapping[str, Any], erasure: Erasure, deadline: Deadline
 ) -> tuple[list[FoundCall], list[str]]:
     """The calls that are asked for; and, if these are a customer's, the customer's digests."""
-    if contact := event.get("contact"):
-        return [erasure.records.call(erasure.records.conversation_of(str(contact)))], []
+    if contact := _contact(event):
+        return [erasure.records.call(erasure.records.conversation_of(contact))], []
     ids, digests = calls_of_customer(_customer(event), erasure, deadline)
     found = [erasure.records.call(each) for each in ids]
     return [call for call in found if not call.is_erased], digests
+
+
+def _contact(event: Mapping[str, Any]) -> str:
+    if event.get("contact") == table.HOLDS:
+        raise BadRequest("This is the list of holds, and no contact")
+    return str(event.get("contact") or "")
 
 
 def _customer(event: Mapping[str, Any]) -> str:
@@ -173,12 +179,13 @@ def _erased(erasure: str) -> Answer:
 
 
 def _shown(call: FoundCall, now_ms: int) -> Answer:
-    return {
+    shown = {
         "conversationId": call.conversation_id,
         "legs": sorted(call.legs),
-        "state": "held" if call.held else "running" if call.is_running(now_ms) else "ended",
+        "state": "held" if call.held_by else "running" if call.is_running(now_ms) else "ended",
         "items": call.items,
         "utterances": call.utterances,
         "streams": call.streams,
         "days": list(call.days),
     }
+    return shown | ({"heldBy": call.held_by} if call.held_by else {})

@@ -33,7 +33,13 @@ ERASING = "erasing"
 OF_CALL = "call#"
 """The first characters of the sort key, before a conversation's id, of what points to a call."""
 HELD_BY, HELD_AT = "heldBy", "heldAt"
-"""In the item ``conversation`` of a call under legal hold: who has put it there, and when."""
+"""In the item ``conversation`` of a call under legal hold: the ARN of who holds it, and since when,
+in milliseconds since 1970. None of its items expires then, and it cannot be erased."""
+HOLDS = "#holds"
+"""The partition that lists the holds, each as an item ``hold#<conversation>``. It is no id of a
+contact."""
+HOLD = "hold#"
+"""The first characters of their sort key: a message may be posted under any id, also this one."""
 
 ENDED = "ended"
 """The ``state`` of a conversation whose call is over."""

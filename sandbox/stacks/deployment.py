@@ -180,6 +180,13 @@ class Deployment:
             SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
         return httpx.get(url, headers=dict(request.headers), timeout=300)
 
+    def hold(self, method: str, conversation_id: str) -> httpx.Response:
+        """:param method: ``PUT``, or ``DELETE`` to lift it."""
+        url = self.transcript_url.replace("{conversationId}/transcript", f"{conversation_id}/hold")
+        request = AWSRequest(method, url)
+        SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
+        return httpx.request(method, url, headers=dict(request.headers), timeout=300)
+
     @cached_property
     def webhook_secret(self) -> str:
         client = self.emulator.client("secretsmanager")

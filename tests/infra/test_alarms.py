@@ -162,6 +162,7 @@ FUNCTIONS = (
     "PublishUtterance",
     "ReconcileTranscript",
     "ReadTranscript",
+    "HoldConversation",
     "FollowAgentEvents",
     "FollowContactEvents",
     "ExportUtterances",

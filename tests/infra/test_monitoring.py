@@ -204,6 +204,7 @@ def test_one_page_shows_the_calls_what_became_of_their_words_and_what_stands_in_
             "PublishUtterance",
             "ReconcileTranscript",
             "ReadTranscript",
+            "HoldConversation",
             "FollowAgentEvents",
             "FollowContactEvents",
             "ExportUtterances",

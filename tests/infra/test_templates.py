@@ -33,6 +33,7 @@ FUNCTIONS = {
     "publish_utterance",
     "reconcile_transcript",
     "read_transcript",
+    "hold_conversation",
     "erase_conversation",
     "follow_agent_events",
     "follow_contact_events",

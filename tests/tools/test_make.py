@@ -29,6 +29,7 @@ BY_HAND = {
     "released",
     "stop-all",
     "resume-all",
+    "hold",
     "who-read",
     "destroy",
     "revoke-webhook-secret",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tools.cost import facts
 from tools.cost.environment import Environment, Function
@@ -257,14 +257,22 @@ class _Calls:
         for each in self.environment.all("AWS::Scheduler::Schedule"):
             times = times_a_month(each.properties["ScheduleExpression"])
             yield Quantity(IDLE, "EventBridge", "schedules", "scheduler_invocations", times)
-            function = self.environment.function_of(each.properties["Target"]["Arn"])
-            if function is None:
-                continue
-            yield from self.runs(IDLE, function, times)
-            if queries := facts.QUERIES_A_RUN.get(function.folder):
-                what = f"looks of {function.folder} at the index"
-                reads = times * queries / 2
-                yield Quantity(IDLE, "DynamoDB reads", what, "dynamodb_reads", reads)
+            yield from self.scheduled(each.properties["Target"]["Arn"], times)
+        for each in self.environment.all("AWS::Events::Rule"):
+            if expression := each.properties.get("ScheduleExpression"):  # which costs nothing
+                (target,) = each.properties["Targets"]
+                yield from self.scheduled(target["Arn"], times_a_month(expression))
+
+    def scheduled(self, target: Any, times: float) -> Iterator[Quantity]:
+        """The runs that a schedule begins, with what they look at."""
+        function = self.environment.function_of(target)
+        if function is None:
+            return
+        yield from self.runs(IDLE, function, times)
+        if queries := facts.QUERIES_A_RUN.get(function.folder):
+            what = f"looks of {function.folder} at the index"
+            reads = times * queries / 2
+            yield Quantity(IDLE, "DynamoDB reads", what, "dynamodb_reads", reads)
 
     def tokens(self) -> Iterator[Quantity]:
         clients = self.environment.all("AWS::Cognito::UserPoolClient")

@@ -32,9 +32,10 @@ of each word up to 5."""
 UTTERANCE_BYTES, UTTERANCE_BYTES_WITH_TOKENS = 1_200, 5_000
 CALL_BYTES = 3_000
 """Of the items of a call that are no utterances."""
-QUERIES_A_RUN = {"reconcile_transcript": 32, "erase_conversation": 1}
+QUERIES_A_RUN = {"reconcile_transcript": 32, "erase_conversation": 1, "hold_conversation": 2}
 """Of a scheduled run that finds nothing, in the index. Reconciliation: eight keys, four times:
-calls in progress, ended, silent, waiting for the export. Erasing: one key."""
+calls in progress, ended, silent, waiting for the export. Erasing: one key. Holds: one, of the table
+itself, consistently."""
 
 
 # Agent events
@@ -54,6 +55,7 @@ MILLISECONDS = {
     "follow_contact_events": 40,
     "reconcile_transcript": 300,  # a run that finds nothing: 32 queries, and the switch
     "read_transcript": 100,
+    "hold_conversation": 50,  # a run that finds no hold: one query
     "export_utterances": 3_000,
     "erase_conversation": 50,  # a run that finds nothing: one query
     "publish_live": 40,  # one or two requests to AppSync

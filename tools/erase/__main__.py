@@ -84,8 +84,8 @@ def _erase(
     if state["state"] == "none":
         found = function.invoke(asked | {"dryRun": True})
         running = "stop" if given.stop else "ended" if given.when else "refuse"
-        if reason := _against(found, running, given.day):
-            print(f"nothing was changed: {report.refused({'reason': reason})}")
+        if against := _against(found, running, given.day):
+            print(f"nothing was changed: {report.refused(against)}")
             return 1
         print("\n".join(report.found(found)))
         calls = [call for call in found["calls"] if call["state"] != "held"]
@@ -104,15 +104,15 @@ def _erase(
     return _wait(function, asked, state, given.json, sleep)
 
 
-def _against(found: dict[str, Any], running: str, day: str | None) -> str:
-    """What speaks against it, ``""`` for nothing. The function itself looks again."""
+def _against(found: dict[str, Any], running: str, day: str | None) -> dict[str, str]:
+    """What speaks against it, empty for nothing. The function itself looks again."""
     calls = found["calls"]
     if not calls or (not day and not any(call["items"] for call in calls)):
-        return "unknown"
+        return {"reason": "unknown"}
     if all(call["state"] == "held" for call in calls):
-        return "held"
+        return {"reason": "held", "heldBy": calls[0]["heldBy"]}
     goes_on = any(call["state"] == "running" for call in calls)
-    return "running" if goes_on and running == "refuse" else ""
+    return {"reason": "running"} if goes_on and running == "refuse" else {}
 
 
 def _wait(

@@ -10,7 +10,7 @@ Answer = Mapping[str, Any]
 _REFUSED = {
     "running": "a call goes on: add STOP=1 (it is stopped first) or WHEN=ended (it is erased once "
     "it is over)",
-    "held": "it is under legal hold",
+    "held": "it is under legal hold (make hold ENV=… CONTACT=… UNDO=1 lifts it)",
     "unknown": "nothing is stored of it. If an exported file has it, name its day: DAY=2026-11-23",
 }
 _STEPS = {
@@ -31,6 +31,7 @@ def found(answer: Answer) -> Iterator[str]:
             f"  {call['conversationId']} ({call['state']}): "
             f"{_counted(call['utterances'], 'utterance')} of {_counted(call['items'], 'item')} in "
             f"the table, {_counted(len(call['legs']), 'more contact')}, {days}"
+            + (f", by {call['heldBy']}: it stays" if "heldBy" in call else "")
         )
     if len(calls) > 20:
         yield f"  and {len(calls) - 20} more"
@@ -62,7 +63,8 @@ def progress(answer: Answer) -> str:
 
 
 def refused(answer: Answer) -> str:
-    return _REFUSED.get(str(answer["reason"]), str(answer["reason"]))
+    reason = _REFUSED.get(str(answer["reason"]), str(answer["reason"]))
+    return f"{answer['heldBy']} holds it; {reason}" if "heldBy" in answer else reason
 
 
 def _counted(count: int, what: str) -> str:

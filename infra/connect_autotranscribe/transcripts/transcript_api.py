@@ -1,4 +1,4 @@
-"""The API by which other systems read a transcript: one GET, authorized by IAM."""
+"""The API by which other systems read a transcript, and hold one: authorized by IAM."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import cast
 from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -47,6 +49,11 @@ class TranscriptApi(Construct):
     signs the request (AWS Signature Version 4, service ``execute-api``) and needs the permission
     ``execute-api:Invoke``, which :meth:`grant_read` gives.
 
+    ``PUT /conversations/{conversationId}/hold`` keeps a call from expiring and from being erased,
+    and ``DELETE`` lifts that (``make hold``); :meth:`grant_hold` gives the permission. The table
+    says who has done it and when. Every six hours each hold is seen to again, because what is
+    written meanwhile has a time to expire.
+
     API Gateway must already be able to write logs in this account and region. If it cannot, use
     ``TranscriptWebhook`` with ``api_gateway_log_role="manage"``.
 
@@ -76,6 +83,7 @@ class TranscriptApi(Construct):
     url: str
     """It has the placeholder ``{conversationId}``, which the caller replaces."""
     read_transcript: lambda_.Function
+    hold_conversation: lambda_.Function
     functions: Mapping[str, lambda_.IFunction]
     dead_letter_queues: Mapping[str, sqs.IQueue]
 
@@ -129,12 +137,16 @@ class TranscriptApi(Construct):
             requests_a_second=_REQUESTS_A_SECOND,
             access_log=self.access_log,
             logged=_ACCESS_LOG,
-            without_web_acl="IAM and the throttle guard its one method; a web ACL is the account's "
-            "to add.",
+            without_web_acl="IAM and the throttle guard its methods; a web ACL is the account's to "
+            "add.",
+            counts_each_method=False,  # $1.50 a month each; the alarms need the API's own
             disable_execute_api_endpoint=True if domain else None,
         )
         conversation = self.rest_api.root.add_resource("conversations").add_resource(
             "{conversationId}"
+        )
+        validator = self.rest_api.add_request_validator(
+            "Parameters", validate_request_body=True, validate_request_parameters=True
         )
         self._get = conversation.add_resource("transcript").add_method(
             "GET",
@@ -144,21 +156,70 @@ class TranscriptApi(Construct):
                 "method.request.path.conversationId": True,
                 "method.request.querystring.format": False,
             },
-            request_validator=self.rest_api.add_request_validator(
-                "Parameters", validate_request_body=True, validate_request_parameters=True
-            ),
+            request_validator=validator,
         )
         path = "conversations/{conversationId}/transcript"
         self.url = url_of(self, self.rest_api, path, domain, base_path)
+        self.hold_conversation = Function(
+            self,
+            "HoldConversation",
+            folder="hold_conversation",
+            description="Keeps a call from being deleted, until that is lifted",
+            timeout=Duration.minutes(15),  # all holds; API Gateway waits for 29 seconds
+            environment={"TRANSCRIPT_TABLE": table.table_name},
+            retention=retention,
+            options=function_options,
+            key=key,
+        )
+        grant_on_items(
+            table,
+            self.hold_conversation,
+            "dynamodb:GetItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        )
+        self._hold = self._holding(conversation.add_resource("hold"), validator)
         self._accept_findings()
-        self.functions, self.dead_letter_queues = {"ReadTranscript": self.read_transcript}, {}
+        self.functions = {
+            "ReadTranscript": self.read_transcript,
+            "HoldConversation": self.hold_conversation,
+        }
+        self.dead_letter_queues = {}
 
     def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant reading every transcript."""
         return self._get.grant_execute(grantee)
 
-    def _accept_findings(self) -> None:
-        reason = "Who reads is a system or a role of the account: IAM knows them, Cognito does not."
-        Validations.of(cast(Construct, self._get.node.default_child)).acknowledge(
-            Acknowledgment(id="AwsSolutions-COG4", reason=reason)
+    def grant_hold(self, grantee: iam.IGrantable) -> None:
+        """Grant holding every conversation, and lifting every hold; not reading."""
+        for method in self._hold:
+            method.grant_execute(grantee)
+
+    def _holding(
+        self, hold: apigateway.Resource, validator: apigateway.RequestValidator
+    ) -> list[apigateway.Method]:
+        events.Rule(
+            self,
+            "EverySixHours",
+            description="Sees to each hold again",
+            schedule=events.Schedule.rate(Duration.hours(6)),
+            targets=[targets.LambdaFunction(self.hold_conversation)],
         )
+        integration = apigateway.LambdaIntegration(self.hold_conversation, allow_test_invoke=False)
+        return [
+            hold.add_method(
+                method,
+                integration,
+                authorization_type=apigateway.AuthorizationType.IAM,
+                request_parameters={"method.request.path.conversationId": True},
+                request_validator=validator,
+            )
+            for method in ("PUT", "DELETE")
+        ]
+
+    def _accept_findings(self) -> None:
+        reason = "Who asks is a system or a role of the account: IAM knows them, Cognito does not."
+        for method in (self._get, *self._hold):
+            Validations.of(cast(Construct, method.node.default_child)).acknowledge(
+                Acknowledgment(id="AwsSolutions-COG4", reason=reason)
+            )

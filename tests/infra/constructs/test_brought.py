@@ -181,6 +181,7 @@ def put_everything(stack: Stack, *, brought: bool) -> dict[str, Any]:
         "export_utterances": export.export_utterances,
         "reconcile_transcript": reconciliation.reconcile_transcript,
         "read_transcript": api.read_transcript,
+        "hold_conversation": api.hold_conversation,
         "erase_conversation": erasure.erase_conversation,
         "urls": (webhook.urls[SharedSecret], api.url),
     }
@@ -220,7 +221,7 @@ def test_where_everything_is_brought_nothing_that_keeps_state_is_made(
 
 def test_every_function_logs_where_it_is_told(brought: tuple[Deployed, dict[str, Any]]) -> None:
     functions = brought[0].all("AWS::Lambda::Function")
-    assert len(functions) == 11
+    assert len(functions) == 12
     for function in functions:
         assert function["Properties"]["LoggingConfig"]["LogGroup"] == "/theirs"
 
@@ -286,6 +287,7 @@ ITEMS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
         ("export_utterances", SEND),
         ("reconcile_transcript", ITEMS),
         ("read_transcript", READ_ITEMS),
+        ("hold_conversation", ITEMS),
         ("erase_conversation", ITEMS),
     ],
 )

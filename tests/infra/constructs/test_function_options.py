@@ -102,7 +102,7 @@ def functions(deployed: Deployed) -> dict[str, Json]:
 
 def test_each_option_reaches_every_function(deployed: Deployed) -> None:
     found = functions(deployed)
-    assert len(found) == 11
+    assert len(found) == 12
     for properties in found.values():
         assert properties["VpcConfig"] == {"SecurityGroupIds": [GROUP], "SubnetIds": SUBNETS}
         assert properties["KmsKeyArn"] == KEY

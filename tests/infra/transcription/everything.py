@@ -25,6 +25,7 @@ FUNCTIONS = {
     "publish_utterance",
     "reconcile_transcript",
     "read_transcript",
+    "hold_conversation",
     "erase_conversation",
 }
 every_function = pytest.mark.parametrize("name", sorted(FUNCTIONS))
@@ -46,6 +47,7 @@ class Everything(Transcription):
             "publish_utterance": store.publish_utterance,
             "reconcile_transcript": self.made.transcript_reconciliation.reconcile_transcript,
             "read_transcript": self.made.transcript_api.read_transcript,
+            "hold_conversation": self.made.transcript_api.hold_conversation,
             "erase_conversation": self.made.conversation_erasure.erase_conversation,
         }
 

@@ -37,6 +37,7 @@ def test_every_way_to_lose_words_has_its_alarm(smallest: Everything) -> None:
         invoked(store.publish_utterance),
         invoked(smallest.made.transcript_reconciliation.reconcile_transcript),
         invoked(smallest.made.transcript_api.read_transcript),
+        invoked(smallest.made.transcript_api.hold_conversation),
         invoked(smallest.made.conversation_erasure.erase_conversation),
     ]
     ours = "ConnectAutotranscribe/Stack"

@@ -146,6 +146,7 @@ def test_the_environment_variables_hold_names_and_choices_but_no_secret_and_no_p
             "AUDIO_HOURS": "0",
         },
         "read_transcript": {"TRANSCRIPT_TABLE": smallest.ref(smallest.table)},
+        "hold_conversation": {"TRANSCRIPT_TABLE": smallest.ref(smallest.table)},
     }
 
 
@@ -242,6 +243,8 @@ def test_new_utterances_and_changes_of_calls_go_to_the_publisher_and_a_bad_one_h
 
 def test_nothing_else_invokes_a_function(smallest: Everything) -> None:
     assert len(smallest.all("AWS::Lambda::EventSourceMapping")) == 2
-    assert not smallest.all("AWS::Events::Rule")
+    (rule,) = smallest.all("AWS::Events::Rule")
+    (target,) = rule["Properties"]["Targets"]
+    assert target["Arn"] == smallest.arn(smallest.functions["hold_conversation"])
     assert len(smallest.all("AWS::Scheduler::Schedule")) == 2  # reconciliation, erasure
     assert not smallest.all("AWS::SNS::Subscription")

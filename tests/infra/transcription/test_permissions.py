@@ -156,6 +156,7 @@ def test_a_secret_is_read_only_by_those_who_need_it(smallest: Everything) -> Non
         "publish_utterance": set(),
         "reconcile_transcript": {json.dumps(sorted_by_text(CREDENTIALS, customers))},
         "read_transcript": set(),
+        "hold_conversation": set(),
         "erase_conversation": {json.dumps(customers)},
     }
 
@@ -193,6 +194,17 @@ def test_the_eraser_does_what_erasing_takes_and_nothing_else(smallest: Everythin
     )
 
 
+def test_holding_reads_and_updates_items_and_does_nothing_else(smallest: Everything) -> None:
+    on_items = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    assert smallest.permissions(smallest.role("hold_conversation")) == in_order(
+        [
+            logging(smallest, "hold_conversation"),
+            TRACING,
+            allow(on_items, smallest.arn(smallest.table)),
+        ]
+    )
+
+
 def test_only_one_connect_instance_and_our_apis_may_invoke_a_function(
     smallest: Everything,
 ) -> None:
@@ -223,13 +235,26 @@ def test_only_one_connect_instance_and_our_apis_may_invoke_a_function(
         "SourceArn": {"Fn::Join": source},
     }
     stage = smallest.ref(transcripts.rest_api.deployment_stage)
-    path = "/GET/conversations/*/transcript"
-    source = ["", [start, smallest.ref(transcripts.rest_api), "/", stage, path]]
-    reading = {
+    methods = [
+        {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": smallest.arn(function),
+            "Principal": "apigateway.amazonaws.com",
+            "SourceArn": {
+                "Fn::Join": ["", [start, smallest.ref(transcripts.rest_api), "/", stage, path]]
+            },
+        }
+        for function, path in (
+            (transcripts.read_transcript, "/GET/conversations/*/transcript"),
+            (transcripts.hold_conversation, "/PUT/conversations/*/hold"),
+            (transcripts.hold_conversation, "/DELETE/conversations/*/hold"),
+        )
+    ]
+    schedule = {
         "Action": "lambda:InvokeFunction",
-        "FunctionName": smallest.arn(transcripts.read_transcript),
-        "Principal": "apigateway.amazonaws.com",
-        "SourceArn": {"Fn::Join": source},
+        "FunctionName": smallest.arn(transcripts.hold_conversation),
+        "Principal": "events.amazonaws.com",
+        "SourceArn": smallest.arn(transcripts.node.find_child("EverySixHours")),
     }
-    assert in_order(permissions) == in_order([*connect, gateway, reading])
+    assert in_order(permissions) == in_order([*connect, gateway, *methods, schedule])
     assert not smallest.all("AWS::Lambda::Url")

@@ -33,16 +33,29 @@ def test_the_function_queries_the_table_and_does_nothing_else(smallest: Transcri
     assert smallest.may(function) == [allow("dynamodb:Query", table)]
 
 
-def test_there_is_one_method_and_only_iam_lets_in(smallest: Transcription) -> None:
+def test_holding_updates_items_deletes_none_and_reads_no_index(smallest: Transcription) -> None:
+    function = smallest.made.transcript_api.hold_conversation
+    table = smallest.arn(smallest.made.transcript_store.table)
+    actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    assert smallest.may(function) == [allow(actions, table)]
+
+
+def test_there_are_three_methods_and_only_iam_lets_in(smallest: Transcription) -> None:
     api = smallest.made.transcript_api
-    method = the(smallest, "AWS::ApiGateway::Method")
-    assert (method["HttpMethod"], method["AuthorizationType"]) == ("GET", "AWS_IAM")
-    assert method["RestApiId"] == smallest.ref(api.rest_api)
-    resources, path, place = smallest.template["Resources"], [], method["ResourceId"]
-    while "Ref" in place:
-        path.append(resources[place["Ref"]]["Properties"]["PathPart"])
-        place = resources[place["Ref"]]["Properties"]["ParentId"]
-    assert path[::-1] == ["conversations", "{conversationId}", "transcript"]
+    found = []
+    for method in smallest.within(api, "AWS::ApiGateway::Method"):
+        assert method["AuthorizationType"] == "AWS_IAM"
+        assert method["RestApiId"] == smallest.ref(api.rest_api)
+        resources, path, place = smallest.template["Resources"], [], method["ResourceId"]
+        while "Ref" in place:
+            path.append(resources[place["Ref"]]["Properties"]["PathPart"])
+            place = resources[place["Ref"]]["Properties"]["ParentId"]
+        found.append(f"{method['HttpMethod']} /{'/'.join(path[::-1])}")
+    assert sorted(found) == [
+        "DELETE /conversations/{conversationId}/hold",
+        "GET /conversations/{conversationId}/transcript",
+        "PUT /conversations/{conversationId}/hold",
+    ]
     properties = smallest.properties(api.rest_api)
     assert "Policy" not in properties  # which could let in whom IAM does not
     assert properties["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
@@ -51,7 +64,8 @@ def test_there_is_one_method_and_only_iam_lets_in(smallest: Transcription) -> No
 
 
 def test_the_request_goes_to_the_function_as_it_came(smallest: Transcription) -> None:
-    method = the(smallest, "AWS::ApiGateway::Method")
+    methods = smallest.within(smallest.made.transcript_api, "AWS::ApiGateway::Method")
+    (method,) = (each for each in methods if each["HttpMethod"] == "GET")
     function = smallest.arn(smallest.made.transcript_api.read_transcript)
     start = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/"
     assert method["Integration"] == {
@@ -85,6 +99,26 @@ def test_whom_it_is_granted_to_may_read_transcripts_and_nothing_else() -> None:
     assert deployed.permissions(reader) == [allow("execute-api:Invoke", arn)]
 
 
+def test_whom_holding_is_granted_to_may_hold_and_lift_and_not_read() -> None:
+    stack = new_stack(REGION)
+    table = dynamodb.Table.from_table_name(stack, "Table", "table")
+    api = TranscriptApi(stack, "TranscriptApi", table=table)
+    legal = iam.Role(stack, "Legal", assumed_by=iam.AccountRootPrincipal())
+    api.grant_hold(legal)
+    (statement,) = Deployed(stack).permissions(legal)
+    assert statement["Action"] == "execute-api:Invoke"
+    ends = [each["Fn::Join"][1][-1] for each in statement["Resource"]]
+    assert sorted(ends) == ["/DELETE/conversations/*/hold", "/PUT/conversations/*/hold"]
+
+
+def test_each_hold_is_seen_to_again_four_times_a_day(smallest: Transcription) -> None:
+    """What is stored lives for a day at least."""
+    rule = the(smallest, "AWS::Events::Rule")
+    function = smallest.arn(smallest.made.transcript_api.hold_conversation)
+    assert rule["ScheduleExpression"] == "rate(6 hours)"
+    assert [each["Arn"] for each in rule["Targets"]] == [function]
+
+
 def test_it_is_throttled_and_writes_no_execution_log(smallest: Transcription) -> None:
     """An execution log would hold what callers say; without a level there is none."""
     assert the(smallest, "AWS::ApiGateway::Stage")["MethodSettings"] == [
@@ -92,7 +126,6 @@ def test_it_is_throttled_and_writes_no_execution_log(smallest: Transcription) ->
             "HttpMethod": "*",
             "ResourcePath": "/*",
             "DataTraceEnabled": False,
-            "MetricsEnabled": True,
             "ThrottlingRateLimit": 20,
             "ThrottlingBurstLimit": 40,
         }

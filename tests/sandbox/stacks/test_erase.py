@@ -163,3 +163,24 @@ def test_the_emulator_refuses_what_s3_refuses(sandbox: Sandbox) -> None:
     upload(s3, bucket, key, large, {}, if_match=etag)
     assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"".join(large)
     s3.delete_object(Bucket=bucket, Key=key)
+
+
+def test_a_held_call_does_not_expire_and_is_not_erased_until_the_hold_is_lifted(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment, guid = sandbox.deployment, str(uuid.uuid4())
+    account = Erasing(sandbox, guid)
+    secret = {deployment.settings.webhook.secret_name: deployment.webhook_secret}
+    httpx.post(deployment.webhook_url, content=message(guid, "word"), headers=secret)
+    assert eventually(lambda: deployment.conversation(guid))
+    held = deployment.hold("PUT", guid)
+    assert held.status_code == 200
+    assert not any(table.EXPIRES_AT in item for item in deployment.conversation(guid))
+    arguments = ["sandbox", "--contact", guid, "--confirm", "1"]
+    assert main(arguments, account.client, sleep=account.sleep) == 1
+    assert f"{held.json()['heldBy']} holds it" in capsys.readouterr().out
+    assert deployment.hold("DELETE", guid).status_code == 200
+    assert all(table.EXPIRES_AT in item for item in deployment.conversation(guid))
+    assert main(arguments, account.client, sleep=account.sleep) == 0
+    (tombstone,) = deployment.conversation(guid)
+    assert table.ERASED_AT in tombstone

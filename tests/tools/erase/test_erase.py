@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from tests.unit.erasure.fakes import refused
-from tests.unit.erasure.stores import Call, Stores
+from tests.unit.erasure.stores import LEGAL, Call, Stores
 from tools.erase.__main__ import main
 
 FUNCTION = "erase-conversation"
@@ -190,7 +190,7 @@ def held(account: Account) -> Call:
     ("make", "why"),
     [
         (running, "add STOP=1 (it is stopped first) or WHEN=ended"),
-        (held, "it is under legal hold"),
+        (held, "arn:aws:iam::111111111111:role/legal holds it; it is under legal hold"),
         (lambda _: Call(7), "nothing is stored of it"),
     ],
 )
@@ -206,6 +206,24 @@ def test_what_speaks_against_it_is_said_and_nothing_is_changed(
     assert why in capsys.readouterr().out
     assert account.stores.everything() == before
     assert not any("running" in event for event in account.events)
+
+
+def test_a_call_that_was_held_is_erased_once_the_hold_is_lifted(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (call,) = put(account, 1)
+    account.stores.hold(call)
+    held = [
+        item for item in account.stores.items() if item["conversationId"] in (call.id, call.leg)
+    ]
+    assert held
+    assert not any("expiresAt" in item for item in held)
+    assert account.erase("--contact", call.leg) == 1
+    assert f"{LEGAL} holds it" in capsys.readouterr().out
+    assert not gone(account, call)
+    account.stores.hold(call, "DELETE")
+    assert account.erase("--contact", call.leg) == 0
+    assert gone(account, call)
 
 
 def test_a_call_that_goes_on_is_stopped_if_that_is_said(account: Account) -> None:

@@ -192,7 +192,7 @@ class DynamoDb(Fake):
         if found := re.fullmatch(r"if_not_exists\((\S+), (:\S+)\)", given):
             item.setdefault(name, asked["ExpressionAttributeValues"][found[2]])
             return
-        value = asked["ExpressionAttributeValues"][given]
+        value = asked.get("ExpressionAttributeValues", {}).get(given) or item[given]
         if action == "SET":
             item[name] = value
         elif "SS" in value:

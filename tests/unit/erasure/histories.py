@@ -1,5 +1,6 @@
 """Random histories of calls, of which one is erased at a random moment and everything comes again
-afterwards: no byte of it is left in any store, and no other call has lost one."""
+afterwards: no byte of it is left in any store, and no other call has lost one. One that is held
+outlasts its time, and is gone once that is lifted."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import random
 
 from publish_live.handler import messages
 from tests.unit.erasure.fakes import DynamoDb, Killer
-from tests.unit.erasure.stores import AGAIN, LATER, QUEUES, Call, Stores, contact_event
+from tests.unit.erasure.stores import AGAIN, LATER, LEGAL, QUEUES, Call, Stores, contact_event
 from tools.erase.restored import erase_restored
 
 
@@ -56,6 +57,14 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
         come(chance.choice(some))
         if chance.random() < 0.3:
             stores.stream()
+    held = others[0]
+    stores.hold(held)
+    if chance.random() < 0.3:
+        stores.hold(erased)
+        for asked in ({"customer": erased.customer}, {"contact": erased.leg}):
+            refused = {"state": "refused", "reason": "held", "heldBy": LEGAL}
+            assert stores.ask(asked) == refused, seed
+        stores.hold(erased, "DELETE")
     backup = copy.deepcopy(stores.dynamodb.items)
     event = {"customer": erased.customer} if chance.random() < 0.3 else {"contact": erased.leg}
     assert stores.ask(event)["state"] == "erasing", seed
@@ -64,6 +73,8 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
     assert not any(f'"{erased.id}"' in body for body in waiting), seed
     for _ in range(chance.randint(0, steps)):  # everything comes again, also while it is erased
         come(erased)
+        if chance.random() < 0.3:
+            come(held)
         if chance.random() < 0.5:
             stores.minute(chance.choice([60, 300]))
     for _ in range(4):
@@ -99,6 +110,15 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
     stores_without_table = copy.copy(stores)
     stores_without_table.dynamodb = lost
     _check_restored(stores_without_table, restored, erased, others, seed)
+
+    # What is not held expires, and nothing of what is held.
+    before = _spoken(stores, held)
+    stores.expire()
+    assert _spoken(stores, held) == before, seed
+    assert not any(stores.has(call.id, "version") for call in others[1:]), seed
+    stores.hold(held, "DELETE")
+    stores.expire()
+    assert stores.items() == [], seed
     return stores
 
 
@@ -128,6 +148,15 @@ def _check_told(stores: Stores, erased: Call, others: list[Call], seed: int) -> 
     assert left == [], seed
     for call in others:
         assert all(screen for (_, id), screen in shown.items() if id == call.id), seed
+
+
+def _spoken(stores: Stores, call: Call) -> list[tuple[str, str, str]]:
+    """The call's items, with their words."""
+    return [
+        (item["conversationId"], item["item"], item.get("text", ""))
+        for item in stores.items()
+        if item["conversationId"] in (call.id, call.leg)
+    ]
 
 
 def _check_restored(

@@ -18,6 +18,8 @@ from erase_conversation.exported_files import ExportedFiles
 from erase_conversation.receipt import Kept, Receipts
 from erase_conversation.records import Records
 from erase_conversation.waiting_messages import WaitingMessages
+from hold_conversation import handler as hold_conversation
+from hold_conversation.holds import Holds
 from publish_utterance import handler as publish_utterance
 from publish_utterance.known_streams import KnownStreams
 from publish_utterance.late_utterances import LateUtterances
@@ -35,6 +37,7 @@ QUEUES = ("DeadLetters", "Unpublished", "ContactEventDeadLetters")
 KEEP_SECONDS = 90 * 86_400
 KEEP_FILES_DAYS = 365
 CUSTOMERS_KEY = "k" * 64
+LEGAL = "arn:aws:sts::111111111111:assumed-role/Legal/ada"
 AGAIN = 20 * 60 + 1
 LATER = 16 * 60 + 1
 """Seconds until the lease of a run that was killed is over."""
@@ -181,8 +184,9 @@ class Stores:
             "reconcile": reconcile_key(PENDING, call.id),
             "reconcileAt": call.began_ms,
         }
-        self.put(item | changes)
-        self.put({"conversationId": call.leg, "item": "contact", "legOf": call.id})
+        expires = {"expiresAt": self.clock.now_ms() // 1000 + 30 * 86_400}
+        self.put(item | expires | changes)
+        self.put({"conversationId": call.leg, "item": "contact", "legOf": call.id} | expires)
         for role in ("agent", "customer"):
             stream = f"{call.id}-{role}"
             self.put(
@@ -193,6 +197,7 @@ class Stores:
                     "role": role,
                     "startedAt": call.began_ms,
                 }
+                | expires
             )
 
     def post(self, *messages: str) -> None:
@@ -228,6 +233,7 @@ class Stores:
             {
                 "conversationId": table.customer_partition(self.digest(call.customer, *keys)),
                 "item": f"{table.OF_CALL}{call.id}",
+                "expiresAt": self.clock.now_ms() // 1000 + 31 * 86_400,
             }
         )
         self.dynamodb.update_item(
@@ -387,6 +393,31 @@ class Stores:
         self.minute(**made)
         self.minute(**made)
         return answer
+
+    # --- holds ---
+
+    def hold(self, call: Call, method: str = "PUT") -> None:
+        """As the API asks for it; ``DELETE`` lifts it."""
+        event = {
+            "httpMethod": method,
+            "pathParameters": {"conversationId": call.id},
+            "requestContext": {"identity": {"userArn": LEGAL}},
+        }
+        deadline = Deadline(25, self.clock)
+        answer = hold_conversation.answer(event, self._holds(), deadline)
+        assert answer["statusCode"] == 200, answer
+
+    def expire(self) -> None:
+        """Holds are seen to, as every six hours; then a year passes, and DynamoDB deletes."""
+        hold_conversation.see_to_all(self._holds(), Deadline(60, self.clock))
+        self.clock.advance(366 * 86_400)
+        now = self.clock.now_ms()
+        for item in self.items():
+            if table.is_expired(item, now):
+                del self.dynamodb.items[item[table.CONVERSATION_ID], item[table.ITEM]]
+
+    def _holds(self) -> Holds:
+        return Holds(self.dynamodb, self.table_name, self.clock)
 
     # --- what is there ---
 

@@ -255,7 +255,8 @@ def test_a_call_that_goes_on_is_erased_at_its_end_if_that_is_asked_for(stores: S
 def test_a_held_call_is_refused_also_if_it_is_held_while_it_is_read(stores: Stores) -> None:
     call = Call(1)
     stores.start(call, heldBy="arn:aws:iam::111111111111:role/legal", heldAt=1)
-    assert stores.ask({"contact": call.id}) == {"state": "refused", "reason": "held"}
+    by = "arn:aws:iam::111111111111:role/legal"
+    assert stores.ask({"contact": call.id}) == {"state": "refused", "reason": "held", "heldBy": by}
     stores.change(call.id, heldBy=None)
     put = stores.dynamodb.put_item
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from erase_conversation.receipt import as_text
+from erase_conversation.requests import BadRequest
 from tests.unit.erasure.fakes import Killed
-from tests.unit.erasure.stores import AGAIN, LATER, Call, Stores
+from tests.unit.erasure.stores import AGAIN, LATER, LEGAL, Call, Stores
 
 
 def calls(stores: Stores, count: int, customer: str = "+15559990000") -> list[Call]:
@@ -86,14 +88,42 @@ def test_to_ask_how_far_it_is_reads_no_call_of_others(stores: Stores) -> None:
     assert stores.killer.calls == 1
 
 
-def test_a_held_call_stays_and_is_counted(stores: Stores) -> None:
+def test_a_held_call_stays_and_the_receipt_names_it(stores: Stores) -> None:
     some = calls(stores, 3)
-    stores.change(some[1].id, heldBy="arn:aws:iam::111111111111:role/legal")
-    stores.erase({"customer": some[0].customer})
+    stores.change(some[1].id, heldBy=LEGAL)
+    event = {"customer": some[0].customer}
+    found = stores.ask(event | {"dryRun": True})["calls"]
+    assert [each.get("heldBy") for each in found] == [None, LEGAL, None]
+    stores.erase(event)
     everything = stores.everything()
     assert [call.id for call in some if call.texts[0] in everything] == [some[1].id]
     receipt = stores.receipt()
-    assert (receipt["heldCalls"], len(receipt["calls"])) == (1, 2)
+    sha256 = hashlib.sha256(some[1].id.encode()).hexdigest()
+    assert receipt["notErased"] == [{"sha256OfId": sha256, "reason": "held"}]
+    assert len(receipt["calls"]) == 2
+    assert f"{sha256}: held" in as_text(receipt)
+    assert stores.ask(event) == {"state": "refused", "reason": "held", "heldBy": LEGAL}
+
+
+def test_a_held_call_is_found_when_the_index_of_customers_has_forgotten_it(stores: Stores) -> None:
+    (call,) = calls(stores, 1)
+    stores.look(call)
+    stores.change(call.id, heldBy=LEGAL)
+    stores.put({"conversationId": "#holds", "item": f"hold#{call.id}", "heldBy": LEGAL})
+    for item in stores.items():
+        if item["item"] == f"call#{call.id}":
+            del stores.dynamodb.items[item["conversationId"], item["item"]]
+    event = {"customer": call.customer}
+    assert stores.ask(event)["reason"] == "held"
+    stores.change(call.id, heldBy=None)
+    stores.erase(event)
+    assert left(stores, [call]) == []
+
+
+def test_the_list_of_holds_cannot_be_erased(stores: Stores) -> None:
+    stores.put({"conversationId": "#holds", "item": "hold#c-1", "heldBy": LEGAL})
+    with pytest.raises(BadRequest, match="no contact"):
+        stores.ask({"contact": "#holds"})
 
 
 def test_one_who_has_called_nobody_is_refused(stores: Stores) -> None:

@@ -36,7 +36,7 @@ def end(stores: Stores, call: Call, other: Call, before: Any) -> dict[str, Any]:
     assert len({each["erasure"] for each in stores.bus.of("ConversationErased")}) == 1
     receipt = stores.receipt()
     assert receipt["receipt"] == stores.bus.of("ConversationErased")[0]["erasure"]
-    return {"calls": receipt["calls"], "heldCalls": receipt["heldCalls"]}
+    return {"calls": receipt["calls"], "notErased": receipt["notErased"]}
 
 
 def killed(stores: Stores, at: int, *, done: bool, event: dict[str, Any]) -> bool:
