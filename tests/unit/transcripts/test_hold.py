@@ -15,6 +15,7 @@ from hold_conversation.holds import KEPT, Holds
 from shared.runtime import Deadline
 from shared.table import HOLDS, attributes, values
 from shared.transcripts.transcript import TranscriptReader
+from tests.unit.erasure.fakes import DynamoDb, Killer
 from tests.unit.held_clock import HeldClock
 
 ADA = "arn:aws:sts::333333333333:assumed-role/Legal/ada"
@@ -26,9 +27,8 @@ Item = dict[str, Any]
 class World:
     """The table, with one call of two legs and another one; and the function, on a held clock."""
 
-    def __init__(self, name: str, clock: HeldClock) -> None:
-        self.name, self.clock = name, clock
-        self.dynamodb = boto3.client("dynamodb")
+    def __init__(self, name: str, clock: HeldClock, dynamodb: Any) -> None:
+        self.name, self.clock, self.dynamodb = name, clock, dynamodb
         self.holds = Holds(self.dynamodb, name, clock)
         self.soon = clock.now_ms() // 1000 + 3_600
         self.late = clock.now_ms() // 1000 + 30 * DAY_S
@@ -51,7 +51,8 @@ class World:
         self.put(conversation_id, f"utterance#s-1#{at:010d}#d", expires, **said)
 
     def items(self, *partitions: str) -> list[Item]:
-        every = map(values, self.dynamodb.scan(TableName=self.name)["Items"])
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.name)
+        every = (values(item) for page in pages for item in page["Items"])
         found = [each for each in every if each["conversationId"] in partitions]
         return sorted(found, key=lambda each: (each["conversationId"], each["item"]))
 
@@ -105,7 +106,13 @@ class World:
 
 @pytest.fixture
 def world(table_name: str, clock: HeldClock) -> World:
-    return World(table_name, clock)
+    return World(table_name, clock, boto3.client("dynamodb"))
+
+
+@pytest.fixture
+def world_in_process(clock: HeldClock) -> World:
+    """For what is tried at each write."""
+    return World("table", clock, DynamoDb(Killer()))
 
 
 def test_nothing_of_a_call_that_is_held_expires_and_of_another_call_everything(
@@ -207,7 +214,10 @@ def killed_after(writes: int, world: World) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_killed_at_any_write_it_is_finished_by_the_next_run(method: str, world: World) -> None:
+def test_killed_at_any_write_it_is_finished_by_the_next_run(
+    method: str, world_in_process: World
+) -> None:
+    world = world_in_process
     if method == "DELETE":
         world.hold()
     for writes in range(1, 12):
@@ -330,8 +340,11 @@ def test_a_call_that_goes_on_is_held_with_what_is_still_said_and_with_its_new_le
 
 
 @pytest.mark.parametrize("first", ["PUT", "DELETE"])
-def test_of_two_who_hold_and_lift_at_once_the_last_one_counts(first: str, world: World) -> None:
+def test_of_two_who_hold_and_lift_at_once_the_last_one_counts(
+    first: str, world_in_process: World
+) -> None:
     """Whoever asks second is done before the first one is: at each of its writes."""
+    world = world_in_process
     second = "DELETE" if first == "PUT" else "PUT"
     is_held = second == "PUT"
     for at in range(2, 12):
@@ -367,3 +380,13 @@ def test_no_log_says_who_holds(world: World, caplog: pytest.LogCaptureFixture) -
     said = [vars(each) for each in caplog.records]
     assert [each["conversationId"] for each in said] == ["c-1", "c-1"]
     assert "Legal" not in str(said)
+
+
+def test_whoever_lifts_late_never_takes_the_mark_of_the_next_hold(world: World) -> None:
+    """Not even for the moment until it looks again: an erasure could begin then."""
+    first = world.holds.begin("c-1", ADA)
+    world.ask("DELETE")
+    world.clock.advance(1)
+    world.ask("PUT", who=GRACE)
+    world.holds._unmark(first)
+    assert world.conversation()["heldBy"] == GRACE
