@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 
 import httpx
@@ -12,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from sandbox.asapp.conversations import load_all
-from sandbox.connect.scenarios import CALLS
+from sandbox.connect.scenarios import CALLS, END, HOLD, TAKEN, Scene
 from sandbox.demo.played_call import Call, play_all
 from sandbox.demo.summary import stored
 from sandbox.live.browser import Viewer
@@ -27,6 +31,7 @@ from tools.load.schedule import schedule
 
 _SECONDS = 60.0
 CALL = "5e55a6e0-0000-4000-8000-000000000001"
+HELD = ("On hold. ASAPP is not listening.", "Resumed after")
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +185,62 @@ def test_a_supervisor_sees_in_a_browser_each_word_of_a_call_with_holds_and_an_ag
     assert supervisor.wrongs + agent.wrongs == []
     supervisor.close()
     agent.close()
+
+
+def test_two_supervisors_see_a_hold_its_end_and_a_transfer_when_they_happen(
+    live_sandbox: Sandbox, live: LiveCalls, browser: Browser
+) -> None:
+    """Before the deployed stacks. The call goes on when both have seen what has happened."""
+    acts = (*TAKEN, *HOLD, *CALLS["warm transfer"][len(TAKEN) :])
+    may_happen = {each.does.__name__: threading.Event() for each in acts}
+    call = Call(live_sandbox.deployment, live_sandbox.asapp, load_all()[1], 2)
+    viewers = [Viewer(browser, live.page_url) for _ in range(2)]
+    seen = {
+        "ada_takes_it": "ASAPP is listening",
+        "agent_holds": HELD[0],
+        "agent_resumes": HELD[1],
+        "grace_takes_it": "Transferred to agent-2b",
+        END.does.__name__: "The call has ended",
+    }
+    with ThreadPoolExecutor(1) as pool, ConnectEvents(live_sandbox, Disorder()) as events:
+        waiting = [replace(each, does=_waits(each.does, may_happen)) for each in acts]
+        playing = pool.submit(play_all, [(call, waiting)], events)
+        for viewer in viewers:
+            viewer.sign_in(live.users[0])
+            viewer.open([call.contact.contact_id])
+        for name, happens in may_happen.items():
+            happens.set()
+            for viewer in viewers:
+                if name in seen:
+                    expect(viewer.page.locator("live-call")).to_contain_text(seen[name])
+        playing.result()
+    said = [utterance_id(item) for item in stored(live_sandbox.deployment, call.contact.contact_id)]
+    for viewer in viewers:
+        page = viewer.page
+        expect(page.locator(".utterance")).to_have_count(len(said))
+        assert [row.id for row in viewer.rows()] == said
+        marks = [row.partition("\n")[0] for row in page.locator(".mark").all_inner_texts()]
+        assert [re.sub(r" 0:\d\d", "", mark) for mark in marks] == [
+            "Call with agent-2",
+            *HELD,
+            HELD[0],  # while agent-2 asks agent-2b
+            "Transferred to agent-2b",
+            HELD[1],  # agent-2 leaves the two alone
+            "The call has ended",
+        ]
+        assert viewer.wrongs == []
+        viewer.close()
+
+
+def _waits(
+    does: Callable[[Scene], None], may_happen: Mapping[str, threading.Event]
+) -> Callable[[Scene], None]:
+    @wraps(does)
+    def waits(scene: Scene) -> None:
+        assert may_happen[does.__name__].wait(_SECONDS)
+        does(scene)
+
+    return waits
 
 
 def test_a_page_that_is_not_built_says_what_to_run(live: LiveCalls, tmp_path: Path) -> None:
