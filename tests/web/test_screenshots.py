@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def a_call(backend: FakeBackend) -> None:
-    backend.begin(CALL, seconds_ago=150)
+    backend.begin(CALL, seconds_ago=150, queue="Billing")
     at = backend.calls[CALL].picture["startedAt"]
     leg = backend.calls[CALL].picture["legs"][0]
     leg["holds"] = [{"from": at + 33_000, "to": at + 66_000}]
@@ -50,8 +50,12 @@ def test_the_page_of_a_supervisor(
     scheme: str, folder: Path, backend: FakeBackend, enter: Enter
 ) -> None:
     a_call(backend)
-    for id, agent, ago in (("c2", "lena", 320), ("c3", "timo", 45), ("c4", "nora", 900)):
-        backend.begin(id, agent, seconds_ago=ago)
+    for id, agent, queue, ago in (
+        ("c2", "lena", "Orders", 320),
+        ("c3", "timo", "Billing", 45),
+        ("c4", "nora", "Orders", 900),
+    ):
+        backend.begin(id, agent, seconds_ago=ago, queue=queue)
     page = enter("sam", color_scheme=scheme, viewport={"width": 1180, "height": 760})
     expect(page.locator(".card")).to_have_count(4)
     backend.say("c2", "agent", "One moment, I will ask my colleague about the delivery date.")
