@@ -17,7 +17,6 @@ from constructs import Construct
 import connect_autotranscribe
 import connect_flows
 from tests.infra.conftest import ROOT
-from tools.reference.__main__ import main as build
 from tools.reference.created import Created, Json, Link, Permission, Thing
 from tools.reference.examples import call_in, docstring, example_of, find
 from tools.reference.picture import draw
@@ -35,6 +34,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:'myst_parser")  # of what Sphinx
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``make docs`` builds; in this process, where aws-cdk-lib is loaded already."""
+    from tools.reference.__main__ import main as build  # Sphinx takes a second
+
     folder, said = tmp_path_factory.mktemp("site"), StringIO()
     with redirect_stdout(said), redirect_stderr(said):
         code = build(folder)

@@ -11,7 +11,6 @@ import pytest
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from connect_autotranscribe import TranscriptStore
 from tests.infra.conftest import ACCOUNT, CONTEXT, Json, Transcription, allow
@@ -81,6 +80,8 @@ def at(value: Any, place: str) -> list[Any]:
 
 def keys(resource: Json) -> dict[str, set[Any]]:
     """Each place for a key, and the keys there."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # takes a second
+
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, resource["Type"]).schema
     found = {
         place: at(resource.get("Properties", {}), place) for place in set(places(schema, schema))
