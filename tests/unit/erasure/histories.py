@@ -52,6 +52,7 @@ def play(seed: int, calls: int = 3, steps: int = 14) -> Stores:
             stores.clock.advance(1)  # no two nights of the export end at the same moment
             day = stores.export(both, name, by_id_only=what == "state")
             stores.ask({"exported": day})
+            stores.notice_deletions()
 
     for _ in range(chance.randint(0, steps)):
         come(chance.choice(some))

@@ -358,6 +358,11 @@ class Stores:
             ) = kept
         assert left == {"batchItemFailures": []}
 
+    def notice_deletions(self) -> None:
+        """What was deleted since :meth:`stream` is new to it if it is stored again."""
+        now = self._images()
+        self._seen = {key: image for key, image in self._seen.items() if key in now}
+
     # --- the function ---
 
     def erasure(self, *, contacts: Any = None, files: bool = True) -> Erasure:
