@@ -161,16 +161,17 @@ def test_a_supervisor_sees_in_a_browser_each_word_of_a_call_with_holds_and_an_ag
         viewer.sign_in(user)
     deployment = live_sandbox.deployment
     call = Call(deployment, live_sandbox.asapp, load_all()[0], 1)
+    id = call.contact.contact_id
     with ThreadPoolExecutor(1) as pool, ConnectEvents(live_sandbox, Disorder()) as events:
         playing = pool.submit(play_all, [(call, CALLS["two holds"])], events)
         page = supervisor.page
-        page.get_by_role("button", name="Open the call of agent-1", exact=True).click()
+        card = page.locator(f"[data-call='{id}']")  # other tests have calls of agent-1, too
+        card.get_by_role("button", name="Open the call of agent-1", exact=True).click()
         page.locator(".utterance").first.wait_for()
-        expect(page.locator(".card-words").first).not_to_have_text("The next words appear here")
+        expect(card.locator(".card-words")).not_to_have_text("The next words appear here")
         page.reload()
         page.locator(".utterance").first.wait_for()
         playing.result()
-    id = call.contact.contact_id
     expect(page.get_by_text("The call has ended")).to_be_visible(timeout=_SECONDS * 1000)
     said = [utterance_id(item) for item in stored(deployment, id)]
     assert len(said) == len(call.talked)
