@@ -62,6 +62,12 @@ class Lifecycle(Deployed):
         self.stack_made = TranscriptionStack(new_app(), "Stack", settings=settings, env=env)
         super().__init__(self.stack_made)
 
+    def rule(self) -> Json:
+        """The rule for contact events; the others are schedules."""
+        rules = [each["Properties"] for each in self.all("AWS::Events::Rule")]
+        (found,) = (rule for rule in rules if "EventPattern" in rule)
+        return dict(found)
+
     @property
     def made(self) -> CallLifecycle:
         assert self.stack_made.call_lifecycle is not None
@@ -340,7 +346,7 @@ def test_contact_events_are_tried_again_and_end_where_they_can_be_replayed(
 ) -> None:
     """Twice by Lambda where the function fails, five times by EventBridge where it cannot start."""
     dead_letters = adopted.arn(adopted.made.contact_event_dead_letters)
-    rule = adopted.one("AWS::Events::Rule")["Properties"]
+    rule = adopted.rule()
     assert "EventBusName" not in rule, "Connect knows the default bus only"
     assert rule["State"] == "ENABLED"
     (target,) = rule["Targets"]
@@ -438,7 +444,7 @@ def sample(*without: str, detail_type: str = "", source: str = "", **detail: obj
 
 def routed(deployed: Lifecycle, event: Json) -> bool:
     """Whether EventBridge would invoke the function."""
-    pattern = deployed.one("AWS::Events::Rule")["Properties"]["EventPattern"]
+    pattern = deployed.rule()["EventPattern"]
     found: Any = event
     return bool(EventPattern(json.dumps(pattern), pattern).matches_event(found))
 

@@ -50,9 +50,12 @@ def started(command: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[st
     )
     try:
         assert process.stdout is not None
+        said: list[str] = []
         for line in process.stdout:
+            said.append(line)
             if "synthesising" in line:
                 break
+        assert "synthesising" in said[-1], said
         yield process, mark
     finally:
         for pid in marked(mark):
@@ -104,7 +107,10 @@ def test_a_signal_to_that_process_alone_stops_all_and_leaves_no_file(
 
 def stops_all(command: str, number: signal.Signals, tmp_path: Path) -> None:
     with started(command, tmp_path) as (process, mark):
-        (emulator,) = (pid for pid, line in marked(mark).items() if line.endswith("/ministack "))
+        running = marked(mark)
+        emulators = [pid for pid, line in running.items() if line.endswith("/ministack ")]
+        assert len(emulators) == 1, running
+        (emulator,) = emulators
         environment = Path(f"/proc/{emulator}/environ").read_text().split("\0")
         run = Path(dict(each.partition("=")[::2] for each in environment)["TMPDIR"]).parent
         assert run.parent == ROOT / ".sandbox" / "runs"
