@@ -7,12 +7,13 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser
+from playwright.sync_api import Error as PlaywrightError
 from rich.markup import escape
 
 from sandbox.asapp.conversations import Conversation, load_all
@@ -83,7 +84,7 @@ def main() -> int:
 def demo(screen: Screen) -> Summary:
     """Start the sandbox, play every scripted conversation at once, compare, and stop it all."""
     with (
-        installed_browser() as browser,
+        started_browser(screen) as browser,
         running_sandbox(
             delivery=DELIVERY, pace=1.0, say=screen.step, with_live=browser is not None
         ) as sandbox,
@@ -100,8 +101,6 @@ def demo(screen: Screen) -> Summary:
         if viewer:
             screen.step(f"opening {len(watched)} calls on the live page, in a browser")
             viewer.open(watched)
-        else:
-            screen.console.print(f"the way to the live page is not measured: {NO_BROWSER}")
 
         one = threading.Lock()
 
@@ -140,6 +139,20 @@ def demo(screen: Screen) -> Summary:
     bad = f"[red]{len(summary.wrongs)} problems, listed above[/]"
     screen.console.print(bad if summary.wrongs else good)
     return summary
+
+
+@contextmanager
+def started_browser(screen: Screen) -> Iterator[Browser | None]:
+    """None, and a line that says why, if there is none or it does not start."""
+    with ExitStack() as stack:
+        browser, why = None, NO_BROWSER
+        try:
+            browser = stack.enter_context(installed_browser())
+        except PlaywrightError as problem:
+            why = f"the browser does not start ({problem.message.splitlines()[0]})"
+        if browser is None:
+            screen.console.print(f"the way to the live page is not measured: {escape(why)}")
+        yield browser
 
 
 @contextmanager

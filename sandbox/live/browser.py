@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -39,14 +40,21 @@ _ARE_READ = """(count) => {
 
 @contextmanager
 def installed_browser() -> Iterator[Browser | None]:
-    """None if there is none. Only the thread that has opened it may use it."""
+    """None if there is none. Only the thread that has opened it may use it.
+
+    :raises playwright.sync_api.Error: If it does not start.
+    """
     path = next((found for each in _NAMES if (found := shutil.which(each))), None)
     if path is None:
         yield None
         return
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=as_root)
+    # Chromium makes a socket in its temporary folder, whose path may have 107 bytes.
+    short = tempfile.TemporaryDirectory(prefix="browser-", dir="/tmp")
+    with short as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=as_root, env={**os.environ, "TMPDIR": folder}
+        )
         try:
             yield browser
         finally:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import sys
 from contextlib import nullcontext
 from functools import partial
@@ -14,6 +17,8 @@ import pytest
 from sandbox.demo.__main__ import main
 from sandbox.stacks.running import running_sandbox
 from tests.sandbox.conftest import in_this_process
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
@@ -55,6 +60,43 @@ def test_make_demos_command_ends_well_with_nothing_lost_or_doubled(
     assert len(re.findall(r"(?m)^call \d", recovered)) == summary["recovered"]
     assert "\x1b" not in output  # nothing of a terminal in a pipe
     assert "localhost" not in output  # nothing that is gone when somebody tries it
+
+
+STARTS = """
+from sandbox.demo.__main__ import started_browser
+from sandbox.demo.screen import Screen
+with started_browser(Screen()) as browser:
+    print(browser)
+"""
+
+
+def test_a_browser_that_does_not_start_takes_a_figure_from_the_demo_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    # The folder for temporary files is longer than a socket's path may be.
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    surroundings = os.environ | {"PYTHONPATH": "lambdas:.", "TMPDIR": str(long)}
+
+    def said(path: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", STARTS],
+            cwd=ROOT,
+            env=surroundings | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    without = said(f"{tmp_path}:{os.environ['PATH']}")
+    assert "the way to the live page is not measured: the browser does not start (" in without
+    assert without.endswith("\nNone\n")
+    if any(map(shutil.which, ("chromium", "google-chrome"))):
+        assert said(os.environ["PATH"]).startswith("<Browser type=")
+        assert [*long.iterdir()] == []
 
 
 def _shows_each_call_by_itself_and_in_order(output: str, calls: int) -> None:
