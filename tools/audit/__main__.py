@@ -23,9 +23,9 @@ from tools.audit.reading import OPERATIONS, Kept, read_instance
 from tools.connect_reader import ConnectReader
 from tools.doctor.aws import Aws
 from tools.doctor.findings import NotSeen
+from tools.environment import ENVIRONMENTS
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ROOT / "infra" / "environments"
 GUIDE = "docs/flows.md"
 CANNOT, INTERRUPTED = 2, 130
 STACKS = {("cloudformation", "describe_stacks"): "cloudformation:DescribeStacks"}

@@ -26,6 +26,7 @@ from tools.cost.environment import (
 )
 from tools.cost.prices import NoPrice, Prices
 from tools.cost.report import Costs, as_json, markdown
+from tools.environment import ENVIRONMENTS
 
 PAGE = ROOT / "docs" / "cost.md"
 _BEGIN, _END = "<!-- cost: begin -->\n", "<!-- cost: end -->\n"
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     load = Load(given.calls_a_day, given.minutes)
     try:
-        file = environment_file(given.environment, ROOT / "infra" / "environments")
+        file = environment_file(given.environment, ENVIRONMENTS)
         Settings.load(file)
         with TemporaryDirectory() as folder:
             made = synthesise(variants(data_of(file)), file.stem, Path(folder))

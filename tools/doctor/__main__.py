@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -18,8 +17,7 @@ from connect_settings import Settings, SettingsError, environment_file
 from tools.doctor.aws import Aws
 from tools.doctor.plan import Plan
 from tools.doctor.report import report
-
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
+from tools.environment import ENVIRONMENTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

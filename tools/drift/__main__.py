@@ -11,30 +11,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from connect_settings import Settings, SettingsError, environment_file
 from tools.doctor.aws import Aws
 from tools.doctor.findings import NotSeen
 from tools.drift.report import report
 from tools.drift.stacks import ACTIONS, Deployed
-
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
+from tools.environment import environment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="drift", description="Compares AWS with the templates")
     parser.add_argument("environment", help="a file of infra/environments, or the path of one")
     given = parser.parse_args(arguments)
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        settings = Settings.load(file)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return 2
+    name, settings = found
     deployed = Deployed(
         aws=Aws(settings.region, ACTIONS, guide="docs/promote.md"),
-        environment=file.stem,
+        environment=name,
         account=settings.account,
         instance_alias=settings.connect.instance_alias,
     )

@@ -20,11 +20,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from connect_settings import Settings, SettingsError, environment_file
+from tools.environment import NotDeployed, environment
 from tools.erase import report
-from tools.erase.function import EraseFunction, Failed, NotDeployed
+from tools.erase.function import EraseFunction, Failed
 
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 _SECONDS_BETWEEN_LOOKS = 20
 
 
@@ -35,19 +34,14 @@ def main(
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     given = _parser().parse_args(arguments)
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        settings = Settings.load(file)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return 2
+    name, settings = found
     asked = {"contact": given.contact} if given.contact else {"customer": given.customer}
     if given.day:
         asked["day"] = given.day
     try:
-        function = EraseFunction.of(
-            f"autotranscribe-{file.stem}-transcription", settings.region, client
-        )
+        function = EraseFunction.of(f"autotranscribe-{name}-transcription", settings.region, client)
         return _erase(function, asked, given, ask, sleep)
     except NotDeployed as problem:
         print(problem, file=sys.stderr)

@@ -10,11 +10,9 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
+from tools.environment import outputs_of
+
 _SECONDS_OF_THE_FUNCTION = 15 * 60
-
-
-class NotDeployed(Exception):
-    """The message says what to do."""
 
 
 class Failed(Exception):
@@ -33,14 +31,9 @@ class EraseFunction:
     @classmethod
     def of(cls, stack: str, region: str, client: Callable[..., Any]) -> EraseFunction:
         """:raises NotDeployed: if the stack does not say where its function is."""
-        found = client("cloudformation", region_name=region).describe_stacks(StackName=stack)
-        outputs = {
-            each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", [])
-        }
+        cloudformation = client("cloudformation", region_name=region)
         names = ("EraseFunction", "ReceiptsBucket")
-        if missing := [name for name in names if name not in outputs]:
-            raise NotDeployed(f"{stack} has no output {', '.join(missing)}: deploy this version")
-        function, receipts = (outputs[name] for name in names)
+        function, receipts = outputs_of(cloudformation, stack, *names)
         return cls(function, receipts, region, client)
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:

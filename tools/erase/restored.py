@@ -15,18 +15,16 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from connect_settings import Settings, SettingsError, environment_file
 from shared import table
 from shared.aws.batch_write import ITEMS_A_CALL, batch_write
 from shared.runtime import SYSTEM_CLOCK
+from tools.environment import NotDeployed, environment, outputs_of
 
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 _RECEIPTS = "receipts/"
 _ITEMS_BETWEEN_LINES = 100_000
 
@@ -36,32 +34,27 @@ def main(arguments: Sequence[str] | None = None, client: Callable[..., Any] = bo
     parser.add_argument("environment", help="a file of infra/environments, or the path of one")
     parser.add_argument("table", help="the restored table's name")
     given = parser.parse_args(arguments)
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        region = Settings.load(file).region
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return 2
-    stack = f"autotranscribe-{file.stem}-transcription"
+    name, settings = found
     try:
-        found = client("cloudformation", region_name=region).describe_stacks(StackName=stack)
-        outputs = {
-            each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", [])
-        }
-        if missing := [name for name in ("TableName", "ReceiptsBucket") if name not in outputs]:
-            print(
-                f"{stack} has no output {', '.join(missing)}: deploy this version", file=sys.stderr
-            )
-            return 1
-        if given.table == outputs["TableName"]:
+        table_name, receipts = outputs_of(
+            client("cloudformation", region_name=settings.region),
+            f"autotranscribe-{name}-transcription",
+            "TableName",
+            "ReceiptsBucket",
+        )
+        if given.table == table_name:
             print(
                 f"{given.table} is the environment's own table: name the restored one",
                 file=sys.stderr,
             )
             return 2
-        dynamodb, s3 = (client(name, region_name=region) for name in ("dynamodb", "s3"))
-        names = (outputs["TableName"], given.table, outputs["ReceiptsBucket"])
-        erased = erase_restored(dynamodb, s3, *names)
+        dynamodb, s3 = (client(each, region_name=settings.region) for each in ("dynamodb", "s3"))
+        erased = erase_restored(dynamodb, s3, table_name, given.table, receipts)
+    except NotDeployed as problem:
+        print(problem, file=sys.stderr)
+        return 1
     except (ClientError, BotoCoreError) as problem:
         print(f"AWS refused it: {problem}", file=sys.stderr)
         return 1

@@ -11,16 +11,14 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from connect_settings import Settings, SettingsError, environment_file
-from tools.hold.api import Answer, HoldApi, NotDeployed
+from tools.environment import NotDeployed, environment
+from tools.hold.api import Answer, HoldApi
 
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 _TRIES = 10
 _UNTOUCHED = """\
 Not held: the export's files (a lifecycle of the bucket deletes whole days), the audio, what ASAPP
@@ -35,16 +33,13 @@ def main(
     parser.add_argument("contact", help="the conversation's id, or that of a later contact")
     parser.add_argument("--undo", action="store_true", help="lift the hold")
     given = parser.parse_args(arguments)
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        settings = Settings.load(file)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return 2
+    name, settings = found
     if not re.fullmatch(r"[\w-]{1,256}", given.contact, re.ASCII):
         print("CONTACT is a contact's id, of letters, digits and -", file=sys.stderr)
         return 2
-    stack = f"autotranscribe-{file.stem}-transcription"
+    stack = f"autotranscribe-{name}-transcription"
     try:
         api = HoldApi.of(stack, session(region_name=settings.region))
         for _ in range(_TRIES):  # a long call takes more than one

@@ -12,12 +12,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
-_OUTPUT = "TranscriptUrl"
+from tools.environment import outputs_of
+
 _PATH = "/conversations/{conversationId}/transcript"
-
-
-class NotDeployed(Exception):
-    """The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +35,8 @@ class HoldApi:
     @classmethod
     def of(cls, stack: str, session: Any) -> HoldApi:
         """:raises NotDeployed: if the stack does not say where its API is."""
-        found = session.client("cloudformation").describe_stacks(StackName=stack)
-        outputs = {
-            each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", [])
-        }
-        if _PATH not in outputs.get(_OUTPUT, ""):
-            raise NotDeployed(f"{stack} has no output {_OUTPUT}: deploy this version")
-        return cls(outputs[_OUTPUT].replace(_PATH, ""), session)
+        (url,) = outputs_of(session.client("cloudformation"), stack, "TranscriptUrl")
+        return cls(url.replace(_PATH, ""), session)
 
     def ask(self, method: str, contact: str) -> Answer:
         """:param method: ``PUT`` or ``DELETE``."""

@@ -19,6 +19,7 @@ from rich.markup import escape
 from connect_settings import Settings, SettingsError, environment_file
 from sandbox.stacks.emulator import SandboxError
 from sandbox.stacks.processes import stopping_on_signals
+from tools.environment import ENVIRONMENTS
 from tools.load import in_sandbox
 from tools.load.account import account
 from tools.load.parts import report as of_parts
@@ -27,7 +28,6 @@ from tools.load.parts.work import steady
 from tools.load.report import PLOTS, figures, markdown, plain, write
 from tools.load.result import ROOT, Result
 
-ENVIRONMENTS = ROOT / "infra" / "environments"
 SANDBOX = "sandbox"
 CANNOT, INTERRUPTED = 2, 130
 

@@ -21,10 +21,10 @@ from connect_flows.references import Reference, references
 from connect_settings import OwnFlows, Settings, SettingsError, environment_file
 from connect_settings.own_flows import lock_file
 from tools.doctor.findings import NotSeen
+from tools.environment import ENVIRONMENTS
 from tools.map_flows.instance import Instance
 from tools.map_flows.pairing import lock_of, without_pair
 
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 READY_MADE = (
     "flow Transcription agent whisper",
     "flow Transcription customer hold",

@@ -11,13 +11,10 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-from connect_settings import Settings, SettingsError, environment_file
 from tools.doctor.aws import Aws
+from tools.environment import environment
 from tools.revoke_webhook_secret.revocation import ACTIONS, GUIDE, Webhook, revoke
-
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,25 +29,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--approval", choices=["never"], help="do not ask")
     given = parser.parse_args(arguments)
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        settings = Settings.load(file)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return 2
+    name, settings = found
     if not given.approval and not sys.stdin.isatty():
         print("It asks before it changes anything, and there is no terminal to answer on.")
         print("Nothing was changed. APPROVAL=never (--approval never) does not ask.")
         return 2
     webhook = Webhook(
         aws=Aws(settings.region, ACTIONS, guide=GUIDE),
-        environment=file.stem,
+        environment=name,
         account=settings.account,
     )
     return revoke(
         webhook,
         only_previous=given.only == "previous",
-        agreed=lambda: bool(given.approval) or _agreed(file.stem),
+        agreed=lambda: bool(given.approval) or _agreed(name),
         say=print,
         sleep=time.sleep,
     )

@@ -11,15 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from connect_settings import Settings, SettingsError, environment_file
 from tools.doctor.aws import Aws
 from tools.doctor.findings import CannotGoOn, NotSeen
+from tools.environment import environment
 from tools.rollback.aliases import ACTIONS, Alias, aliases, move
 from tools.rollback.stack import Stack
 
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 _WATCHED_MINUTES = 5
 """How long CloudFormation looks at the alarms after the last resource has changed."""
 
@@ -30,13 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--undo", action="store_true", help="the stack's versions again")
     parser.add_argument("--triggers", action="store_true", help="print cdk deploy's arguments")
     given = parser.parse_args(arguments)
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        settings = Settings.load(file)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return 2
-    stack = Stack(f"autotranscribe-{file.stem}-transcription", Aws(settings.region, ACTIONS))
+    name, settings = found
+    stack = Stack(f"autotranscribe-{name}-transcription", Aws(settings.region, ACTIONS))
     try:
         if given.triggers:
             print(" ".join(triggers(stack, gradual=settings.deployment.gradual)))

@@ -10,16 +10,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from connect_settings import Settings, SettingsError, environment_file
-from tools.switch.switch import KEPT_SECONDS, STOPPED, NotDeployed, Switch
-
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
+from tools.environment import NotDeployed, environment
+from tools.switch.switch import KEPT_SECONDS, STOPPED, Switch
 
 
 def main(
@@ -32,16 +29,13 @@ def main(
     parser.add_argument("environment", help="a file of infra/environments, or the path of one")
     parser.add_argument("--approval", choices=["never"], help="do not ask")
     given = parser.parse_args(arguments)
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        settings = Settings.load(file)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return 2
-    stack = f"autotranscribe-{file.stem}-transcription"
+    name, settings = found
+    stack = f"autotranscribe-{name}-transcription"
     try:
         switch = Switch.of(stack, settings.region, client)
-        print(f"{file.stem}: transcription is {switch.state} ({switch.parameter})")
+        print(f"{name}: transcription is {switch.state} ({switch.parameter})")
         return (_stop if given.command == "stop" else _resume)(switch, bool(given.approval), ask)
     except NotDeployed as problem:
         print(problem, file=sys.stderr)

@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared import table
+from tools.environment import outputs_of
 
 KEPT_SECONDS = 10
 """How long a process of a function keeps the value: ``shared/calls/switch.py``."""
 STOPPED = ("stopped", "already_stopped", "disabled")
 """What a stop answers if ASAPP hears nothing any more; ``disabled`` if another agent of the call is
 connected, who would have been started."""
-
-
-class NotDeployed(Exception):
-    """The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,9 @@ class Switch:
     @classmethod
     def of(cls, stack: str, region: str, client: Callable[..., Any]) -> Switch:
         """:raises NotDeployed: if the stack does not say where its switch is."""
-        found = client("cloudformation", region_name=region).describe_stacks(StackName=stack)
-        outputs = {
-            each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", [])
-        }
+        cloudformation = client("cloudformation", region_name=region)
         names = ("SwitchName", "TableName", "StopFunction")
-        if missing := [name for name in names if name not in outputs]:
-            raise NotDeployed(f"{stack} has no output {', '.join(missing)}: deploy this version")
-        parameter, table_name, stop_function = (outputs[name] for name in names)
+        parameter, table_name, stop_function = outputs_of(cloudformation, stack, *names)
         return cls(parameter, table_name, stop_function, region, client)
 
     @property

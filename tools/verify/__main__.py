@@ -18,8 +18,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from connect_settings import Settings, SettingsError, environment_file
 from tools.doctor.findings import CannotGoOn, NotSeen
+from tools.environment import environment
 from tools.verify.account import Account
 from tools.verify.conversation import Conversation
 from tools.verify.listener import Listener
@@ -34,7 +34,6 @@ from tools.verify.report import (
     write_junit,
 )
 
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 CANNOT, INTERRUPTED = 2, 130
 
 
@@ -52,12 +51,9 @@ def main(
     given = parser.parse_args(arguments)
     if bool(given.certificate) != bool(given.key):
         parser.error("give --certificate and --key, or neither")
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        settings = Settings.load(file)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return CANNOT
+    name, settings = found
     tokens = {name: os.environ.get(name, "").strip() for name in ("WEBHOOK_TOKEN", "LIVE_TOKEN")}
     for name, token in tokens.items():
         if not re.fullmatch(r"[\w.~+/=-]*", token, re.ASCII):
@@ -66,7 +62,7 @@ def main(
     certificate = (given.certificate, given.key) if given.certificate else None
     account = Account(
         settings,
-        file.stem,
+        name,
         given.asapp,
         patience,
         certificate,
@@ -97,9 +93,9 @@ def main(
     finally:
         signal.signal(signal.SIGTERM, before)
     if given.json:
-        write_json(given.json, file.stem, results)
+        write_json(given.json, name, results)
     if given.junit:
-        write_junit(given.junit, file.stem, results)
+        write_junit(given.junit, name, results)
     seen = counts(results)
     said = (f"{seen[each]} {each}{'s' * (seen[each] != 1)}" for each in ("problem", "warning"))
     console.print(", ".join(said), style="bold")

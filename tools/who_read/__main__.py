@@ -11,14 +11,12 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-from connect_settings import Settings, SettingsError, environment_file
 from tools.doctor.aws import Aws
 from tools.doctor.findings import NotSeen
+from tools.environment import environment
 from tools.who_read.records import ACTIONS, GUIDE, Reading, Records
 
-ENVIRONMENTS = Path(__file__).parents[2] / "infra" / "environments"
 _DAY_MS = 86_400_000
 
 
@@ -28,20 +26,17 @@ def main(arguments: Sequence[str] | None = None, now_ms: int | None = None) -> i
     parser.add_argument("contact", help="the conversation's id, or that of a later contact")
     parser.add_argument("--days", type=int, default=365, help="how far back; default: a year")
     given = parser.parse_args(arguments)
-    try:
-        file = environment_file(given.environment, ENVIRONMENTS)
-        settings = Settings.load(file)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+    if not (found := environment(given.environment)):
         return 2
+    name, settings = found
     if not re.fullmatch(r"[\w-]{1,256}", given.contact, re.ASCII):
         print("CONTACT is a contact's id, of letters, digits and -", file=sys.stderr)
         return 2
     now = now_ms or time.time_ns() // 1_000_000
-    records = Records(Aws(settings.region, ACTIONS, guide=GUIDE), file.stem)
+    records = Records(Aws(settings.region, ACTIONS, guide=GUIDE), name)
     try:
-        found = records.of(given.contact, now - given.days * _DAY_MS)
-        _tell(found, given.contact, given.days)
+        readings = records.of(given.contact, now - given.days * _DAY_MS)
+        _tell(readings, given.contact, given.days)
     except NotSeen as unseen:
         print(f"{unseen.finding.what} → {unseen.finding.remedy}", file=sys.stderr)
         return 1
