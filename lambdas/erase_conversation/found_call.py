@@ -87,14 +87,7 @@ def read_call(dynamodb: Any, table_name: str, conversation_id: str) -> FoundCall
 
 def items_of(dynamodb: Any, table_name: str, partition: str) -> Iterator[Item]:
     """The items of a partition, without what was said."""
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table_name,
-        KeyConditionExpression=f"{table.CONVERSATION_ID} = :id",
-        ExpressionAttributeValues=table.attributes({":id": partition}),
-        ProjectionExpression=", ".join(f"#{name}" for name in _READ),
-        ExpressionAttributeNames={f"#{name}": name for name in _READ},
-        ConsistentRead=True,
-    )
+    pages = dynamodb.get_paginator("query").paginate(**table.query(table_name, partition, _READ))
     for page in pages:
         yield from map(table.values, page["Items"])
 

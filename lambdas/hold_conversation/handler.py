@@ -6,7 +6,6 @@ what was written since has a time to expire, and a run that was killed is finish
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -20,12 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from hold_conversation.holds import Erased, Holds, NotDone
 from shared.aws.botocore_errors import error_code
+from shared.proxy_answer import LONGEST_ID, json_answer, problem_answer
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 from shared.table import HOLDS
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_ID = 256
 _SECONDS_TO_ANSWER = 25.0
 """API Gateway waits for 29."""
 _SECONDS_TO_END = 5.0
@@ -68,40 +67,35 @@ def see_to_all(holds: Holds, deadline: Deadline) -> dict[str, Any]:
 def answer(event: Mapping[str, Any], holds: Holds, deadline: Deadline) -> dict[str, Any]:
     """:returns: What the proxy integration takes: 200, 400, 404, 409, or 503 to ask again."""
     wanted = unquote((event.get("pathParameters") or {}).get("conversationId") or "")
-    if not 1 <= len(wanted) <= _LONGEST_ID or wanted == HOLDS:
-        return _error(400, f"the conversation's id has 1 to {_LONGEST_ID} characters")
+    if not 1 <= len(wanted) <= LONGEST_ID or wanted == HOLDS:
+        return problem_answer(400, f"the conversation's id has 1 to {LONGEST_ID} characters")
     who = str(((event.get("requestContext") or {}).get("identity") or {}).get("userArn") or "")
     if not who:
-        return _error(400, "the request names no identity of IAM")
+        return problem_answer(400, "the request names no identity of IAM")
     is_lifted = event["httpMethod"] == "DELETE"
     try:
         conversation_id = holds.conversation_of(wanted)
         change = holds.lift if is_lifted else holds.begin
         hold = change(conversation_id, who) if conversation_id else None
         if hold is None:
-            return _error(404, "it is not held" if is_lifted else "no conversation has this id")
+            return problem_answer(
+                404, "it is not held" if is_lifted else "no conversation has this id"
+            )
         items = holds.see_to(hold, deadline)
     except Erased:
-        return _error(409, "the conversation was erased")
+        return problem_answer(409, "the conversation was erased")
     except NotDone:
-        return _error(503, "it is begun and not finished; ask again, or it is done in six hours")
+        return problem_answer(
+            503, "it is begun and not finished; ask again, or it is done in six hours"
+        )
     except (ClientError, BotoCoreError) as problem:
         logger.error("the table cannot be used", extra={"code": error_code(problem)})
-        return _error(503, "the table cannot be used now; ask again")
+        return problem_answer(503, "the table cannot be used now; ask again")
     logger.info(
         "a hold was lifted" if is_lifted else "a conversation is held",
         extra={"conversationId": hold.conversation_id, "items": items},
     )
-    return _response(200, hold.to_json() | {"items": items})
-
-
-def _error(status: int, problem: str) -> dict[str, Any]:
-    return _response(status, {"error": problem})
-
-
-def _response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
-    return {"statusCode": status, "headers": headers, "body": json.dumps(body, ensure_ascii=False)}
+    return json_answer(200, hold.to_json() | {"items": items})
 
 
 @cache

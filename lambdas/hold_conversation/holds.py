@@ -231,12 +231,7 @@ class Holds:
             *(HELD_BY, HELD_AT, LIFTED_BY, LIFTED_AT),
         )
         pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression=f"{table.CONVERSATION_ID} = :id",
-            ExpressionAttributeValues=table.attributes({":id": partition}),
-            ProjectionExpression=", ".join(f"#{name}" for name in names),
-            ExpressionAttributeNames={f"#{name}": name for name in names},
-            ConsistentRead=True,
+            **table.query(self._table, partition, names)
         )
         for page in pages:
             yield from map(table.values, page["Items"])

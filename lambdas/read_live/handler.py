@@ -25,6 +25,7 @@ from shared import log_events
 from shared.aws.batch_read import NotRead
 from shared.aws.botocore_errors import error_code
 from shared.live.viewer import Viewer, Viewers, viewers
+from shared.proxy_answer import LONGEST_ID, json_answer, problem_answer
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline, LambdaContext
 from shared.tokens.signing_keys import NoKeys
 from shared.transcripts.call import call_of
@@ -32,7 +33,6 @@ from shared.transcripts.transcript import Spoken, TooLong, Transcript, Transcrip
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_ID = 256
 _UTTERANCES_OF_A_PAGE = 1_000
 _BYTES_OF_A_PAGE = 2_000_000
 """Of text, as Lambda sends it: JSON inside JSON. Lambda answers with 6 MB at most, in which a
@@ -71,7 +71,7 @@ def answer(
     try:
         viewer = known.of(headers.get("authorization") or "", deadline)
         if viewer is None:
-            return _error(401, "sign in")
+            return problem_answer(401, "sign in")
         if event.get("resource") == "/calls":
             return _list(viewer, calls, deadline)
         parameters = event.get("pathParameters") or {}
@@ -82,36 +82,38 @@ def answer(
         logger.error("the keys of the user pool cannot be fetched")
     except (ClientError, BotoCoreError, NotRead) as problem:
         logger.error("the table cannot be read", extra={"code": error_code(problem)})
-    return _error(503, "this cannot be read now; try again")
+    return problem_answer(503, "this cannot be read now; try again")
 
 
 def _list(viewer: Viewer, calls: Table, deadline: Deadline) -> dict[str, Any]:
     _record(viewer, "", allowed=viewer.is_supervisor)
     if not viewer.is_supervisor:
-        return _error(403, "only supervisors see the list")
+        return problem_answer(403, "only supervisors see the list")
     found = calls.running()
     body = {
         "at": deadline.clock.now_ms(),
         "more": len(found) > MOST_CALLS,
         "calls": found[:MOST_CALLS],
     }
-    return _response(200, body)
+    return json_answer(200, body)
 
 
 def _one(viewer: Viewer, wanted: str, after: str, calls: Table) -> dict[str, Any]:
     cursor = _CURSOR.fullmatch(after or "0")
-    if not cursor or not 1 <= len(wanted) <= _LONGEST_ID:
-        return _error(400, f"after is a number of ours, and an id has 1 to {_LONGEST_ID} letters")
+    if not cursor or not 1 <= len(wanted) <= LONGEST_ID:
+        return problem_answer(
+            400, f"after is a number of ours, and an id has 1 to {LONGEST_ID} letters"
+        )
     try:
         transcript = calls.transcript(wanted)
     except TooLong:
-        return _error(413, "the conversation has too much text for the page")
+        return problem_answer(413, "the conversation has too much text for the page")
     allowed = transcript is not None and viewer.may_see(transcript.conversation)
     # What a stranger asks for may be anything; an id that is known is one of ours.
     _record(viewer, transcript.conversation_id if transcript else "", allowed=allowed)
     if transcript is None or not allowed:
-        return _error(404, _UNKNOWN)
-    return _response(200, page(transcript, int(cursor[1]), int(cursor[2] or 0)))
+        return problem_answer(404, _UNKNOWN)
+    return json_answer(200, page(transcript, int(cursor[1]), int(cursor[2] or 0)))
 
 
 def page(transcript: Transcript, after_ms: int, passed: int) -> dict[str, Any]:
@@ -173,15 +175,6 @@ def _record(viewer: Viewer, conversation_id: str, *, allowed: bool) -> None:
             "allowed": allowed,
         },
     )
-
-
-def _error(status: int, problem: str) -> dict[str, Any]:
-    return _response(status, {"error": problem})
-
-
-def _response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
-    return {"statusCode": status, "headers": headers, "body": json.dumps(body, ensure_ascii=False)}
 
 
 @cache

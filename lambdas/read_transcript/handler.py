@@ -20,11 +20,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import log_events
 from shared.aws.botocore_errors import error_code
+from shared.proxy_answer import LONGEST_ID, json_answer, problem_answer, text_answer
 from shared.transcripts.transcript import TooLong, Transcript, TranscriptReader
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_ID = 256
 _MOST_BYTES = 6_000_000
 """Lambda answers with 6 MB at most."""
 
@@ -41,28 +41,28 @@ def answer(
     :returns: What the proxy integration takes: 200, 400, 404, 413, or 503 to ask again.
     """
     wanted = unquote((event.get("pathParameters") or {}).get("conversationId") or "")
-    if not 1 <= len(wanted) <= _LONGEST_ID:
-        return _error(400, f"the conversation's id has 1 to {_LONGEST_ID} characters")
+    if not 1 <= len(wanted) <= LONGEST_ID:
+        return problem_answer(400, f"the conversation's id has 1 to {LONGEST_ID} characters")
     kind = wanted_format(event)
     if kind not in ("json", "text"):
-        return _error(400, "format is json or text")
+        return problem_answer(400, "format is json or text")
     try:
         transcript = reader.read(wanted)
     except (ClientError, BotoCoreError) as problem:
         logger.error("the table cannot be read", extra={"code": error_code(problem)})
-        return _error(503, "the table cannot be read now; try again")
+        return problem_answer(503, "the table cannot be read now; try again")
     except TooLong:
         transcript, made = None, _too_long()
     else:
-        made = _error(404, "no conversation is known by this id")
+        made = problem_answer(404, "no conversation is known by this id")
     if is_recorded:
         _record(event, transcript, wanted)
     if transcript is None:
         return made
     if kind == "text":
-        made = _response(200, "text/plain", transcript.to_text())
+        made = text_answer(200, transcript.to_text())
     else:
-        made = _response(200, "application/json", _json(transcript.to_json()))
+        made = json_answer(200, transcript.to_json())
     if len(json.dumps(made)) > _MOST_BYTES:
         made = _too_long()
     logger.info(
@@ -106,23 +106,10 @@ def wanted_format(event: Mapping[str, Any]) -> str:
 
 
 def _too_long() -> dict[str, Any]:
-    return _error(
+    return problem_answer(
         413,
         "the transcript is over 6 MB: read the table with TranscriptReader, or query the export",
     )
-
-
-def _error(status: int, problem: str) -> dict[str, Any]:
-    return _response(status, "application/json", _json({"error": problem}))
-
-
-def _response(status: int, content_type: str, body: str) -> dict[str, Any]:
-    headers = {"Content-Type": f"{content_type}; charset=utf-8", "Cache-Control": "no-store"}
-    return {"statusCode": status, "headers": headers, "body": body}
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 @cache

@@ -6,7 +6,7 @@ The template of the table reads the names in capitals from this file.
 from __future__ import annotations
 
 from binascii import crc32
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 Attribute = dict[str, Any]
@@ -151,6 +151,21 @@ def equal(values: Mapping[str, Any]) -> Condition:
     used = {f"#{name}": name for name in values}
     used |= {f":seen_{name}": value for name, value in values.items()}
     return " AND ".join(f"#{name} = :seen_{name}" for name in values), used
+
+
+def query(table_name: str, partition: str, names: Collection[str]) -> dict[str, Any]:
+    """A query for all items of a partition, as they are at this moment.
+
+    :param names: Of the attributes that are given.
+    """
+    return {
+        "TableName": table_name,
+        "KeyConditionExpression": f"{CONVERSATION_ID} = :id",
+        "ExpressionAttributeValues": attributes({":id": partition}),
+        "ProjectionExpression": ", ".join(f"#{name}" for name in names),
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        "ConsistentRead": True,
+    }
 
 
 def update(

@@ -181,12 +181,7 @@ class TranscriptReader:
     def _items(self, conversation_id: str) -> list[Item]:
         """Without each ``message``, which may be many times its text."""
         pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression=f"{table.CONVERSATION_ID} = :id",
-            ExpressionAttributeValues=table.attributes({":id": conversation_id}),
-            ProjectionExpression=", ".join(f"#{name}" for name in _READ),
-            ExpressionAttributeNames={f"#{name}": name for name in _READ},
-            ConsistentRead=True,
+            **table.query(self._table, conversation_id, _READ)
         )
         now, size = self._clock.now_ms(), 0
         items: list[Item] = []

@@ -9,9 +9,10 @@ import boto3
 import pytest
 
 from publish_utterance.handler import detail
-from read_live.handler import _response, page
+from read_live.handler import page
 from read_live.running_calls import running_calls
 from shared import table
+from shared.proxy_answer import json_answer
 from shared.transcripts.transcript import Spoken, Transcript, TranscriptReader
 from shared.transcripts.utterance import Utterance
 from tests.unit.transcripts.test_changes_of_a_call import conversation
@@ -65,7 +66,7 @@ def test_an_answer_is_never_larger_than_lambda_takes(character: str) -> None:
     while after:
         after_ms, _, passed = after.partition(".")
         made = page(call, int(after_ms), int(passed or 0))
-        assert len(json.dumps(_response(200, made)).encode()) < 6_000_000
+        assert len(json.dumps(json_answer(200, made)).encode()) < 6_000_000
         read += len(made["utterances"])
         after = made["next"] if made["more"] else ""
     assert read == 100
