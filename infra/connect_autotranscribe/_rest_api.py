@@ -29,7 +29,8 @@ class RestApi(apigateway.RestApi):
     :param tls: The oldest version that it speaks, also at API Gateway's own name, which would take
         1.0. An address that is not the API's own is refused too.
     :param without_web_acl: What guards it instead of a web ACL; None if it has one.
-    :param counts_each_method: Whether CloudWatch counts the requests of each method by itself.
+    :param counts_each_method: Whether CloudWatch counts the requests of each method by itself, for
+        $1.50 a month each. The alarms need the API's own numbers only.
     :param traced: Whether X-Ray has a trace of each request, with its URL.
     :param cloud_watch_role: Whether the account's role for API Gateway's logs is made here.
     :param others: Those of ``aws_apigateway.RestApi``.
@@ -46,7 +47,7 @@ class RestApi(apigateway.RestApi):
         logged: Mapping[str, str],
         without_web_acl: str | None,
         tls: Literal["1.2", "1.3"] = "1.2",
-        counts_each_method: bool = True,
+        counts_each_method: bool = False,
         traced: bool = True,
         cloud_watch_role: bool = False,
         **others: Any,

@@ -285,7 +285,6 @@ class LiveTranscripts(Construct):
             logged=_ACCESS_LOG,
             without_web_acl="A sign-in and the throttle guard its methods; a web ACL is the "
             "account's to add.",
-            counts_each_method=False,
             default_cors_preflight_options=apigateway.CorsOptions(
                 allow_origins=[self._origin],
                 allow_methods=["GET"],

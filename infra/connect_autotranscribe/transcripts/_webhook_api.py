@@ -131,6 +131,7 @@ class WebhookApi(Construct):
             without_web_acl=None
             if web_acl
             else "The proof of who calls and the throttle guard it; a web ACL is an argument.",
+            counts_each_method=True,
             # A domain that asks for client certificates can demand 1.2, and no more.
             tls="1.2" if by_certificate else tls,
             # A trace names the URL, and with it a secret in the query string.

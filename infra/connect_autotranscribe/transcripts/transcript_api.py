@@ -139,7 +139,6 @@ class TranscriptApi(Construct):
             logged=_ACCESS_LOG,
             without_web_acl="IAM and the throttle guard its methods; a web ACL is the account's to "
             "add.",
-            counts_each_method=False,  # $1.50 a month each; the alarms need the API's own
             disable_execute_api_endpoint=True if domain else None,
         )
         conversation = self.rest_api.root.add_resource("conversations").add_resource(
@@ -198,6 +197,7 @@ class TranscriptApi(Construct):
     def _holding(
         self, hold: apigateway.Resource, validator: apigateway.RequestValidator
     ) -> list[apigateway.Method]:
+        # A rule needs no role and no queue; a pass that failed is made up for by the next one.
         events.Rule(
             self,
             "EverySixHours",
