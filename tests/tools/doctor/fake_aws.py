@@ -186,6 +186,8 @@ class Account:
     denied: set[str] = field(default_factory=set)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     garbled: set[str] = field(default_factory=set)
+    asked_in: str = REGION
+    """Where the last request was sent to."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Service and operation of each call, as botocore names them."""
     mistakes: list[str] = field(default_factory=list)
@@ -339,7 +341,7 @@ class Account:
 
     def _DescribeCertificate(self, request: Json) -> Json:
         arn = request["CertificateArn"]
-        if arn not in self.certificates:
+        if arn not in self.certificates or arn.split(":")[3] != self.asked_in:
             raise Refusal("ResourceNotFoundException")
         return {"Certificate": {"CertificateArn": arn} | self.certificates[arn]}
 
@@ -401,6 +403,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert signed and (signed[1] == REGION or signed.groups() == FOR_CLOUDFRONT)
         service = _SERVICES.get(signed[2], signed[2])
         account = self.server.account
+        account.asked_in = signed[1]
         protocol = _model(service).resolved_protocol
         operation, request = _parsed(service, protocol, self.command, self.path, self.headers, body)
         shape = _model(service).operation_model(operation).output_shape

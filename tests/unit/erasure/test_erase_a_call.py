@@ -176,6 +176,7 @@ def test_a_file_that_was_shortened_goes_when_it_would_have_gone(
         stores.start(call)
     day = stores.export(calls)
     stores.put_file(UTTERANCES, day, "untouched.json", b"{}\n")
+    stores.clock.advance(3_600)
     stores.erase({"contact": calls[0].id})
     first = stores.file(UTTERANCES, day)[1]["first-stored"]
     stores.erase({"contact": calls[1].id})
