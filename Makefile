@@ -156,7 +156,7 @@ released: .venv/.installed ## Write what an upgrade must keep of this version, i
 
 sbom: .release/.installed ## Write the software bill of materials, CycloneDX, to dist/sbom.cdx.json
 	@mkdir -p dist
-	@.release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	@PYTHONWARNINGS=ignore::UserWarning .release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		--output-file dist/sbom.cdx.json requirements.txt
 
 docs: .venv/.installed web/dist/index.html ## Write the constructs' reference, as web pages, to dist/docs
