@@ -115,7 +115,7 @@ def synthesise(
 
 
 def unchecked(folder: Path, what: str) -> Assembly:
-    """An environment as ``make contract`` reads it. The tests check it, so here nobody is told about
+    """An environment as ``make contract`` reads it. The tests check it: here nobody is told about
     its invented keys.
 
     :param what: What ``build`` takes.

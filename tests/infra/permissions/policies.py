@@ -27,7 +27,7 @@ HEADER = """\
 # `make contract` writes it.
 """
 
-_HASH = re.compile("[0-9A-F]{8}(?=[A-Z]|$)")
+_HASH = re.compile("(?:[0-9A-F]{8})+(?=[A-Z]|$)")
 _PATH = re.compile("autotranscribe[a-z]+transcription")
 """CDK writes both into a logical id; neither says what it is."""
 
