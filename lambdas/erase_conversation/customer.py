@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from erase_conversation.erasure import Erasure
+from erase_conversation.in_time import in_time
 from erase_conversation.records import AGAIN, ASKED, ERASED, WAITS, Erasing
-from erase_conversation.waiting_messages import in_time
 from shared.calls.customers import customers_of
 from shared.runtime import Deadline
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from erase_conversation.exported_files import ExportedFiles
+from erase_conversation.in_time import OutOfTime, in_time
 from erase_conversation.lines import Erased
 from erase_conversation.records import DayEntry, Reached, Records
-from erase_conversation.waiting_messages import OutOfTime, in_time
 from shared.asapp.feeds import STATE, UTTERANCES
 from shared.runtime import Deadline
 

@@ -15,6 +15,7 @@ from erase_conversation.connect_contacts import ContactRecords, NotStopped, Stop
 from erase_conversation.days_of_files import DaysOfFiles, FileRun
 from erase_conversation.exported_files import ExportedFiles
 from erase_conversation.found_call import FoundCall
+from erase_conversation.in_time import in_time
 from erase_conversation.receipt import Kept, Receipts, receipt
 from erase_conversation.records import (
     AGAIN,
@@ -26,7 +27,7 @@ from erase_conversation.records import (
     Erasing,
     Records,
 )
-from erase_conversation.waiting_messages import WaitingMessages, in_time
+from erase_conversation.waiting_messages import WaitingMessages
 from shared.calls.customers import CustomerDigests
 from shared.runtime import Clock, Deadline
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from erase_conversation.in_time import in_time
 from erase_conversation.lines import BYTES_A_PIECE, Erased, lines_of
-from erase_conversation.waiting_messages import in_time
 from shared.asapp.feeds import STATE, UTTERANCES
 from shared.aws.botocore_errors import error_code
 from shared.runtime import Deadline

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared import table
-from shared.calls.customers import contacts_of, customers_of
+from shared.calls.customers import customers_of
 from shared.table import CONVERSATION, UTTERANCE
+from shared.transcripts.call import contacts_of
 
 _READ = (
     *(table.ITEM, "version", "state", "legs", "contactIds", "toldContactId", "customerId"),

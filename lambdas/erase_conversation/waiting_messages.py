@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from erase_conversation.in_time import in_time
 from shared.runtime import Deadline
 
 _SECONDS_INVISIBLE = 300
@@ -19,16 +20,6 @@ _MESSAGES_A_CALL = 10
 _MOST_DEPTH = 40
 _CALLS = ("externalConversationId", "conversationId", "contactId", "ContactId")
 _INITIAL = ("initialContactId", "InitialContactId")
-
-
-class OutOfTime(Exception):
-    """The rest is for another run."""
-
-
-def in_time(deadline: Deadline) -> None:
-    """:raises OutOfTime: if the deadline is over."""
-    if not deadline.remaining():
-        raise OutOfTime
 
 
 class WaitingMessages:

@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 
 from shared import table
 from shared.aws.botocore_errors import error_code
-from shared.calls.customers import contacts_of
 from shared.runtime import Clock, Deadline
 from shared.table import ERASED_AT, EXPIRES_AT, HELD_AT, HELD_BY, HOLD, HOLDS
+from shared.transcripts.call import contacts_of
 
 LIFTED_BY, LIFTED_AT = "liftedBy", "liftedAt"
 ERASED = "erased"

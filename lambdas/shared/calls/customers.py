@@ -52,16 +52,6 @@ class CustomerDigests:
         return keys
 
 
-def contacts_of(conversation: Mapping[str, Any]) -> set[str]:
-    """The ids of all contacts of a call that its item names.
-
-    :param conversation: As :func:`shared.table.values` gives it.
-    """
-    legs = json.loads(conversation.get("legs", "[]"))
-    named = {leg["contact_id"] for leg in legs} | {conversation.get("toldContactId", "")}
-    return (named | set(conversation.get("contactIds", ()))) - {""}
-
-
 def customers_of(conversation: Mapping[str, Any]) -> set[str]:
     """Who the customer of a call is, as its flows and ASAPP were told. A contact's own id, which
     stands for a customer that the flow did not name, is nobody's.

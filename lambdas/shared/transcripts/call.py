@@ -46,6 +46,16 @@ def picture_id(call: Mapping[str, Any]) -> str:
     return f"{call[table.CONVERSATION_ID]}/{table.CONVERSATION}#{call['version']:06d}#{digest}"
 
 
+def contacts_of(item: Mapping[str, Any]) -> set[str]:
+    """The ids of all contacts of a call.
+
+    :param item: As :func:`shared.table.values` gives it.
+    """
+    legs = json.loads(item.get("legs", "[]"))
+    named = {leg["contact_id"] for leg in legs} | {item.get("toldContactId", "")}
+    return (named | set(item.get("contactIds", ()))) - {""}
+
+
 def agents_of(item: Mapping[str, Any]) -> set[str]:
     """The names of the agents who are or were on the call, as its flows gave them."""
     return {name for leg in _legs(item) if (name := _agent(leg))}
