@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import secrets
-import socket
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from connect_settings.page_headers import security_headers
 from sandbox.live.page_server import served_page
 from sandbox.stacks.deployment import Deployment, served
 from sandbox.stacks.emulator import ROOT, Emulator
+from sandbox.stacks.free_port import free_port
 from shared.live.channels import NAMESPACE, SUPERVISORS
 
 BUNDLE = ROOT / "web" / "dist"
@@ -86,8 +86,7 @@ class LiveCalls:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self.event_api = EventApi.made(emulator)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self.page_url = f"http://127.0.0.1:{self._port}/"
         self.users = tuple(
             User(name, f"{secrets.token_urlsafe(12)}-Aa1!", is_supervisor)

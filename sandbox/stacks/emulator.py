@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from sandbox.stacks.free_port import free_port
 from sandbox.stacks.processes import running
 
 ROOT = Path(__file__).parents[2]
@@ -49,8 +49,7 @@ class Emulator:
     def __enter__(self) -> Self:
         if not EXECUTABLE.exists():
             raise SandboxError(f"{EXECUTABLE} is not installed; run: make .sandbox/.installed")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.endpoint = f"http://localhost:{port}"
         self._temporary.mkdir()
         mine = {

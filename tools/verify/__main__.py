@@ -54,10 +54,11 @@ def main(
     if not (found := environment(given.environment)):
         return CANNOT
     name, settings = found
-    tokens = {name: os.environ.get(name, "").strip() for name in ("WEBHOOK_TOKEN", "LIVE_TOKEN")}
-    for name, token in tokens.items():
+    tokens = {each: os.environ.get(each, "").strip() for each in ("WEBHOOK_TOKEN", "LIVE_TOKEN")}
+    for variable, token in tokens.items():
         if not re.fullmatch(r"[\w.~+/=-]*", token, re.ASCII):
-            print(f"{name} is no token; set it to a token alone, without Bearer", file=sys.stderr)
+            what = "is no token; set it to a token alone, without Bearer"
+            print(f"{variable} {what}", file=sys.stderr)
             return CANNOT
     certificate = (given.certificate, given.key) if given.certificate else None
     account = Account(

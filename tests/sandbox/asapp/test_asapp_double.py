@@ -571,11 +571,11 @@ def test_a_failed_post_is_never_retried(
 def test_a_webhook_that_does_not_answer_is_recorded_and_not_retried(
     client: Client, asapp: AsappDouble
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        closed_port = taken.getsockname()[1]
-    asapp.webhook(f"http://127.0.0.1:{closed_port}/")
     client.start()
-    [post] = asapp.speak(GUID, SPOKEN[:1]).result()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and never listening: refused at once
+        asapp.webhook(f"http://127.0.0.1:{nobody.getsockname()[1]}/")
+        [post] = asapp.speak(GUID, SPOKEN[:1]).result()
     assert [sent.status for sent in post.sent] == [None]
 
 
