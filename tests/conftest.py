@@ -58,6 +58,7 @@ AMPLE_MS = 40_000
 second."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file is the unit; files that share what takes long to make are one unit."""
     fixtures: dict[Path, set[str]] = defaultdict(set)
