@@ -44,8 +44,11 @@ $(RUNNING)-demo: .venv/.installed node_modules/.installed .sandbox/.installed we
 $(RUNNING)-sandbox: .venv/.installed node_modules/.installed .sandbox/.installed web/dist/index.html
 	@exec .venv/bin/python -m sandbox --make-target '$@'
 
+# As many tests at a time. One more than the cores, as tests wait, too. Each takes up to 1.5 GB.
+PROCESSES ?= 3
+
 test: lint .sandbox/.installed node_modules/.installed web/dist/index.html ## Lint, and run all tests but test-scale; one of them checks the types
-	@.venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@.venv/bin/pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 test-scale: .venv/.installed node_modules/.installed .sandbox/.installed ## Run the tests that make test leaves out: many calls, and long random runs
 	@.venv/bin/pytest tests/scale

@@ -52,7 +52,7 @@ FIRST = (
     "sandbox/stacks/test_reconciliation.py",
     "package/test_reference.py",
 )
-"""What takes longest, so that both processes end together."""
+"""What takes longest, so that all processes end together."""
 AMPLE_MS = 40_000
 """How long a browser on a busy machine may take. What is expected nearly always comes within a
 second."""
