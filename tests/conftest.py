@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ os.environ |= {
     "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
     "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20,21,22,23,24,25",
 }
+
+# A shell that starts us in the background lets us ignore Ctrl-C. Then every program that a test
+# starts and interrupts would ignore it, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Or each session would read AWS's descriptions of its services again: half a second for Connect's.
 botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
