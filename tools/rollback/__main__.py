@@ -1,9 +1,10 @@
 """``make rollback ENV=prod``: the functions' versions before the last deployment, at once.
 
-It moves the aliases ``live`` and changes nothing else: no template, no table, no setting. It takes
-seconds; a deployment of the commit before takes minutes, and must follow. ``UNDO=1`` moves the
-aliases to the versions that the stack has. With ``--triggers`` it moves nothing and prints the
-arguments with which ``cdk deploy`` goes back if one of the stack's alarms rings.
+It moves the aliases ``live`` of the functions that the last deployment changed. It changes nothing
+else: no template, no table, no setting. It takes seconds; a deployment of the commit before takes
+minutes, and must follow. ``UNDO=1`` moves the aliases to the versions that the stack has. With
+``--triggers`` it moves nothing and prints the arguments with which ``cdk deploy`` goes back if one
+of the stack's alarms rings.
 """
 
 from __future__ import annotations
@@ -70,26 +71,44 @@ def roll_back(stack: Stack, *, undo: bool) -> int:
             f"--region {stack.aws.region}"
         )
         return 1
-    stuck = False
-    for alias in aliases(stack):
-        stuck |= _moved(stack, alias, undo=undo) is None
+    found = list(aliases(stack))
+    concerned = [each for each in found if undo or each.is_new]
+    for alias in found:
+        if alias not in concerned:
+            _leave(alias, stack.aws.region)
+    if not concerned:
+        print("The last deployment changed none of these functions: nothing was moved.")
+        return 1
+    moved = [_moved(stack, alias, undo=undo) for alias in concerned]
     if not undo:
         print("Now revert the commit and deploy that: the stack does not know of this.")
-    return int(stuck)
+    return int(not all(moved))
 
 
-def _moved(stack: Stack, alias: Alias, *, undo: bool) -> int | None:
-    """The version that an alias has now, or None if there is none to go to."""
+def _leave(alias: Alias, region: str) -> None:
+    """An older version may be months old, with the settings and names of that time."""
+    print(f"{alias.function}: stays at {alias.version}, the last deployment did not change it")
+    if alias.before:
+        print(
+            f"  to move it all the same, to {alias.before} of {alias.before_from}:\n"
+            f"  aws lambda update-alias --function-name {alias.function} --name live "
+            f"--function-version {alias.before} --region {region}"
+        )
+
+
+def _moved(stack: Stack, alias: Alias, *, undo: bool) -> bool:
+    """Whether there is a version to go to. The alias is there now."""
     target = alias.of_stack if undo else alias.before
     if target is None:
         print(f"{alias.function}: stays at {alias.version}, no earlier version is left")
-        return None
+        return False
     if (alias.version, alias.shifting) == (target, False):
         print(f"{alias.function}: is at {target} already")
-        return target
+        return True
     move(stack.aws, alias, target)
-    print(f"{alias.function}: {alias.version} → {target}")
-    return target
+    of = "" if undo else f", of {alias.before_from}"
+    print(f"{alias.function}: {alias.version} → {target}{of}")
+    return True
 
 
 if __name__ == "__main__":

@@ -25,20 +25,26 @@ class Alias:
 
     :param version: The version that it points to.
     :param shifting: Whether a part of the traffic goes to a second version.
-    :param of_stack: The version that the last deployment published.
+    :param of_stack: The version that the stack has.
+    :param is_new: Whether the last deployment published it. A deployment publishes only versions of
+        functions that it changes.
     :param before: The newest version before that, if one is left.
+    :param before_from: When that one was published; as Lambda writes it.
     """
 
     function: str
     version: int
     shifting: bool
     of_stack: int
+    is_new: bool
     before: int | None
+    before_from: str
 
 
 def aliases(stack: Stack) -> Iterator[Alias]:
     """Those of a stack, sorted by function."""
-    published = dict(arn.rpartition(":")[::2] for arn in stack.physical_ids("AWS::Lambda::Version"))
+    is_new = stack.changed("AWS::Lambda::Version")
+    published = dict(arn.rpartition(":")[::2] for arn in is_new)
     for arn in sorted(stack.physical_ids("AWS::Lambda::Alias")):
         function_arn, _, name = arn.rpartition(":")
         if name != _LIVE or function_arn not in published:
@@ -49,16 +55,20 @@ def aliases(stack: Stack) -> Iterator[Alias]:
         versions = stack.aws.pages(
             "lambda", "list_versions_by_function", "Versions", FunctionName=function
         )
-        numbers = [each["Version"] for each in versions or []]
+        earlier = {
+            int(each["Version"]): each["LastModified"]
+            for each in versions or []
+            if each["Version"].isdecimal() and int(each["Version"]) < of_stack
+        }
+        before = max(earlier, default=None)
         yield Alias(
             function=function,
             version=int(answer["FunctionVersion"]),
             shifting=bool(answer.get("RoutingConfig", {}).get("AdditionalVersionWeights")),
             of_stack=of_stack,
-            before=max(
-                (int(each) for each in numbers if each.isdecimal() and int(each) < of_stack),
-                default=None,
-            ),
+            is_new=is_new[f"{function_arn}:{of_stack}"],
+            before=before,
+            before_from=earlier[before] if before else "",
         )
 
 

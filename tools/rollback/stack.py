@@ -44,6 +44,17 @@ class Stack:
 
     def physical_ids(self, kind: str) -> list[str]:
         """Those of a CloudFormation type that the stack has now."""
-        return [
-            each["PhysicalResourceId"] for each in self._resources if each["ResourceType"] == kind
-        ]
+        return list(self.changed(kind))
+
+    def changed(self, kind: str) -> dict[str, bool]:
+        """The same, each with whether the last deployment made or changed it.
+
+        A stack's ``LastUpdatedTime`` is when its last update began; before the first one it has
+        only its ``CreationTime``.
+        """
+        began = self._described.get("LastUpdatedTime") or self._described["CreationTime"]
+        return {
+            each["PhysicalResourceId"]: bool(each["LastUpdatedTimestamp"] >= began)
+            for each in self._resources
+            if each["ResourceType"] == kind
+        }

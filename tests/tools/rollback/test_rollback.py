@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.tools.doctor.fake_aws import (
     ACCOUNT,
+    BEGINNING,
     REGION,
     Account,
     FakeAws,
@@ -27,29 +29,47 @@ from tools.rollback.stack import Stack
 
 NAME = "autotranscribe-prod-transcription"
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function"
+LAST_DEPLOYMENT = BEGINNING + timedelta(days=90)
 ALARMS = [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{each}" for each in ("one", "two")]
 
 
 @dataclass
 class Functions(Account):
-    """Two functions at version 5, of which 3 and 4 are left, and one alias that is not ``live``."""
+    """Three functions, each with versions of its own, and one alias that is not ``live``. The last
+    deployment published a version of ``start`` and of ``store``; ``stop`` is as it was.
+    """
 
     live: dict[str, Json] = field(
         default_factory=lambda: {
             "start": {"FunctionVersion": "5"},
-            "store": {"FunctionVersion": "5"},
+            "stop": {"FunctionVersion": "3"},
+            "store": {"FunctionVersion": "12"},
         }
     )
-    versions: list[str] = field(default_factory=lambda: ["$LATEST", "3", "4", "5"])
+    versions: dict[str, list[str]] = field(
+        default_factory=lambda: {
+            "start": ["$LATEST", "3", "4", "5"],
+            "stop": ["$LATEST", "2", "3"],
+            "store": ["$LATEST", "9", "11", "12"],
+        }
+    )
+    changed: tuple[str, ...] = ("start", "store")
 
     def __post_init__(self) -> None:
+        self.stack_states[NAME] = {"LastUpdatedTime": LAST_DEPLOYMENT}
         self.stacks[NAME] = [
             *(resource("AWS::Lambda::Alias", f"{ARN}:{each}:live") for each in self.live),
-            *(resource("AWS::Lambda::Version", f"{ARN}:{each}:5") for each in self.live),
+            *(self.version_of_stack(each) for each in self.live),
             resource("AWS::Lambda::Version", f"{ARN}:start:4", "DELETE_SKIPPED"),
             resource("AWS::Lambda::Alias", f"{ARN}:reconcile:export"),
             resource("AWS::Lambda::Version", f"{ARN}:reconcile:5"),
         ]
+
+    def version_of_stack(self, name: str) -> Json:
+        made = LAST_DEPLOYMENT + timedelta(seconds=40) if name in self.changed else BEGINNING
+        number = self.live[name]["FunctionVersion"]
+        version = resource("AWS::Lambda::Version", f"{ARN}:{name}:{number}")
+        return version | {"LastUpdatedTimestamp": made}
 
     def _GetAlias(self, request: Json) -> Json:
         assert request["Name"] == "live"
@@ -57,7 +77,11 @@ class Functions(Account):
 
     def _ListVersionsByFunction(self, request: Json) -> Json:
         asked = {"NextToken": request["Marker"]} if "Marker" in request else {}
-        found = page(asked, "Versions", [{"Version": each} for each in self.versions])
+        versions = [
+            {"Version": each, "LastModified": f"2026-11-{each.zfill(2)}T10:00:00.000+0000"}
+            for each in self.versions[request["FunctionName"]]
+        ]
+        found = page(asked, "Versions", versions)
         return {"Versions": found["Versions"]} | (
             {"NextMarker": found["NextToken"]} if "NextToken" in found else {}
         )
@@ -101,16 +125,41 @@ def test_one_command_moves_each_alias_to_the_version_before(
     account: Functions, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert roll_back(stack, undo=False) == 0
-    assert account.at == {"start": "4", "store": "4"}
+    assert (account.at["start"], account.at["store"]) == ("4", "11")
     said = capsys.readouterr().out
-    assert "start: 5 → 4\nstore: 5 → 4\n" in said
+    assert "start: 5 → 4, of 2026-11-04T10:00:00.000+0000\n" in said
+    assert "store: 12 → 11, of 2026-11-11T10:00:00.000+0000\n" in said
     assert "revert the commit and deploy that" in said
+
+
+def test_a_function_that_the_last_deployment_did_not_change_stays_where_it_is(
+    account: Functions, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its version before is that of another deployment, with the settings of that time."""
+    assert roll_back(stack, undo=False) == 0
+    assert account.at["stop"] == "3"
+    said = capsys.readouterr().out
+    assert "stop: stays at 3, the last deployment did not change it\n" in said
+    assert "to move it all the same, to 2 of 2026-11-02T10:00:00.000+0000" in said
+    assert (
+        f"aws lambda update-alias --function-name stop --name live --function-version 2 "
+        f"--region {REGION}\n" in said
+    )
+
+
+def test_a_deployment_that_changed_no_function_is_said_and_nothing_moves(
+    account: Functions, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.stack_states[NAME] = {"LastUpdatedTime": LAST_DEPLOYMENT + timedelta(days=1)}
+    assert roll_back(stack, undo=False) == 1
+    assert account.at == {"start": "5", "stop": "3", "store": "12"}
+    assert "The last deployment changed none of these functions" in capsys.readouterr().out
 
 
 def test_twice_is_not_two_versions_back(account: Functions) -> None:
     for _ in range(2):
         assert roll_back(Stack(NAME, Aws(REGION, ACTIONS)), undo=False) == 0
-    assert account.at == {"start": "4", "store": "4"}
+    assert account.at == {"start": "4", "stop": "3", "store": "11"}
     updates = [call for call in account.calls if call[1] == "UpdateAlias"]
     assert len(updates) == 2
 
@@ -125,17 +174,20 @@ def test_an_alias_that_is_between_two_versions_gets_one(account: Functions, stac
 
 
 def test_undo_moves_them_to_the_versions_of_the_stack(account: Functions, stack: Stack) -> None:
-    account.live = {name: {"FunctionVersion": "4"} for name in account.live}
+    """Also those that somebody moved by hand, or before another deployment."""
+    account.live = {name: {"FunctionVersion": "2"} for name in account.live}
     assert roll_back(stack, undo=True) == 0
-    assert account.at == {"start": "5", "store": "5"}
+    assert account.at == {"start": "5", "stop": "3", "store": "12"}
 
 
 def test_a_function_without_an_earlier_version_stays_and_is_said(
     account: Functions, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    account.versions = ["$LATEST", "5"]
+    """All are new in a stack that was never updated."""
+    account.versions["start"] = ["$LATEST", "5"]
+    del account.stack_states[NAME]
     assert roll_back(stack, undo=False) == 1
-    assert account.at == {"start": "5", "store": "5"}
+    assert account.at == {"start": "5", "stop": "2", "store": "11"}
     assert "start: stays at 5, no earlier version is left" in capsys.readouterr().out
 
 
@@ -144,7 +196,7 @@ def test_a_stack_in_the_middle_of_an_update_is_taken_back_by_cloudformation(
 ) -> None:
     account.stack_states[NAME] = {"StackStatus": "UPDATE_IN_PROGRESS"}
     assert roll_back(stack, undo=False) == 1
-    assert account.at == {"start": "5", "store": "5"}
+    assert account.at == {"start": "5", "stop": "3", "store": "12"}
     assert (
         f"aws cloudformation cancel-update-stack --stack-name {NAME} --region {REGION}"
         in capsys.readouterr().out
@@ -152,7 +204,7 @@ def test_a_stack_in_the_middle_of_an_update_is_taken_back_by_cloudformation(
 
 
 def test_an_environment_that_is_not_deployed(account: Functions, stack: Stack) -> None:
-    del account.stacks[NAME]
+    del account.stacks[NAME], account.stack_states[NAME]
     assert roll_back(stack, undo=False) == 1
     assert triggers(Stack(NAME, Aws(REGION, ACTIONS)), gradual=True) == []
 
