@@ -24,7 +24,7 @@ class _Version:
     """What is known of a version.
 
     :param value: As it was last read; None if the secret has no such version.
-    :param read_at: When the last reading ended, with or without success.
+    :param read_at: When the last reading ended, with or without success; milliseconds since 1970.
     :param problem: Why the last reading failed; None if it did not.
     """
 
@@ -35,6 +35,9 @@ class _Version:
 
 class WebhookSecret:
     """The current version of the secret and the previous one: both are good.
+
+    White space at their ends does not count. No header can have it, and a file from which somebody
+    puts a secret often ends with a new line.
 
     :param read: Reads a version, or None if there is none; raises :class:`shared.aws.api.AwsError`.
     """
@@ -68,16 +71,17 @@ class WebhookSecret:
 
     def _value(self, stage: str, deadline: Deadline) -> str | None:
         before = self._versions[stage]
-        if deadline.clock.monotonic() - before.read_at < SECONDS_BETWEEN_READINGS:
+        if deadline.clock.age(before.read_at) < SECONDS_BETWEEN_READINGS:
             if before.problem:
                 raise before.problem.with_traceback(None)
             return before.value
         problem, value = None, before.value
         try:
-            value = self._read(stage, deadline)
+            read = self._read(stage, deadline)
+            value = None if read is None else read.strip()
         except AwsError as error:
             problem = error
-        self._versions[stage] = _Version(value, deadline.clock.monotonic(), problem)
+        self._versions[stage] = _Version(value, deadline.clock.now_ms(), problem)
         if problem:
             raise problem
         if stage == CURRENT and value != before.value:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from math import inf
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
@@ -54,12 +55,22 @@ class Clock:
     """The machine's clock."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
+        """Seconds since some moment; never goes back. For times within one invocation."""
         return time.monotonic()
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
         return time.time_ns() // 1_000_000
+
+    def age(self, at_ms: float) -> float:
+        """Seconds since a moment of `now_ms`; infinite if that is yet to come, as after the clock
+        was set back.
+
+        For what is kept from one invocation to the next. Lambda freezes a process in between, and
+        `monotonic` may stand still meanwhile.
+        """
+        passed = self.now_ms() - at_ms
+        return passed / 1000 if passed >= 0 else inf
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -93,3 +93,17 @@ class UnhurriedClock(Clock):
 
     def take(self, queue: SimpleQueue[T], seconds: float) -> T:
         return queue.get(timeout=120)
+
+
+class FrozenClock(HeldClock):
+    """As in a process that Lambda freezes between invocations: only the time of day goes on.
+
+    :ivar frozen_ms: How long it was frozen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.frozen_ms

@@ -48,9 +48,9 @@ class SigningKeys:
         :raises NoKeys: if the issuer does not answer and the key is not known.
         """
         known = key_id in self._keys
-        now = deadline.clock.monotonic()
-        is_stale = now - self._fetched_at > SECONDS_UNTIL_STALE
-        if (is_stale or not known) and now - self._tried_at >= SECONDS_BETWEEN_FETCHES:
+        age = deadline.clock.age
+        is_stale = age(self._fetched_at) > SECONDS_UNTIL_STALE
+        if (is_stale or not known) and age(self._tried_at) >= SECONDS_BETWEEN_FETCHES:
             self._refresh(deadline.at_most(SECONDS_FOR_A_KNOWN_KEY) if known else deadline)
         if self._failed and key_id not in self._keys:
             raise NoKeys
@@ -63,11 +63,11 @@ class SigningKeys:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
             keys = keys_of(json.loads(response.body))
-            self._keys, self._fetched_at, self._failed = keys, deadline.clock.monotonic(), False
+            self._keys, self._fetched_at, self._failed = keys, deadline.clock.now_ms(), False
         except (NoAnswer, ValueError, RecursionError) as problem:
             self._failed = True
             logger.warning("the issuer's keys cannot be fetched: %s", problem)
-        self._tried_at = deadline.clock.monotonic()
+        self._tried_at = deadline.clock.now_ms()
 
 
 def fetched(url: str, deadline: Deadline) -> Response:

@@ -21,7 +21,7 @@ from shared.runtime import Deadline
 from shared.tokens.access_token import AccessTokens, Demands
 from shared.tokens.signatures import EcKey, RsaKey
 from shared.tokens.signing_keys import NoKeys, SigningKeys, keys_of
-from tests.unit.held_clock import HeldClock
+from tests.unit.held_clock import FrozenClock, HeldClock
 
 ISSUER = "https://login.example.com/oauth2/default"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -307,6 +307,19 @@ def test_a_key_that_the_issuer_took_back_is_refused_after_ten_minutes() -> None:
     issuer.body = Issuer(ec_entry(EC, "ec")).body
     clock.advance(601)
     assert keys.get("leaked", Deadline(5, clock)) is None
+
+
+def test_a_process_that_was_frozen_meanwhile_reads_the_keys_again() -> None:
+    clock, issuer = FrozenClock(), Issuer(rsa_entry(RSA, "leaked"))
+    keys = SigningKeys(issuer.fetch)
+    assert keys.get("leaked", Deadline(5, clock))
+    assert keys.get("new", Deadline(5, clock)) is None
+    issuer.body = Issuer(ec_entry(EC, "new")).body
+    clock.frozen_ms += 5_000
+    assert keys.get("new", Deadline(5, clock))
+    issuer.body = Issuer(ec_entry(EC, "newest")).body
+    clock.frozen_ms += 601_000
+    assert keys.get("new", Deadline(5, clock)) is None
 
 
 @pytest.mark.parametrize("failure", ["down", "500", "no json", "a list", "no keys", "deep"])

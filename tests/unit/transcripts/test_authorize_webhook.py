@@ -15,7 +15,7 @@ from authorize_webhook.webhook_secret import CURRENT, PREVIOUS, WebhookSecret
 from shared.aws.api import AwsError
 from shared.runtime import Clock, Deadline
 from tests.unit.conftest import Context, hang
-from tests.unit.held_clock import HeldClock
+from tests.unit.held_clock import FrozenClock, HeldClock
 from tests.unit.transcripts.test_store_transcript import (
     AwsBehaviour,
     AwsService,
@@ -288,6 +288,35 @@ def test_a_previous_version_that_was_moved_is_read_once_and_the_one_before_it_re
     assert read == [CURRENT, PREVIOUS] * 2
 
 
+def test_a_process_that_was_frozen_meanwhile_reads_the_secret_again(secret: Secret) -> None:
+    """Or it would refuse the new value, which API Gateway keeps, and let a revoked one in."""
+    clock = FrozenClock()
+    assert effect(with_header(FIRST), clock) == "Allow"
+    secret.rotate(SECOND)
+    secret.rotate(THIRD)
+    clock.frozen_ms += 300_000
+    assert effect(with_header(THIRD), clock) == "Allow"
+    assert effect(with_header(FIRST), clock) == "Deny"
+
+
+def test_if_the_clock_was_set_back_the_secret_is_read_again(secret: Secret) -> None:
+    clock = FrozenClock()
+    assert effect(with_header(FIRST), clock) == "Allow"
+    secret.rotate(SECOND)
+    clock.frozen_ms -= 60_000
+    assert effect(with_header(SECOND), clock) == "Allow"
+
+
+@pytest.mark.parametrize("stored", ["abc\n", "abc\r\n", " abc\t"])
+def test_white_space_at_the_ends_of_the_secret_does_not_count(
+    stored: str, clock: HeldClock
+) -> None:
+    secret = WebhookSecret(lambda stage, _: {CURRENT: stored, PREVIOUS: " \n"}[stage])
+    assert secret.admits("abc", Deadline(9.5, clock))
+    assert not secret.admits("abcd", Deadline(9.5, clock))
+    assert not secret.admits("", Deadline(9.5, clock))
+
+
 # Secrets Manager fails
 
 
@@ -404,6 +433,9 @@ class LaterClock(Clock):
 
     def monotonic(self) -> float:
         return super().monotonic() + self.later_seconds
+
+    def now_ms(self) -> int:
+        return super().now_ms() + int(self.later_seconds * 1000)
 
 
 def test_a_silent_secrets_manager_ends_within_the_functions_time(service: AwsService) -> None:
