@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import HTTPSHandler, Request, build_opener
 
 import boto3
@@ -69,7 +69,8 @@ def ask(
         with refusal:
             return Answer(refusal.code, refusal.read().decode("utf-8", "replace"))
     except (OSError, HTTPException) as failure:
-        reason = getattr(failure, "reason", failure)
+        # An error of TLS has a reason, too, which is its name.
+        reason = failure.reason if isinstance(failure, URLError) else failure
         by_us = isinstance(reason, ssl.SSLCertVerificationError)
         return Answer(0, str(reason), isinstance(reason, _CUT_OFF) and not by_us)
     except ValueError:  # its text has the value, which may be a secret

@@ -24,19 +24,18 @@ def start_and_stop(account: Account) -> Findings:
     There is nothing to start. A stop of an unknown call asks ASAPP all the same, so it may also
     find that ASAPP refuses the credentials.
     """
-    for function, expected in (
-        ("StartFunction", "no_media_stream"),
-        ("StopFunction", "already_stopped"),
+    for function, logs, expected in (
+        ("StartFunction", "StartStreamingLogs", "no_media_stream"),
+        ("StopFunction", "StopStreamingLogs", "already_stopped"),
     ):
         answer = _invoke(account, function)
         if answer.get("status") == expected:
             yield well(f"{function}: {expected}")
             continue
         said = ", ".join(f"{name} {value}" for name, value in answer.items() if value)
-        name = account.transcription.outputs[function].split(":")[6]
         yield problem(
             f"{function}: not {expected}, but {said or 'nothing'}",
-            f"aws logs tail /aws/lambda/{name}",
+            f"aws logs tail {account.transcription.outputs[logs]}",
         )
 
 

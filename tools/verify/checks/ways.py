@@ -81,7 +81,8 @@ def _secret_proof(account: Account) -> Callable[[str], tuple[dict[str, str], dic
 
 
 def _secret(account: Account) -> str:
-    return _value(account, account.transcription.outputs["WebhookSecretArn"])
+    """As the authorizer reads it: without white space at its ends."""
+    return _value(account, account.transcription.outputs["WebhookSecretArn"]).strip()
 
 
 def _value(account: Account, arn: str) -> str:
