@@ -15,7 +15,10 @@ SECURITY_POLICIES = {
     "1.2": apigateway.SecurityPolicy.TLS13_1_2_PFS_PQ_2025_09,
     "1.3": apigateway.SecurityPolicy.TLS13_1_3_2025_09,
 }
-"""By the oldest version of TLS. A domain that asks for client certificates cannot have them; see
+"""By the oldest version of TLS."""
+WITH_CLIENT_CERTIFICATES = apigateway.SecurityPolicy.TLS_1_2
+"""API Gateway asks for client certificates with no other policy, and uses the API's policy at the
+domain, too: so both have this one. See
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-custom-domain-tls-version.html"""
 
 
@@ -28,6 +31,8 @@ class RestApi(apigateway.RestApi):
     :param logged: The line: names, and variables of API Gateway's context.
     :param tls: The oldest version that it speaks, also at API Gateway's own name, which would take
         1.0. An address that is not the API's own is refused too.
+    :param asks_for_certificates: Whether its domain asks for client certificates. Then it speaks
+        1.2 and newer, whatever ``tls`` says.
     :param without_web_acl: What guards it instead of a web ACL; None if it has one.
     :param counts_each_method: Whether CloudWatch counts the requests of each method by itself, for
         $1.50 a month each. The alarms need the API's own numbers only.
@@ -47,6 +52,7 @@ class RestApi(apigateway.RestApi):
         logged: Mapping[str, str],
         without_web_acl: str | None,
         tls: Literal["1.2", "1.3"] = "1.2",
+        asks_for_certificates: bool = False,
         counts_each_method: bool = False,
         traced: bool = True,
         cloud_watch_role: bool = False,
@@ -72,8 +78,11 @@ class RestApi(apigateway.RestApi):
             **others,
         )
         made = cast(apigateway.CfnRestApi, self.node.default_child)
-        made.security_policy = f"SecurityPolicy_{SECURITY_POLICIES[tls].value}"
-        made.endpoint_access_mode = "STRICT"
+        if asks_for_certificates:
+            made.security_policy = WITH_CLIENT_CERTIFICATES.value
+        else:
+            made.security_policy = f"SecurityPolicy_{SECURITY_POLICIES[tls].value}"
+            made.endpoint_access_mode = "STRICT"
         self.node.try_remove_child("Endpoint")  # an output of the bare API
         accepted = {
             "APIG6": "Execution logs would hold what callers say; the access log has each request.",

@@ -132,8 +132,8 @@ class WebhookApi(Construct):
             if web_acl
             else "The proof of who calls and the throttle guard it; a web ACL is an argument.",
             counts_each_method=True,
-            # A domain that asks for client certificates can demand 1.2, and no more.
-            tls="1.2" if by_certificate else tls,
+            tls=tls,
+            asks_for_certificates=by_certificate,
             # A trace names the URL, and with it a secret in the query string.
             traced=not any(_is_in_query(way) for way in auth),
             # It unpacks requests that say Content-Encoding: gzip. No answer of ours is that large.

@@ -16,7 +16,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from connect_autotranscribe._arguments import Argument, check_arguments, like
-from connect_autotranscribe._rest_api import SECURITY_POLICIES
+from connect_autotranscribe._rest_api import SECURITY_POLICIES, WITH_CLIENT_CERTIFICATES
 from connect_settings._rules import DOMAIN
 from connect_settings.truststore import expiries_of, faults_of
 
@@ -84,7 +84,7 @@ class WebhookDomain(Construct):
             domain_name=name,
             certificate=certificate,
             endpoint_type=apigateway.EndpointType.REGIONAL,
-            security_policy=apigateway.SecurityPolicy.TLS_1_2
+            security_policy=WITH_CLIENT_CERTIFICATES
             if client_authorities
             else SECURITY_POLICIES[tls],
             endpoint_access_mode=None

@@ -318,12 +318,16 @@ def test_no_older_tls_is_spoken_and_no_other_name_answered(tls: str, policy: str
     assert spoken(api_of(webhook)) == (policy, "STRICT")
 
 
-def test_an_api_behind_client_certificates_speaks_1_2_whatever_the_others_demand() -> None:
-    """API Gateway cannot demand 1.3 of a domain that asks for certificates."""
+def test_an_api_behind_client_certificates_has_its_domains_policy_whatever_the_others_demand() -> (
+    None
+):
+    """API Gateway uses the API's policy at the domain, too, and excludes client certificates with
+    every newer one. https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-custom-domain-tls-version.html"""
     webhook = Webhook(SECRET, CERTIFICATE, tls="1.3")
-    policy = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
-    assert spoken(api_of(webhook, "ClientCertificateApi")) == (policy, "STRICT")
-    assert domain_of_clients(webhook)["SecurityPolicy"] == "TLS_1_2"
+    for each in (api_of(webhook, "ClientCertificateApi"), domain_of_clients(webhook)):
+        assert each["SecurityPolicy"] == "TLS_1_2"
+        assert "EndpointAccessMode" not in each
+    assert spoken(api_of(webhook)) == ("SecurityPolicy_TLS13_1_3_2025_09", "STRICT")
 
 
 def test_a_domain_without_client_certificates_speaks_what_its_apis_speak() -> None:
