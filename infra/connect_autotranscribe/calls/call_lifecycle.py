@@ -238,7 +238,8 @@ class CallLifecycle(Construct):
             event_source_arn=stream.stream_arn,
             # Events from before the deployment belong to calls that were not transcribed.
             starting_position=lambda_.StartingPosition.LATEST,
-            # Few enough for the function's 30 seconds, even if each waits for ASAPP.
+            # While ASAPP hangs, the first ones use up the function's 30 seconds. All are written
+            # down all the same, and all come again.
             batch_size=10,
             # By partition key, the agent's ARN: no agent's events wait for those of another.
             parallelization_factor=10,

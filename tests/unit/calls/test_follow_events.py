@@ -30,6 +30,7 @@ from tests.unit.conftest import (
     failing,
     flow_event,
     half_ok,
+    hang,
     not_ok,
     reset,
     started,
@@ -255,6 +256,21 @@ def test_of_several_agents_that_failed_the_first_record_is_reported(vendor: Vend
     records = [*grace.agent("ENDED"), *ada.agent("ENDED")]
     vendor.behaviours = [reset]
     assert follow(records) == [number(records[0])]
+
+
+def test_of_a_full_batch_every_hold_is_written_down_while_asapp_hangs(
+    vendor: Vendor, table_name: str, clock: HeldClock
+) -> None:
+    """Seven wait for ASAPP until no time is left. If the last ones were not written down now, they
+    would not be the next time, either, and after six times nobody would know of their holds."""
+    calls = [Call(f"c-{n}", f"{ADA}-{n}") for n in range(10)]  # as many as a batch has
+    for call in calls:
+        call.start()
+    vendor.clock = clock
+    vendor.behaviours = [hang]
+    holds = [each for call in calls for each in call.agent("CONNECTED_ONHOLD")]
+    assert follow(holds, 30) == [number(holds[0])]
+    assert [conversation(table_name, f"c-{n}")["state"] for n in range(10)] == ["paused"] * 10
 
 
 def test_records_that_come_twice_ask_for_nothing_more(vendor: Vendor) -> None:
