@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from read_live.running_calls import MOST_CALLS, running_calls
+from read_live.running_calls import Listed, running_calls
 from shared import log_events
 from shared.aws.batch_read import NotRead
 from shared.aws.botocore_errors import error_code
@@ -52,7 +52,7 @@ class Table:
     def transcript(self, conversation_id: str) -> Transcript | None:
         return TranscriptReader(self._name, self._dynamodb, self._clock).read(conversation_id)
 
-    def running(self) -> list[dict[str, Any]]:
+    def running(self) -> Listed:
         return running_calls(self._dynamodb, self._name, self._clock.now_ms())
 
 
@@ -89,12 +89,8 @@ def _list(viewer: Viewer, calls: Table, deadline: Deadline) -> dict[str, Any]:
     _record(viewer, "", allowed=viewer.is_supervisor)
     if not viewer.is_supervisor:
         return problem_answer(403, "only supervisors see the list")
-    found = calls.running()
-    body = {
-        "at": deadline.clock.now_ms(),
-        "more": len(found) > MOST_CALLS,
-        "calls": found[:MOST_CALLS],
-    }
+    listed = calls.running()
+    body = {"at": deadline.clock.now_ms(), "more": listed.more, "calls": listed.calls}
     return json_answer(200, body)
 
 

@@ -93,19 +93,99 @@ def test_an_utterance_is_read_with_the_id_of_its_event(aws: str, table_name: str
     assert shown["utterances"][0]["storedAt"] == 2
 
 
+NOW = 10_000_000_000
+A_MINUTE = 60_000
+A_DAY = 24 * 60 * A_MINUTE
+
+
+def waiting(name: str, waits_for: str, at_ms: int, **changes: Any) -> dict[str, Any]:
+    """A call in the index, whose last change was then."""
+    index = {"reconcile": table.reconcile_key(waits_for, name), "reconcileAt": at_ms}
+    return conversation(**({"conversationId": name, **index, "changedAt": at_ms} | changes))
+
+
+def running(number: int, **changes: Any) -> dict[str, Any]:
+    return waiting(f"running-{number}", table.IN_PROGRESS, NOW - A_MINUTE - number, **changes)
+
+
+def ended(number: int, at_ms: int, **changes: Any) -> dict[str, Any]:
+    return waiting(f"ended-{number}", table.PENDING, at_ms, state="ended", **changes)
+
+
+def put_all(table_name: str, items: list[dict[str, Any]]) -> None:
+    requests = [{"PutRequest": {"Item": table.attributes(item)}} for item in items]
+    for at in range(0, len(requests), 25):
+        boto3.client("dynamodb").batch_write_item(RequestItems={table_name: requests[at : at + 25]})
+
+
+def listed(table_name: str, **limits: int) -> tuple[list[str], bool]:
+    found = running_calls(boto3.client("dynamodb"), table_name, NOW, **limits)
+    assert "+15550100199" not in json.dumps(found.calls)
+    return [call["conversationId"] for call in found.calls], found.more
+
+
+def names(kind: str, count: int) -> list[str]:
+    return [f"{kind}-{number}" for number in range(count)]
+
+
 def test_the_list_has_running_calls_and_those_that_ended_a_moment_ago(
     aws: str, table_name: str
 ) -> None:
-    now = 10_000_000
-    for name, waits, changes in (
-        ("running", table.IN_PROGRESS, {"changedAt": now - 3_600_000}),
-        ("held", table.IN_PROGRESS, {"state": "paused", "changedAt": now - 5}),
-        ("ended", table.PENDING, {"state": "ended", "changedAt": now - 10}),
-        ("ended long ago", table.PENDING, {"state": "ended", "changedAt": now - 16 * 60_000}),
-        ("expired", table.IN_PROGRESS, {"expiresAt": 1}),
-    ):
-        index = {"reconcile": table.reconcile_key(waits, name), "reconcileAt": now}
-        put(table_name, conversation(**{"conversationId": name, **index, **changes}))
-    calls = running_calls(boto3.client("dynamodb"), table_name, now)
-    assert [call["conversationId"] for call in calls] == ["held", "ended", "running"]
-    assert "+15550100199" not in json.dumps(calls)
+    long_ago, before = NOW - 60 * A_MINUTE, NOW - 16 * A_MINUTE
+    put_all(
+        table_name,
+        [
+            waiting("running", table.IN_PROGRESS, long_ago),
+            waiting("held", table.IN_PROGRESS, NOW - 5, state="paused"),
+            ended(0, NOW - 10),
+            ended(1, NOW - 15 * A_MINUTE),
+            ended(2, before),
+            ended(3, NOW - 1, changedAt=before),
+            waiting("expired", table.IN_PROGRESS, NOW, expiresAt=1),
+        ],
+    )
+    assert listed(table_name) == (["held", "ended-0", "ended-1", "running"], False)
+
+
+def test_calls_that_wait_for_another_comparison_hide_no_other_one(
+    aws: str, table_name: str
+) -> None:
+    """What ended long ago is compared again tomorrow: its time in the index is ahead."""
+    tomorrow = [
+        waiting(f"old-{n}", table.PENDING, NOW + A_DAY, state="ended", changedAt=NOW - A_DAY)
+        for n in range(600)
+    ]
+    put_all(table_name, [*tomorrow, ended(0, NOW), *map(running, range(50))])
+    # None of them is even read.
+    assert listed(table_name, most_read=51) == (["ended-0", *names("running", 50)], False)
+
+
+def test_ended_calls_have_only_the_places_that_running_ones_leave(
+    aws: str, table_name: str
+) -> None:
+    just_now = [ended(n, NOW - n) for n in range(700)]
+    put_all(table_name, [*just_now, *map(running, range(480))])
+    assert listed(table_name) == (names("ended", 20) + names("running", 480), True)
+    put_all(table_name, list(map(running, range(480, 520))))
+    assert listed(table_name) == (names("running", 500), True)
+
+
+def test_the_list_says_whether_it_is_whole(aws: str, table_name: str) -> None:
+    compared = ended(0, NOW, changedAt=NOW - A_DAY)
+    put_all(table_name, [compared, *map(running, range(500))])
+    assert listed(table_name) == (names("running", 500), False)
+    put_all(table_name, [ended(1, NOW)])
+    assert listed(table_name) == (names("running", 500), True)
+
+
+def test_a_call_that_ended_just_now_is_found_among_those_that_were_compared_just_now(
+    aws: str, table_name: str
+) -> None:
+    compared = [
+        waiting(f"compared-{n}", table.PENDING, NOW - n, state="ended", changedAt=NOW - A_DAY)
+        for n in range(650)
+    ]
+    put_all(table_name, [*compared, ended(0, NOW - 10 * A_MINUTE), running(0)])
+    assert listed(table_name) == (["running-0", "ended-0"], False)
+    assert listed(table_name, most_read=651) == (["running-0"], True)
+    assert listed(table_name, most_read=652) == (["running-0", "ended-0"], False)

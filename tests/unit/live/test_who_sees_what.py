@@ -12,6 +12,7 @@ import pytest
 
 from authorize_live.handler import allows
 from read_live.handler import answer
+from read_live.running_calls import Listed
 from shared.aws.api import AwsError
 from shared.live.viewer import Viewers
 from shared.runtime import Deadline
@@ -74,8 +75,8 @@ class Table:
             return None
         return Transcript(CALL, "streaming", "", {}, (SAID,), ITEM)
 
-    def running(self) -> list[dict[str, Any]]:
-        return [{"conversationId": CALL}]
+    def running(self) -> Listed:
+        return Listed([{"conversationId": CALL}], more=False)
 
 
 def viewers() -> Viewers:
