@@ -15,8 +15,9 @@ from typing import Any
 from shared.aws.api import signed_headers
 from shared.http import Origin
 from shared.live.channels import CALLS, channel_of
+from shared.live.listed_calls import is_listed
 from shared.runtime import Deadline, LambdaContext
-from shared.transcripts.stored_utterances import spoken_at
+from shared.transcripts.stored_utterances import WEBHOOK, spoken_at
 
 _PATH = "/event"
 _CONTENT_TYPE = "application/json"
@@ -40,12 +41,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     :raises NotPublished, NoAnswer: so that Lambda tries again.
     """
     deadline = Deadline.of(context)
-    for channel, message in messages(event):
+    for channel, message in messages(event, deadline.clock.now_ms()):
         _publish(channel, message, deadline)
 
 
-def messages(event: Mapping[str, Any]) -> Iterator[Message]:
-    """What goes where. Nothing of a conversation whose id cannot name a channel."""
+def messages(event: Mapping[str, Any], now_ms: int) -> Iterator[Message]:
+    """What goes where. Nothing of a conversation whose id cannot name a channel, and to the list
+    only what it shows: a comparison after the call changes the call, and finds words of it."""
     detail = event["detail"]
     channel = channel_of(detail["conversationId"])
     if channel is None:
@@ -53,6 +55,8 @@ def messages(event: Mapping[str, Any]) -> Iterator[Message]:
     if event["detail-type"] == "Utterance":
         utterance = _utterance(detail)
         yield channel, utterance
+        if utterance["source"] != WEBHOOK:
+            return
         words = {name: utterance[name] for name in ("conversationId", "role", "at")}
         yield CALLS, {"type": "words"} | words | {"text": utterance["text"][:_WORDS]}
     elif event["detail-type"] == "ConversationErased":
@@ -62,7 +66,8 @@ def messages(event: Mapping[str, Any]) -> Iterator[Message]:
     else:
         call = {"type": "conversation"} | {k: v for k, v in detail.items() if k != "id"}
         yield channel, call
-        yield CALLS, call
+        if is_listed(call, now_ms):
+            yield CALLS, call
 
 
 def _utterance(detail: Mapping[str, Any]) -> dict[str, Any]:

@@ -170,8 +170,9 @@ class FakeBackend:
         told = {"type": "utterance", "conversationId": id} | said
         if len(text.encode()) > 100_000:
             told |= {"text": "", "textOmitted": True}
-        if said["source"] == "webhook":
-            self.publish(f"/live/conversations/{id}", told)
+        if said["source"] != "webhook":
+            return said
+        self.publish(f"/live/conversations/{id}", told)
         words = {"type": "words", "conversationId": id, "role": role, "at": said["at"]}
         self.publish("/live/calls", words | {"text": text[:160]})
         return said

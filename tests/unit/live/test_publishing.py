@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from publish_live import handler as publish_live
-from publish_live.handler import NotPublished, messages
+from publish_live.handler import Message, NotPublished, messages
 
 CALL = "1f2e3d4c-0000-4000-8000-000000000001"
 HOST = "abc.appsync-api.eu-central-1.amazonaws.com"
@@ -27,16 +27,24 @@ DETAIL: dict[str, Any] = {
 }
 
 
+NOW = 1_000_000_000
+A_MINUTE = 60_000
+
+
 def event(detail: dict[str, Any], kind: str = "Utterance") -> dict[str, Any]:
     return {"source": "connect-autotranscribe", "detail-type": kind, "detail": detail}
 
 
 def made(**changes: Any) -> dict[str, Any]:
-    return next(iter(messages(event(DETAIL | changes))))[1]
+    return sent(DETAIL | changes)[0][1]
+
+
+def sent(detail: dict[str, Any], kind: str = "Utterance") -> list[Message]:
+    return list(messages(event(detail, kind), NOW))
 
 
 def test_an_utterance_goes_to_its_call_and_its_first_words_to_the_list() -> None:
-    (first, second) = messages(event(DETAIL | {"streamStartedAt": 40_000, "senderId": "+1555"}))
+    first, second = sent(DETAIL | {"streamStartedAt": 40_000, "senderId": "+1555"})
     assert first == (
         f"/live/conversations/{CALL}",
         {
@@ -70,43 +78,72 @@ def test_each_utterance_has_a_moment(changes: dict[str, Any], at: tuple[int, int
     assert (utterance["at"], utterance["endAt"]) == at
 
 
-def test_a_recovered_one_has_its_own_moment() -> None:
+def recovered(source: str) -> dict[str, Any]:
     times = ("streamId", "startMs", "endMs")
-    detail = {k: v for k, v in DETAIL.items() if k not in times} | {"startedAt": 7, "endedAt": 9}
-    utterance = next(iter(messages(event(detail))))[1]
+    detail = {k: v for k, v in DETAIL.items() if k not in times}
+    return detail | {"startedAt": 7, "endedAt": 9, "source": source}
+
+
+def test_a_recovered_one_has_its_own_moment() -> None:
+    utterance = sent(recovered("messages"))[0][1]
     assert (utterance["at"], utterance["endAt"], "streamId" in utterance) == (7, 9, False)
+
+
+@pytest.mark.parametrize("source", ["messages", "export"])
+def test_words_that_were_recovered_after_the_call_go_to_the_call_only(source: str) -> None:
+    assert [channel for channel, _ in sent(recovered(source))] == [f"/live/conversations/{CALL}"]
 
 
 @pytest.mark.parametrize("character", ["x", "é", "😀", '"', "\x01"])
 def test_a_text_with_which_an_event_would_be_too_long_is_left_out_and_the_event_says_so(
     character: str,
 ) -> None:
-    sent = [made(text=character * (2**power)) for power in range(8, 19)]
-    for event in sent:
+    every = [made(text=character * (2**power)) for power in range(8, 19)]
+    for event in every:
         body = json.dumps(json.dumps(event, ensure_ascii=False), ensure_ascii=False)
         assert len(body.encode()) < 210 * 1024
         assert bool(event["text"]) != event.get("textOmitted", False)
-    assert sent[0]["text"]
-    assert sent[-1]["textOmitted"]
+    assert every[0]["text"]
+    assert every[-1]["textOmitted"]
 
 
 def test_a_change_of_a_call_goes_to_its_channel_and_to_the_list() -> None:
-    call = {"conversationId": CALL, "version": 3, "state": "paused"}
-    sent = list(messages(event({"id": "x"} | call, "Conversation")))
+    call = {"conversationId": CALL, "version": 3, "state": "paused", "changedAt": 1}
     shown = {"type": "conversation"} | call
-    assert sent == [(f"/live/conversations/{CALL}", shown), ("/live/calls", shown)]
+    assert sent({"id": "x"} | call, "Conversation") == [
+        (f"/live/conversations/{CALL}", shown),
+        ("/live/calls", shown),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ended_at_ms", "channels"),
+    [
+        (NOW - 15 * A_MINUTE, [f"/live/conversations/{CALL}", "/live/calls"]),
+        (NOW - 15 * A_MINUTE - 1, [f"/live/conversations/{CALL}"]),
+    ],
+)
+def test_a_comparison_does_not_bring_an_ended_call_back_into_the_list(
+    ended_at_ms: int, channels: list[str]
+) -> None:
+    """It changes the call's item, but not when the call has changed."""
+    call = {"conversationId": CALL, "version": 9, "state": "ended", "changedAt": ended_at_ms}
+    found = sent({"id": "x"} | call | {"completeness": "complete"}, "Conversation")
+    assert [channel for channel, _ in found] == channels
 
 
 def test_an_erased_call_is_closed_on_its_channel_and_in_the_list() -> None:
     detail = {"id": "x", "conversationId": CALL, "erasedAt": 1, "erasure": "e"}
-    sent = list(messages(event(detail, "ConversationErased")))
     shown = {"type": "erased", "conversationId": CALL}
-    assert sent == [(f"/live/conversations/{CALL}", shown), ("/live/calls", shown)]
+    assert sent(detail, "ConversationErased") == [
+        (f"/live/conversations/{CALL}", shown),
+        ("/live/calls", shown),
+    ]
 
 
 @pytest.mark.parametrize("bad", ["a/b", "*", "", "x" * 51, "-a", "a_b", "é"])
 def test_a_conversation_whose_id_cannot_name_a_channel_has_none(bad: str) -> None:
-    assert list(messages(event(DETAIL | {"conversationId": bad}))) == []
+    assert sent(DETAIL | {"conversationId": bad}) == []
 
 
 class Context:
@@ -161,6 +198,14 @@ def test_it_is_posted_signed_and_as_text_inside_of_json(monkeypatch: pytest.Monk
     canonical = signer.canonical_request(request)
     signature = signer.signature(signer.string_to_sign(request, canonical), request)
     assert headers["authorization"].endswith(f"Signature={signature}")
+
+
+def test_the_time_is_that_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = Events()
+    monkeypatch.setattr(publish_live, "_events", lambda: events)
+    in_1970 = {"conversationId": CALL, "version": 9, "state": "ended", "changedAt": 1}
+    publish_live.handler(event({"id": "x"} | in_1970, "Conversation"), Context())
+    assert [each[3]["channel"] for each in events.sent] == [f"/live/conversations/{CALL}"]
 
 
 @pytest.mark.parametrize(
