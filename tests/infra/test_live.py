@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from connect_settings import SettingsError
 from connect_settings.page_headers import security_headers
 from examples.constructs import live_page
 from tests.infra.conftest import Assembly, Deployed, Json, new_app, new_stack
+
+WORKSPACE = Path(__file__).parents[1] / "web" / "workspace.html"
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +99,27 @@ def test_the_tab_is_for_each_contact_and_of_one_origin(resources: Json) -> None:
     }
     association = only(resources, "AWS::Connect::IntegrationAssociation")
     assert association["IntegrationType"] == "APPLICATION"
+
+
+def test_a_frame_in_the_workspace_may_copy_download_and_open_the_sign_in(resources: Json) -> None:
+    frame = only(resources, "AWS::AppIntegrations::Application")["IframeConfig"]
+    assert frame == {
+        "Allow": ["clipboard-write"],
+        "Sandbox": [
+            "allow-downloads",
+            "allow-forms",
+            "allow-popups",
+            "allow-popups-to-escape-sandbox",
+            "allow-same-origin",
+            "allow-scripts",
+        ],
+    }
+
+
+def test_the_frame_of_the_fake_workspace_may_the_same(resources: Json) -> None:
+    frame = only(resources, "AWS::AppIntegrations::Application")["IframeConfig"]
+    fake = dict(re.findall('frame\\.(allow|sandbox) = "([^"]*)"', WORKSPACE.read_text("utf-8")))
+    assert fake == {"allow": "; ".join(frame["Allow"]), "sandbox": " ".join(frame["Sandbox"])}
 
 
 def test_who_looked_is_recorded_for_longer_than_logs_are_kept(resources: Json) -> None:

@@ -50,6 +50,39 @@ def test_an_agent_signs_in_in_a_window_and_sees_the_selected_contact(
     assert page.evaluate("() => messages").count("appLifecycleHandlerCompleted") == 1
 
 
+def test_an_agent_copies_and_downloads_the_call_from_the_tab(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL, "jane")
+    backend.say(CALL, "customer", "take me along")
+    page = enter(permissions=["clipboard-read", "clipboard-write"])
+    page.goto(backend.workspace_url)
+    app = select(page, CALL)
+    sign_in(page, app, "jane")
+    expect(app.locator(".utterance")).to_contain_text("take me along")
+    app.get_by_role("button", name="Copy").click()
+    expect(app.get_by_text("Copied")).to_be_visible()
+    with page.expect_download() as download:
+        app.get_by_role("button", name="Download").click()
+    assert "take me along" in download.value.path().read_text("utf-8")
+
+
+def test_the_limits_of_the_frame_are_not_those_of_the_sign_in(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    """An identity provider may ask with a dialog, which the frame must not show."""
+    page = workspace(backend, enter)
+    app = select(page, CALL)
+    with page.expect_popup() as opened:
+        app.get_by_role("button", name="Sign in").click()
+    opened.value.get_by_role("link", name="jane").wait_for()
+    opened.value.on("dialog", lambda dialog: dialog.accept())
+    page.on("dialog", lambda dialog: dialog.accept())
+    assert opened.value.evaluate("() => confirm('Is it you?')")
+    frame = page.frames[-1]
+    assert not frame.evaluate("() => confirm('Is it you?')")
+
+
 def test_a_transferred_contact_shows_what_was_said_before(
     backend: FakeBackend, enter: Enter
 ) -> None:

@@ -12,6 +12,20 @@ from connect_autotranscribe.live._origin import origin_of
 from connect_settings._rules import PAGE, text
 
 _NAME = text("[A-Za-z0-9][A-Za-z0-9 ._-]{0,60}", 'a short name, like "Live transcript"')
+_FEATURES = ("clipboard-write",)
+"""For *Copy*."""
+_SANDBOX = (
+    "allow-downloads",  # for *Download*
+    "allow-forms",
+    "allow-popups",
+    "allow-popups-to-escape-sandbox",  # or the pages of the sign-in would have these limits, too
+    "allow-same-origin",
+    "allow-scripts",
+)
+"""They replace the four that a frame has by default, which are among them.
+
+Source: https://docs.aws.amazon.com/connect/latest/adminguide/3p-apps-iframe-permissions.html
+"""
 
 
 class AgentWorkspaceApp(Construct):
@@ -72,6 +86,9 @@ class AgentWorkspaceApp(Construct):
                 contact_handling=appintegrations.CfnApplication.ContactHandlingProperty(
                     scope="PER_CONTACT"
                 )
+            ),
+            iframe_config=appintegrations.CfnApplication.IframeConfigProperty(
+                allow=list(_FEATURES), sandbox=list(_SANDBOX)
             ),
         )
         self.association = connect.CfnIntegrationAssociation(
