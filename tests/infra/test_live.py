@@ -231,6 +231,13 @@ def policy_of(resources: Json) -> dict[str, str]:
     return {name: rest for name, rest in found}
 
 
+def test_only_the_instance_may_frame_the_page_at_its_newer_or_older_address(
+    at_cloudfront: Json,
+) -> None:
+    framed_by = policy_of(at_cloudfront)["frame-ancestors"]
+    assert framed_by == "https://acme.my.connect.aws https://acme.awsapps.com"
+
+
 @pytest.mark.parametrize("which", ["resources", "at_cloudfront"])
 def test_the_headers_are_those_of_the_sandbox(which: str, request: pytest.FixtureRequest) -> None:
     resources: Json = request.getfixturevalue(which)

@@ -8,6 +8,7 @@ from typing import Any
 from connect_autotranscribe.live.live_sign_in import LiveSignIn
 from connect_autotranscribe.live.live_transcripts import LiveTranscripts
 from connect_settings import SettingsError
+from connect_settings.page_headers import url_of_instance
 
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = _PACKAGE / "_web"
@@ -48,9 +49,5 @@ def page_config(
             "scopes": ["openid", "profile"],
             "redirectUri": page_url,
         },
-        "connect": {"instanceUrl": instance_url(instance_alias)},
+        "connect": {"instanceUrl": url_of_instance(instance_alias)},
     }
-
-
-def instance_url(alias: str) -> str:
-    return f"https://{alias}.my.connect.aws"

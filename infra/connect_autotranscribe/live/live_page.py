@@ -29,12 +29,12 @@ from connect_autotranscribe._arguments import Argument, check_arguments, like
 from connect_autotranscribe._encrypted import private_bucket
 from connect_autotranscribe._functions import Function
 from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, FunctionOptions
-from connect_autotranscribe.live._page import instance_url, page_config, page_files
+from connect_autotranscribe.live._page import page_config, page_files
 from connect_autotranscribe.live.live_sign_in import LiveSignIn
 from connect_autotranscribe.live.live_transcripts import LiveTranscripts
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention
 from connect_settings._rules import DOMAIN
-from connect_settings.page_headers import security_headers
+from connect_settings.page_headers import security_headers, url_of_instance
 
 _HASHED = "assets/*"
 """Files whose names change with their content."""
@@ -50,8 +50,8 @@ class LivePage(Construct):
     The files come from the package, or from ``web/dist`` of a checkout, where ``make web`` builds
     them. All that is stored here can be made again, so it is deleted with the stack.
 
-    :param instance_alias: The name in the instance's access URL. Only that origin may frame the
-        page.
+    :param instance_alias: The name in the instance's access URL. Only that instance may frame the
+        page, at ``my.connect.aws`` or ``awsapps.com``.
     :param domain_name: A domain name of yours; you make its record, to
         ``distribution.attr_domain_name``. Default: one of CloudFront's.
     :param certificate: That name's certificate in Certificate Manager, in us-east-1.
@@ -157,7 +157,7 @@ class LivePage(Construct):
         self, connects_to: list[str]
     ) -> cloudfront.CfnResponseHeadersPolicy.ResponseHeadersPolicyConfigProperty:
         policy = cloudfront.CfnResponseHeadersPolicy
-        headers = security_headers(" ".join(connects_to), instance_url(self._alias))
+        headers = security_headers(" ".join(connects_to), url_of_instance(self._alias))
         age = headers.pop("Strict-Transport-Security").removeprefix(_MOST_AGE)
         del headers["X-Content-Type-Options"]  # CloudFront knows no other value than "nosniff"
         return policy.ResponseHeadersPolicyConfigProperty(

@@ -147,7 +147,8 @@ def test_the_page_says_who_may_frame_it_and_where_it_connects(live: LiveCalls) -
     answer = httpx.get(live.page_url, timeout=_SECONDS)
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
-    assert "frame-ancestors https://sandbox.my.connect.aws;" in policy
+    framed_by = "https://sandbox.my.connect.aws https://sandbox.awsapps.com"
+    assert f"frame-ancestors {framed_by};" in policy
     assert "unsafe" not in policy
     assert httpx.get(f"{live.page_url}config.json", timeout=_SECONDS).json() == live.config
 

@@ -56,14 +56,17 @@ def test_it_is_off(doctor: Doctor) -> None:
 
 def test_the_address_of_the_instance_may_frame_it(doctor: Doctor, account: Account) -> None:
     assert account.instance
-    account.instance["InstanceAccessUrl"] = "https://acme.my.connect.aws"
-    run = doctor(**PAGE)
-    assert run.code == 0
-    assert run.finding("well  live page: https://acme.my.connect.aws may frame it")
-    account.instance["InstanceAccessUrl"] = "https://acme.awsapps.com/connect"
+    both = "https://acme.my.connect.aws and https://acme.awsapps.com"
+    for address in ("https://acme.my.connect.aws", "https://acme.awsapps.com/connect"):
+        account.instance["InstanceAccessUrl"] = address
+        run = doctor(**PAGE)
+        assert run.code == 0
+        assert run.finding(f"well  live page: {both} may frame it")
+    account.instance["InstanceAccessUrl"] = "https://acme.example.com/connect"
     finding = doctor(**PAGE).finding(
-        "warning  live page: the instance's address is https://acme.aw"
+        "warning  live page: the instance's address is https://acme.ex"
     )
+    assert f"only {both} may frame the page" in finding
     assert "let agents open https://acme.my.connect.aws/agent-app-v2" in finding
 
 

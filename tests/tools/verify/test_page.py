@@ -18,7 +18,7 @@ from tools.verify.live_events import page_config
 from .conftest import Aws, stack_of
 from .serving import Served, serving
 
-ALIAS = "https://acme.my.connect.aws"
+ALIAS, OLDER = "https://acme.my.connect.aws", "https://acme.awsapps.com"
 REALTIME = "abc.appsync-realtime-api.eu-central-1.amazonaws.com"
 READS = "https://a1b2c3.execute-api.eu-central-1.amazonaws.com"
 SIGNS_IN = "https://acme-live.auth.eu-central-1.amazoncognito.com"
@@ -81,15 +81,25 @@ def test_a_page_that_the_stack_hosts_may_connect_to_any_api_of_events_in_the_reg
         ),
         (POLICY + "; script-src-elem *", "script-src-elem is *, and must be missing"),
         (
-            POLICY.replace(f"frame-ancestors {ALIAS}", "frame-ancestors *"),
-            f"frame-ancestors is *, and must be {ALIAS}",
+            POLICY.replace(f"frame-ancestors {ALIAS} {OLDER}", "frame-ancestors *"),
+            f"frame-ancestors is *, and must be {OLDER} {ALIAS}",
+        ),
+        (
+            POLICY.replace(f" {OLDER}", ""),
+            f"frame-ancestors is {ALIAS}, and must be {OLDER} {ALIAS}",
         ),
         (
             POLICY.replace("; form-action 'none'", ""),
             "form-action is missing, and must be 'none'",
         ),
     ],
-    ids=["inline scripts", "another directive", "anybody frames it", "a directive is missing"],
+    ids=[
+        "inline scripts",
+        "another directive",
+        "anybody frames it",
+        "an older instance does not",
+        "a directive is missing",
+    ],
 )
 def test_another_policy_is_named_by_its_directive(
     policy: str, what: str, aws: Aws, deployed: Deployed

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from connect_settings.page_headers import url_of_instance, workspace_origins
 from connect_settings.shared_names import shared_names
 from tools.doctor.checks.webhook import certificate_faults, user_pool_prefix
 from tools.doctor.findings import Findings, problem, warning, well
@@ -52,7 +53,6 @@ def live_events(plan: Plan) -> Findings:
 
 
 def _framed_by(plan: Plan) -> Findings:
-    """Instances from before March 2021 may be at another address. The page refuses its frame."""
     answer = plan.aws.read(
         "connect",
         "describe_instance",
@@ -60,15 +60,17 @@ def _framed_by(plan: Plan) -> Findings:
         InstanceId=plan.instance_id,
     )
     address = ((answer or {}).get("Instance") or {}).get("InstanceAccessUrl", "")
-    ours = f"{plan.settings.connect.instance_alias}.my.connect.aws"
-    if address and urlsplit(address).hostname != ours:
+    ours = url_of_instance(plan.settings.connect.instance_alias)
+    origins = workspace_origins(ours)
+    framed_by = " and ".join(origins)
+    if address and urlsplit(address).hostname not in {urlsplit(each).hostname for each in origins}:
         yield warning(
-            f"the instance's address is {address}, and only https://{ours} may frame the page",
-            f"let agents open https://{ours}/agent-app-v2; if that does not lead there, the page "
-            "works for supervisors only",
+            f"the instance's address is {address}, and only {framed_by} may frame the page",
+            f"let agents open {ours}/agent-app-v2; if that does not lead there, the page works for "
+            "supervisors only",
         )
     else:
-        yield well(f"https://{ours} may frame it")
+        yield well(f"{framed_by} may frame it")
 
 
 def _certificate(plan: Plan, arn: str) -> Findings:
