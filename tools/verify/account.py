@@ -41,6 +41,7 @@ READS = {
     ("secretsmanager", "get_resource_policy"): "secretsmanager:GetResourcePolicy",
     ("secretsmanager", "get_secret_value"): "secretsmanager:GetSecretValue",
     ("sns", "get_topic_attributes"): "sns:GetTopicAttributes",
+    ("sns", "list_subscriptions_by_topic"): "sns:ListSubscriptionsByTopic",
     ("sqs", "get_queue_attributes"): "sqs:GetQueueAttributes",
     ("sqs", "list_queue_tags"): "sqs:ListQueueTags",
     ("sqs", "list_queues"): "sqs:ListQueues",

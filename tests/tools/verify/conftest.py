@@ -14,7 +14,7 @@ import pytest
 
 from connect_settings import Settings
 from tests.tools.doctor.conftest import environment_file
-from tests.tools.doctor.fake_aws import ACCOUNT, REGION, FakeAws, Json, Refusal, running
+from tests.tools.doctor.fake_aws import ACCOUNT, REGION, FakeAws, Json, Refusal, page, running
 from tests.tools.doctor.fake_aws import Account as DoctorsAccount
 from tools.doctor.aws import Aws as Client
 from tools.drift.intrinsics import Values
@@ -32,12 +32,14 @@ class Aws(DoctorsAccount):
     :param bus_policy: That of the event bus, if it has one.
     :param function_policies: The statements of each function that has a policy.
     :param rules: By bus and name, state and targets.
+    :param subscriptions: The ARN of each subscription to a topic, or what stands in its place.
     """
 
     records: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
     bus_policy: str | None = None
     function_policies: dict[str, list[Json]] = field(default_factory=dict)
     rules: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
+    subscriptions: dict[str, list[str]] = field(default_factory=dict)
 
     def _ListStreams(self, request: Json) -> Json:
         condition = request["StreamNameCondition"]
@@ -57,6 +59,12 @@ class Aws(DoctorsAccount):
         counts = [count for at, count in self.records.get(stream, []) if begins <= at < ends]
         points = [{"Timestamp": begins, "Sum": sum(counts), "Unit": "Count"}] if counts else []
         return {"Label": request["MetricName"], "Datapoints": points}
+
+    def _ListSubscriptionsByTopic(self, request: Json) -> Json:
+        common = {"Protocol": "email", "Endpoint": "ops@acme.example", "Owner": ACCOUNT}
+        arns = self.subscriptions[request["TopicArn"]]
+        items = [common | {"TopicArn": request["TopicArn"], "SubscriptionArn": it} for it in arns]
+        return page(request, "Subscriptions", items)
 
     def _GetPolicy(self, request: Json) -> Json:
         if request["FunctionName"] not in self.function_policies:

@@ -128,6 +128,32 @@ def alarms(account: Account) -> Findings:
             if not alarm.get("ActionsEnabled", True) and properties.get("ActionsEnabled", True):
                 yield problem(f"{id}: its actions are disabled", "enable them, or deploy again")
     yield well(f"{len(expected)} alarms looked at; {without} have no data yet")
+    for stack in account.stacks.values():
+        for id, _, arn in stack.each("AWS::SNS::Topic"):
+            yield _who_is_told(account, id, arn)
+
+
+def _who_is_told(account: Account, id: str, arn: str) -> Finding:
+    """Only a topic of ours: of another one, its owner knows who reads it."""
+    if account.is_emulator:
+        return Finding("skipped", f"{id}: nobody is told of the sandbox's alarms")
+    found = account.aws.pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=arn)
+    told = [each for each in found or [] if each["SubscriptionArn"].startswith("arn:")]
+    if told:
+        return well(f"{id}: confirmed subscriptions: {len(told)}")
+    pending = [each for each in found or [] if each["SubscriptionArn"] == "PendingConfirmation"]
+    if not pending:
+        return warning(
+            f"{id}: nobody is told of alarms: the topic has no subscription",
+            "write alarms.email or alarms.topic_arn, and deploy",
+        )
+    protocol, address = pending[0]["Protocol"], pending[0]["Endpoint"]
+    again = f"aws sns subscribe --topic-arn {arn} --protocol {protocol}"
+    return warning(
+        f"{id}: nobody is told of alarms: {address} has not confirmed its subscription",
+        "its owner follows the link in the mail from SNS, which this sends again: "
+        f"`{again} --notification-endpoint {address} --region {account.settings.region}`",
+    )
 
 
 def log_retention(account: Account) -> Findings:
