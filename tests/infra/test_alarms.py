@@ -392,11 +392,22 @@ def test_a_section_says_who_is_affected_whether_to_wake_whose_it_is_and_where_to
     assert re.search(r"^```sh\naws ", text, re.M)
 
 
-def test_the_commands_name_outputs_that_the_stacks_have(
+def test_the_commands_name_outputs_of_the_stack_that_they_ask(
     everything: Transcription, live: Json
 ) -> None:
-    used = set(re.findall(r"\$\(output (\w+)\)", RUNBOOK))
-    used |= set(re.findall(r"`(\w+(?:Logs|Url|Function|Name))`", RUNBOOK))
+    outputs = {"transcription": everything.template["Outputs"], "live": live["Outputs"]}
+    command = r"\$\((?:STACK=autotranscribe-prod-(\w+) )?(?:output|arn_of) (\w+)\)"
+    guides = [file.read_text("utf-8") for file in sorted((ROOT / "docs").glob("*.md"))]
+    asked = {found for guide in guides for found in re.findall(command, guide)}
+    assert len(asked) > 15
+    assert {stack for stack, _ in asked} == {"", "live"}
+    assert [each for each in asked if each[1] not in outputs[each[0] or "transcription"]] == []
+
+
+def test_the_tables_name_outputs_that_the_stacks_have(
+    everything: Transcription, live: Json
+) -> None:
+    used = set(re.findall(r"`(\w+(?:Logs|Url|Function|Name))`", RUNBOOK))
     assert len(used) > 20
     assert used <= {*everything.template["Outputs"], *live["Outputs"]}
 

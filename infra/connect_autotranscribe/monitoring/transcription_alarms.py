@@ -258,8 +258,8 @@ class TranscriptionAlarms(Construct):
                 "AsappLimitReached",
                 "asapp_limit_reached",
                 1,
-                "ASAPP's daily limit is reached: transcripts are completed from 00:00 UTC on. Ask "
-                "ASAPP for a higher one",
+                "ASAPP's daily limit is reached: until 00:00 UTC calls that start are probably not "
+                "transcribed, and no transcript is completed. Ask ASAPP for a higher one now",
             ),
             (
                 "ConversationsIncomplete",

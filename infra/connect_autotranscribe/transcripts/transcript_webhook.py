@@ -265,8 +265,8 @@ class TranscriptWebhook(Construct):
         self.dead_letter_queues = {"DeadLetters": self.dead_letters}
 
     def grant_redrive(self, grantee: iam.IGrantable) -> None:
-        """Grant moving the messages of ``dead_letters`` back into the queue, as *Start DLQ redrive*
-        does."""
+        """Grant moving the messages of ``dead_letters`` back into ``queue``. Name it as the custom
+        destination: SQS knows no source of the messages that our function has sent there."""
         self.dead_letters.grant(
             grantee,
             "sqs:CancelMessageMoveTask",
@@ -277,6 +277,7 @@ class TranscriptWebhook(Construct):
             "sqs:StartMessageMoveTask",
         )
         grant_send(self.queue, grantee)
+        self.queue.grant(grantee, "sqs:GetQueueAttributes")  # which has the queue's ARN
         if key := self.dead_letters.encryption_master_key:
             key.grant_decrypt(grantee)
 

@@ -141,7 +141,7 @@ def test_who_may_redrive_moves_messages_back_and_reads_nothing_else() -> None:
                 ],
                 dead_letters,
             ),
-            allow("sqs:SendMessage", queue),
+            allow(["sqs:GetQueueAttributes", "sqs:SendMessage"], queue),
             allow(["kms:Decrypt", "kms:GenerateDataKey"], KEY),
         ]
     )
