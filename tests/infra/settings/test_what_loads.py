@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from typing import Any, get_type_hints
 
 import pytest
 from aws_cdk import region_info
@@ -82,6 +83,55 @@ def test_the_production_file_shows_every_key_there_is() -> None:
     shown = {key: set(value) for key, value in data.items() if isinstance(value, dict)}
     assert shown == {name: set(dataclasses.asdict(read({}))[name]) for name in shown}
     assert {*data, "tags"} == {each.name for each in dataclasses.fields(Settings)}
+
+
+def comments(text: str) -> dict[str, str]:
+    """What stands beside each key, also on the lines below it, by the key's dotted name."""
+    found: dict[str, str] = {}
+    table = key = ""
+    for line in text.splitlines():
+        if heading := re.match(r"\[(\w+)\]", line):
+            table = f"{heading[1]}."
+        elif named := re.match(r"(\w+) = ", line):
+            key = table + named[1]
+            found[key] = line.rpartition("# ")[2]
+        elif re.match(" +# ", line):
+            found[key] += "\n" + line.strip(" #")
+    return found
+
+
+def defaults() -> dict[str, Any]:
+    """What each key is if the file does not have it, by its dotted name."""
+    kinds = get_type_hints(Settings)
+    found = {}
+    for field in dataclasses.fields(Settings):
+        record = kinds[field.name]
+        is_record = dataclasses.is_dataclass(record)
+        for each in dataclasses.fields(record) if is_record else (field,):
+            key = f"{field.name}.{each.name}" if is_record else each.name
+            if each.default is not dataclasses.MISSING:
+                found[key] = each.default
+            elif each.default_factory is not dataclasses.MISSING:
+                found[key] = each.default_factory()
+    del found["tags"]  # its keys are the reader's own
+    return found
+
+
+def test_the_production_file_shows_each_default_or_says_it() -> None:
+    text = ENVIRONMENTS.joinpath("prod.toml").read_text(encoding="utf-8")
+    shown: dict[str, Any] = {}
+    for name, value in tomllib.loads(text).items():
+        values = value if isinstance(value, dict) else {}
+        shown |= {f"{name}.{key}": each for key, each in values.items()} or {name: value}
+    shown = {key: tuple(it) if isinstance(it, list) else it for key, it in shown.items()}
+    known = defaults()
+    assert {known[key] for key in known.keys() - shown.keys()} == {None, ()}
+    said = {
+        key: None if found[1] == "none" else tomllib.loads(f"it = {found[1]}")["it"]
+        for key, comment in comments(text).items()
+        if (found := re.search(r'default: ("[^"]*"|[\w.]+)', comment))
+    }
+    assert said == {key: it for key, it in known.items() if shown.get(key, it) != it}
 
 
 def test_the_smallest_environment_gets_the_defaults_that_the_docstrings_promise() -> None:
