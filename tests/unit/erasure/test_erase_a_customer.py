@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -63,6 +65,26 @@ def test_what_an_old_key_has_hashed_is_found(stores: Stores) -> None:
     stores.erase({"customer": call.customer})
     assert left(stores, [call]) == []
     assert not [i for i in stores.items() if i["item"] == f"call#{call.id}" and "call" not in i]
+
+
+def looked_at_after(query: int, stores: Stores, call: Call) -> None:
+    """After so many queries reconciliation enters the call, and takes it out of the other index."""
+    pages, number = stores.dynamodb.query_pages, itertools.count(1)
+
+    def query_pages(**asked: Any) -> Iterator[dict[str, Any]]:
+        yield from pages(**asked)
+        if next(number) == query:
+            stores.look(call)
+
+    stores.dynamodb.query_pages = query_pages
+
+
+@pytest.mark.parametrize("query", range(1, 29))  # so many it takes to find a customer's calls
+def test_a_call_that_reconciliation_enters_meanwhile_is_found(stores: Stores, query: int) -> None:
+    (call,) = calls(stores, 1)
+    looked_at_after(query, stores, call)
+    found = stores.ask({"customer": call.customer, "dryRun": True})
+    assert [each["conversationId"] for each in found["calls"]] == [call.id]
 
 
 def test_a_customer_who_calls_again_can_be_erased_again(stores: Stores) -> None:
