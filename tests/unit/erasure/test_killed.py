@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -80,4 +82,43 @@ def test_killed_at_every_call_and_run_again_it_is_the_same_end_with_one_receipt(
         ends.append(end(stores, call, other, before))
         at += 1
     assert at > 25
+    assert [each for each in ends if each != ends[-1]] == []
+
+
+def repeated(stores: Stores, at: int) -> Iterator[int]:
+    """The answer to the n-th write is lost, and the client sends it again, as boto3 does.
+
+    :returns: The numbers of the next writes.
+    """
+    number = itertools.count(1)
+
+    def again(write: Callable[..., Any]) -> Callable[..., Any]:
+        def written(**asked: Any) -> Any:
+            answer = write(**asked)
+            return write(**asked) if next(number) == at else answer
+
+        return written
+
+    stores.dynamodb.put_item = again(stores.dynamodb.put_item)
+    stores.dynamodb.update_item = again(stores.dynamodb.update_item)
+    stores.s3.put_object = again(stores.s3.put_object)
+    return number
+
+
+def test_each_write_may_be_repeated_because_its_answer_was_lost() -> None:
+    """A condition that the first one has made false does not mislead: it is the same end."""
+    ends: list[dict[str, Any]] = []
+    at, was_repeated = 1, True
+    while was_repeated:
+        stores = Stores.in_process()
+        call, other = prepare(stores)
+        before = stores.of_call(other)
+        number = repeated(stores, at)
+        stores.ask({"contact": call.id})
+        for _ in range(5):
+            stores.minute(LATER)
+        was_repeated = next(number) > at
+        ends.append(end(stores, call, other, before))
+        at += 1
+    assert at > 15
     assert [each for each in ends if each != ends[-1]] == []
