@@ -20,6 +20,9 @@ _MOST = 1_000
 """Calls that go together: for so many there is time to give the leases back at the end."""
 _MOST_ROUNDS = 10
 
+Work = Callable[[list[Due], list[Due]], None]
+"""Given what is due. It adds what it claims to the second list: an overlapping run has the rest."""
+
 
 class NotErased(Exception):
     """Something is left, which another run goes on with; the message says why."""
@@ -39,13 +42,14 @@ def go_on_with_due(erasure: Erasure, deadline: Deadline) -> int:
         for work, some in _kinds(erasure, due, deadline):
             if not deadline.remaining():
                 break  # nobody has its lease
+            claimed: list[Due] = []
             try:
-                work(some)
+                work(some, claimed)
             except OutOfTime:
-                _release(erasure, some, deadline, problems)
+                _release(erasure, claimed, deadline, problems)
                 logger.info("out of time; the next run goes on")
             except Exception as problem:
-                _release(erasure, some, deadline, problems)
+                _release(erasure, claimed, deadline, problems)
                 problems.append(error_code(problem))
                 logger.error("an erasure did not go on", extra={"problem": error_code(problem)})
     if problems:
@@ -53,45 +57,50 @@ def go_on_with_due(erasure: Erasure, deadline: Deadline) -> int:
     return done
 
 
-def _kinds(
-    erasure: Erasure, due: list[Due], deadline: Deadline
-) -> list[tuple[Callable[[list[Due]], None], list[Due]]]:
+def _kinds(erasure: Erasure, due: list[Due], deadline: Deadline) -> list[tuple[Work, list[Due]]]:
     """What to do, and with what. All calls go together; the rest goes one by one."""
     records = erasure.records
     calls: list[Due] = []
-    found: list[tuple[Callable[[list[Due]], None], list[Due]]] = []
+    found: list[tuple[Work, list[Due]]] = []
 
-    def erase(some: list[Due]) -> None:
-        claimed = [each for each in map(records.claimed, some) if each]
+    def erase(some: list[Due], claimed: list[Due]) -> None:
+        erasures: list[Erasing] = []
+        for each in some:
+            if erasing := records.claimed(each):
+                claimed.append(each)
+                erasures.append(erasing)
         try:
-            erasure.go_on(claimed, deadline)
+            erasure.go_on(erasures, deadline)
         except OutOfTime:
             raise
         except Exception:
-            if len(claimed) < 2:
+            if len(erasures) < 2:
                 raise
-            _one_by_one(claimed, erasure, deadline)
+            _one_by_one(erasures, erasure, deadline)
 
-    def late(some: list[Due]) -> None:
+    def late(some: list[Due], claimed: list[Due]) -> None:
         for each in some:
             if records.claim(each) is not None:
+                claimed.append(each)
                 count = records.late(each.partition)
                 records.delete_words(each.partition)
                 if not records.take_out_of_index(each.partition, count):
                     records.release(each, deadline.clock.now_ms())  # more came meanwhile
 
-    def look_through(some: list[Due]) -> None:
+    def look_through(some: list[Due], claimed: list[Due]) -> None:
         for each in some:
             if item := records.claim(each):
+                claimed.append(each)
                 day = each.partition.removeprefix(table.day_partition(""))
                 if days := erasure.days_of_files:
                     days.look_through(day, item["announcedAt"], deadline)
                 records.looked_through(day, item["announcedAt"])
 
-    def customer(some: list[Due]) -> None:
+    def customer(some: list[Due], claimed: list[Due]) -> None:
         for each in some:
-            if claimed := records.claimed(each):
-                go_on_with_customer(claimed, erasure, deadline)
+            if erasing := records.claimed(each):
+                claimed.append(each)
+                go_on_with_customer(erasing, erasure, deadline)
 
     for each in due:
         if each.item == table.CONVERSATION:
@@ -124,9 +133,9 @@ def _one_by_one(claimed: list[Erasing], erasure: Erasure, deadline: Deadline) ->
         raise failed
 
 
-def _release(erasure: Erasure, some: list[Due], deadline: Deadline, problems: list[str]) -> None:
+def _release(erasure: Erasure, claimed: list[Due], deadline: Deadline, problems: list[str]) -> None:
     at_ms = deadline.clock.now_ms() + _A_MINUTE_MS
-    for each in some:
+    for each in claimed:
         try:
             erasure.records.release(each, at_ms)
         except Exception as problem:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from erase_conversation.due import NotErased
-from erase_conversation.records import AGAIN_AFTER_MS, Erasing
+from erase_conversation.records import AGAIN_AFTER_MS, LEASE_MS, Due, Erasing
 from shared.asapp.feeds import STATE, UTTERANCES
 from tests.unit.erasure.fakes import Killed, refused
 from tests.unit.erasure.stores import LATER, Call, Stores
@@ -154,6 +154,32 @@ def test_a_call_that_fails_does_not_bring_the_second_look_of_the_others_forward(
     due = {i["conversationId"]: i for i in stores.items() if i["item"] == "erasing"}
     looks = {id: item["reconcileAt"] - item["erasedAtMs"] for id, item in due.items()}
     assert looks == {"c-0": AGAIN_AFTER_MS, "c-1": 60_000, "c-2": AGAIN_AFTER_MS}
+
+
+def test_a_run_that_fails_gives_back_what_it_has_and_not_what_another_run_has(
+    stores: Stores,
+) -> None:
+    for number in range(2):
+        stores.start(Call(number))
+        stores.erasure().records.ask(Erasing(f"c-{number}", f"e-{number}", stores.clock.now_ms()))
+    due = Due("c-1", "erasing", stores.clock.now_ms())
+    update = stores.dynamodb.update_item
+
+    def update_item(**asked: Any) -> Any:
+        stores.dynamodb.update_item = update
+        assert stores.erasure().records.claim(due)  # the other run was faster
+        return update(**asked)
+
+    def receive_message(**_: Any) -> Any:
+        raise refused("AccessDenied")
+
+    stores.dynamodb.update_item = update_item
+    stores.sqs.receive_message = receive_message
+    began = stores.clock.now_ms()
+    with pytest.raises(NotErased):
+        stores.ask({})
+    leases = {i["conversationId"]: i["reconcileAt"] for i in stores.items() if "askedAt" in i}
+    assert {id: at - began for id, at in leases.items()} == {"c-0": 60_000, "c-1": LEASE_MS}
 
 
 def test_killed_while_it_notes_how_far_it_has_come_it_ends_the_same(stores: Stores) -> None:
