@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -25,7 +25,7 @@ from reconcile_transcript.completeness import (
 )
 from reconcile_transcript.messages import Messages, NoRecord
 from reconcile_transcript.record import Record, Undecided
-from reconcile_transcript.transcripts import Known, NoCapacity, Transcripts
+from reconcile_transcript.transcripts import WAITS_FOR_KEY, Known, NoCapacity, Transcripts, Try
 from shared import log_events
 from shared.asapp.requests import BadCredentials
 from shared.calls.customers import BadKey, CustomerDigests
@@ -39,6 +39,8 @@ Screen = Callable[[str, Record, str], Record]
 """Of a conversation's id, its record, and where that is from."""
 _MOST_UNFINISHED = 3
 _SECONDS_TO_READ_A_KEY = 5.0
+_MS_UNTIL_THE_KEY = 3_600_000
+"""A call that could not be entered, because the key was not to be read, is tried again then."""
 _SECONDS_TO_COMPARE = 20.0
 """A call of three hours takes a few hundred milliseconds."""
 
@@ -91,6 +93,8 @@ class Reconciler:
         known = self._transcripts.read(conversation_id)
         if known is None:
             return None
+        if known.only_to_enter and not by_hand:
+            return self._enter_at_last(known)
         age = self._clock.now_ms() - known.changed_at_ms
         if known.completeness and age >= WEEK_MS + DAY_MS and not by_hand:
             return self._settle(known, Finding(None))  # ASAPP has forgotten it
@@ -123,21 +127,32 @@ class Reconciler:
         by_hand: bool = False,
     ) -> dict[str, Any] | None:
         """Count the try first: the work may end the process, and must not do so for ever."""
-        unfinished = self._transcripts.begin(conversation_id)
-        if unfinished >= _MOST_UNFINISHED and not by_hand:
-            self._transcripts.quarantine(conversation_id)
-            done = {"conversationId": conversation_id, "completeness": QUARANTINED}
-            logger.error(
-                "a conversation cannot be compared; nobody looks at it until it is asked for",
-                extra=done | {"event": log_events.CONVERSATION_INCOMPLETE},
-            )
-            return done
+        begun = self._transcripts.begin(conversation_id)
+        if begun.unfinished >= _MOST_UNFINISHED and not by_hand:
+            return self._quarantine(conversation_id, begun)
         try:
             return compare()
         except (ClientError, BotoCoreError, NoCapacity, BadCredentials, Undecided):
             with suppress(ClientError, BotoCoreError):
                 self._transcripts.uncount(conversation_id)
             raise
+
+    def _quarantine(self, conversation_id: str, begun: Try) -> dict[str, Any]:
+        """It is entered all the same: that takes the conversation's item alone, and no words."""
+        entered = self._entered(conversation_id, begun.customers)
+        stays = self._waits_for_key(begun.customers) and not entered
+        self._transcripts.quarantine(
+            conversation_id,
+            {"enteredAt": self._clock.now_ms()} if entered else {},
+            self._again_at_ms() if stays else None,
+        )
+        done = {"conversationId": conversation_id, "completeness": QUARANTINED}
+        if begun.completeness != QUARANTINED:
+            logger.error(
+                "a conversation cannot be compared; nobody looks at it until it is asked for",
+                extra=done | {"event": log_events.CONVERSATION_INCOMPLETE},
+            )
+        return done
 
     def give_up(self, conversation_id: str) -> None:
         """The export has not completed it in time: say so and wait on, or end the second time."""
@@ -195,27 +210,52 @@ class Reconciler:
         )
         if report:
             changes["reportedAt"] = now
-        if self._entered(known):
+        entered = self._entered(known.conversation_id, known.customers)
+        if entered:
             changes["enteredAt"] = now
         if not known.no_transcript and (not known.was_heard or finding.has_no_word(known)):
             changes["noTranscriptAt"] = now
-        at_ms = verdict.at_ms - self._after_ms if verdict.then == PENDING else verdict.at_ms
-        if not self._transcripts.settle(known, changes, verdict.then, at_ms):
+        then = verdict.then
+        at_ms = verdict.at_ms - self._after_ms if then == PENDING else verdict.at_ms
+        if not then and not entered and self._waits_for_key(known.customers):
+            changes[WAITS_FOR_KEY] = 1
+            then, at_ms = PENDING, self._again_at_ms()
+        if not self._transcripts.settle(known, changes, then, at_ms):
             logger.info("the call goes on", extra={"conversationId": known.conversation_id})
         else:
             self._log(known, finding, changes)
         return {"conversationId": known.conversation_id, **changes}
 
-    def _entered(self, known: Known) -> bool:
+    def _enter_at_last(self, known: Known) -> dict[str, Any]:
+        """Its last verdict stays, and is not told again: ASAPP may have forgotten it by now."""
+        changes: dict[str, Any] = {"completeness": known.completeness}
+        if known.summary is not None:
+            changes["fromSummary"] = known.summary
+        if self._entered(known.conversation_id, known.customers):
+            changes["enteredAt"] = self._clock.now_ms()
+            self._transcripts.settle(known, changes, "", 0)
+        else:
+            changes[WAITS_FOR_KEY] = 1
+            self._transcripts.settle(known, changes, PENDING, self._again_at_ms())
+        return {"conversationId": known.conversation_id, **changes}
+
+    def _waits_for_key(self, customers: Collection[str]) -> bool:
+        """Whether a call that is not entered now stays in the index until it is."""
+        return bool(self._digests and customers)
+
+    def _again_at_ms(self) -> int:
+        return self._clock.now_ms() + _MS_UNTIL_THE_KEY - self._after_ms
+
+    def _entered(self, conversation_id: str, customers: Collection[str]) -> bool:
         """Enter the call into the index of customers. If there is no key, the call is compared all
-        the same, and entered at its next look."""
-        if not self._digests or not known.customers:
+        the same, and entered at its next look, or an hour later."""
+        if not self._digests or not customers:
             return False
         deadline = Deadline(_SECONDS_TO_READ_A_KEY, self._clock)
         try:
-            for customer in sorted(known.customers):
+            for customer in sorted(customers):
                 digest, *_ = self._digests.of(customer, deadline)
-                self._transcripts.enter(known.conversation_id, digest)
+                self._transcripts.enter(conversation_id, digest)
         except BadKey as problem:
             logger.error("a call is not in the index of customers", extra={"code": str(problem)})
             return False

@@ -32,6 +32,8 @@ _MOST_BYTES = 32 * 1024 * 1024
 """Of a conversation's text: more does not fit into memory with all that is made of it."""
 _BYTES_OF_AN_ITEM = 1_000
 _DAY_S = 86_400
+WAITS_FOR_KEY = "waitsForKey"
+"""In a conversation that is only in the index because the key of customers could not be read."""
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
 """Start, stop and the events set these in a conversation of which a part was not transcribed."""
 _READ = (
@@ -49,6 +51,7 @@ _READ = (
     ),
     *("reconciledVersion", "reportedAt", "fromMessages", RECONCILE, RECONCILE_AT),
     *("legs", "customerId", "toldContactId", "enteredAt"),
+    *(WAITS_FOR_KEY, "fromWebhook", "recovered"),
 )
 
 Item = Mapping[str, Any]
@@ -69,6 +72,8 @@ class Known:
     :param late: How often an utterance came after the comparison, or meanwhile.
     :param customers: The customer's id as ASAPP was told it; none once the call is in the index of
         customers.
+    :param only_to_enter: Whether its last comparison is done, nothing has come since, and it is
+        only to be entered into that index.
     """
 
     conversation_id: str
@@ -88,6 +93,7 @@ class Known:
     no_transcript: bool = False
     late: int = 0
     customers: frozenset[str] = frozenset()
+    only_to_enter: bool = False
 
     @property
     def recovered(self) -> int:
@@ -99,6 +105,20 @@ class Lease:
     """:param unfinished: How many tries of a comparison have begun and did not end."""
 
     unfinished: int
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A try of a comparison that begins.
+
+    :param unfinished: How many before it did not end.
+    :param completeness: As it was before.
+    :param customers: As in :class:`Known`.
+    """
+
+    unfinished: int = 0
+    completeness: str = ""
+    customers: frozenset[str] = frozenset()
 
 
 class Transcripts:
@@ -172,25 +192,32 @@ class Transcripts:
         )
         return None if before is None else Lease(before.get("unfinished", 0))
 
-    def begin(self, conversation_id: str) -> int:
-        """Count a try before its work, which may end the process.
-
-        :returns: How many before it did not end.
-        """
+    def begin(self, conversation_id: str) -> Try:
+        """Count a try before its work, which may end the process."""
         before = self._update(conversation_id, {}, {"unfinished": 1}, condition=table.EXISTS)
-        return before.get("unfinished", 0) if before else 0
+        if not before:
+            return Try()
+        unfinished, completeness = before.get("unfinished", 0), before.get("completeness", "")
+        return Try(unfinished, completeness, _not_entered(before))
 
     def uncount(self, conversation_id: str) -> None:
         """A try has failed for a reason that is not the conversation's."""
         self._update(conversation_id, {}, {"unfinished": -1}, condition=table.EXISTS)
 
-    def quarantine(self, conversation_id: str) -> None:
-        """Take it out of the index: nobody looks at it until somebody asks for it."""
+    def quarantine(self, conversation_id: str, changes: Item, again_at_ms: int | None) -> None:
+        """Take it out of the index: nobody compares it until somebody asks for it.
+
+        :param again_at_ms: When it is to be entered into the index of customers; None if it is.
+        """
+        written = {**changes, "completeness": table.QUARANTINED, "leasedUntil": 0}
+        if again_at_ms is not None:
+            key = table.reconcile_key(table.PENDING, conversation_id)
+            written |= {RECONCILE: key, RECONCILE_AT: again_at_ms}
         self._update(
             conversation_id,
-            {"completeness": table.QUARANTINED, "leasedUntil": 0},
-            removed=(RECONCILE, RECONCILE_AT),
-            condition=table.EXISTS,
+            written,
+            removed=(RECONCILE, RECONCILE_AT) if again_at_ms is None else (),
+            condition=("attribute_exists(#version)", {"#version": "version"}),  # no tombstone
         )
 
     def confirm(self, known: Known, keys: Iterable[str]) -> None:
@@ -284,14 +311,14 @@ class Transcripts:
             key = table.reconcile_key(next_state, known.conversation_id)
             marks = {RECONCILE: key, RECONCILE_AT: next_at_ms}
         written = {**changes, "reconciledVersion": known.version, "leasedUntil": 0, "unfinished": 0}
-        no_summary = [] if "fromSummary" in changes else ["fromSummary"]
+        removed = [each for each in ("fromSummary", WAITS_FOR_KEY) if each not in changes]
         version, seen = table.equal({"version": known.version})
         none_late = "#late = :late" if known.late else "attribute_not_exists(#late)"
         late = {"#late": "late"} | ({":late": known.late} if known.late else {})
         settled = self._update(
             known.conversation_id,
             written | marks,
-            removed=[*([] if next_state else [RECONCILE, RECONCILE_AT]), *no_summary],
+            removed=[*([] if next_state else [RECONCILE, RECONCILE_AT]), *removed],
             condition=(f"{version} AND {none_late}", {**seen, **late}),
         )
         if settled is None:
@@ -304,7 +331,7 @@ class Transcripts:
             settled = self._update(
                 known.conversation_id,
                 written | again,
-                removed=no_summary,
+                removed=removed,
                 condition=(version, seen),
             )
         if settled is None:
@@ -358,27 +385,33 @@ def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> K
     utterances = [item for item in items if item[table.ITEM].startswith(UTTERANCE)]
     opened = [item for item in items if item[table.ITEM].startswith("stream#")]
     waits_for_export = conversation.get(RECONCILE) in table.reconcile_keys(BATCH)
+    unchanged = conversation.get("reconciledVersion") == conversation["version"]
+    counted = conversation.get("fromWebhook", 0) + conversation.get("recovered", 0)
     return Known(
         conversation_id=conversation_id,
         version=conversation["version"],
         ended=conversation.get("state") == table.ENDED,
         changed_at_ms=conversation.get("changedAt", 0),
         marked_at_ms=conversation[RECONCILE_AT] if waits_for_export else 0,
-        unchanged=conversation.get("reconciledVersion") == conversation["version"],
+        unchanged=unchanged,
         completeness=conversation.get("completeness", ""),
         tries=conversation.get("reconcileTries", 0),
         reported="reportedAt" in conversation,
         from_messages=conversation.get("fromMessages", 0),
         summary=_summary(opened),
         held=tuple(_held(utterances, stream_starts(items), opened_streams(items))),
-        customers=frozenset()
-        if "enteredAt" in conversation
-        else frozenset(customers_of(conversation)),
+        customers=_not_entered(conversation),
+        only_to_enter=WAITS_FOR_KEY in conversation and unchanged and counted == len(utterances),
         senders=_senders(utterances, opened_streams(items)),
         was_heard=bool(opened or utterances) and not any(map(conversation.get, _NOT_HEARD)),
         no_transcript="noTranscriptAt" in conversation,
         late=conversation.get("late", 0),
     )
+
+
+def _not_entered(conversation: Item) -> frozenset[str]:
+    """The customers under whom it is not in the index of customers yet."""
+    return frozenset(() if "enteredAt" in conversation else customers_of(conversation))
 
 
 def _senders(utterances: Sequence[Item], opened: Container[str]) -> dict[str, str]:

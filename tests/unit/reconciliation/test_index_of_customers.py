@@ -11,11 +11,23 @@ from typing import Any
 import boto3
 import pytest
 
+from shared.table import PENDING
 from tests.unit.conftest import CUSTOMER_NUMBER, Vendor
-from tests.unit.reconciliation.finished_calls import Call, Sent, World, messages_of, texts
+from tests.unit.reconciliation.finished_calls import (
+    DAY_MS,
+    HOUR_MS,
+    Call,
+    Sent,
+    World,
+    messages_of,
+    now_ms,
+    texts,
+    waits_for,
+)
 
 KEY, OLD = "k" * 64, "o" * 64
 WEEKS_S = 31 * 86_400
+HOUR_S = 3_600
 
 
 @pytest.fixture
@@ -31,11 +43,19 @@ def put_key(name: str, value: object = None) -> None:
     boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(value))
 
 
-def ended(world: World, vendor: Vendor, guid: str = "c-1", **changes: Any) -> Call:
-    call = Call(guid, texts(3))
+def ended(
+    world: World, vendor: Vendor, guid: str = "c-1", ago_ms: int = HOUR_MS, **changes: Any
+) -> Call:
+    call = Call(guid, texts(3), ago_ms)
     world.end(call, **({"customerId": CUSTOMER_NUMBER} | changes))
     vendor.moods[guid] = messages_of(call)
     return call
+
+
+def told(log: Sent) -> list[tuple[str, str]]:
+    """What is counted of conversations, and rings alarms."""
+    lines = [vars(each) for each in log.records if "event" in vars(each)]
+    return [(each["event"], each["conversationId"]) for each in lines if "conversationId" in each]
 
 
 def entries(world: World, customer: str = CUSTOMER_NUMBER) -> list[dict[str, Any]]:
@@ -98,6 +118,68 @@ def test_without_a_key_the_call_is_compared_all_the_same_and_entered_at_its_next
         )
     world.ask("c-1")
     assert [entry["item"] for entry in entries(world)] == ["call#c-1"]
+
+
+def test_a_call_whose_last_look_finds_no_key_stays_in_the_index_until_it_is_entered(
+    world: World, vendor: Vendor, secret: str, log: Sent
+) -> None:
+    """By the index an erasure of the customer finds it. Nothing is compared or told twice."""
+    ended(world, vendor, ago_ms=8 * DAY_MS)
+    # The export has not completed it in time, for the second time.
+    due = now_ms() - 4 * DAY_MS
+    world.change("c-1", completeness="incomplete", reconcile="batch", reconcileAt=due)
+    assert world.run() == {"conversations": 1}
+    last = world.conversation("c-1")
+    assert (last["completeness"], waits_for(last), entries(world)) == ("incomplete", PENDING, [])
+    before = told(log)
+    for _ in range(3):
+        world.clock.advance(HOUR_S - 61)
+        assert world.run() == {"conversations": 0}
+        world.clock.advance(62)
+        assert world.run() == {"conversations": 1}
+    put_key(secret)
+    world.clock.advance(HOUR_S + 1)
+    assert world.run() == {"conversations": 1}
+    assert [entry["item"] for entry in entries(world)] == ["call#c-1"]
+    entered = world.conversation("c-1")
+    assert waits_for(entered) == ""
+    same = ("completeness", "reportedAt", "noTranscriptAt", "reconciledAt", "fromWebhook")
+    assert [entered.get(each) for each in same] == [last.get(each) for each in same]
+    assert told(log) == before
+    assert vendor.requests == []
+
+
+def test_words_that_come_while_it_waits_for_the_key_are_compared(
+    world: World, vendor: Vendor, secret: str
+) -> None:
+    call = ended(world, vendor)
+    world.post(call, range(3))
+    world.run()
+    assert waits_for(world.conversation("c-1")) == PENDING
+    longer = Call("c-1", texts(5))
+    vendor.moods["c-1"] = messages_of(longer)
+    world.post(longer, [3])
+    world.clock.advance(HOUR_S + 1)
+    world.run()
+    assert len(world.utterances("c-1")) == 5
+
+
+def test_a_call_that_is_quarantined_is_entered_from_its_item_alone(
+    world: World, vendor: Vendor, secret: str, log: Sent
+) -> None:
+    ended(world, vendor, unfinished=3)
+    for _ in range(3):
+        assert world.run() == {"conversations": 1}
+        conversation = world.conversation("c-1")
+        assert conversation["completeness"] == "quarantined"
+        assert waits_for(conversation) == PENDING
+        world.clock.advance(HOUR_S + 1)
+    put_key(secret)
+    world.run()
+    assert [entry["item"] for entry in entries(world)] == ["call#c-1"]
+    assert waits_for(world.conversation("c-1")) == ""
+    assert vendor.requests == []
+    assert told(log) == [("conversation_incomplete", "c-1")]
 
 
 def test_without_the_setting_nobody_is_entered(world: World, vendor: Vendor) -> None:
