@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from export_utterances.bucket import MISSING, Bucket
+from export_utterances.bucket import MISSING, UNTOLD, Bucket
 from export_utterances.download import Changed
 from export_utterances.file_exporter import FileExporter, Refused
 from export_utterances.progress import Progress
@@ -19,7 +19,7 @@ from shared.runtime import Deadline
 logger = logging.getLogger(__name__)
 
 Announce = Callable[[str], object]
-"""Called with each day that is complete; raises :class:`Failed`."""
+"""Called with a day; raises :class:`Failed`."""
 
 _STARTS = 3
 _FILE_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
@@ -27,7 +27,12 @@ _LONGEST_NAME_BYTES = 255
 
 
 class Export:
-    """Copies files. If a file or a day fails, it goes on with the others."""
+    """Copies files. If a file or a day fails, it goes on with the others.
+
+    :param announce: Told of each day that is whole.
+    :param tell: Told of each day of which a file came, whole or not; None if nobody erases calls.
+    :param untold: Days of which runs before have not told.
+    """
 
     def __init__(
         self,
@@ -36,12 +41,17 @@ class Export:
         announce: Announce,
         deadline: Deadline,
         progress: Progress,
+        tell: Announce | None = None,
+        untold: Iterable[str] = (),
     ) -> None:
         self._exporter = exporter
         self._bucket = bucket
         self._announce = announce
         self._deadline = deadline
         self._progress = progress
+        self._tell = tell
+        self._marked: set[str] = set()
+        self._untold = set(untold)
         self._stored: dict[tuple[str, str], Mapping[str, int]] = {}
         self._state_failed: set[str] = set()
 
@@ -92,6 +102,28 @@ class Export:
             logger.warning("no time to look for files that were published again")
         for day in sorted(replaced & self._progress.whole):
             self._announced(day)
+
+    def tell_of_new_files(self, days: Iterable[str] = ()) -> None:
+        """Tell who erases calls: an erased call may be in a file that has just come. It is told at
+        the end of each run, of whole days and of others, or by the next run.
+
+        :param days: Tell of these too.
+        """
+        if not self._tell:
+            return
+        for day in sorted(self._untold.union(days), reverse=True):
+            try:
+                self._tell(day)
+                self._bucket.unmark(UNTOLD, day)
+            except Failed as problem:
+                self._progress.failed(UTTERANCES, day, str(problem))
+
+    def _mark_untold(self, day: str) -> None:
+        """Before the first file of a day is stored: this run may be killed then."""
+        if self._tell and day not in self._marked:
+            self._bucket.mark(UNTOLD, day)
+            self._marked.add(day)
+            self._untold.add(day)
 
     def _replaced(self, feed: str, day: str, name: str, number: int, size: int) -> bool:
         try:
@@ -201,6 +233,7 @@ class Export:
                     same = not source.etag or download.etag in ("", source.etag)
                     if same and download.size in (None, size):
                         return None
+                self._mark_untold(day)
                 self._bucket.put(feed, day, name, download)
                 return download.size or 0
             except Changed:
@@ -210,6 +243,7 @@ class Export:
         raise Failed("download: the file changes while it is read, or cannot be resumed")
 
     def _announced(self, day: str) -> bool:
+        self._untold.add(day)
         try:
             self._announce(day)
             if day in self._progress.missing - self._state_failed:

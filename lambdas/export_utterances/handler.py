@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from export_utterances import schedule
-from export_utterances.bucket import CHECKED, GIVEN_UP, MISSING, Bucket
+from export_utterances.bucket import CHECKED, GIVEN_UP, MISSING, UNTOLD, Bucket
 from export_utterances.days import days_of, days_to_give_up, last_days
 from export_utterances.export import Announce, Export
 from export_utterances.file_exporter import FileExporter
@@ -53,19 +53,24 @@ def handler(
     yesterday = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).date() - timedelta(days=1)
     deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END, clock)
     bucket = _bucket()
-    missing, given_up, checked = (bucket.days(mark) for mark in (MISSING, GIVEN_UP, CHECKED))
+    marks = (MISSING, GIVEN_UP, CHECKED, UNTOLD)
+    missing, given_up, checked, untold = (bucket.days(mark) for mark in marks)
     progress = Progress(missing=missing - given_up)
     announce = announce_to(os.environ.get("ANNOUNCE_TO", "").split())
-    export = Export(_exporter(), bucket, announce, deadline, progress)
+    erasures = os.environ.get("ANNOUNCE_NEW_FILES_TO", "").split()
+    tell = announce_to(erasures) if erasures else None
+    export = Export(_exporter(), bucket, announce, deadline, progress, tell, untold)
+    ended: list[str] = []
     try:
         if "give_up" in event:
-            schedule.give_up(days_to_give_up(event, yesterday), bucket, progress)
+            ended = schedule.give_up(days_to_give_up(event, yesterday), bucket, progress)
         elif event:
             export.run(days_of(event, yesterday), announce_all=True)
         else:
             lookback = last_days(yesterday, int(os.environ["LOOKBACK_DAYS"]))
             schedule.run(str(yesterday), lookback, checked, given_up, export, bucket, progress)
     finally:
+        export.tell_of_new_files(ended)
         oldest = {"oldestMissing": min(progress.missing, default="")}
         extra = progress.figures | oldest | {"event": log_events.EXPORT_RUN}
         logger.info("exported", extra=extra)
@@ -83,7 +88,7 @@ def announce_to(functions: Sequence[str]) -> Announce:
             for function in functions:
                 _lambda().invoke(FunctionName=function, InvocationType="Event", Payload=payload)
         except (ClientError, BotoCoreError) as problem:
-            raise Failed(f"it is whole, and nobody could be told: {error_code(problem)}") from None
+            raise Failed(f"it is stored, and nobody could be told: {error_code(problem)}") from None
 
     return announce
 

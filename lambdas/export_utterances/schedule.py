@@ -44,9 +44,10 @@ def run(
         bucket.unmark(GIVEN_UP, day)
 
 
-def give_up(days: Collection[str], bucket: Bucket, progress: Progress) -> None:
+def give_up(days: Collection[str], bucket: Bucket, progress: Progress) -> list[str]:
     """Stop expecting those of these days that are missing.
 
+    :returns: Those days.
     :raises ValueError: if none of them is.
     """
     given_up = sorted(progress.missing.intersection(days))
@@ -57,3 +58,4 @@ def give_up(days: Collection[str], bucket: Bucket, progress: Progress) -> None:
         bucket.unmark(MISSING, day)
         progress.missing.discard(day)
     logger.warning("days are given up", extra={"days": given_up})
+    return given_up

@@ -128,6 +128,7 @@ class UtteranceExport(Construct):
             },
         )
         self._told: list[str] = []
+        self._told_of_new_files: list[str] = []
         self.keep = None if bucket else keep
         self.columns = dict(columns or {})
         self.bucket = bucket or self._bucket(keep, key, retention.removal_policy)
@@ -264,8 +265,16 @@ class UtteranceExport(Construct):
     def announce_to(self, function: lambda_.IFunction) -> None:
         """Invoke a function with ``{"exported": "2026-11-23"}`` when all files of that day are in
         the bucket and some of them are new. Several functions can be told."""
-        self._told = [*self._told, function.function_arn]
-        self.export_utterances.add_environment("ANNOUNCE_TO", " ".join(self._told))
+        self._invoke(function, "ANNOUNCE_TO", self._told)
+
+    def announce_new_files_to(self, function: lambda_.IFunction) -> None:
+        """Invoke a function with ``{"exported": "2026-11-23"}`` at the end of each run that stored
+        files of that day, whether they are all or not. Several functions can be told."""
+        self._invoke(function, "ANNOUNCE_NEW_FILES_TO", self._told_of_new_files)
+
+    def _invoke(self, function: lambda_.IFunction, variable: str, told: list[str]) -> None:
+        told.append(function.function_arn)
+        self.export_utterances.add_environment(variable, " ".join(told))
         self.export_utterances.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["lambda:InvokeFunction"], resources=[function.function_arn]

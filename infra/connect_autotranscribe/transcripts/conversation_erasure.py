@@ -169,7 +169,8 @@ class ConversationErasure(Construct):
             self._grant_contacts(connect_instance_arn)
         if export:
             export.grant_take_out(self.erase_conversation)
-            export.announce_to(alias_for_export(self, self.erase_conversation, self.dead_letters))
+            alias = alias_for_export(self, self.erase_conversation, self.dead_letters)
+            export.announce_new_files_to(alias)
         self.schedule = every_minute(
             self,
             function=self.erase_conversation,

@@ -211,11 +211,12 @@ def test_the_exporter_has_all_the_time_that_lambda_gives(on: Exporting) -> None:
 def test_what_it_needs_to_know_is_in_its_environment(on: Exporting, other: Exporting) -> None:
     for deployed, days in ((on, "7"), (other, "3")):
         variables = deployed.properties(deployed.export.export_utterances)["Environment"]
-        told = json.dumps(variables["Variables"].pop("ANNOUNCE_TO"))
-        assert re.findall(r"(Conversation|Transcript)\w+ForExport", told) == [
-            "Conversation",
-            "Transcript",
-        ]
+        for variable, whom in (
+            ("ANNOUNCE_TO", "TranscriptReconciliation"),
+            ("ANNOUNCE_NEW_FILES_TO", "ConversationErasure"),
+        ):
+            told = json.dumps(variables["Variables"].pop(variable))
+            assert re.findall(r"(\w+)ForExport", told) == [whom]
         assert variables["Variables"] == {
             "ASAPP_API_HOST": "https://api.asapp.com",
             "ASAPP_CREDENTIALS_SECRET": "acme/asapp",

@@ -141,7 +141,7 @@ def test_a_day_that_nobody_could_be_told_of_is_raised_and_told_again(
         lambda request: request.reply(202, ""),
     ]
     with pytest.raises(
-        NotExported, match=f"utterances of {yesterday}: it is whole, and nobody could be told"
+        NotExported, match=f"utterances of {yesterday}: it is stored, and nobody could be told"
     ):
         night.invoke()
     assert night.invoke()["files"] == 0
