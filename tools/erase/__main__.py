@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.aws.botocore_errors import error_code
 from tools.environment import NotDeployed, environment
 from tools.erase import report
 from tools.erase.function import EraseFunction, Failed
@@ -116,7 +117,7 @@ def _wait(
     json_file: Path | None,
     sleep: Callable[[float], None],
 ) -> int:
-    said = ""
+    said, is_given_up = "", False
     try:
         while state["state"] == "erasing":
             if (now := report.progress(state)) != said:
@@ -125,21 +126,28 @@ def _wait(
             sleep(_SECONDS_BETWEEN_LOOKS)
             before, state = state, function.invoke(asked | {"progress": True})
             if state["state"] == "none":  # it was given up, or the customer has called again
-                state = before
+                is_given_up, state = "contact" in asked, before
                 break
     except KeyboardInterrupt:
         print("\nThe erasure goes on by itself. Run the same command to see how far it is;")
         print(f"its receipt will be {function.place(state['receipt'])}")
         return 130
     key = state["receipt"]
-    try:
-        content = function.receipt(key)
-    except ClientError:
+    if is_given_up:
         print("there is no receipt: the call is held by now, or goes on. Nothing was erased")
+        return 1
+    try:
+        content, text = (function.receipt(each) for each in (key, key.replace(".json", ".txt")))
+    except (ClientError, BotoCoreError) as problem:
+        place = function.place(key)
+        print(f"it is erased; its receipt at {place} cannot be read: {error_code(problem)}.")
+        print(
+            "Run the same command as somebody who may: ConversationErasure.grant_invoke grants it"
+        )
         return 1
     if json_file:
         json_file.write_text(content, "utf-8")
-    print(function.receipt(key.replace(".json", ".txt")))
+    print(text)
     print(f"The receipt: {function.place(key)}")
     return 0
 

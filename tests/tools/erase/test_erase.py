@@ -27,6 +27,8 @@ class Account:
         self.events: list[dict[str, Any]] = []
         self.failing = ""
         self.interrupted = False
+        self.may_read = True
+        self.meanwhile: Callable[[], object] = lambda: None
         self.questions: list[str] = []
 
     def client(self, service: str, **_: Any) -> Any:
@@ -50,6 +52,8 @@ class Account:
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        if not self.may_read:
+            raise refused("AccessDenied")
         try:
             return self.stores.s3.get_object(Bucket=Bucket, Key=Key)  # type: ignore[no-any-return]
         except Exception:
@@ -58,6 +62,7 @@ class Account:
     def sleep(self, seconds: float) -> None:
         if self.interrupted:
             raise KeyboardInterrupt
+        self.meanwhile()
         self.stores.minute(max(seconds, 300.0))
 
     def erase(self, *arguments: str, answer: str = "yes") -> int:
@@ -171,6 +176,47 @@ def test_a_function_that_fails_on_the_way_goes_on_by_itself(
     assert account.erase("--contact", call.id) == 0
     assert f"it is not done at once ({why}), and goes on by itself" in capsys.readouterr().out
     assert gone(account, call)
+
+
+def test_who_may_not_read_the_receipt_is_told_that_it_is_erased_all_the_same(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (call,) = put(account, 1)
+    account.may_read = False
+    for _ in range(2):  # the second time it was erased before
+        assert account.erase("--contact", call.id) == 1
+        said = capsys.readouterr().out
+        assert "it is erased; its receipt at s3://receipts-table/receipts/" in said
+        assert "cannot be read: AccessDenied.\nRun the same command as somebody who may" in said
+        assert "Nothing was erased" not in said
+    assert gone(account, call)
+
+
+def test_a_call_that_is_held_before_its_end_comes_is_said_not_to_be_erased(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = running(account)
+    account.meanwhile = lambda: account.stores.change(call.id, heldBy=LEGAL)
+    assert account.erase("--contact", call.id, "--when", "ended") == 1
+    assert capsys.readouterr().out.endswith("goes on. Nothing was erased\n")
+    assert not gone(account, call)
+
+
+def test_a_customer_who_calls_while_it_is_erased_gets_the_receipt_of_what_was_agreed(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (call,) = put(account, 1)
+    again = Call(7)
+    again.customer = call.customer
+
+    def calls_again() -> None:
+        if not account.stores.has(again.id, "version"):
+            account.stores.start(again)
+
+    account.meanwhile = calls_again
+    assert account.erase("--customer", call.customer) == 0
+    assert "The receipt: s3://" in capsys.readouterr().out
+    assert not gone(account, again)
 
 
 def running(account: Account) -> Call:
