@@ -115,7 +115,7 @@ resume-all: named .venv/.installed ## Let calls start transcription again: make 
 hold: named .venv/.installed ## Keep a call from being deleted: make hold ENV=prod CONTACT=…; UNDO=1 lifts that
 	@.venv/bin/python -m tools.hold '$(ENV)' '$(CONTACT)' $(if $(UNDO),--undo)
 
-who-read: named .venv/.installed ## Say who has read a conversation, as far as it is recorded: make who-read ENV=prod CONTACT=…; DAYS=30 looks less far back
+who-read: named .venv/.installed ## Say who has read a conversation, as far as it is recorded: make who-read ENV=prod CONTACT=…, its first contact; DAYS=30 looks less far back
 	@.venv/bin/python -m tools.who_read '$(ENV)' '$(CONTACT)' $(if $(DAYS),--days '$(DAYS)')
 
 destroy: named .venv/.installed node_modules/.installed $(call of_live,$(ENV)) ## Delete an environment's stacks; retained resources stay: make destroy ENV=dev

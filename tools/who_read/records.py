@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,8 @@ ACTIONS = {
 }
 """What is called, and what IAM must allow for it. No other call can be made."""
 GUIDE = "docs/data.md"
+IS_ID = re.compile(r"[\w-]{1,256}", re.ASCII)
+"""The id of a contact. No other is written into a filter."""
 RECORDS = {"transcription": "TranscriptRecordLogs", "live": "RecordLogs"}
 """The output of each stack that has a record. A stack, or its record, may not be there."""
 _HOW = {
@@ -48,13 +51,23 @@ class Records:
     def of(self, contact: str, since_ms: int) -> list[Reading]:
         """Each reading of a conversation, the oldest first.
 
+        A line by the id of a later contact names the conversation too, and by that all are found.
+
         :raises NotSeen: If AWS does not tell.
         """
-        return sorted(
-            reading
+        groups = [
+            group
             for stack, output in RECORDS.items()
-            if (log_group := self._outputs(stack).get(output))
-            for reading in self._readings(log_group, contact, since_ms)
+            if (group := self._outputs(stack).get(output))
+        ]
+        found = {group: self._lines(group, {contact}, since_ms) for group in groups}
+        named = {str(line.get("conversationId")) for lines in found.values() for _, line in lines}
+        if others := {each for each in named if IS_ID.fullmatch(each)} - {contact}:
+            found = {group: self._lines(group, others | {contact}, since_ms) for group in groups}
+        return sorted(
+            Reading(at_ms, said["viewer"], _HOW[said["event"]], said["allowed"])
+            for lines in found.values()
+            for at_ms, said in lines
         )
 
     def _outputs(self, stack: str) -> dict[str, str]:
@@ -67,17 +80,25 @@ class Records:
         outputs = answer["Stacks"][0].get("Outputs", []) if answer else []
         return {each["OutputKey"]: each["OutputValue"] for each in outputs}
 
-    def _readings(self, log_group: str, contact: str, since_ms: int) -> Iterator[Reading]:
+    def _lines(
+        self, log_group: str, ids: Collection[str], since_ms: int
+    ) -> list[tuple[int, Mapping[str, Any]]]:
+        """The lines that have one of these ids, with their times in milliseconds since 1970."""
+        wanted = " || ".join(
+            f'$.{name} = "{id}"' for id in sorted(ids) for name in ("conversationId", "contactId")
+        )
         lines = self.aws.pages(
             "logs",
             "filter_log_events",
             "events",
             logGroupName=log_group,
             startTime=since_ms,
-            filterPattern=f'{{ $.conversationId = "{contact}" || $.contactId = "{contact}" }}',
+            filterPattern=f"{{ {wanted} }}",
         )
-        for line in lines or ():
-            said: Mapping[str, Any] = json.loads(line["message"])
-            is_of_it = contact in (said.get("conversationId"), said.get("contactId"))
-            if is_of_it and (how := _HOW.get(said.get("event", ""))):
-                yield Reading(line["timestamp"], said["viewer"], how, said["allowed"])
+        every = ((line["timestamp"], json.loads(line["message"])) for line in lines or ())
+        return [
+            (at_ms, said)
+            for at_ms, said in every
+            if {said.get("conversationId"), said.get("contactId")} & {*ids}
+            and said.get("event") in _HOW
+        ]

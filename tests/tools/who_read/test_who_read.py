@@ -97,9 +97,25 @@ def test_readers_by_the_api_and_on_the_page_are_told_in_order(
     ]
     assert "CloudTrail" in said[2]
     assert main(["prod", "leg-2"], NOW_MS + 40_000) == 0
-    assert capsys.readouterr().out.splitlines()[0].endswith(by_api.split("  ", 1)[1])
-    assert main(["prod", "c-3"], NOW_MS) == 0
-    assert capsys.readouterr().out.startswith("Nobody has read c-3 in 365 days")
+    assert capsys.readouterr().out.splitlines() == said  # the line by leg-2 names the conversation
+
+
+def test_an_id_that_no_line_has_is_not_said_to_be_that_of_a_call_that_nobody_has_read(
+    logs: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be a later contact of a call that was read by the conversation's own id."""
+    caplog.set_level("INFO")
+    reader: Any = Reader(KNOWN)
+    read_transcript.answer(asked_for("c-1"), reader, is_recorded=True)
+    put(logs, "api-record", lines(caplog)[:1], NOW_MS - 30_000)
+    deploy("transcription", TranscriptRecordLogs="api-record")
+    assert main(["prod", "leg-2"], NOW_MS) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(
+        "No reading by leg-2 is recorded in 365 days. If that is a later contact"
+    )
+    assert "give\nthe conversation's id, that of its first contact: it alone finds all" in said
+    assert "obody" not in said
 
 
 def test_without_a_live_page_or_an_environment_with_records_it_says_what_it_knows(
@@ -107,7 +123,7 @@ def test_without_a_live_page_or_an_environment_with_records_it_says_what_it_know
 ) -> None:
     deploy("transcription")
     assert main(["prod", "c-1"], NOW_MS) == 0
-    assert "as far as it was recorded" in capsys.readouterr().out
+    assert "No reading by c-1 is recorded" in capsys.readouterr().out
     assert main(["dev", "c-1"], NOW_MS) == 0
     assert 'write [audit] mode = "on"' in capsys.readouterr().out
 
