@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -42,6 +44,7 @@ def look(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> Answ
     now = deadline.clock.now_ms()
     found: Answer = {
         "state": "found",
+        "agreed": _agreed(calls),
         "calls": [_shown(call, now) for call in calls],
         "messages": {name: sum(of.values()) for name, of in counted.items()},
     }
@@ -65,7 +68,9 @@ def progress(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> 
 def ask(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> Answer:
     """Write the erasure down, if nothing speaks against it; it goes on by itself from then on.
 
-    :param event: As for :func:`look`, with ``running``: what becomes of a call that goes on.
+    :param event: As for :func:`look`, with ``running``: what becomes of a call that goes on. And
+        ``agreed``, if somebody has agreed to what :func:`look` found, with what it says there: if
+        these are other calls by now, nothing is erased.
     """
     running = event.get("running", "refuse")
     if running not in RUNNING:
@@ -80,6 +85,8 @@ def ask(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> Answe
         return {"state": "refused", "reason": "unknown"}
     if not free:
         return {"state": "refused", "reason": "held", "heldBy": calls[0].held_by}
+    if (agreed := event.get("agreed")) and agreed != _agreed(calls):
+        return {"state": "refused", "reason": "changed"}
     if running == "refuse" and (going := [c for c in free if c.is_running(now)]):
         return {"state": "refused", "reason": "running", "running": len(going)}
     erasing = Erasing(
@@ -128,6 +135,12 @@ def _calls(
     ids, digests = calls_of_customer(_customer(event), erasure, deadline)
     found = [erasure.records.call(each) for each in ids]
     return [call for call in found if not call.is_erased], digests
+
+
+def _agreed(calls: Iterable[FoundCall]) -> str:
+    """Stands for the calls that would go: not for those that are held."""
+    ids = sorted(call.conversation_id for call in calls if not call.held_by)
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()
 
 
 def _contact(event: Mapping[str, Any]) -> str:

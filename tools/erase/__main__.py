@@ -77,26 +77,54 @@ def _erase(
 ) -> int:
     state = function.invoke(asked | {"progress": True})
     if state["state"] == "none":
+        state = _begin(function, asked, given, ask)
+    return _wait(function, asked, state, given.json, sleep) if state else 1
+
+
+def _begin(
+    function: EraseFunction,
+    asked: dict[str, str],
+    given: argparse.Namespace,
+    ask: Callable[[str], str],
+) -> dict[str, Any]:
+    """Say what would go, and have it erased if somebody agrees; again if it changes meanwhile.
+
+    :returns: How far the erasure is; empty if nothing was changed.
+    """
+    running = "stop" if given.stop else "ended" if given.when else "refuse"
+    while True:
         found = function.invoke(asked | {"dryRun": True})
-        running = "stop" if given.stop else "ended" if given.when else "refuse"
         if against := _against(found, running, given.day):
             print(f"nothing was changed: {report.refused(against)}")
-            return 1
+            return {}
         print("\n".join(report.found(found)))
         calls = [call for call in found["calls"] if call["state"] != "held"]
         if not _agrees(ask, len(calls), given.confirm):
-            return 1
+            return {}
         # Before anything goes: afterwards nobody knows the ids of a customer's calls.
         print("\n".join(report.request_to_asapp(calls)))
-        try:
-            state = function.invoke(asked | {"running": running})
-        except Failed as problem:
-            print(f"it is not done at once ({problem}), and goes on by itself")
-            state = function.invoke(asked | {"progress": True})
-        if state["state"] == "refused":
-            print(f"nothing was changed: {report.refused(state)}")
-            return 1
-    return _wait(function, asked, state, given.json, sleep)
+        state = _request(function, asked, {"running": running, "agreed": found.get("agreed", "")})
+        if state != {"state": "refused", "reason": "changed"}:
+            break
+        print("Nothing was changed: these are other calls by now. Do not send the list above.\n")
+    if state["state"] == "refused":
+        print(f"nothing was changed: {report.refused(state)}")
+        return {}
+    return state
+
+
+def _request(
+    function: EraseFunction, asked: dict[str, str], agreed: dict[str, str]
+) -> dict[str, Any]:
+    """:raises Failed: if nothing was begun."""
+    try:
+        return function.invoke(asked | agreed)
+    except Failed as problem:
+        state = function.invoke(asked | {"progress": True})
+        if state["state"] == "none":
+            raise
+        print(f"it is not done at once ({problem}), and goes on by itself")
+        return state
 
 
 def _against(found: dict[str, Any], running: str, day: str | None) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Account:
         self.interrupted = False
         self.may_read = True
         self.meanwhile: Callable[[], object] = lambda: None
+        self.before_it_begins: Callable[[], object] = lambda: None
         self.questions: list[str] = []
 
     def client(self, service: str, **_: Any) -> Any:
@@ -43,6 +44,11 @@ class Account:
         assert FunctionName == FUNCTION
         event = json.loads(Payload)
         self.events.append(event)
+        if "running" in event:
+            self.before_it_begins()
+        if self.failing == "BadKey" and "running" in event:
+            body = json.dumps({"errorType": self.failing}).encode()
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(body)}
         answer = self.stores.ask(event)
         if self.failing == "no answer" and "running" in event:
             raise ReadTimeoutError(endpoint_url="https://lambda.example")
@@ -176,6 +182,54 @@ def test_a_function_that_fails_on_the_way_goes_on_by_itself(
     assert account.erase("--contact", call.id) == 0
     assert f"it is not done at once ({why}), and goes on by itself" in capsys.readouterr().out
     assert gone(account, call)
+
+
+def test_a_function_that_fails_before_it_begins_has_changed_nothing(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (call,) = put(account, 1)
+    account.failing = "BadKey"
+    before = account.stores.everything()
+    assert account.erase("--contact", call.id, "--confirm", "1") == 1
+    said = capsys.readouterr()
+    assert "the function failed (BadKey): its log has more" in said.err
+    assert "goes on by itself" not in said.out
+    assert account.stores.everything() == before
+
+
+def test_a_customer_who_calls_before_it_begins_is_asked_for_again(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is erased is what somebody has agreed to."""
+    (call,) = put(account, 1)
+    again = Call(7)
+    again.customer = call.customer
+
+    def calls_again() -> None:
+        if not account.stores.has(again.id, "version"):
+            account.stores.start(again)
+            assert account.stores.has(call.id, "version")
+
+    account.before_it_begins = calls_again
+    assert account.erase("--customer", call.customer) == 0
+    assert account.questions == ["Erase 1 for good? [yes/no] ", "Erase 2 for good? [yes/no] "]
+    said = capsys.readouterr().out
+    assert "these are other calls by now. Do not send the list above.\n\n2 calls:\n" in said
+    assert "External conversation ids:\n  c-1\n  c-7\n" in said
+    assert gone(account, call)
+    assert gone(account, again)
+
+
+def test_with_a_number_of_calls_that_is_not_right_any_more_nothing_is_erased(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (call,) = put(account, 1)
+    again = Call(7)
+    again.customer = call.customer
+    account.before_it_begins = lambda: account.stores.start(again)
+    assert account.erase("--customer", call.customer, "--confirm", "1") == 1
+    assert "nothing was changed: CONFIRM=1, and these are 2" in capsys.readouterr().out
+    assert not gone(account, call)
 
 
 def test_who_may_not_read_the_receipt_is_told_that_it_is_erased_all_the_same(

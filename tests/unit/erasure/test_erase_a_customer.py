@@ -99,6 +99,38 @@ def test_a_customer_who_calls_again_can_be_erased_again(stores: Stores) -> None:
     assert len(stores.objects(stores.receipts)) == 4
 
 
+def test_other_calls_than_those_that_were_agreed_to_are_not_erased(stores: Stores) -> None:
+    first, second = calls(stores, 2)
+    event = {"customer": first.customer}
+    agreed = {"agreed": stores.ask(event | {"dryRun": True})["agreed"]}
+    again = Call(7)
+    again.customer = first.customer
+    stores.start(again)
+    refused = {"state": "refused", "reason": "changed"}
+    assert stores.ask(event | agreed) == refused  # one more
+    agreed = {"agreed": stores.ask(event | {"dryRun": True})["agreed"]}
+    stores.change(second.id, heldBy=LEGAL)
+    assert stores.ask(event | agreed) == refused  # one less
+    assert all(stores.has(each.id, "version") for each in (first, second, again))
+    agreed = {"agreed": stores.ask(event | {"dryRun": True})["agreed"]}
+    assert stores.ask(event | agreed)["state"] == "erasing"
+    assert [stores.has(each.id, "version") for each in (first, second, again)] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_who_sends_nothing_that_was_agreed_to_is_not_asked_for_it(stores: Stores) -> None:
+    (call,) = calls(stores, 1)
+    stores.ask({"customer": call.customer, "dryRun": True})
+    again = Call(7)
+    again.customer = call.customer
+    stores.start(again)
+    assert stores.ask({"customer": call.customer})["state"] == "erasing"
+    assert left(stores, [call, again]) == []
+
+
 def test_to_ask_how_far_it_is_reads_no_call_of_others(stores: Stores) -> None:
     """The command asks three times a minute, and thousands of calls may go on."""
     (call,) = calls(stores, 1)
