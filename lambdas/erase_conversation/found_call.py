@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from shared.transcripts.call import contacts_of
 
 _READ = (
     *(table.ITEM, "version", "state", "legs", "contactIds", "toldContactId", "customerId"),
-    *("createdAt", "changedAt", "receivedAt", "messageId", "legOf"),
+    *("createdAt", "changedAt", "receivedAt", "messageId", "legOf", "startedAt", "endedAt"),
     *("reconcile", table.ERASED_AT, table.ERASURE, table.HELD_BY),
 )
 
@@ -65,13 +65,6 @@ def read_call(dynamodb: Any, table_name: str, conversation_id: str) -> FoundCall
     legs = contacts_of(conversation) - {conversation_id}
     of_legs = [item for leg in sorted(legs) for item in items_of(dynamodb, table_name, leg)]
     every = [item for item in (*own, *of_legs) if not _is_of_erasure(item)]
-    # Not of what was recovered: it was received days later, and says itself when it was spoken.
-    moments = [
-        int(item[name])
-        for item in every
-        for name in ("createdAt", "changedAt", "receivedAt")
-        if item.get(name) and not item.get("messageId")
-    ]
     return FoundCall(
         conversation_id=conversation_id,
         conversation=conversation,
@@ -79,11 +72,33 @@ def read_call(dynamodb: Any, table_name: str, conversation_id: str) -> FoundCall
         items=len(every),
         utterances=sum(1 for item in every if item[table.ITEM].startswith(UTTERANCE)),
         streams=sum(1 for item in every if item[table.ITEM].startswith("stream#")),
-        days=days_between(min(moments), max(moments)) if moments else (),
+        days=_days(every),
         customers=frozenset(customers_of(conversation)),
         messages=frozenset(item["messageId"] for item in every if item.get("messageId")),
         held_by=next((item[table.HELD_BY] for item in every if table.HELD_BY in item), ""),
     )
+
+
+def _days(items: Sequence[Item]) -> tuple[str, ...]:
+    """The days on which the call went on.
+
+    What was recovered was received days later, and says itself when it was spoken. It may be all
+    that is left. Each counts for itself: a wrong moment must not make a range of years.
+    """
+    recovered = [item for item in items if item.get("messageId")]
+    moments = [
+        int(item[name])
+        for item in items
+        for name in ("createdAt", "changedAt", "receivedAt")
+        if item.get(name) and not item.get("messageId")
+    ]
+    spoken = {
+        item[name] for item in recovered for name in ("startedAt", "endedAt") if item.get(name)
+    }
+    days = {day for ms in spoken for day in days_between(ms, ms)}
+    if moments:
+        days |= {*days_between(min(moments), max(moments))}
+    return tuple(sorted(days))
 
 
 def items_of(dynamodb: Any, table_name: str, partition: str) -> Iterator[Item]:

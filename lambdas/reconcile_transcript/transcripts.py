@@ -31,7 +31,9 @@ _LEASE_MS = 15 * 60_000
 _MOST_BYTES = 32 * 1024 * 1024
 """Of a conversation's text: more does not fit into memory with all that is made of it."""
 _BYTES_OF_AN_ITEM = 1_000
-_DAY_S = 86_400
+_ENTERED_LONGER_S = 16 * 86_400
+"""So long after a call is entered its last words may be recovered: a week by GET messages, three
+days of waiting for the export, and as many again after half a week. They are found by it."""
 WAITS_FOR_KEY = "waitsForKey"
 """In a conversation that is only in the index because the key of customers could not be read."""
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
@@ -256,7 +258,7 @@ class Transcripts:
         :param digest: Of the customer's id.
         """
         key = table.item_key(table.customer_partition(digest), f"{table.OF_CALL}{conversation_id}")
-        expires = self._clock.now_ms() // 1000 + self._retention + _DAY_S
+        expires = self._clock.now_ms() // 1000 + self._retention + _ENTERED_LONGER_S
         self._send(table.update(self._table, key, {table.EXPIRES_AT: expires}))
 
     def write(self, known: Known, alignment: Alignment, source: str) -> None:

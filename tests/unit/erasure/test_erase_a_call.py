@@ -288,6 +288,37 @@ def test_a_call_that_the_table_has_forgotten_is_erased_from_the_files_of_its_day
     assert stores.receipt()["calls"][0]["counts"]["exportedLines"] == 4
 
 
+def test_a_call_of_which_only_recovered_words_are_left_is_erased_from_the_files_of_its_day(
+    stores: Stores,
+) -> None:
+    """They were stored days after the call, and so are kept for longer than its own item."""
+    call, other = Call(1), Call(2)
+    call.began_ms = other.began_ms = stores.clock.now_ms() - 30 * 86_400_000
+    stores.recover(call, 0)
+    stores.recover(call, 1)
+    stores.look(call)
+    del stores.dynamodb.items[call.id, "conversation"]
+    day = stores.export([call, other])
+    found = stores.ask({"customer": call.customer, "dryRun": True})
+    assert day in found["files"]["days"]
+    stores.erase({"customer": call.customer})
+    assert [mark for mark in call.marks if mark in stores.everything()] == []
+    assert stores.file(UTTERANCES, day)[0] == b"".join(other.lines(UTTERANCES))
+    assert stores.receipt()["calls"][0]["counts"]["exportedLines"] == 4
+
+
+def test_a_recovered_word_with_a_wrong_moment_does_not_make_a_search_of_years(
+    stores: Stores,
+) -> None:
+    call = Call(1)
+    stores.start(call)
+    before = stores.erasure().records.call(call.id).days
+    stores.recover(call, 0)
+    (item,) = (each for each in stores.items(call.id) if each["item"].startswith("utterance#"))
+    stores.put(item | {"startedAt": 4_000_000_000_000, "endedAt": 0})
+    assert len(stores.erasure().records.call(call.id).days) == len(before) + 3
+
+
 def test_connect_erases_what_it_has_of_each_contact_once_that_has_ended(stores: Stores) -> None:
     call = Call(1)
     stores.start(call)

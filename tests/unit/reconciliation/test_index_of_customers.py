@@ -26,7 +26,8 @@ from tests.unit.reconciliation.finished_calls import (
 )
 
 KEY, OLD = "k" * 64, "o" * 64
-WEEKS_S = 31 * 86_400
+KEPT_S = 30 * 86_400
+RECOVERED_S = 15 * 86_400
 HOUR_S = 3_600
 
 
@@ -73,7 +74,8 @@ def test_a_call_is_entered_by_the_keyed_hash_of_its_customer(
     (entry,) = entries(world)
     expires = entry.pop("expiresAt")
     assert entry == {"conversationId": entry["conversationId"], "item": "call#c-1"}
-    assert expires == now // 1000 + WEEKS_S  # as long as the call, and a day
+    # It outlives what may be recovered of the call days after this look.
+    assert expires == now // 1000 + KEPT_S + RECOVERED_S + 86_400
     assert world.conversation("c-1")["enteredAt"] == now
     found = boto3.client("dynamodb").scan(TableName=world.name)["Items"]
     keys = [item["conversationId"]["S"] + item["item"]["S"] for item in found]
