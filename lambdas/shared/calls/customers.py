@@ -14,13 +14,16 @@ from typing import Any
 from shared.aws.api import AwsError, secret_string
 from shared.runtime import Deadline
 
+_MOST_AGE_MS = 60_000
+
 
 class BadKey(Exception):
     """The secret with the key cannot be read, or is not of its shape."""
 
 
 class CustomerDigests:
-    """Reads the keys once.
+    """Reads the keys again if they are older than a minute: a function lives for hours, and would
+    find nothing that another one has entered under a new key meanwhile.
 
     :param secret_id: The secret's name or ARN.
     """
@@ -28,6 +31,7 @@ class CustomerDigests:
     def __init__(self, secret_id: str) -> None:
         self._secret = secret_id
         self._keys: tuple[str, ...] = ()
+        self._read_at_ms = 0
 
     def of(self, customer_id: str, deadline: Deadline) -> list[str]:
         """The digest by the current key first, then those by the old keys.
@@ -35,7 +39,9 @@ class CustomerDigests:
         :param customer_id: As ASAPP was told it.
         :raises BadKey: if there is no key.
         """
-        self._keys = self._keys or self._read(deadline)
+        now = deadline.clock.now_ms()  # not monotonic(): that may stand still while nothing runs
+        if not self._keys or now > self._read_at_ms + _MOST_AGE_MS:
+            self._keys, self._read_at_ms = self._read(deadline), now
         content = customer_id.encode()
         return [hmac.digest(key.encode(), content, "sha256").hex() for key in self._keys]
 

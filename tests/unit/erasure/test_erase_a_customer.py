@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from erase_conversation.receipt import as_text
-from erase_conversation.requests import BadRequest
+from erase_conversation.requests import BadRequest, look
+from shared.runtime import Deadline
 from tests.unit.erasure.fakes import Killed
 from tests.unit.erasure.stores import AGAIN, LATER, LEGAL, Call, Stores
 
@@ -85,6 +86,18 @@ def test_a_call_that_reconciliation_enters_meanwhile_is_found(stores: Stores, qu
     looked_at_after(query, stores, call)
     found = stores.ask({"customer": call.customer, "dryRun": True})
     assert [each["conversationId"] for each in found["calls"]] == [call.id]
+
+
+def test_a_function_that_lives_for_hours_finds_what_was_entered_under_a_new_key(
+    stores: Stores,
+) -> None:
+    (call,) = calls(stores, 1)
+    asked, living = {"customer": call.customer}, stores.erasure()
+    assert len(look(asked, living, Deadline(60, stores.clock))["calls"]) == 1
+    stores.keys = ("n" * 64, "k" * 64)
+    stores.look(call)
+    stores.clock.advance(61)
+    assert len(look(asked, living, Deadline(60, stores.clock))["calls"]) == 1
 
 
 def test_a_customer_who_calls_again_can_be_erased_again(stores: Stores) -> None:

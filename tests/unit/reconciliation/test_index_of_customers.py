@@ -82,6 +82,25 @@ def test_a_call_is_entered_by_the_keyed_hash_of_its_customer(
     assert [key for key in keys if CUSTOMER_NUMBER.removeprefix("+") in key] == []
 
 
+def test_a_key_that_was_changed_is_used_after_a_minute(
+    world: World, vendor: Vendor, secret: str
+) -> None:
+    """Until then calls are entered under one of the old keys."""
+    put_key(secret, {"key": OLD})
+    ended(world, vendor, "c-1")
+    world.run()
+    value = json.dumps({"key": KEY, "old": [OLD]})
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=value)
+    world.clock.advance(59)
+    ended(world, vendor, "c-2")
+    world.run()
+    assert entries(world) == []
+    world.clock.advance(2)
+    ended(world, vendor, "c-3")
+    world.run()
+    assert [entry["item"] for entry in entries(world)] == ["call#c-3"]
+
+
 def test_every_customer_of_its_legs_is_entered_and_no_contact_is_one(
     world: World, vendor: Vendor, secret: str
 ) -> None:
