@@ -72,6 +72,7 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.calls: dict[str, Call] = {}
+        self.erased: set[str] = set()
         self.asked: list[Asked] = []
         self.refused: list[tuple[str, str]] = []
         self.tokens: dict[str, str] = {}
@@ -151,6 +152,13 @@ class FakeBackend:
         if completeness:
             self.change(id, completeness=completeness)
 
+    def erase(self, id: str) -> None:
+        with self._lock:
+            del self.calls[id]
+            self.erased.add(id)
+        for channel in (f"/live/conversations/{id}", "/live/calls"):
+            self.publish(channel, {"type": "erased", "conversationId": id})
+
     def say(self, id: str, role: str, text: str, **more: Any) -> dict[str, Any]:
         """Each is spoken after the one before, if its time is not given."""
         with self._lock:
@@ -220,6 +228,8 @@ class FakeBackend:
         return self.tokens.get((authorization or "").removeprefix("Bearer "))
 
     def may_see(self, user: str, id: str) -> bool:
+        if id in self.erased:
+            return False
         if "supervisors" in USERS[user]:
             return True
         call = self.calls.get(id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import Enter
@@ -280,6 +281,37 @@ def test_whoever_scrolls_up_stays_there_and_has_a_way_back(
     expect(page.locator(".to-newest")).to_be_hidden()
     backend.say(CALL, "agent", "the last one")
     expect(page.get_by_text("the last one", exact=True).last).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_of_an_erased_call_nothing_stays_on_the_page_whether_it_is_told_or_only_read(
+    is_heard: bool, backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL, "mallory", queue="Divorces")
+    page = enter("sam")
+    open_call(page, "mallory")
+    expect(page.get_by_text("ASAPP is listening")).to_be_visible()
+    backend.say(CALL, "customer", "my secret")
+    expect(page.locator(".utterance")).to_have_count(1)
+    backend.say(CALL, "customer", "another secret")
+    expect(page.locator(".call > [aria-live=polite]")).to_contain_text("another secret")
+    if is_heard:
+        backend.erase(CALL)
+        expect(page.get_by_text("This call was erased.")).to_be_visible()
+    else:
+        backend.is_down = True
+        backend.cut()
+        expect(page.locator(".call-status")).to_contain_text("Connection lost")
+        backend.erase(CALL)
+        backend.is_down = False
+        expect(page.get_by_text("This call is not yours, or nobody knows it.")).to_be_visible()
+    expect(page.locator(".card")).to_have_count(0)
+    shown = page.content()
+    for trace in ("secret", "mallory", "Divorces", CALL):
+        assert trace not in shown
+    for tool in ("Copy", "Download"):
+        expect(page.get_by_role("button", name=tool)).to_have_count(0)
+    expect(page.get_by_role("heading", name="Contact")).to_be_visible()
 
 
 def test_a_search_goes_from_match_to_match(backend: FakeBackend, enter: Enter) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import Enter
-from tests.web.fake_backend import FakeBackend
+from tests.web.fake_backend import USERS, FakeBackend
 
 CALL = "1f2e3d4c-0000-4000-8000-000000000001"
 
@@ -112,6 +113,18 @@ def test_an_agent_has_no_list_and_is_refused_the_call_of_another(
     expect(page.get_by_text("Nothing is known of this contact yet.")).to_be_visible()
     assert ("omar", CALL) in backend.refused
     assert "my secret" not in page.content()
+
+
+def test_who_is_no_supervisor_any_more_has_no_list_any_more(
+    backend: FakeBackend, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.begin(CALL)
+    page = enter("sam")
+    expect(page.locator(".card")).to_have_count(1)
+    monkeypatch.setitem(USERS, "sam", [])
+    backend.cut()
+    expect(page.get_by_text("The list is for supervisors.")).to_be_visible()
+    expect(page.locator(".card")).to_have_count(0)
 
 
 def test_an_agent_sees_their_own_call(backend: FakeBackend, enter: Enter) -> None:

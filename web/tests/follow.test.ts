@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import type { Listener } from "../src/live/events";
 import { FollowedCall, FollowedCalls } from "../src/live/follow";
-import { NotFound } from "../src/live/read";
+import { NotFound, Refused } from "../src/live/read";
 import type { CallAnswer, Conversation, ListAnswer, LiveEvent, Utterance } from "../src/model/types";
 
 const START = 1_795_413_005_000;
@@ -14,6 +14,8 @@ class Behind {
   isKnown = true;
   /** The `after` of each reading. */
   readonly asked: string[] = [];
+  /** What the list was told to forget. */
+  readonly forgotten: string[] = [];
   listener!: Listener;
   readonly call: FollowedCall;
 
@@ -25,7 +27,13 @@ class Behind {
       },
     };
     const read = { conversation: (_: string, after: string) => this.answer(after), calls: () => assert.fail() };
-    this.call = new FollowedCall({ events, read, onSignedOut: () => assert.fail() }, "call-1", () => undefined);
+    const servers = {
+      events,
+      read,
+      onSignedOut: () => assert.fail(),
+      onForgotten: (id: string) => this.forgotten.push(id),
+    };
+    this.call = new FollowedCall(servers, "call-1", () => undefined);
     void this.call.start(true);
   }
 
@@ -77,6 +85,7 @@ class Behind {
 /** What is behind the list of two calls. */
 class ListBehind {
   readonly states: Record<string, string> = { heard: "streaming", lost: "streaming" };
+  isAllowed = true;
   listener!: Listener;
   readonly list: FollowedCalls;
 
@@ -87,17 +96,18 @@ class ListBehind {
         return () => undefined;
       },
     };
-    const calls = async (): Promise<ListAnswer> => ({
-      at: START,
-      more: false,
-      calls: Object.entries(this.states).map(([conversationId, state]) => ({
-        ...{ conversationId, version: 1, state, listening: true, notListening: "", startedAt: START },
-        ...{ changedAt: START, completeness: "", legs: [] },
-      })),
-    });
-    const read = { calls, conversation: () => assert.fail() };
+    const read = { calls: () => this.answer(), conversation: () => assert.fail() };
     this.list = new FollowedCalls({ events, read, onSignedOut: () => assert.fail() }, () => undefined);
     this.list.start();
+  }
+
+  private async answer(): Promise<ListAnswer> {
+    if (!this.isAllowed) throw new Refused();
+    const calls = Object.entries(this.states).map(([conversationId, state]) => ({
+      ...{ conversationId, version: 1, state, listening: true, notListening: "", startedAt: START },
+      ...{ changedAt: START, completeness: "", legs: [] },
+    }));
+    return { at: START, more: false, calls };
   }
 }
 
@@ -182,6 +192,66 @@ test("a call that nobody knew when it was opened is read when it begins", async 
   behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say("hello") });
   await pass(0);
   assert.deepEqual([behind.shown, behind.call.status], [["hello"], "live"]);
+});
+
+test("of a call that was erased while nobody heard of it nothing stays after the next reading", async () => {
+  const behind = new Behind();
+  behind.say("a secret");
+  behind.listener.onReady();
+  await pass(0);
+  behind.listener.onDown();
+  behind.isKnown = false;
+  behind.listener.onReady();
+  await pass(0);
+  const { call } = behind;
+  assert.deepEqual([call.status, behind.shown], ["refused", []]);
+  assert.deepEqual([call.transcript.conversation, call.transcript.counts], [undefined, undefined]);
+  assert.deepEqual(behind.forgotten, ["call-1"]);
+});
+
+test("what is heard of a call that may not be read is not shown", async () => {
+  const behind = new Behind();
+  behind.isKnown = false;
+  behind.listener.onReady();
+  await pass(0);
+  behind.tell({ type: "conversation", ...behind.conversation });
+  behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say("a secret") });
+  assert.deepEqual([behind.shown, behind.call.transcript.conversation], [[], undefined]);
+  await pass(0);
+  assert.deepEqual([behind.call.status, behind.shown], ["refused", []]);
+});
+
+test("a call that may be read again is read from its beginning", async () => {
+  const behind = new Behind();
+  behind.say("a");
+  behind.listener.onReady();
+  await pass(0);
+  behind.isKnown = false;
+  behind.call.look();
+  await pass(0);
+  assert.equal(behind.call.status, "refused");
+  behind.isKnown = true;
+  await pass(30_000);
+  assert.deepEqual([behind.call.status, behind.shown, behind.asked], ["live", ["a"], ["", "7", ""]]);
+});
+
+test("a call that is found gone where somebody looks at it is gone from the list", async () => {
+  const behind = new ListBehind();
+  behind.listener.onReady();
+  await pass(0);
+  behind.list.forgetCall("lost");
+  assert.deepEqual(behind.list.calls.shown("all", "").map((call) => call.conversation.conversationId), ["heard"]);
+});
+
+test("who is no supervisor any more has no list any more", async () => {
+  const behind = new ListBehind();
+  behind.listener.onReady();
+  await pass(0);
+  assert.equal(behind.list.calls.running, 2);
+  behind.isAllowed = false;
+  behind.list.look();
+  await pass(0);
+  assert.deepEqual([behind.list.status, behind.list.calls.shown("all", "")], ["refused", []]);
 });
 
 test("an ended call is read once more after 5 s, and then no more", async () => {

@@ -91,8 +91,8 @@ test("nothing of an erased call stays, neither on its page nor in the list", () 
   const calls = new Calls();
   calls.picture(conversation(), 1);
   calls.picture(conversation({ conversationId: "call-2" }), 1);
-  calls.said({ conversationId: "call-1", role: "customer", at: START, text: "words" });
-  calls.erased("call-1");
+  calls.said({ conversationId: "call-1", role: "customer", at: START, text: "words" }, 1);
+  calls.erased("call-1", 2);
   assert.deepEqual(
     calls.shown("all", "").map((call) => call.conversation.conversationId),
     ["call-2"],
@@ -254,6 +254,28 @@ test("a call that the list does not have any more goes, one that was heard of si
   );
 });
 
+test("an erased call does not come back to the list by an answer that was asked for before", () => {
+  const calls = new Calls();
+  const shown = () => calls.shown("all", "").length;
+  calls.picture(conversation(), 1);
+  calls.erased("call-1", 3);
+  calls.read([conversation()], false, 2);
+  assert.equal(shown(), 0);
+  calls.read([conversation()], false, 4); // nobody had erased it: it was not known yet
+  assert.equal(shown(), 1);
+});
+
+test("words of a call that the list does not have are forgotten, those heard of since are kept", () => {
+  const calls = new Calls();
+  for (const [at, id] of [[1, "gone"], [5, "young"]] as const) {
+    calls.said({ conversationId: id, role: "customer", at: START, text: "words" }, at);
+  }
+  calls.read([], false, 4);
+  for (const id of ["gone", "young"]) calls.picture(conversation({ conversationId: id }), 6);
+  const words = calls.shown("all", "").map((call) => [call.conversation.conversationId, call.words?.text]);
+  assert.deepEqual(words, [["gone", undefined], ["young", "words"]]);
+});
+
 test("the queue is that of the last leg that has one", () => {
   const leg = conversation().legs[0]!;
   const legs = [{ ...leg, queue: "Billing" }, { ...leg, queue: "Cards" }, leg];
@@ -265,8 +287,8 @@ test("the list is filtered by agent, words, id and state", () => {
   const calls = new Calls();
   calls.picture(conversation({ conversationId: "one" }), 1);
   calls.picture(conversation({ conversationId: "two", listening: false, notListening: "400-203" }), 1);
-  calls.said({ conversationId: "one", role: "customer", at: START, text: "My Invoice" });
-  calls.said({ conversationId: "one", role: "customer", at: START - 1, text: "older" });
+  calls.said({ conversationId: "one", role: "customer", at: START, text: "My Invoice" }, 1);
+  calls.said({ conversationId: "one", role: "customer", at: START - 1, text: "older" }, 1);
   const found = (filter: string) => calls.shown("all", filter).map(({ conversation: c }) => c.conversationId);
   assert.deepEqual(found("invoice"), ["one"]);
   assert.deepEqual(found("older"), []);
@@ -277,7 +299,7 @@ test("the list is filtered by agent, words, id and state", () => {
 
 test("words that come before the first picture of their call are not lost", () => {
   const calls = new Calls();
-  calls.said({ conversationId: "call-1", role: "agent", at: START, text: "hello" });
+  calls.said({ conversationId: "call-1", role: "agent", at: START, text: "hello" }, 1);
   calls.picture(conversation(), 1);
   assert.equal(calls.shown("all", "")[0]!.words!.text, "hello");
 });

@@ -24,6 +24,8 @@ interface Servers {
   events: Pick<EventsConnection, "subscribe">;
   read: Pick<ReadApi, "conversation" | "calls">;
   onSignedOut: () => void;
+  /** A call that somebody looks at is not to be had: the list forgets it, too. */
+  onForgotten?: (conversationId: string) => void;
 }
 
 /**
@@ -66,9 +68,9 @@ abstract class Followed {
         void this.readSoon("all");
       },
       onEvent: (event) => {
+        // It may have begun since it was refused. Only a reading says that it may be shown again.
+        if (this.status === "refused" && event.type !== "erased") return void this.readSoon("all");
         this.merge(event);
-        // Nobody knew this call when it was opened; it has begun now.
-        if (this.status === "refused") void this.readSoon("all");
         this.waitForSilence();
         this.changed();
       },
@@ -83,6 +85,8 @@ abstract class Followed {
   }
 
   protected abstract merge(event: LiveEvent): void;
+  /** Nothing that may not be read any more stays on the page. */
+  protected abstract forget(): void;
   protected abstract readAll(isWhole: boolean): Promise<void>;
   protected abstract get silenceMs(): number | undefined;
 
@@ -131,8 +135,10 @@ abstract class Followed {
     } catch (error) {
       if (this.ended.signal.aborted) return;
       if (error instanceof SignedOut) this.servers.onSignedOut();
-      else if (error instanceof NotFound || error instanceof Refused) this.set("refused");
-      else throw error;
+      else if (error instanceof NotFound || error instanceof Refused) {
+        this.forget();
+        this.set("refused");
+      } else throw error;
     }
   }
 }
@@ -186,9 +192,18 @@ export class FollowedCall extends Followed {
       if (isNews) this.isOver = false;
     } else if (event.type === "erased") {
       this.stop();
-      transcript.erase();
+      this.forget();
       this.set("erased");
     }
+  }
+
+  /** It may have been erased while nobody heard of it: then the reading is the first to say so. */
+  protected forget(): void {
+    this.transcript.erase();
+    this.after = "";
+    this.isOver = false;
+    this.joinedAt = undefined;
+    this.servers.onForgotten?.(this.conversationId);
   }
 
   protected async readAll(isWhole: boolean): Promise<void> {
@@ -263,10 +278,20 @@ export class FollowedCalls extends Followed {
       const { type: _, ...conversation } = event;
       this.calls.picture(conversation, performance.now());
     } else if (event.type === "words") {
-      this.calls.said(event);
+      this.calls.said(event, performance.now());
     } else if (event.type === "erased") {
-      this.calls.erased(event.conversationId);
+      this.calls.erased(event.conversationId, performance.now());
     }
+  }
+
+  /** One call, of which somebody who looks at it has learned that it is gone. */
+  forgetCall(conversationId: string): void {
+    this.calls.erased(conversationId, performance.now());
+    this.changed();
+  }
+
+  protected forget(): void {
+    this.calls.clear();
   }
 
   protected async readAll(): Promise<void> {

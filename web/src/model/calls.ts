@@ -13,29 +13,40 @@ export class Calls {
   more = false;
   private readonly byId = new Map<string, { call: Call; heardAt: number }>();
   /** Words may come before the first picture of their call. */
-  private readonly words = new Map<string, Words>();
+  private readonly words = new Map<string, { words: Words; heardAt: number }>();
+  /** When it was heard that a call is gone. What was asked for before then may still have it. */
+  private readonly goneAt = new Map<string, number>();
 
   /** @param now Of the same clock as `askedAt`. */
   picture(conversation: Conversation, now: number): void {
     const id = conversation.conversationId;
     const known = this.byId.get(id)?.call;
-    const words = known?.words ?? this.words.get(id);
+    const words = known?.words ?? this.words.get(id)?.words;
     this.words.delete(id);
     const call = { conversation: newer(known?.conversation, conversation), ...(words && { words }) };
     this.byId.set(id, { call, heardAt: now });
   }
 
-  said(words: Words): void {
-    const known = this.byId.get(words.conversationId)?.call;
-    const before = known?.words ?? this.words.get(words.conversationId);
+  /** @param now Of the same clock as `askedAt`. */
+  said(words: Words, now: number): void {
+    const id = words.conversationId;
+    const known = this.byId.get(id)?.call;
+    const before = known?.words ?? this.words.get(id)?.words;
     if (before && before.at > words.at) return;
     if (known) known.words = words;
-    else if (this.words.size < 1000) this.words.set(words.conversationId, words);
+    else if (this.words.size < 1000) this.words.set(id, { words, heardAt: now });
   }
 
-  erased(id: string): void {
+  /** @param now Of the same clock as `askedAt`. */
+  erased(id: string, now: number): void {
     this.byId.delete(id);
     this.words.delete(id);
+    this.goneAt.set(id, now);
+  }
+
+  clear(): void {
+    this.more = false;
+    for (const each of [this.byId, this.words, this.goneAt]) each.clear();
   }
 
   /**
@@ -45,10 +56,15 @@ export class Calls {
   read(calls: readonly Conversation[], more: boolean, askedAt: number): void {
     this.more = more;
     const listed = new Set(calls.map((each) => each.conversationId));
-    for (const [id, { heardAt }] of this.byId) {
-      if (!listed.has(id) && heardAt < askedAt) this.byId.delete(id);
+    for (const known of [this.byId, this.words]) {
+      for (const [id, { heardAt }] of known) {
+        if (!listed.has(id) && heardAt < askedAt) known.delete(id);
+      }
     }
-    for (const each of calls) this.picture(each, askedAt);
+    for (const [id, at] of this.goneAt) if (at < askedAt) this.goneAt.delete(id);
+    for (const each of calls) {
+      if (!this.goneAt.has(each.conversationId)) this.picture(each, askedAt);
+    }
   }
 
   get running(): number {

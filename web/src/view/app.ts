@@ -173,7 +173,12 @@ export class LiveApp extends LiveElement {
   private show(ids: readonly string[]): void {
     const { events, read } = this;
     if (!events || !read) return;
-    const servers = { events, read, onSignedOut: () => this.end(texts.signInExpired) };
+    const servers = {
+      events,
+      read,
+      onSignedOut: () => this.end(texts.signInExpired),
+      onForgotten: (conversationId: string) => this.list?.forgetCall(conversationId),
+    };
     const kept = this.open.filter((call) => ids.includes(call.id));
     for (const call of this.open) if (!kept.includes(call)) call.stop();
     const isKnown = !this.isWorkspace && !!this.session?.user?.isSupervisor;

@@ -84,7 +84,7 @@ export class LiveCall extends LiveElement {
     if (!call) return html`<p class="hint">${texts.noContact}</p>`;
     return html`
       <div class="call" role="group" aria-label=${texts.transcript(this.agent || texts.nobody)}>
-        ${this.head(call)} ${this.tools()} ${this.body(call)}
+        ${this.head(call)} ${this.entries.length ? this.tools() : nothing} ${this.body(call)}
         <div class="sr" aria-live="polite">${this.spoken}</div>
       </div>
     `;
@@ -106,7 +106,8 @@ export class LiveCall extends LiveElement {
 
   private head(call: FollowedCall): TemplateResult {
     const { conversation } = call.transcript;
-    const id = plain(conversation?.conversationId ?? call.id);
+    const isGone = call.status === "refused" || call.status === "erased";
+    const id = isGone ? "" : plain(conversation?.conversationId ?? call.id);
     const queue = conversation ? queueOf(conversation) : "";
     return html`
       <header class="call-head">
@@ -364,6 +365,10 @@ export class LiveCall extends LiveElement {
   /** Tells a screen reader what is new, and counts it for somebody who reads further up. */
   private announce(utterances: readonly Utterance[], joinedAt: number | undefined): void {
     const newest = utterances.at(-1);
+    if (!newest) {
+      this.last = this.spoken = "";
+      this.unseen = 0;
+    }
     if (!newest || joinedAt === undefined) return;
     if (newest.id !== this.last && this.last) {
       const from = utterances.findLastIndex((each) => each.id === this.last);

@@ -68,7 +68,7 @@ export class LiveCalls extends LiveElement {
             )}
           </ul>`
         : html`<p class="hint">
-            ${status === "loading" ? texts.loading : isFiltered ? texts.noMatches : texts.noCalls}
+            ${status === "loading" ? texts.loading : status === "refused" ? texts.noList : isFiltered ? texts.noMatches : texts.noCalls}
           </p>`}
     `;
   }
