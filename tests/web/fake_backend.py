@@ -68,6 +68,7 @@ class FakeBackend:
     :ivar is_down: No WebSocket is accepted.
     :ivar handshakes: So many WebSockets were asked for.
     :ivar failing: So many requests to the read API are refused next, with status 503.
+    :ivar undecided: So many subscriptions are refused next, as the authorizer cannot find out.
     """
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class FakeBackend:
         self.tokens: dict[str, str] = {}
         self.refresh_tokens: dict[str, str] = {}
         self.loses_events = self.is_down = False
-        self.failing = self.handshakes = 0
+        self.failing = self.undecided = self.handshakes = 0
         self.token_seconds = 3600
         self._last = 0
         self._codes: dict[str, tuple[str, str, str]] = {}
@@ -461,9 +462,15 @@ class FakeBackend:
                 user, channel = self._admits(message["authorization"]), message["channel"]
                 known = re.fullmatch(r"/live/conversations/([A-Za-z0-9-]{1,50})", channel)
                 is_list = channel == "/live/calls"
-                if user and (
-                    (is_list and "supervisors" in USERS[user])
-                    or (known and self.may_see(user, known[1]))
+                is_undecided = self.undecided > 0
+                self.undecided -= is_undecided
+                if (
+                    user
+                    and not is_undecided
+                    and (
+                        (is_list and "supervisors" in USERS[user])
+                        or (known and self.may_see(user, known[1]))
+                    )
                 ):
                     with self._lock:
                         self._subscriptions.setdefault(to, {})[message["id"]] = channel

@@ -165,6 +165,21 @@ def test_an_event_that_is_lost_is_late_and_not_lost(backend: FakeBackend, enter:
     expect(page.locator(".band.hold")).to_be_visible()
 
 
+def test_a_subscription_that_is_refused_in_a_passing_failure_is_there_seconds_later(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL)
+    page = enter("sam", held_clock=True)
+    expect(page.locator(".card")).to_have_count(1)
+    backend.undecided = 1
+    open_call(page)
+    expect(page.locator(".call-status")).to_contain_text("Connection lost")
+    page.clock.run_for(1000)
+    expect(page.locator(".call-status")).to_contain_text("ASAPP is listening")
+    backend.say(CALL, "customer", "heard")
+    expect(page.locator(".utterance")).to_contain_text("heard")
+
+
 def test_two_supervisors_see_the_same(backend: FakeBackend, enter: Enter) -> None:
     backend.begin(CALL)
     pages = [enter("sam"), enter("sue")]

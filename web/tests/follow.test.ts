@@ -194,6 +194,34 @@ test("a call that nobody knew when it was opened is read when it begins", async 
   assert.deepEqual([behind.shown, behind.call.status], [["hello"], "live"]);
 });
 
+test("a subscription that was refused is asked for again if the call can be read", async () => {
+  const again = mock.fn();
+  const behind = new Behind();
+  const list = new ListBehind();
+  for (const { listener } of [behind, list]) listener.onRefused(again);
+  assert.equal(again.mock.callCount(), 0);
+  await pass(0);
+  assert.equal(again.mock.callCount(), 2);
+  assert.deepEqual([behind.call.status, list.list.status], ["offline", "offline"]);
+  await pass(15_000);
+  assert.equal(again.mock.callCount(), 2);
+});
+
+test("it is not asked for again while the call cannot be read, and once when it can", async () => {
+  const again = mock.fn();
+  const behind = new Behind();
+  const list = new ListBehind();
+  behind.isKnown = list.isAllowed = false;
+  for (const { listener } of [behind, list]) listener.onRefused(again);
+  await pass(0);
+  assert.deepEqual([behind.call.status, list.list.status], ["refused", "refused"]);
+  await pass(29_999);
+  assert.equal(again.mock.callCount(), 0);
+  behind.isKnown = true;
+  await pass(30_000);
+  assert.equal(again.mock.callCount(), 1);
+});
+
 test("of a call that was erased while nobody heard of it nothing stays after the next reading", async () => {
   const behind = new Behind();
   behind.say("a secret");

@@ -10,8 +10,12 @@ export interface Listener {
   onEvent(event: LiveEvent): void;
   /** The connection is gone; it is made again. */
   onDown(): void;
-  /** The server does not allow it. */
-  onRefused(): void;
+  /**
+   * The server does not allow it; or it could not find out, which looks the same.
+   *
+   * @param again Asks once more, after a pause. For whoever has found out that it is allowed.
+   */
+  onRefused(again: () => void): void;
 }
 
 interface Subscription {
@@ -174,14 +178,17 @@ export class EventsConnection {
   }
 
   private refused(subscription: Subscription, errors: string): void {
-    if (/unauthorized|forbidden|denied/i.test(errors)) {
-      subscription.listener.onRefused();
-      return;
-    }
-    // Too many requests, or a failure of theirs.
-    subscription.retry = setTimeout(() => {
-      if (this.isAcknowledged) void this.ask(subscription);
-    }, subscription.backoff.next());
+    const { id } = subscription;
+    const again = () => {
+      // Each connection asks by itself, with another id.
+      if (!this.isAcknowledged || subscription.id !== id) return;
+      clearTimeout(subscription.retry);
+      subscription.retry = setTimeout(() => {
+        if (this.isAcknowledged) void this.ask(subscription);
+      }, subscription.backoff.next());
+    };
+    if (/unauthorized|forbidden|denied/i.test(errors)) subscription.listener.onRefused(again);
+    else again(); // too many requests, or a failure of theirs
   }
 
   /** The connection is dead if nothing comes for so long. */

@@ -37,6 +37,8 @@ abstract class Followed {
   protected readonly ended = new AbortController();
   private isSubscribed = false;
   private unsubscribe: (() => void) | undefined;
+  /** The subscription was refused: asks for it once more. */
+  private subscribeAgain: (() => void) | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private longest: ReturnType<typeof setTimeout> | undefined;
   private reading: Promise<void> | undefined;
@@ -78,8 +80,12 @@ abstract class Followed {
         this.isSubscribed = false;
         this.set("offline");
       },
-      // The read decides what to tell: whoever may not subscribe may not read.
-      onRefused: () => void this.readSoon("all"),
+      // The reading decides. Whoever may not subscribe may not read; whoever may read was refused
+      // because the server could not find out who they are.
+      onRefused: (again) => {
+        this.subscribeAgain = again;
+        void this.readSoon("rest");
+      },
     });
     this.timer = setTimeout(() => void this.readSoon("rest"), PATIENCE_MS);
   }
@@ -131,7 +137,10 @@ abstract class Followed {
   private async readNow(what: "all" | "rest"): Promise<void> {
     try {
       await this.readAll(what === "all");
-      if (!this.ended.signal.aborted) this.set(this.isSubscribed ? "live" : "offline");
+      if (this.ended.signal.aborted) return;
+      this.subscribeAgain?.();
+      this.subscribeAgain = undefined;
+      this.set(this.isSubscribed ? "live" : "offline");
     } catch (error) {
       if (this.ended.signal.aborted) return;
       if (error instanceof SignedOut) this.servers.onSignedOut();
