@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
@@ -14,6 +14,24 @@ FRAME = """async (url) => {
   frame.src = url;
   document.body.replaceChildren(frame);
   await new Promise((done) => (frame.onload = done));
+}"""
+# The workspace says what a contact is: here that is its id. "refused" and "silent" get no answer.
+KINDS = """() => {
+  const send = MessagePort.prototype.postMessage;
+  MessagePort.prototype.postMessage = function (message, ...more) {
+    if (message?.type === "response") {
+      const { contactId } = Object.values(apps).find(({ port }) => port === this);
+      if (contactId === "silent") return;
+      message.isError = contactId === "refused";
+      message.data = { type: contactId, subtype: "" };
+    }
+    send.call(this, message, ...more);
+  };
+}"""
+TURN = """([contact, other]) => {
+  const app = Object.values(apps).find(({ frame }) => frame.title === contact);
+  app.contactId = other;
+  lifecycle(app, "start");
 }"""
 CALL = "1f2e3d4c-0000-4000-8000-000000000001"
 
@@ -122,6 +140,64 @@ def test_a_contact_that_nobody_knows_yet_appears_when_its_transcription_starts(
     backend.begin(CALL, "jane")
     backend.say(CALL, "customer", "now it has begun")
     expect(app.locator(".utterance")).to_contain_text("now it has begun")
+
+
+def test_a_contact_is_looked_up_unless_the_workspace_says_that_it_is_no_call(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    page = workspace(backend, enter)
+    page.evaluate(KINDS)
+    app = select(page, CALL)
+    sign_in(page, app, "jane")
+    calls = ("voice", "queue_callback", "of tomorrow", "refused")
+    others = ("chat", "task", "email", "chat")
+    for call, other in zip(calls, others, strict=True):
+        page.evaluate(TURN, [CALL, call])
+        expect(app.get_by_text("Nothing is known of this contact yet.")).to_be_visible()
+        page.evaluate(TURN, [CALL, other])
+        expect(app.get_by_text("This contact is not a call")).to_be_visible()
+    asked = [unquote(each.path) for each in backend.asked if each.path.startswith("/v1")]
+    assert {CALL, *calls} == {path.removeprefix("/v1/conversations/") for path in asked}
+
+
+def test_nobody_has_to_sign_in_to_learn_that_a_contact_is_no_call(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    page = workspace(backend, enter)
+    page.evaluate(KINDS)
+    app = select(page, "chat")
+    expect(app.get_by_text("This contact is not a call")).to_be_visible()
+    expect(app.get_by_role("button", name="Sign in")).to_have_count(0)
+
+
+def test_a_workspace_that_does_not_say_what_a_contact_is_keeps_nobody_waiting(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin("silent", "jane")
+    page = enter(held_clock=True)
+    page.goto(backend.workspace_url)
+    page.evaluate(KINDS)
+    app = select(page, "silent")
+    sign_in(page, app, "jane")
+    page.clock.run_for(2000)
+    # The SDK itself gives up after 30 s.
+    expect(app.get_by_role("heading", name="Agent jane")).to_be_visible(timeout=20_000)
+
+
+def test_an_answer_about_a_contact_that_is_not_selected_any_more_changes_nothing(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    page = enter(held_clock=True)
+    page.goto(backend.workspace_url)
+    page.evaluate(KINDS)
+    app = select(page, "silent")
+    expect(app.get_by_role("button", name="Sign in")).to_be_visible()
+    page.wait_for_function("() => messages.includes('request')")
+    page.evaluate(TURN, ["silent", "chat"])
+    expect(app.get_by_text("This contact is not a call")).to_be_visible()
+    page.clock.run_for(3000)
+    expect(app.get_by_text("This contact is not a call")).to_be_visible()
+    expect(app.get_by_role("button", name="Sign in")).to_have_count(0)
 
 
 def test_another_agents_contact_shows_nothing(backend: FakeBackend, enter: Enter) -> None:

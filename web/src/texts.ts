@@ -50,6 +50,7 @@ const english = {
   erased: "This call was erased.",
   empty: "Nothing was said yet.",
   noContact: "Select a contact to see its transcript.",
+  noCall: "This contact is not a call, so it has no transcript here.",
   noWorkspace: "The agent workspace does not answer. Open this page as an app of the agent workspace.",
 
   roles: { customer: "Customer", agent: "Agent", unknown: "Speaker" },

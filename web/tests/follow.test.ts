@@ -19,7 +19,9 @@ class Behind {
   listener!: Listener;
   readonly call: FollowedCall;
 
-  constructor() {
+  /** @param of Whether the page has the conversation's id, or the id of a contact that may be nobody's. */
+  constructor(of: "a conversation" | "a contact" = "a conversation") {
+    this.isKnown = of === "a conversation";
     const events = {
       subscribe: (_: string, listener: Listener) => {
         this.listener = listener;
@@ -34,7 +36,7 @@ class Behind {
       onForgotten: (id: string) => this.forgotten.push(id),
     };
     this.call = new FollowedCall(servers, "call-1", () => undefined);
-    void this.call.start(true);
+    void this.call.start(this.isKnown);
   }
 
   get conversation(): Conversation {
@@ -192,6 +194,41 @@ test("a call that nobody knew when it was opened is read when it begins", async 
   behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say("hello") });
   await pass(0);
   assert.deepEqual([behind.shown, behind.call.status], [["hello"], "live"]);
+});
+
+test("a contact that nobody knows is asked for every 3 s for a minute, then in pauses of up to 60 s", async () => {
+  const behind = new Behind("a contact");
+  await pass(0);
+  assert.equal(behind.call.status, "unknown");
+  const pauses = [...Array<number>(20).fill(3), 6, 12, 24, 48, 60, 60];
+  for (const [looks, seconds] of pauses.entries()) {
+    await pass(seconds * 1000 - 1);
+    assert.equal(behind.asked.length, looks + 1, `pause ${looks}`);
+    await pass(1);
+    assert.equal(behind.asked.length, looks + 2, `pause ${looks}`);
+  }
+  behind.isKnown = true;
+  await pass(60_000);
+  assert.equal(behind.call.status, "live");
+});
+
+test("it is asked for at once, and often again, when somebody comes back to the page", async () => {
+  const behind = new Behind("a contact");
+  for (let minute = 0; minute < 10; minute++) for (let second = 0; second < 60; second++) await pass(1000);
+  const times = behind.asked.length;
+  behind.call.look();
+  await pass(0);
+  assert.equal(behind.asked.length, times + 1);
+  await pass(3000);
+  assert.equal(behind.asked.length, times + 2);
+});
+
+test("a contact that is over is not asked for any more", async () => {
+  const behind = new Behind("a contact");
+  await pass(0);
+  behind.call.stop();
+  await pass(3_600_000);
+  assert.equal(behind.asked.length, 1);
 });
 
 test("a subscription that was refused is asked for again if the call can be read", async () => {

@@ -15,6 +15,19 @@ export class Backoff {
   }
 }
 
+/** The pauses of somebody who waits for a call to begin: 3 s for a minute, then 6, 12 … 60 s. */
+export class WaitingPauses {
+  private pauses = 0;
+
+  next(): number {
+    return Math.min(60_000, 3000 * 2 ** Math.max(0, this.pauses++ - 19));
+  }
+
+  reset(): void {
+    this.pauses = 0;
+  }
+}
+
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

@@ -1,7 +1,7 @@
 import { Calls } from "../model/calls";
 import { Transcript } from "../model/transcript";
 import type { CallAnswer, LiveEvent } from "../model/types";
-import { pause } from "./backoff";
+import { pause, WaitingPauses } from "./backoff";
 import type { EventsConnection } from "./events";
 import { NotFound, Refused, type ReadApi } from "./read";
 import { SignedOut } from "./session";
@@ -12,8 +12,8 @@ const SILENCE_MS = 15_000;
 const LONGEST_MS = 60_000;
 /** A connection that takes longer than this to come about keeps nobody from reading. */
 const PATIENCE_MS = 2000;
-/** Ask again for a contact that nobody knows yet. */
-const UNKNOWN_MS = 3000;
+/** Ask again for a call that was refused: it may begin, or be given to whoever asks. */
+const REFUSED_MS = 30_000;
 /** A call that has ended is read once more when nothing has come for so long. */
 const AFTER_END_MS = 5000;
 
@@ -159,6 +159,9 @@ export class FollowedCall extends Followed {
   joinedAt: number | undefined;
   private conversationId: string;
   private after = "";
+  private readonly pauses = new WaitingPauses();
+  /** Ends the pause before the next look at a contact that nobody knows yet. */
+  private waiting = new AbortController();
   /** It has ended, and nothing is expected any more. Only a reading after a silence makes it so. */
   private isOver = false;
 
@@ -183,6 +186,12 @@ export class FollowedCall extends Followed {
       this.set("live");
     }
     this.follow(`/live/conversations/${this.conversationId}`);
+  }
+
+  override look(): void {
+    if (this.status !== "unknown") return super.look();
+    this.pauses.reset();
+    this.waiting.abort();
   }
 
   protected merge(event: LiveEvent): void {
@@ -237,7 +246,7 @@ export class FollowedCall extends Followed {
   }
 
   protected get silenceMs(): number | undefined {
-    if (this.status === "refused") return UNKNOWN_MS * 10;
+    if (this.status === "refused") return REFUSED_MS;
     if (!this.hasEnded) return SILENCE_MS;
     return this.isOver ? undefined : AFTER_END_MS;
   }
@@ -256,7 +265,10 @@ export class FollowedCall extends Followed {
     this.transcript.read(answer.utterances);
   }
 
-  /** A call is known when its transcription starts: the page waits for that. */
+  /**
+   * A call is known when its transcription starts: the page waits for that. A call that is never
+   * transcribed is never known, so it asks less and less often.
+   */
   private async lookUp(): Promise<CallAnswer | undefined> {
     while (!this.ended.signal.aborted) {
       try {
@@ -268,7 +280,8 @@ export class FollowedCall extends Followed {
         else if (error instanceof SignedOut) return void this.servers.onSignedOut();
         else throw error;
       }
-      await pause(UNKNOWN_MS, this.ended.signal);
+      this.waiting = new AbortController();
+      await pause(this.pauses.next(), this.waiting.signal);
     }
     return undefined;
   }

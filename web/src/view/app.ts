@@ -6,6 +6,7 @@ import { FollowedCall, FollowedCalls } from "../live/follow";
 import { ReadApi } from "../live/read";
 import { Session } from "../live/session";
 import { closeAfterLeaving, signInHere, signInWindow, signOutWindow } from "../live/window";
+import type { Contact } from "../live/workspace";
 import { plain } from "../model/text";
 import { texts } from "../texts";
 import "./call";
@@ -24,7 +25,7 @@ export class LiveApp extends LiveElement {
   private read: ReadApi | undefined;
   private list: FollowedCalls | undefined;
   private open: FollowedCall[] = [];
-  private contact: string | undefined;
+  private contact: Contact | undefined;
   private problem = "";
   private isDone = false;
   private isDue = false;
@@ -72,8 +73,8 @@ export class LiveApp extends LiveElement {
   private async joinWorkspace(): Promise<void> {
     const { followWorkspace } = await import("../live/workspace");
     followWorkspace(
-      (contactId) => {
-        this.contact = contactId;
+      (contact) => {
+        this.contact = contact;
         this.problem = "";
         this.openContact();
       },
@@ -153,7 +154,7 @@ export class LiveApp extends LiveElement {
   }
 
   private openContact(): void {
-    if (this.events) this.show(this.contact ? [this.contact] : []);
+    if (this.events) this.show(this.contact?.isCall ? [this.contact.id] : []);
     this.requestUpdate();
   }
 
@@ -213,6 +214,7 @@ export class LiveApp extends LiveElement {
     if (this.isDone) return html`<main class="center"><p>${texts.windowDone}</p></main>`;
     const user = this.session?.user;
     if (!this.session) return html`<main class="center"><p role="status">${this.problem || texts.loading}</p></main>`;
+    if (this.contact?.isCall === false) return html`<main class="center"><p>${texts.noCall}</p></main>`;
     if (!user) return this.door();
     return html`
       <header class="bar">
