@@ -74,6 +74,20 @@ def test_a_transfer_is_a_heading_with_the_agent(backend: FakeBackend, enter: Ent
     expect(page.locator(".card")).to_contain_text("omar")
 
 
+def test_a_later_contact_of_a_call_leads_to_the_whole_call_and_its_events(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.begin(CALL, seconds_ago=60)
+    backend.transfer(CALL, "omar", "the-second-contact")
+    page = enter("sam", "#calls=the-second-contact")
+    expect(page.get_by_text("ASAPP is listening")).to_be_visible()
+    channels = [f"/live/conversations/{id}" for id in (CALL, "the-second-contact")]
+    assert [backend.subscribers(channel) for channel in channels] == [1, 0]
+    backend.say(CALL, "customer", "to omar")
+    expect(page.locator(".utterance")).to_contain_text("to omar")
+    expect(page.locator(".card.open")).to_have_count(1)
+
+
 def test_who_loads_the_page_again_in_mid_call_has_all_of_it(
     backend: FakeBackend, enter: Enter
 ) -> None:

@@ -16,16 +16,19 @@ class Behind {
   readonly asked: string[] = [];
   /** What the list was told to forget. */
   readonly forgotten: string[] = [];
+  /** What the page listens to. */
+  readonly channels: string[] = [];
   listener!: Listener;
   readonly call: FollowedCall;
 
   /** @param of Whether the page has the conversation's id, or the id of a contact that may be nobody's. */
-  constructor(of: "a conversation" | "a contact" = "a conversation") {
+  constructor(of: "a conversation" | "a contact" = "a conversation", id = "call-1") {
     this.isKnown = of === "a conversation";
     const events = {
-      subscribe: (_: string, listener: Listener) => {
+      subscribe: (channel: string, listener: Listener) => {
         this.listener = listener;
-        return () => undefined;
+        this.channels.push(channel);
+        return () => void this.channels.splice(this.channels.indexOf(channel), 1);
       },
     };
     const read = { conversation: (_: string, after: string) => this.answer(after), calls: () => assert.fail() };
@@ -35,7 +38,7 @@ class Behind {
       onSignedOut: () => assert.fail(),
       onForgotten: (id: string) => this.forgotten.push(id),
     };
-    this.call = new FollowedCall(servers, "call-1", () => undefined);
+    this.call = new FollowedCall(servers, id, () => undefined);
     void this.call.start(this.isKnown);
   }
 
@@ -194,6 +197,42 @@ test("a call that nobody knew when it was opened is read when it begins", async 
   behind.tell({ type: "utterance", conversationId: "call-1", ...behind.say("hello") });
   await pass(0);
   assert.deepEqual([behind.shown, behind.call.status], [["hello"], "live"]);
+});
+
+test("who opens a later contact of a call listens to the call's own channel", async () => {
+  const behind = new Behind("a conversation", "contact-2");
+  behind.say("a");
+  behind.listener.onReady();
+  await pass(0);
+  assert.deepEqual(behind.channels, ["/live/conversations/call-1"]);
+  assert.deepEqual([behind.shown, behind.call.status], [["a"], "loading"]);
+  behind.say("before the subscription stood");
+  behind.listener.onReady();
+  await pass(0);
+  assert.deepEqual([behind.shown.length, behind.call.status, behind.asked], [2, "live", ["", ""]]);
+});
+
+test("if that subscription does not come about within 2 s, the page says that it is not connected", async () => {
+  const behind = new Behind("a conversation", "contact-2");
+  behind.listener.onReady();
+  await pass(0);
+  await pass(1999);
+  assert.equal(behind.call.status, "loading");
+  await pass(1);
+  assert.equal(behind.call.status, "offline");
+});
+
+test("a later contact that was refused is shown when its call can be read", async () => {
+  const behind = new Behind("a conversation", "contact-2");
+  behind.isKnown = false;
+  behind.listener.onReady();
+  await pass(0);
+  behind.isKnown = true;
+  await pass(30_000);
+  assert.equal(behind.call.status, "loading");
+  behind.listener.onReady();
+  await pass(0);
+  assert.equal(behind.call.status, "live");
 });
 
 test("a contact that nobody knows is asked for every 3 s for a minute, then in pauses of up to 60 s", async () => {

@@ -39,6 +39,8 @@ abstract class Followed {
   private unsubscribe: (() => void) | undefined;
   /** The subscription was refused: asks for it once more. */
   private subscribeAgain: (() => void) | undefined;
+  /** While it is not known whether the subscription comes about. */
+  private patience: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private longest: ReturnType<typeof setTimeout> | undefined;
   private reading: Promise<void> | undefined;
@@ -53,6 +55,7 @@ abstract class Followed {
   stop(): void {
     this.ended.abort();
     this.unsubscribe?.();
+    clearTimeout(this.patience);
     clearTimeout(this.timer);
     clearTimeout(this.longest);
   }
@@ -62,8 +65,11 @@ abstract class Followed {
     if (this.status !== "loading" && this.status !== "unknown") void this.readSoon("rest");
   }
 
+  /** From now on this channel, and no other. */
   protected follow(channel: string): void {
     if (this.ended.signal.aborted) return;
+    const leave = this.unsubscribe;
+    this.isSubscribed = false;
     this.unsubscribe = this.servers.events.subscribe(channel, {
       onReady: () => {
         this.isSubscribed = true;
@@ -87,7 +93,8 @@ abstract class Followed {
         void this.readSoon("rest");
       },
     });
-    this.timer = setTimeout(() => void this.readSoon("rest"), PATIENCE_MS);
+    leave?.();
+    this.patience = setTimeout(() => void this.readSoon("rest"), PATIENCE_MS);
   }
 
   protected abstract merge(event: LiveEvent): void;
@@ -107,8 +114,10 @@ abstract class Followed {
       this.readAgain = what === "all" ? "all" : (this.readAgain ?? "rest");
       return;
     }
+    clearTimeout(this.patience);
     clearTimeout(this.timer);
     clearTimeout(this.longest);
+    this.patience = undefined;
     this.reading = this.readNow(what);
     await this.reading;
     this.reading = undefined;
@@ -140,7 +149,9 @@ abstract class Followed {
       if (this.ended.signal.aborted) return;
       this.subscribeAgain?.();
       this.subscribeAgain = undefined;
-      this.set(this.isSubscribed ? "live" : "offline");
+      // If the reading has led to another channel, that is to come about first.
+      if (this.patience === undefined) this.set(this.isSubscribed ? "live" : "offline");
+      else this.changed();
     } catch (error) {
       if (this.ended.signal.aborted) return;
       if (error instanceof SignedOut) this.servers.onSignedOut();
@@ -157,7 +168,8 @@ export class FollowedCall extends Followed {
   readonly transcript = new Transcript();
   /** When this page had read the call for the first time. */
   joinedAt: number | undefined;
-  private conversationId: string;
+  /** As far as it is known: `id` until the call is read. */
+  conversationId: string;
   private after = "";
   private readonly pauses = new WaitingPauses();
   /** Ends the pause before the next look at a contact that nobody knows yet. */
@@ -235,6 +247,7 @@ export class FollowedCall extends Followed {
         this.after,
         this.ended.signal,
       );
+      this.moveTo(answer.conversation.conversationId);
       this.take(answer);
       for (const { id } of answer.utterances) ids.add(id);
       this.after = answer.next;
@@ -257,6 +270,14 @@ export class FollowedCall extends Followed {
 
   private get hasEnded(): boolean {
     return this.transcript.conversation?.state === "ended";
+  }
+
+  /** Events come by the call's own id only, and somebody may have opened a later contact of it. */
+  private moveTo(conversationId: string): void {
+    if (conversationId === this.conversationId) return;
+    this.conversationId = conversationId;
+    this.status = "loading";
+    this.follow(`/live/conversations/${conversationId}`);
   }
 
   private take(answer: CallAnswer): void {

@@ -228,7 +228,7 @@ export class LiveApp extends LiveElement {
           ? html`<aside class="list" aria-label=${texts.calls}>
               <live-calls
                 .list=${this.list}
-                .opened=${this.open.map((call) => call.id)}
+                .opened=${this.open.map((call) => call.conversationId)}
                 @open-call=${this.choose}
               ></live-calls>
             </aside>`
