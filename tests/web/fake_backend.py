@@ -66,6 +66,7 @@ def _decoded(text: str) -> Any:
 class FakeBackend:
     """:ivar loses_events: Events get lost from now on, as they may: delivery is at most once.
     :ivar is_down: No WebSocket is accepted.
+    :ivar isolates: The sign-in page has ``Cross-Origin-Opener-Policy: same-origin``.
     :ivar handshakes: So many WebSockets were asked for.
     :ivar failing: So many requests to the read API are refused next, with status 503.
     :ivar undecided: So many subscriptions are refused next, as the authorizer cannot find out.
@@ -78,7 +79,7 @@ class FakeBackend:
         self.refused: list[tuple[str, str]] = []
         self.tokens: dict[str, str] = {}
         self.refresh_tokens: dict[str, str] = {}
-        self.loses_events = self.is_down = False
+        self.loses_events = self.is_down = self.isolates = False
         self.failing = self.undecided = self.handshakes = 0
         self.token_seconds = 3600
         self._last = 0
@@ -341,7 +342,9 @@ class FakeBackend:
             for name in USERS
         )
         text = f"<!doctype html><html lang=en><title>Sign in</title><h1>Sign in</h1>{links}"
-        request.say(200, text, TYPES[".html"], {"X-Frame-Options": "DENY"})
+        headers = {"X-Frame-Options": "DENY"}
+        headers |= {"Cross-Origin-Opener-Policy": "same-origin"} if self.isolates else {}
+        request.say(200, text, TYPES[".html"], headers)
 
     def _token(self, request: Handler, form: dict[str, str]) -> None:
         user = self._user_by(form) if form.pop("client_id", None) == CLIENT else None

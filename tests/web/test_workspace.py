@@ -101,6 +101,24 @@ def test_the_limits_of_the_frame_are_not_those_of_the_sign_in(
     assert not frame.evaluate("() => confirm('Is it you?')")
 
 
+def test_a_window_that_the_sign_in_page_has_cut_off_says_that_nobody_is_signed_in(
+    backend: FakeBackend, enter: Enter
+) -> None:
+    backend.isolates = True
+    page = workspace(backend, enter)
+    app = select(page, CALL)
+    with page.expect_popup() as opened:
+        app.get_by_role("button", name="Sign in").click()
+    window = opened.value
+    window.get_by_role("link", name="jane").click()
+    expect(window.get_by_text("The tab is still signed out")).to_be_visible()
+    expect(window.get_by_text("You are signed in")).to_have_count(0)
+    assert window.evaluate("() => sessionStorage.length") == 0
+    window.close()
+    backend.isolates = False
+    sign_in(page, app, "jane")
+
+
 def test_a_transferred_contact_shows_what_was_said_before(
     backend: FakeBackend, enter: Enter
 ) -> None:

@@ -19,6 +19,8 @@ const english = {
   signInExpired: "Your sign-in has expired.",
   signInBlocked: "The browser has blocked the window. Allow windows for this page, and try again.",
   windowDone: "You are signed in. You can close this window.",
+  windowAlone:
+    "The tab is still signed out: your sign-in page has cut this window off from it. Close this window, and try again in the tab. If this happens again, tell whoever runs this page.",
 
   calls: "Calls",
   running: (count: number) => (count === 1 ? "1 running call" : `${count} running calls`),

@@ -41,22 +41,25 @@ export function signOutWindow(): void {
  * In the window.
  *
  * @param why The address's `signin`.
- * @returns Whether it has done what it was opened for.
+ * @returns What there is to say: that it is done, or that nobody is there to be signed in. undefined
+ *   if it goes on elsewhere.
  */
-export function signInHere(session: Session, why: string): boolean {
+export function signInHere(session: Session, why: string): "done" | "alone" | undefined {
   if (why === OUT) {
     session.leave(LEAVING);
-    return false;
+    return undefined;
   }
   if (!session.user) {
     void session.signIn();
-    return false;
+    return undefined;
   }
   const opener = window.opener as Window | null;
+  // A page on the way may have cut this window off: Cross-Origin-Opener-Policy.
   opener?.postMessage({ type: SIGNED_IN, tokens: session.handOver() }, location.origin);
   session.forget();
+  if (!opener) return "alone";
   window.close();
-  return true;
+  return "done";
 }
 
 /** In the window, after Cognito's sign-out. */

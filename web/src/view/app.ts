@@ -27,7 +27,8 @@ export class LiveApp extends LiveElement {
   private open: FollowedCall[] = [];
   private contact: Contact | undefined;
   private problem = "";
-  private isDone = false;
+  /** What there is to say in the window of a sign-in. */
+  private windowSays = "";
   private isDue = false;
 
   override connectedCallback(): void {
@@ -62,7 +63,8 @@ export class LiveApp extends LiveElement {
     this.session = session;
     const window = new URLSearchParams(location.search).get("signin");
     if (window && !this.problem) {
-      this.isDone = signInHere(session, window);
+      const outcome = signInHere(session, window);
+      if (outcome) this.windowSays = outcome === "done" ? texts.windowDone : texts.windowAlone;
       this.requestUpdate();
       return;
     }
@@ -211,7 +213,7 @@ export class LiveApp extends LiveElement {
   // What is shown
 
   protected override render(): TemplateResult {
-    if (this.isDone) return html`<main class="center"><p>${texts.windowDone}</p></main>`;
+    if (this.windowSays) return html`<main class="center"><p role="status">${this.windowSays}</p></main>`;
     const user = this.session?.user;
     if (!this.session) return html`<main class="center"><p role="status">${this.problem || texts.loading}</p></main>`;
     if (this.contact?.isCall === false) return html`<main class="center"><p>${texts.noCall}</p></main>`;
