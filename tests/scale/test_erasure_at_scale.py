@@ -23,12 +23,9 @@ import pytest
 import shared.http
 from shared.asapp.feeds import STATE, UTTERANCES
 from tests.scale.s3_on_disk import S3OnDisk, s3_on_disk
-from tests.unit.conftest import aws, table_name
 from tests.unit.erasure.histories import play
 from tests.unit.erasure.stores import AGAIN, CUSTOMERS_KEY, QUEUES, Call, Stores
 from tests.unit.transcripts.test_store_transcript import client
-
-__all__ = ["aws", "table_name"]
 
 LAMBDAS = Path(shared.http.__file__).parents[1]
 MIB = 1024 * 1024

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.conftest import installed
 from tests.sandbox.stacks.test_signals import linux, stops_all
-
-__all__ = ["installed"]
 
 
 @linux

@@ -22,9 +22,6 @@ import pytest
 from connect_settings.sizing import authorizers
 from sandbox.asapp.webhook import Post, message
 from sandbox.stacks.running import Sandbox
-from tests.sandbox.conftest import certificates, installed, sandbox
-
-__all__ = ["certificates", "installed", "sandbox"]
 
 SECONDS = 10
 FLOOD, ASAPP = 300, 20

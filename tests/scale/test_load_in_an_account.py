@@ -26,13 +26,10 @@ from sandbox.stacks.deployment import (
     without_expressions,
 )
 from sandbox.stacks.emulator import ACCOUNT, REGION, Emulator
-from tests.sandbox.conftest import installed
 from tools.load.account.account import PLACES, Queues, Stacks, Where, load
 from tools.load.account.copied import copy_of
 from tools.load.result import Result
 from tools.load.schedule import schedule
-
-__all__ = ["installed"]
 
 
 def test_a_load_in_an_account_counts_every_utterance_and_leaves_nothing(

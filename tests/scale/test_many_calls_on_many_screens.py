@@ -22,9 +22,7 @@ from sandbox.demo.summary import Seen, stored, summarise, wait_for_arrival, wait
 from sandbox.live.browser import Viewer
 from sandbox.live.live_calls import LiveCalls
 from sandbox.stacks.running import Sandbox, running_sandbox
-from tests.sandbox.conftest import in_this_process, installed
-
-__all__ = ["installed"]
+from tests.sandbox.conftest import in_this_process
 
 CALLS, VIEWERS, OPEN = 50, 5, 4
 UTTERANCES, SECONDS_OF_SPEECH = 10, 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from reconcile_transcript.record import MOST_MESSAGES
-from tests.unit.conftest import Vendor, aws, clock, secret_name, table_name, vendor
+from tests.unit.conftest import Vendor
 from tests.unit.reconciliation.conftest import bucket, log, world
 from tests.unit.reconciliation.finished_calls import (
     HOUR_MS,
@@ -18,7 +18,7 @@ from tests.unit.reconciliation.finished_calls import (
     texts,
 )
 
-__all__ = ["aws", "bucket", "clock", "log", "secret_name", "table_name", "vendor", "world"]
+__all__ = ["bucket", "log", "world"]
 
 
 def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(

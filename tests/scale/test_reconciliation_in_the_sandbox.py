@@ -7,7 +7,6 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from sandbox.stacks.running import Sandbox
-from tests.sandbox.conftest import certificates, installed, sandbox
 from tests.sandbox.stacks.test_deployed_reconciliation import complete_by_the_batch
 from tests.sandbox.stacks.test_reconciliation import (
     Functions,
@@ -19,7 +18,7 @@ from tests.sandbox.stacks.test_reconciliation import (
     plans,
 )
 
-__all__ = ["certificates", "emulator", "functions", "inbox", "installed", "sandbox"]
+__all__ = ["emulator", "functions", "inbox"]
 
 
 def test_200_calls_of_which_a_tenth_was_lost_are_what_was_said(functions: Functions) -> None:

@@ -9,7 +9,6 @@ import uuid
 
 from sandbox.stacks.authorization_server import SigningKey
 from shared.tokens.signing_keys import SECONDS_BETWEEN_FETCHES
-from tests.sandbox.conftest import certificates, installed, sandbox
 from tests.sandbox.stacks.ways.conftest import door, own_issuer, ways
 from tests.sandbox.stacks.ways.posting import (
     OwnIssuer,
@@ -18,7 +17,7 @@ from tests.sandbox.stacks.ways.posting import (
     none_is_lost,
 )
 
-__all__ = ["certificates", "door", "installed", "own_issuer", "sandbox", "ways"]
+__all__ = ["door", "own_issuer", "ways"]
 
 
 def test_a_new_signing_key_of_the_issuer_loses_nothing(
