@@ -221,7 +221,9 @@ def test_all_that_is_loaded_is_below_100_kb_and_from_the_page_itself(
     assert hosts(urls) == {backend.page_url}
     supervisor = compressed(backend, urls)
     page.goto(backend.workspace_url)
-    sign_in(page, select(page, CALL), "jane")
+    app = select(page, CALL)
+    sign_in(page, app, "jane")
+    expect(app.get_by_role("heading", name="Agent jane")).to_be_visible()
     assert hosts(urls) == {backend.page_url, backend.workspace_url, backend.api_url}
     agent = compressed(backend, urls)
     assert supervisor < agent < 100_000

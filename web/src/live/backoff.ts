@@ -22,10 +22,6 @@ export class WaitingPauses {
   next(): number {
     return Math.min(60_000, 3000 * 2 ** Math.max(0, this.pauses++ - 19));
   }
-
-  reset(): void {
-    this.pauses = 0;
-  }
 }
 
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -202,7 +202,6 @@ export class FollowedCall extends Followed {
 
   override look(): void {
     if (this.status !== "unknown") return super.look();
-    this.pauses.reset();
     this.waiting.abort();
   }
 
