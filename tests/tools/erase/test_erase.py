@@ -197,13 +197,19 @@ def test_a_function_that_fails_before_it_begins_has_changed_nothing(
     assert account.stores.everything() == before
 
 
+def another_of(call: Call) -> Call:
+    """Another call of the same customer."""
+    again = Call(7)
+    again.customer = call.customer
+    return again
+
+
 def test_a_customer_who_calls_before_it_begins_is_asked_for_again(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is erased is what somebody has agreed to."""
     (call,) = put(account, 1)
-    again = Call(7)
-    again.customer = call.customer
+    again = another_of(call)
 
     def calls_again() -> None:
         if not account.stores.has(again.id, "version"):
@@ -224,8 +230,7 @@ def test_with_a_number_of_calls_that_is_not_right_any_more_nothing_is_erased(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (call,) = put(account, 1)
-    again = Call(7)
-    again.customer = call.customer
+    again = another_of(call)
     account.before_it_begins = lambda: account.stores.start(again)
     assert account.erase("--customer", call.customer, "--confirm", "1") == 1
     assert "nothing was changed: CONFIRM=1, and these are 2" in capsys.readouterr().out
@@ -260,8 +265,7 @@ def test_a_customer_who_calls_while_it_is_erased_gets_the_receipt_of_what_was_ag
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (call,) = put(account, 1)
-    again = Call(7)
-    again.customer = call.customer
+    again = another_of(call)
 
     def calls_again() -> None:
         if not account.stores.has(again.id, "version"):
