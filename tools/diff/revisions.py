@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,7 +155,8 @@ def synthesise(asked: Mapping[Revision, list[str]], folder: Path) -> dict[Revisi
 
     :param asked: The environments of each.
     :returns: For each the folder below ``folder`` that has a cloud assembly an environment.
-    :raises Failure: With the last lines of the error; the other revision is not waited for.
+    :raises Failure: With the last lines of the error. The other revision is waited for: it writes
+        below ``folder``, which the caller may remove then.
     """
     out = {revision: folder / str(number) for number, revision in enumerate(asked)}
     running = {
@@ -171,18 +171,14 @@ def synthesise(asked: Mapping[Revision, list[str]], folder: Path) -> dict[Revisi
         for revision, names in asked.items()
         if names
     }
-    if not running:
-        return out
-    with ThreadPoolExecutor(len(running)) as pool:
-        ends = {pool.submit(process.communicate): each for each, process in running.items()}
-        try:
-            for end in as_completed(ends):
-                revision = ends[end]
-                if running[revision].returncode:
-                    raise _failure(revision, end.result()[1])
-        finally:
-            for process in running.values():
-                process.kill()
+    try:
+        errors = {revision: process.communicate()[1] for revision, process in running.items()}
+    finally:
+        for process in running.values():
+            process.kill()
+    for revision, process in running.items():
+        if process.returncode:
+            raise _failure(revision, errors[revision])
     return out
 
 
