@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
+from queue import SimpleQueue
 from typing import Any
 
 import boto3
@@ -78,6 +79,21 @@ class Timeline(Clock):
 
     def time_ns(self) -> int:
         return int(self.seconds * 1e9)
+
+
+def hold_time(clock: Timeline, patch: pytest.MonkeyPatch, quick_seconds: float = 0.0) -> None:
+    """Let the functions live on that clock. They wait for a real socket for as long as it takes on
+    a busy machine: a request that they gave up and repeated would be one too many.
+
+    :param quick_seconds: Waits of at most that length are real: a test lets them end.
+    """
+    for module in (shared.runtime, shared.calls.asapp_sync):
+        patch.setattr(module, "time", clock, raising=False)
+
+    def take(_: object, queue: SimpleQueue[Any], seconds: float) -> Any:
+        return queue.get(timeout=seconds if seconds <= quick_seconds else 120)
+
+    patch.setattr(shared.runtime.Clock, "take", take)
 
 
 class Table:
@@ -210,8 +226,7 @@ def functions() -> Iterator[Functions]:
         conversations = MortalConversations(TABLE, 86_400)
         patch.setattr(environment, "conversations", lambda: conversations)
         environment.asapp.cache_clear()
-        for module in (shared.runtime, shared.calls.asapp_sync):
-            patch.setattr(module, "time", clock, raising=False)
+        hold_time(clock, patch)
         yield Functions(clock, asapp, table, conversations, boto3.client("dynamodb"))
         environment.asapp.cache_clear()
 

@@ -28,8 +28,7 @@ import export_utterances.download
 import export_utterances.file_exporter
 import export_utterances.handler
 import reconcile_transcript.handler
-import shared.calls.asapp_sync
-import shared.runtime
+import shared.aws.api
 import store_transcript.handler
 from export_utterances.file_exporter import FileExporter
 from export_utterances.handler import NotExported
@@ -44,7 +43,7 @@ from shared.asapp.requests import BadCredentials, RetryPolicy
 from shared.transcripts.transcript import Transcript, TranscriptReader
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
-from tests.sandbox.connect.test_scenarios import Context, Timeline
+from tests.sandbox.connect.test_scenarios import Context, Timeline, hold_time
 from tests.sandbox.simulated import caller
 from tests.sandbox.stacks.lost_words import DAY, MINUTE, STREAM, Manner, Played, call_of, read
 
@@ -188,11 +187,7 @@ def functions(
             "ANNOUNCE_TO": "",
         }.items():
             monkeypatch.setenv(variable, value)
-        for module in (
-            shared.calls.asapp_sync,
-            shared.runtime,
-        ):
-            monkeypatch.setattr(module, "time", clock, raising=False)
+        hold_time(clock, monkeypatch, QUICK_SECONDS)
         forget()
         secret = json.dumps({"apiId": asapp.api_id, "apiSecret": asapp.api_secret})
         emulator.client("secretsmanager").create_secret(Name=name, SecretString=secret)
