@@ -19,7 +19,7 @@ from tests.infra.conftest import FULL, OTHERS, Assembly
 
 from .policies import ENVIRONMENTS, FILE, as_text, in_templates, wildcards
 
-WITHOUT_RESOURCE = "The action has no resource level."
+WITHOUT_RESOURCE = "The action has no resource level, or AWS asks for all."
 REASONS = {
     r"\*": WITHOUT_RESOURCE,
     r"<.*>:\*": "Versions of one function, which Lambda numbers.",
@@ -41,6 +41,7 @@ REASONS = {
 _NEWER = {"connect:DeleteContactData"}
 """Of the Service Authorization Reference, and not yet in the data of cfn-lint."""
 _WITHOUT_RESOURCE_LEVEL = {
+    "cloudwatch:DescribeAlarms",  # it has one, and CodeDeploy's guide asks for all alarms
     "dynamodb:ListStreams",
     "kinesisvideo:ListStreams",
     "xray:PutTelemetryRecords",
