@@ -57,7 +57,12 @@ def stop(
     asapp: Asapp,
     deadline: Deadline,
 ) -> Answer:
-    """Make ASAPP stop transcribing the contact."""
+    """Make ASAPP stop transcribing the contact.
+
+    A chat or a task is none of ASAPP's. Its first contact may be a call's that goes on.
+    """
+    if not contact.is_call:
+        return Answer("already_stopped", conversation_id)
     observation = stopped(
         contact.contact_id,
         deadline.clock.now_ms(),

@@ -36,6 +36,8 @@ class Contact:
     :param stream_started_at_ms: When it began, in milliseconds since 1970, 0 if unknown.
     :param initiation_method: How the contact began, such as ``INBOUND``, ``TRANSFER``,
         ``DISCONNECT``.
+    :param is_call: Whether it is a voice contact, not a chat, a task or an email. One that does not
+        say its channel is.
     """
 
     contact_id: str
@@ -49,6 +51,7 @@ class Contact:
     start_fragment_number: str
     stream_started_at_ms: int
     initiation_method: str
+    is_call: bool
 
     @classmethod
     def from_event(cls, event: object) -> Contact:
@@ -80,6 +83,7 @@ class Contact:
             start_fragment_number=_text(audio, "StartFragmentNumber"),
             stream_started_at_ms=began,
             initiation_method=_text(data, "InitiationMethod"),
+            is_call=_text(data, "Channel").upper() in ("", "VOICE"),
         )
 
     def conversation_id(self, source: str) -> str:

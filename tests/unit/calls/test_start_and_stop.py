@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from boto3.dynamodb.conditions import Key
 
 from shared import environment
 from shared.asapp.media_gateway import Asapp
@@ -71,6 +72,13 @@ def answer_to(
     if word == "started":
         return start_streaming.start(contact, guid, True, *clients)
     return stop_streaming.stop(contact, guid, *clients)
+
+
+def items(table_name: str, conversation_id: str) -> list[dict[str, Any]]:
+    condition = Key("conversationId").eq(conversation_id)
+    table = boto3.resource("dynamodb").Table(table_name)
+    found: list[dict[str, Any]] = table.query(KeyConditionExpression=condition)["Items"]
+    return found
 
 
 def item(table_name: str, name: str, conversation_id: str = "c-1") -> dict[str, Any]:
@@ -304,6 +312,20 @@ def test_the_setting_now_never_sends_a_fragment(
 def test_a_stop_of_a_call_that_we_know_nothing_of_asks_asapp(vendor: Vendor) -> None:
     assert stop()["status"] == "stopped"
     assert vendor.calls == ["stop"]
+
+
+@pytest.mark.parametrize("channel", ["CHAT", "Task", "EMAIL"])
+def test_a_stop_of_what_is_no_call_stops_no_call_and_asks_asapp_nothing(
+    vendor: Vendor, table_name: str, channel: str
+) -> None:
+    """A flow may be that of chats and tasks too, and a task may follow a call that goes on."""
+    start()
+    of_a_call = stop(flow_event("t-1", InitialContactId="c-1", Channel=channel))
+    alone = stop(flow_event("t-2", Channel=channel, MediaStreams=None))
+    assert [answer["status"] for answer in (of_a_call, alone)] == ["already_stopped"] * 2
+    assert vendor.calls == ["start"]
+    assert item(table_name, "conversation")["state"] == "streaming"
+    assert not items(table_name, "t-2")
 
 
 def test_a_call_that_asapp_does_not_know_is_stopped(vendor: Vendor, table_name: str) -> None:
