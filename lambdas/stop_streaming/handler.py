@@ -74,20 +74,21 @@ def stop(
 def stopped(contact_id: str, at_ms: int, *, is_disconnect: bool = False) -> Observation:
     """A flow has stopped transcription: a hold flow, a transfer flow, or a disconnect flow.
 
-    :param is_disconnect: It was a disconnect flow: every agent has left. Such a flow runs on a
-        contact of its own, which says ``DISCONNECT`` as its initiation method.
+    :param is_disconnect: The contact says ``DISCONNECT`` as its initiation method: it began with a
+        disconnect flow, because every agent had left. If another agent has taken it since, it is
+        like any other.
     """
 
     def observe(known: Conversation) -> Conversation:
         if not known.legs:
             state = ENDED if is_disconnect else PAUSED
             return replace(known, legs=(Leg(contact_id, state=state, at_ms=at_ms),))
-        if is_disconnect:
+        own = known.leg_of(contact_id)
+        if is_disconnect and not (own and own.stream_arn):
             for leg in known.legs:
                 if leg.state in (CONNECTED, PAUSED) and leg.at_ms <= at_ms:
                     known = known.with_leg(replace(leg, state=ENDED, at_ms=at_ms))
             return known
-        own = known.leg_of(contact_id)
         leg = own or known.legs[-1]  # a transfer flow runs on the next contact
         if leg.state != CONNECTED or leg.at_ms > at_ms:
             return known

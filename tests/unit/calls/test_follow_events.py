@@ -227,6 +227,27 @@ def test_a_transfer_is_heard_from_its_new_agent_to_his_end(vendor: Vendor) -> No
     assert [body.get("agentId") for _, _, body in vendor.requests] == ["ada", None, "ace", None]
 
 
+def test_a_call_that_a_disconnect_flow_gives_to_the_next_agent_goes_on_after_a_hold(
+    vendor: Vendor, table_name: str
+) -> None:
+    """The next agent has the contact of the disconnect flow: a hold of it is no end."""
+    of_the_flow = {"InitialContactId": "c-1", "InitiationMethod": "DISCONNECT"}
+    first, second = Call(), Call("c-2", GRACE, "c-1")
+    first.start()
+    follow(first.agent("CONNECTED"))
+    stop_streaming.handler(flow_event("c-2", **of_the_flow), Context())
+    assert conversation(table_name)["state"] == "ended"
+    second.start(InitiationMethod="DISCONNECT")
+    follow(second.agent("CONNECTED"))
+    time.sleep(max(0.0, second.at - time.time()) + 0.01)
+    stop_streaming.handler(flow_event("c-2", **of_the_flow), Context())
+    assert conversation(table_name)["state"] == "paused"
+    second.at = time.time()
+    follow(second.agent("CONNECTED_ONHOLD", "CONNECTED"))
+    assert vendor.calls == ["start", "stop", "start", "stop", "start"]
+    assert conversation(table_name)["state"] == "streaming"
+
+
 def test_after_a_failure_an_agents_later_records_wait_and_other_agents_are_followed(
     vendor: Vendor,
 ) -> None:
