@@ -55,7 +55,7 @@ class FunctionOptions:
         problems = []
         for name in ("vpc_subnets", "security_groups"):
             if getattr(self, name) is not None and self.vpc is None:
-                problems.append(f"{name}: is of a VPC; give vpc with it, or remove it")
+                problems.append(f"{name}: is for a VPC; give vpc with it, or remove it")
         memory = self.memory
         if memory and not memory.is_unresolved() and memory.to_mebibytes() not in _MEMORY:
             problems.append(

@@ -7,7 +7,7 @@ from typing import Any
 from connect_settings._rules import REGIONS, Rule
 
 WEB_ACL_READS = {"header": 64, "query": 30}
-"""The longest name that it can look for:
+"""The longest name that a web ACL can look for:
 https://docs.aws.amazon.com/waf/latest/APIReference/API_FieldToMatch.html"""
 _EMULATOR_ACCOUNT = "000000000000"  # the sandbox's; AWS gives it to nobody
 _ADDRESSES = ("asapp.api_host", "webhook_oauth2.issuer", "webhook_oauth2.keys_url")
@@ -151,7 +151,7 @@ def _webhook(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[t
         needed["webhook"] = ["domain", "certificate_arn"]
     for key in ("base_path", "hosted_zone_id"):
         if values.get(f"webhook.{key}") and not values.get("webhook.domain"):
-            yield f"webhook.{key}", "is of a domain; write domain, or remove it"
+            yield f"webhook.{key}", "is for a domain; write domain, or remove it"
     if "mtls" in auth:
         needed["webhook_mtls"] = ["domain", "certificate_arn", "authorities_file"]
         if (name := values.get("webhook_mtls.domain")) and name == values.get("webhook.domain"):
@@ -180,7 +180,7 @@ _CLAIMS = ("audience", "scope", "client_id")
 
 
 def _unused(values: Mapping[str, Any], auth: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Settings of a way that is not there. Whoever wrote one believes that it is checked."""
+    """Settings of a way that ``auth`` lacks. Whoever wrote one believes that it is checked."""
 
     def is_set(key: str) -> bool:
         usual = (None, False, "Authorization", "header", "x-webhook-secret", ("asapp",))
@@ -194,13 +194,13 @@ def _unused(values: Mapping[str, Any], auth: Collection[str]) -> Iterator[tuple[
     if "oauth2" in auth and values.get("webhook_oauth2.issuer", 0) is None:
         for name in ("keys_url", *_CLAIMS):
             if is_set(f"webhook_oauth2.{name}"):
-                yield f"webhook_oauth2.{name}", "is of your own issuer; write issuer, or remove it"
+                yield f"webhook_oauth2.{name}", "is for your own issuer; write issuer, or remove it"
     if (
         "oauth2" in auth
         and values.get("webhook_oauth2.issuer")
         and is_set("webhook_oauth2.clients")
     ):
-        yield "webhook_oauth2.clients", "are of the stack's pool, not of an issuer; remove it"
+        yield "webhook_oauth2.clients", "are for the stack's pool, not for an issuer; remove it"
     if "secret" not in auth and not ("mtls" in auth and values.get("webhook_mtls.secret")):
         for key in ("webhook.secret_in", "webhook.secret_name"):
             if is_set(key):
@@ -208,7 +208,7 @@ def _unused(values: Mapping[str, Any], auth: Collection[str]) -> Iterator[tuple[
     if set(auth) == {"mtls"}:
         for name in ("domain", "certificate_arn"):
             if is_set(f"webhook.{name}"):
-                yield f"webhook.{name}", 'is not of "mtls"; write it in [webhook_mtls]'
+                yield f"webhook.{name}", 'is not for "mtls"; write it in [webhook_mtls]'
         if values.get("webhook.tls") == "1.3":
             yield "webhook.tls", 'cannot be demanded of "mtls"; write "1.2"'
 
@@ -243,7 +243,7 @@ _OIDC = ("oidc_issuer", "oidc_client_id", "oidc_client_secret_name")
 
 
 def _provider(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
-    """Of an identity provider: one of the two kinds, whole."""
+    """There is one identity provider, of one of the two kinds, with all of its settings."""
     saml, name = "live.saml_metadata_url", "live.user_name_attribute"
     oidc = [f"live.{key}" for key in _OIDC]
     given = [key for key in oidc if values.get(key)]
@@ -258,7 +258,7 @@ def _provider(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[
 
 
 def _hosting(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
-    """Of the page by the stack, which CloudFront does in its own partition only."""
+    """The stack hosts the page with CloudFront, which is in the partition ``aws`` only."""
     address, arn = "live.page_url", "live.page_certificate_arn"
     page, certificate = values.get(address, 0), values.get(arn)
     partition = (values.get("connect.instance_arn") or "arn:aws").split(":")[1]

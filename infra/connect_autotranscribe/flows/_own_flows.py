@@ -1,4 +1,4 @@
-"""What the ARNs in the files of ``[[flows]]`` are in one instance, and which flow comes first."""
+"""Finds what the ARNs in the files of ``[[flows]]`` are in one instance, and the flows' order."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Named = tuple[str, str]
 class Resolved:
     """A flow whose blocks name only what is in this instance.
 
-    :param arns: The ARN here, or a token, by what its file has.
-    :param needs: Other flows of ``[[flows]]``, by what its file has, with the version of the flow.
+    :param arns: By each ARN in the file: the ARN here, or a token.
+    :param needs: By each ARN of another flow of ``[[flows]]`` in the file: its name and version.
     """
 
     flow: OwnFlow
@@ -109,7 +109,7 @@ def _wrong_lock(own: OwnFlows, instance_arn: str) -> Iterator[str]:
     for arn, said in own.pairs.items():
         if arn in lock.pairs and lock.pairs[arn].arns != (said,):
             yield (
-                f"{_file(own)}: has not what connect.pairs says of {arn}; run {lock.command}, and "
+                f"{_file(own)}: does not pair {arn} as connect.pairs says; run {lock.command}, and "
                 "commit the lock"
             )
 

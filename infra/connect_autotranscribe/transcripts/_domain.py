@@ -9,9 +9,9 @@ from constructs import Construct
 
 
 def lacks_domain(domain: apigateway.IDomainName | None, base_path: str | None) -> Iterator[str]:
-    """What is wrong with a base path that is of no domain."""
+    """What is wrong if there is a base path and no domain."""
     if base_path is not None and domain is None:
-        yield "base_path: is of a domain; give domain with it, or remove it"
+        yield "base_path: is for a domain; give domain with it, or remove it"
 
 
 def url_of(

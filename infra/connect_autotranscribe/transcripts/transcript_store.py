@@ -107,7 +107,7 @@ class TranscriptStore(Construct):
                     optional=True,
                 ),
             },
-            ["warm_write_units_per_second: is of a table that is made here; remove it"]
+            ["warm_write_units_per_second: is for a table that is made here; remove it"]
             if table and warm_write_units_per_second
             else (),
         )

@@ -243,7 +243,7 @@ def test_an_api_at_a_domain_is_reached_there_and_nowhere_else(
 def test_a_base_path_without_a_domain_is_a_mistake() -> None:
     stack = new_stack()
     table = dynamodb.Table.from_table_arn(stack, "Table", TABLE)
-    with pytest.raises(ValueError, match="Webhook: base_path: is of a domain; give domain"):
+    with pytest.raises(ValueError, match="Webhook: base_path: is for a domain; give domain"):
         TranscriptWebhook(stack, "Webhook", table=table, base_path="x")
 
 

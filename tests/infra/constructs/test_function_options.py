@@ -194,8 +194,8 @@ def test_options_that_reach_nothing_or_cannot_be_are_refused_together() -> None:
     assert str(raised.value).split("\n") == [
         f"FunctionOptions: {problem}"
         for problem in (
-            "vpc_subnets: is of a VPC; give vpc with it, or remove it",
-            "security_groups: is of a VPC; give vpc with it, or remove it",
+            "vpc_subnets: is for a VPC; give vpc with it, or remove it",
+            "security_groups: is for a VPC; give vpc with it, or remove it",
             "memory: 64 MiB is not accepted; write Size.mebibytes(128) to Size.mebibytes(10240)",
             "reserved_concurrency of StartStreaming: 0 is not accepted; write 1 or more, like 50",
         )

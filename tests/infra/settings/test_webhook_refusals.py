@@ -61,11 +61,11 @@ def case(changes: Mapping[str, object], *lines: str) -> Any:
         case({"webhook.certificate_arn": CERTIFICATE}, f"webhook.domain: is missing; {A_DOMAIN}"),
         case(
             {"webhook.base_path": "asapp"},
-            "webhook.base_path: is of a domain; write domain, or remove it",
+            "webhook.base_path: is for a domain; write domain, or remove it",
         ),
         case(
             {"webhook.hosted_zone_id": "Z0123456789"},
-            "webhook.hosted_zone_id: is of a domain; write domain, or remove it",
+            "webhook.hosted_zone_id: is for a domain; write domain, or remove it",
         ),
         case(
             DOMAIN | {"webhook.certificate_arn": CERTIFICATE.replace("us-east-1", "eu-west-1")},
@@ -106,7 +106,7 @@ def case(changes: Mapping[str, object], *lines: str) -> Any:
         *(
             case(
                 POOL | {f"webhook_oauth2.{name}": value},
-                f"webhook_oauth2.{name}: is of your own issuer; write issuer, or remove it",
+                f"webhook_oauth2.{name}: is for your own issuer; write issuer, or remove it",
             )
             for name, value in (
                 ("keys_url", "https://acme.okta.com/keys"),
@@ -117,7 +117,7 @@ def case(changes: Mapping[str, object], *lines: str) -> Any:
         ),
         case(
             ISSUER | {"webhook_oauth2.clients": ["asapp", "asapp-next"]},
-            "webhook_oauth2.clients: are of the stack's pool, not of an issuer; remove it",
+            "webhook_oauth2.clients: are for the stack's pool, not for an issuer; remove it",
         ),
         *(
             case({key: value}, f"{key}: {NOT_USED.format('oauth2')}")
@@ -146,8 +146,8 @@ def case(changes: Mapping[str, object], *lines: str) -> Any:
         ),
         case(
             MTLS | DOMAIN,
-            'webhook.domain: is not of "mtls"; write it in [webhook_mtls]',
-            'webhook.certificate_arn: is not of "mtls"; write it in [webhook_mtls]',
+            'webhook.domain: is not for "mtls"; write it in [webhook_mtls]',
+            'webhook.certificate_arn: is not for "mtls"; write it in [webhook_mtls]',
         ),
         case(
             MTLS | {"webhook_mtls.authorities_file": "/etc/authorities.pem"},
