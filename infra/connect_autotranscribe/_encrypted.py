@@ -41,9 +41,9 @@ def grant_send(queue: sqs.IQueue, grantee: iam.IGrantable) -> None:
 
 
 def grant_secret_value(secret: secretsmanager.ISecret, grantee: iam.IGrantable) -> None:
-    """Grant reading the secret's value, and nothing else. ``grant_read`` also lets describe it.
+    """Grant reading the secret's value, and nothing else. ``grant_read`` also grants describing it.
 
-    A secret that is known by its name has an ARN that ends in six characters nobody knows.
+    If only the secret's name is known, the six characters at the end of its ARN are not.
     """
     arn = secret.secret_full_arn or f"{secret.secret_arn}-??????"
     iam.Grant.add_to_principal(
@@ -54,7 +54,7 @@ def grant_secret_value(secret: secretsmanager.ISecret, grantee: iam.IGrantable) 
 
 
 def grant_read_switch(switch: ssm.IStringParameter, grantee: iam.IGrantable) -> None:
-    """Grant reading the parameter's value. ``grant_read`` also lets read its history and tags."""
+    """Grant reading the parameter's value. ``grant_read`` also grants its history and tags."""
     iam.Grant.add_to_principal(
         grantee=grantee, actions=["ssm:GetParameter"], resource_arns=[switch.parameter_arn]
     )
@@ -63,7 +63,7 @@ def grant_read_switch(switch: ssm.IStringParameter, grantee: iam.IGrantable) -> 
 def ask_on_utterance(asking: lambda_.Function, function: lambda_.IFunction) -> None:
     """Let a function of ours ask the customer's ``on_utterance`` before it stores an utterance.
 
-    CDK's own ``grant_invoke`` also lets invoke every other version and alias.
+    CDK's own ``grant_invoke`` also grants every other version and alias.
     """
     asking.add_environment("ON_UTTERANCE_FUNCTION", function.function_arn)
     iam.Grant.add_to_principal(

@@ -90,7 +90,7 @@ class Function(lambda_.Function):
                     f"!/{folder}",
                     "!/shared",
                     "/shared/*",
-                    *_of_shared(LAMBDAS, folder),
+                    *_shared_patterns(LAMBDAS, folder),
                     "__pycache__",
                 ],
             ),
@@ -105,7 +105,7 @@ class Function(lambda_.Function):
             application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             system_log_level_v2=lambda_.SystemLogLevel.INFO,
             tracing=lambda_.Tracing.ACTIVE,
-            # Old versions stay, so that an alias can go back; not what a failed deployment made.
+            # Old versions stay, so that an alias can go back. Those of a failed deployment do not.
             current_version_options=lambda_.VersionOptions(
                 removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
             ),
@@ -167,8 +167,8 @@ def live_alias(function: Function) -> lambda_.Alias:
     return lambda_.Alias(function, "Live", alias_name="live", version=function.current_version)
 
 
-def _of_shared(lambdas: Path, folder: str) -> list[str]:
-    """What of ``shared/`` is packed, as the lines of a ``.gitignore``: no folder whole."""
+def _shared_patterns(lambdas: Path, folder: str) -> list[str]:
+    """The lines of a ``.gitignore`` that pack what is imported of ``shared/``, and nothing else."""
     modules = shared_modules(lambdas, folder)
     folders = sorted({name.parent for name in modules} - {PurePosixPath("shared")})
     lines = [line for name in folders for line in (f"!/{name}", f"/{name}/*")]
@@ -183,14 +183,14 @@ def shared_modules(lambdas: Path, folder: str) -> list[PurePosixPath]:
     found: set[PurePosixPath] = set()
     ahead = [*(lambdas / folder).rglob("*.py")]
     while ahead:
-        new = _imported_of_shared(lambdas, ahead.pop()) - found
+        new = _shared_imports(lambdas, ahead.pop()) - found
         found |= new
         ahead += [lambdas / name for name in new]
     return sorted(found)
 
 
 @cache
-def _imported_of_shared(lambdas: Path, file: Path) -> frozenset[PurePosixPath]:
+def _shared_imports(lambdas: Path, file: Path) -> frozenset[PurePosixPath]:
     names: list[str] = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):

@@ -60,8 +60,8 @@ class GradualDeployment(Construct):
         )
 
     def _role(self, aliases: Sequence[lambda_.Alias]) -> iam.Role:
-        """What AWS's own policy for it allows (AWSCodeDeployRoleForLambdaLimited), but of these
-        functions only, and without files and hooks, which we have not.
+        """What AWS's own policy AWSCodeDeployRoleForLambdaLimited allows, but for these functions
+        only, and without revision files and hooks, which we do not use.
 
         https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCodeDeployRoleForLambdaLimited.html
         """

@@ -119,7 +119,7 @@ def let_bus_use(key: kms.IKey, scope: Construct, bus_name: str) -> None:
 
 
 def _as_text(stack: Stack, statement: Any) -> str:
-    """JSON to paste into a key's policy. What synth does not know is a word in capitals."""
+    """JSON to paste into a key's policy. A word in capitals stands for what synth does not know."""
     known = None if Token.is_unresolved(stack.region) else stack.region
     region = region_info.RegionInfo.get(known or "us-east-1")
     values = {
@@ -129,16 +129,16 @@ def _as_text(stack: Stack, statement: Any) -> str:
         "AWS::URLSuffix": (region.domain_suffix or "amazonaws.com") if known else "DOMAIN",
     }
 
-    def told(value: Any) -> Any:
+    def resolved(value: Any) -> Any:
         match value:
             case {"Ref": str() as name} if name in values:
                 return values[name]
             case {"Fn::Join": [str() as between, list() as parts]}:
-                return between.join(str(told(part)) for part in parts)
+                return between.join(str(resolved(part)) for part in parts)
             case dict():
-                return {key: told(each) for key, each in value.items()}
+                return {key: resolved(each) for key, each in value.items()}
             case list():
-                return [told(each) for each in value]
+                return [resolved(each) for each in value]
         return value
 
-    return json.dumps(told(statement))
+    return json.dumps(resolved(statement))

@@ -17,18 +17,18 @@ SECURITY_POLICIES = {
 }
 """By the oldest version of TLS."""
 WITH_CLIENT_CERTIFICATES = apigateway.SecurityPolicy.TLS_1_2
-"""API Gateway asks for client certificates with no other policy, and uses the API's policy at the
-domain, too: so both have this one. See
+"""The only policy with which API Gateway asks for client certificates. The domain and the API have
+it, because API Gateway uses the API's policy at the domain, too. See
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-custom-domain-tls-version.html"""
 
 
 class RestApi(apigateway.RestApi):
     """
     :param description: What it is for.
-    :param requests_a_second: More are refused with 429. Twice as many may come at once.
-    :param burst: That, if it is another number.
-    :param access_log: Where each request is a line.
-    :param logged: The line: names, and variables of API Gateway's context.
+    :param requests_a_second: More are refused with 429.
+    :param burst: How many may come at once. Default: twice as many.
+    :param access_log: The log group in which each request is a line.
+    :param logged: What a line has: names, and variables of API Gateway's context.
     :param tls: The oldest version that it speaks, also at API Gateway's own name, which would take
         1.0. An address that is not the API's own is refused too.
     :param asks_for_certificates: Whether its domain asks for client certificates. Then it speaks

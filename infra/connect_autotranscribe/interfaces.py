@@ -32,7 +32,7 @@ class ExportedFiles(Protocol):
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """The feed's names of the fields, where they are not the usual ones."""
+        """The feed's names of the fields, if they are not the usual ones."""
 
     def grant_read(self, grantee: iam.IGrantable) -> None:
         """Grant listing and reading the files."""

@@ -12,7 +12,7 @@ TYPES = {str: "a string", int: "an integer", bool: "a boolean", float: "a float"
 TYPES |= {list: "an array", tuple: "an array", dict: "a table"}
 
 
-def _shows(value: object) -> bool:
+def _never(value: object) -> bool:
     return False
 
 
@@ -31,7 +31,7 @@ class Rule:
     accepts: Callable[[Any], object]
     remedy: str
     each: "Rule | None" = None
-    hides: Callable[[Any], object] = _shows
+    hides: Callable[[Any], object] = _never
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _shown(rule: Rule, wrong: list[Any]) -> str:
     return shown if len(shown) <= 500 else "the value"
 
 
-def text(pattern: str, remedy: str, hides: Callable[[Any], object] = _shows) -> Rule:
+def text(pattern: str, remedy: str, hides: Callable[[Any], object] = _never) -> Rule:
     fits = re.compile(pattern, re.ASCII).fullmatch
     return Rule(
         type="a string",

@@ -625,7 +625,7 @@ class LiveSettings:
         at a name of CloudFront's.
     :param page_certificate_arn: A certificate of page_url's host, in us-east-1. Then the stack
         hosts the page at page_url. Default: none.
-    :param domain_prefix: Of the sign-in page's address, unique in the region.
+    :param domain_prefix: The start of the sign-in page's host, unique in the region.
     :param saml_metadata_url: The metadata of your SAML identity provider. Default: users of the
         pool have passwords and a second factor.
     :param oidc_issuer: Your OpenID Connect provider, instead of a SAML one. It, and the next two,

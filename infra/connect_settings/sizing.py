@@ -12,10 +12,10 @@ from typing import NamedTuple
 UTTERANCES_A_MINUTE = 10
 """ASAPP posts about so many for a call."""
 PEAK = 3
-"""In a peak there are so many times more, and the webhook lets them in."""
+"""A peak has so many times the usual utterances, and the webhook lets them in."""
 LEAST_THROTTLE = 1_000
-"""Requests a second. Who has no credential may take room too, and a refusal costs next to nothing.
-So it is far above few calls' need, but a tenth of what an account has for all its APIs."""
+"""Requests a second. Callers without a credential take room, too, and a refusal costs next to
+nothing. So it is far above what a few calls need: a tenth of what an account has for all APIs."""
 LEAST_OF_AN_ADDRESS = 100
 """Requests a second. For 50 calls, ASAPP sends nine in all."""
 _FUNCTION_SECONDS = 7
@@ -138,7 +138,7 @@ class Quota(NamedTuple):
 class Part(NamedTuple):
     """A part of the path, and how much of it there may be.
 
-    :param needed: Of so many calls at a time.
+    :param needed: How much so many calls at a time need.
     :param quota: That of an account in a region; a number if the account cannot read or raise it.
     :param source: Where the limit is documented.
     """

@@ -17,8 +17,8 @@ _SESSION = number(60, 720, "Duration.hours(1) to Duration.hours(12)")
 
 
 class KinesisVideoReadRole(Construct):
-    """Lets ASAPP read the call audio of one Connect instance, and nothing else; and that of the
-    instances that you pass to ``grant_read_of_instance``.
+    """Lets ASAPP read the call audio of one Connect instance, and of those that you pass to
+    ``grant_read_of_instance``, and nothing else.
 
     The role may read streams whose name begins ``<prefix>-connect-<alias>-contact-``, as Connect
     reports the prefix of one instance; AWS does not document the names. It may list all video

@@ -238,8 +238,8 @@ class CallLifecycle(Construct):
             event_source_arn=stream.stream_arn,
             # Events from before the deployment belong to calls that were not transcribed.
             starting_position=lambda_.StartingPosition.LATEST,
-            # While ASAPP hangs, the first ones use up the function's 30 seconds. All are written
-            # down all the same, and all come again.
+            # While ASAPP hangs, the first events of a batch use up the function's 30 seconds. The
+            # table still gets what all of them show, and Lambda delivers all of them again.
             batch_size=10,
             # By partition key, the agent's ARN: no agent's events wait for those of another.
             parallelization_factor=10,

@@ -26,13 +26,13 @@ from connect_autotranscribe.function_options import DEFAULT_FUNCTION_OPTIONS, Fu
 from connect_autotranscribe.retention import DEFAULT_RETENTION, Retention, days_of
 from connect_settings.shared_names import shared_names
 
-_SECOND_UNDER_THE_BLOCKS_LIMIT = Duration.seconds(7)
+_TIMEOUT = Duration.seconds(7)  # a second less than a Lambda block waits
 _EVENTS = shared_names("log_events")
 
 
 class TranscriptionControl(Construct):
-    """The functions that start and stop transcription. Only one instance may invoke their aliases,
-    and those that you pass to ``grant_invoke_to_instance``.
+    """The functions that start and stop transcription. Only the flows of one instance, and of those
+    that you pass to ``grant_invoke_to_instance``, may invoke their aliases.
 
     Each function answers a flow within 7 seconds, one second under the limit of a Lambda block,
     even if ASAPP does not answer. Of any number of equal invocations, only one reaches ASAPP.
@@ -82,7 +82,7 @@ class TranscriptionControl(Construct):
     dead_letter_queues: Mapping[str, sqs.IQueue]
     switch: ssm.IStringParameter
     """Any other value than ``enabled`` stops all transcription within ten seconds: flows get the
-    status ``disabled``, and nothing starts again after a hold. What runs is not stopped by it."""
+    status ``disabled``, and nothing starts again after a hold. Calls that ASAPP hears go on."""
     environment: Mapping[str, str]
     """The environment variables of a function that starts or stops streams. All such functions must
     use the same parameters. Use them with :meth:`grant_to`."""
@@ -163,7 +163,7 @@ class TranscriptionControl(Construct):
             folder="start_streaming",
             name=name("start"),
             description="Starts transcription at ASAPP; called by a Connect flow",
-            timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
+            timeout=_TIMEOUT,
             environment={**self.environment, "START_SELECTOR": start_selector},
             retention=retention,
             options=function_options,
@@ -175,7 +175,7 @@ class TranscriptionControl(Construct):
             folder="stop_streaming",
             name=name("stop"),
             description="Stops transcription at ASAPP; called by a Connect flow",
-            timeout=_SECOND_UNDER_THE_BLOCKS_LIMIT,
+            timeout=_TIMEOUT,
             environment=self.environment,
             retention=retention,
             options=function_options,

@@ -35,8 +35,8 @@ _COLUMNS = {
     "time": "said_at",
 }
 _VIEW = ("dt", *_COLUMNS.values(), "line")
-_OF_STATE = ("id", "role", "sender")
-_TOLD = ("role", "sender_id")
+_STATE_FIELDS = ("id", "role", "sender")
+_FROM_STATE = ("role", "sender_id")
 """Columns from the state feed, used if the utterance's own line has no value."""
 
 
@@ -174,14 +174,14 @@ def view_sql(columns: Mapping[str, str]) -> str:
     :param columns: As for :class:`UtteranceQueries`. The state feed may have the usual names.
     """
     names = {field: (columns[field],) if field in columns else FIELDS[field] for field in FIELDS}
-    of_state = {field: dict.fromkeys((*names[field], *FIELDS[field])) for field in _OF_STATE}
+    of_state = {field: dict.fromkeys((*names[field], *FIELDS[field])) for field in _STATE_FIELDS}
     said = f"SELECT dt, {_values(names)}, line FROM {_LINES}"  # noqa: S608
     state = f"SELECT dt, {_values(of_state)} FROM {_STATE_LINES}"  # noqa: S608
-    # It may have several lines for an utterance; the view must have each utterance once.
-    told = ", ".join(f"max({name}) AS {name}" for name in _TOLD)
-    state = f"SELECT dt, message_id, {told} FROM ({state}) GROUP BY dt, message_id"  # noqa: S608
+    # The state feed may have several lines for an utterance; the view must have each once.
+    aggregated = ", ".join(f"max({name}) AS {name}" for name in _FROM_STATE)
+    state = f"SELECT dt, message_id, {aggregated} FROM ({state}) GROUP BY dt, message_id"  # noqa: S608
     selected = ", ".join(
-        f"coalesce(said.{name}, state.{name}) AS {name}" if name in _TOLD else f"said.{name}"
+        f"coalesce(said.{name}, state.{name}) AS {name}" if name in _FROM_STATE else f"said.{name}"
         for name in _VIEW
     )
     return (

@@ -36,7 +36,7 @@ from connect_settings.shared_names import shared_names
 
 _RESULTS_KEPT = Duration.days(7)
 _HOURS_BETWEEN_RUNS = 4
-_NEXT_RUN_IS_NEARER = Duration.hours(_HOURS_BETWEEN_RUNS)
+_MAX_AGE = Duration.hours(_HOURS_BETWEEN_RUNS)  # of an invocation: then the next run begins
 _EVENTS = shared_names("log_events")
 _DAYS: str = shared_names("asapp.feeds").DAY_MARKS
 _TAKEN_FILES: str = shared_names("asapp.feeds").TAKEN_FILES
@@ -159,7 +159,7 @@ class UtteranceExport(Construct):
         )
         self.export_utterances.configure_async_invoke(
             retry_attempts=2,
-            max_event_age=_NEXT_RUN_IS_NEARER,
+            max_event_age=_MAX_AGE,
             on_failure=FailedInvocations(self.dead_letters),
         )
         grant_secret_value(credentials_secret, self.export_utterances)
@@ -179,7 +179,7 @@ class UtteranceExport(Construct):
             times=scheduler.ScheduleExpression.cron(hour=",".join(map(str, hours)), minute=minute),
             description="Every four hours from night on: copies ASAPP's files of utterances",
             dead_letters=self.dead_letters,
-            max_age=_NEXT_RUN_IS_NEARER,
+            max_age=_MAX_AGE,
         )
         self.functions = {"ExportUtterances": self.export_utterances}
         self.dead_letter_queues = {"ExportDeadLetters": self.dead_letters}

@@ -126,7 +126,7 @@ class LivePage(Construct):
         read_host = f"{transcripts.rest_api.rest_api_id}.execute-api.{stack.region}"
         realtime = transcripts.event_api.realtime_dns
         if isinstance(transcripts.event_api, appsync.EventApi) and not self._is_named:
-            # Its authorizer knows the client, which knows the address of the distribution.
+            # The API's own name would close a circle: API, authorizer, client, distribution.
             realtime = f"*.appsync-realtime-api.{stack.region}.{stack.url_suffix}"
         self._headers.response_headers_policy_config = self._headers_config(
             [f"https://{read_host}.{stack.url_suffix}", f"wss://{realtime}", sign_in.url]
@@ -140,7 +140,7 @@ class LivePage(Construct):
             service_timeout=Duration.minutes(5),
             properties={
                 "Config": stack.to_json_string(config),
-                # The layer's ARN is another one if a file is.
+                # The layer's ARN changes if a file does.
                 "Files": self._files.layer_version_arn,
             },
         )

@@ -28,11 +28,11 @@ class LiveSignIn(Construct):
     signs in by password needs a second factor.
 
     :param page_url: The address of the live page, to which the sign-in returns.
-    :param domain_prefix: Of the address of the sign-in page, unique in the region.
+    :param domain_prefix: The start of the sign-in page's host, unique in the region.
     :param saml_metadata_url: The metadata of your SAML identity provider. Then everybody signs in
         there, nobody by password. Default: users have passwords.
-    :param oidc_issuer: The issuer of your OpenID Connect provider, instead of a SAML one. It tells
-        its endpoints, and knows ``url`` with ``/oauth2/idpresponse`` as where to return.
+    :param oidc_issuer: The issuer of your OpenID Connect provider, instead of a SAML one. It must
+        publish its endpoints, and accept ``url`` with ``/oauth2/idpresponse`` as redirect URI.
     :param oidc_client_id: The client that the provider knows the pool by.
     :param oidc_client_secret: That client's secret: ``{"clientSecret": "…"}``. CloudFormation reads
         it; the template has its name only.

@@ -27,7 +27,7 @@ from connect_autotranscribe.monitoring.monitored import (
 from connect_autotranscribe.transcripts.webhook_domain import WebhookDomain
 
 _RUNBOOK = "docs/operate.md"
-_A_MINUTE, _A_QUARTER = Duration.minutes(1), Duration.minutes(15)
+_A_MINUTE, _QUARTER_HOUR = Duration.minutes(1), Duration.minutes(15)
 _SEVERAL = 5
 """One request of a scanner, or one call that ASAPP refuses, is no reason to wake anybody."""
 _TOKENS_AN_HOUR = 100
@@ -161,7 +161,7 @@ class TranscriptionAlarms(Construct):
                     threshold=30,
                     comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
                     evaluation_periods=1,
-                    # After the expiry there are no data: it goes on ringing.
+                    # After the expiry there are no data, and the alarm must stay on.
                     treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
                 )
             )
@@ -398,7 +398,7 @@ class TranscriptionAlarms(Construct):
                 "flow-errors",
                 "Error branches of this flow were taken several times; calls go on. Is the "
                 "function associated with the instance? Look at its log, then at the flow's",
-                flow.metric("ContactFlowErrors").with_(period=_A_QUARTER),
+                flow.metric("ContactFlowErrors").with_(period=_QUARTER_HOUR),
                 threshold=_SEVERAL,
             )
             self._at_least(

@@ -184,8 +184,8 @@ class FlowsStack(Stack):
         self.customer_queue = self._flow(
             "CustomerQueue", customer_queue(stop_function_arn=stop, prompts=queue_prompts)
         )
-        # They set no disconnect flow, because it hangs up. Connect's pages do not say that it waits
-        # until the last of three parties has left.
+        # The transfer flows set no disconnect flow, because ours hangs up: Connect's pages do not
+        # say that it runs only after the last of three parties has left.
         next_agents = {
             "agent_whisper_flow_arn": self.agent_whisper.arn,
             "customer_hold_flow_arn": hold_arn,
@@ -245,7 +245,7 @@ class FlowsStack(Stack):
         problems = []
         for each in in_order(own, self._instance_arn, self._arns, self._name_prefix):
             if {name for name, _ in each.needs.values()} - self.own_flows.keys():
-                continue  # it names one that cannot be woven, which is said
+                continue  # it names a flow that cannot be woven, which is a problem already
             try:
                 made = self._woven(each, stop_at_hold, **ids)
             except ValueError as problem:

@@ -144,7 +144,7 @@ class TranscriptionStack(Stack):
             function_options=self._function_options,
         )
         if account := self.transcript_webhook.apis[0].rest_api.node.try_find_child("Account"):
-            # The role of API Gateway's logs, which that API sets for the whole account.
+            # That API sets the role for API Gateway's logs, for the whole account.
             self.transcript_api.rest_api.deployment_stage.node.add_dependency(account)
         self.utterance_export = self._utterance_export()
         self.conversation_erasure = self._conversation_erasure()

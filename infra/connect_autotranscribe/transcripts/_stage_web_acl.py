@@ -76,8 +76,8 @@ class StageWebAcl(Construct):
             description="Blocks floods before they take the room of utterances",
             default_action={"block": {}} if allowed_cidrs else {"allow": {}},
             rules=[{**rule, "priority": place} for place, rule in enumerate(rules)],
-            visibility_config=_visible("WebAcl"),
-            data_protection_config=_without(carried) if carried else None,
+            visibility_config=_visibility("WebAcl"),
+            data_protection_config=_data_protection(carried) if carried else None,
         )
         return web_acl.attr_arn
 
@@ -106,8 +106,8 @@ class StageWebAcl(Construct):
 
 
 def _credentials(auth: Sequence[WebhookAuth]) -> list[tuple[str, str]]:
-    """Where a request may carry one: ``header`` or ``query``, and the name there. Empty if one way
-    needs none: a client certificate was checked before."""
+    """Where a request may carry a credential: ``header`` or ``query``, and the name there. Empty if
+    one way needs none, because a client certificate was checked before."""
     found: list[tuple[str, str]] = []
     for way in auth:
         if secret := secret_of(way):
@@ -120,7 +120,7 @@ def _credentials(auth: Sequence[WebhookAuth]) -> list[tuple[str, str]]:
 
 
 def _carries_none_of(credentials: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """A header or parameter that is not there is of no size."""
+    """A header or parameter that is missing matches no size."""
     there = [
         {
             "sizeConstraintStatement": {
@@ -146,11 +146,11 @@ def _rule(name: str, statement: dict[str, Any], action: dict[str, Any]) -> dict[
         "name": name,
         "statement": statement,
         "action": action,
-        "visibilityConfig": _visible(name),
+        "visibilityConfig": _visibility(name),
     }
 
 
-def _visible(name: str) -> dict[str, Any]:
+def _visibility(name: str) -> dict[str, Any]:
     """Counted, and without samples, which would show a request's headers."""
     return {
         "cloudWatchMetricsEnabled": True,
@@ -159,8 +159,8 @@ def _visible(name: str) -> dict[str, Any]:
     }
 
 
-def _without(credentials: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """What somebody adds later, a log or samples, shows no credential, not even a wrong one."""
+def _data_protection(credentials: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Keeps credentials, also wrong ones, out of a log or samples that somebody adds later."""
     headers = [name for where, name in credentials if where == "header"]
     fields: list[dict[str, Any]] = []
     if headers:

@@ -50,8 +50,8 @@ class TokenIssuer(Construct):
     secrets: Mapping[str, secretsmanager.ISecret]
     """The clients' secrets by name. No template has a value."""
     tokens_requested: cloudwatch.MathExpression
-    """Requests for tokens in an hour, of all pools of the account and region: Cognito counts them
-    for nothing smaller. The query does not depend on how Cognito calls itself in the metric."""
+    """Requests for tokens in an hour, of all pools of the account and region: Cognito has no count
+    of a single pool. The query does not depend on how Cognito calls itself in the metric."""
 
     def __init__(
         self,

@@ -66,10 +66,10 @@ _CONTENT_TYPES = (
 )
 """A POST with another one is refused with 415, because API Gateway needs a template for each type.
 Parameters such as ``charset`` do not count."""
-_KEPT = Duration.minutes(5)
+_CACHE_TTL = Duration.minutes(5)
 """How long API Gateway keeps an authorizer's answer."""
-_TOKEN_KEPT = Duration.minutes(1)
-"""The answer for a token is good also beyond the token's expiry."""
+_TOKEN_CACHE_TTL = Duration.minutes(1)
+"""Shorter, because an answer in the cache outlives the token's expiry."""
 
 
 class WebhookApi(Construct):
@@ -89,7 +89,7 @@ class WebhookApi(Construct):
     """Where ASAPP posts to, by way."""
     authorizers: Mapping[str, lambda_.IFunction]
     aliases: Mapping[str, lambda_.Alias]
-    """What API Gateway invokes of them with ``with_aliases``."""
+    """By the same names: what API Gateway invokes instead, with ``with_aliases``."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class WebhookApi(Construct):
             # Even if the first deployment fails: the account's setting still names the role.
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if manages else None,
         )
-        into_queue = self._into(queue)
+        into_queue = self._send_to(queue)
         transcripts = self.rest_api.root.add_resource("transcripts")
         domain_url = url_of(self, self.rest_api, "transcripts", domain, base_path)
         urls = {}
@@ -186,7 +186,7 @@ class WebhookApi(Construct):
         match way:
             case SharedSecret():
                 function = self._function("AuthorizeWebhook", secret=way)
-                return self._asks("Authorizer", function, [_source_of(way)], _KEPT), None
+                return self._asks("Authorizer", function, [_source_of(way)], _CACHE_TTL), None
             case ClientCredentials():
                 issuer = cast(TokenIssuer, self._token_issuer)
                 checks = apigateway.CognitoUserPoolsAuthorizer(
@@ -194,32 +194,32 @@ class WebhookApi(Construct):
                     "TokenAuthorizer",
                     cognito_user_pools=[issuer.user_pool],
                     identity_source=apigateway.IdentitySource.header(way.header),
-                    results_cache_ttl=_TOKEN_KEPT,
+                    results_cache_ttl=_TOKEN_CACHE_TTL,
                 )
                 return checks, [issuer.scope]
             case IssuedTokens():
-                function = self._function("AuthorizeToken", _token(way))
+                function = self._function("AuthorizeToken", _token_demands(way))
                 source = apigateway.IdentitySource.header(way.header)
-                return self._asks("TokenAuthorizer", function, [source], _TOKEN_KEPT), None
+                return self._asks("TokenAuthorizer", function, [source], _TOKEN_CACHE_TTL), None
             case ClientCertificate(subject=None, secret=None):
                 return None, None  # API Gateway has checked all there is
             case ClientCertificate():
                 demands = {"CERTIFICATE_SUBJECT": way.subject} if way.subject else {}
                 function = self._function("AuthorizeCertificate", demands, secret=way.secret)
                 sources = [_source_of(way.secret)] if way.secret else []
-                # An answer could only be kept by the secret, and another caller may have that too.
-                kept = Duration.seconds(0) if way.subject else _KEPT
-                return self._asks("CertificateAuthorizer", function, sources, kept), None
+                # The cache's key would be the secret, which a caller with another Subject may have.
+                cache_ttl = Duration.seconds(0) if way.subject else _CACHE_TTL
+                return self._asks("CertificateAuthorizer", function, sources, cache_ttl), None
 
     def _asks(
-        self, id: str, function: lambda_.IFunction, sources: Sequence[str], kept: Duration
+        self, id: str, function: lambda_.IFunction, sources: Sequence[str], cache_ttl: Duration
     ) -> apigateway.RequestAuthorizer:
         return apigateway.RequestAuthorizer(
             self,
             id,
             handler=function,
             identity_sources=list(sources),
-            results_cache_ttl=kept,
+            results_cache_ttl=cache_ttl,
         )
 
     def _function(
@@ -263,7 +263,7 @@ class WebhookApi(Construct):
             self._aliases[id] = live_alias(function)
         return self._aliases.get(id, function)
 
-    def _into(self, queue: sqs.IQueue) -> apigateway.AwsIntegration:
+    def _send_to(self, queue: sqs.IQueue) -> apigateway.AwsIntegration:
         """API Gateway itself calls SQS: no code of ours runs between ASAPP and the queue."""
         sender = iam.Role(
             self,
@@ -344,7 +344,7 @@ def _source_of(way: SharedSecret) -> str:
     return (source.header if way.secret_in == "header" else source.query_string)(way.secret_name)
 
 
-def _token(way: IssuedTokens) -> dict[str, str]:
+def _token_demands(way: IssuedTokens) -> dict[str, str]:
     demands = {
         "TOKEN_HEADER": way.header,
         "TOKEN_ISSUER": way.issuer,

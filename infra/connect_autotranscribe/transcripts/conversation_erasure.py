@@ -33,19 +33,19 @@ _RECEIPTS = "receipts/"
 
 
 class ConversationErasure(Construct):
-    """Erases a call, or all calls of a customer, from table, queues and exported files, and again
-    what comes later. Nothing else in these constructs may delete what was said.
+    """Erases a call, or all calls of a customer, from table, queues and exported files. What comes
+    later it erases, too. Nothing else in these constructs may delete what was said.
 
     Whoever may invoke ``erase_conversation`` may erase; ``make erase`` does. An erasure goes on by
     itself until its receipt is in ``receipts``, 20 minutes after its beginning. Every minute the
     function looks whether something is due: an erasure, or words that came after one.
 
     Receipts have no personal data and stay when the stack is deleted, as does ``customers_key``:
-    with it the numbers of callers are hashed, by which the calls of a customer are found.
+    the calls of a customer are found by the caller's number, hashed with this key.
 
     :param table: The table of :class:`TranscriptStore`.
-    :param control: The ``TranscriptionControl`` whose calls are erased; a call that goes on can be
-        stopped before.
+    :param control: The ``TranscriptionControl`` whose calls are erased. It can stop a call first,
+        if that goes on.
     :param queues: The queues in which messages of calls may wait, by name: the receipt and a dry
         run name them so.
     :param export: The ``UtteranceExport`` from whose files calls are taken out. Default: none.
@@ -118,7 +118,7 @@ class ConversationErasure(Construct):
                     value=audio_retention, rule="media_streaming.retention_hours", optional=True
                 ),
             },
-            ["receipts_locked: is of a bucket that is made here; remove it"]
+            ["receipts_locked: is for a bucket that is made here; remove it"]
             if receipts and receipts_locked
             else (),
         )

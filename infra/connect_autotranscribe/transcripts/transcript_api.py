@@ -51,8 +51,8 @@ class TranscriptApi(Construct):
 
     ``PUT /conversations/{conversationId}/hold`` keeps a call from expiring and from being erased,
     and ``DELETE`` lifts that (``make hold``); :meth:`grant_hold` gives the permission. The table
-    says who has done it and when. Every six hours each hold is seen to again, because what is
-    written meanwhile has a time to expire.
+    says who has done it and when. Every six hours each hold is applied again, because items that
+    were written meanwhile would expire.
 
     API Gateway must already be able to write logs in this account and region. If it cannot, use
     ``TranscriptWebhook`` with ``api_gateway_log_role="manage"``.

@@ -1,7 +1,7 @@
 """The commands that set our flows where the customer's are set, and those that set them back.
 
-Nothing is run. Hooks are set by blocks, for which there is no command: then it is a start or a stop
-that is woven into the flow that the block names.
+Nothing is run. No command sets a hook, because a block of a flow does: then the commands weave a
+start or a stop into the flow that the block names.
 """
 
 from __future__ import annotations

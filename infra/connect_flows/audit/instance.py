@@ -164,7 +164,7 @@ class Instance:
     :param functions: The ARNs of the functions that flows may invoke; None if that is not known.
     :param start: The ARN of the alias that starts transcription. Default: functions with
         ``start_streaming`` in their name.
-    :param stop: The ARN of the alias that stops it. Default: likewise, by the name.
+    :param stop: The ARN of the alias that stops it. Default: by the functions' names, too.
     :param lifecycle: Whether agent events and contact events start and stop transcription, too.
     :param notes: What the files did not tell.
     """

@@ -172,7 +172,7 @@ class _Walker:
         if flow:
             self._run(self._instance.flows.get(flow), flow, State(), moment, origin, begin)
         else:
-            self._after(moment, State(), origin, self._goes(begin, (moment, "")))
+            self._after(moment, State(), origin, self._add_way(begin, (moment, "")))
         while self._ahead:
             self._perform(self._ahead.popleft())
             if len(self._seen) > MAX_POSITIONS:
@@ -183,13 +183,13 @@ class _Walker:
     def _note(self, text: str) -> None:
         self._walk.notes[text] = None
 
-    def _goes(self, source: tuple[str, str], target: tuple[str, str]) -> tuple[str, str]:
+    def _add_way(self, source: tuple[str, str], target: tuple[str, str]) -> tuple[str, str]:
         self.path.flows[target] = None
         if source != ("", ""):
             self.path.ways[source, target] = None
         return target
 
-    def _put(self, position: _Position) -> None:
+    def _enqueue(self, position: _Position) -> None:
         if position not in self._seen:
             self._seen.add(position)
             self._ahead.append(position)
@@ -204,14 +204,14 @@ class _Walker:
         source: tuple[str, str],
     ) -> None:
         """Go into a flow. If nobody knows it, nobody knows what it does."""
-        here = self._goes(source, (moment, flow.id if flow else asked))
+        here = self._add_way(source, (moment, flow.id if flow else asked))
         if flow is None or flow.content is None:
             name = repr(flow.name) if flow else f"the flow {asked}"
             why = flow.unread if flow else "it is not here"
             self._note(f"{name} is not followed, because {why}")
             self._after(moment, state.unknown(), origin, here)
             return
-        self._put(_Position(flow.id, flow.start, state, moment, origin, runs=flow.id))
+        self._enqueue(_Position(flow.id, flow.start, state, moment, origin, runs=flow.id))
 
     def _perform(self, at: _Position) -> None:
         flow = self._instance.flows[at.flow]
@@ -220,20 +220,20 @@ class _Walker:
             return
         kind = action["Type"]
         if kind == _STREAMING:
-            self._lead(at, self._streams(flow, at), _works(action))
+            self._follow(at, self._streams(flow, at), _works(action))
         elif kind == _LAMBDA:
             self._invoke(at, flow, action)
         elif kind == _HOOKS:
-            self._lead(at, self._sets(flow, at), _works(action))
+            self._follow(at, self._sets(flow, at), _works(action))
         elif kind == _MODULE:
             self._into_module(at, flow, action)
         elif kind in _QUEUES:
-            self._lead(at, at.state, _errors(action))
+            self._follow(at, at.state, _errors(action))
             self._to_queue(at.state, Origin(flow.id, at.block), self._here(at))
         elif kind == "TransferContactToAgent":
             self._to_agent(at.state, Origin(flow.id, at.block), self._here(at))
         elif kind == "TransferToFlow":
-            self._lead(at, at.state, _errors(action))
+            self._follow(at, at.state, _errors(action))
             self._to_flow(at, flow)
         else:
             self._others(at, flow, action, kind)
@@ -242,24 +242,24 @@ class _Walker:
         following = list(targets(action))
         if kind == "TransferParticipantToThirdParty" and at.state.transcription == "started":
             self._goes_on(at, flow)
-            at = at._replace(state=replace(at.state, transcription="stopped"))  # it is said once
+            at = at._replace(state=replace(at.state, transcription="stopped"))  # one finding
         if kind == LOOP_PROMPTS and at.moment == "queue":  # here the customer waits
             self._to_agent(at.state, at.origin, self._here(at))
-            self._lead(at, at.state, following)
+            self._follow(at, at.state, following)
         elif kind == _HANGS_UP:
             self._over(at.state, flow, at.block)
         elif kind in _RETURNS or not following:
             self._ends(at, flow)
         else:
             state = at.state if kind in KNOWN_BLOCKS else at.state.unknown()
-            self._lead(at, state, following)
+            self._follow(at, state, following)
 
     def _here(self, at: _Position) -> tuple[str, str]:
         return (at.moment, at.runs)
 
-    def _lead(self, at: _Position, state: State, to: Iterable[str]) -> None:
+    def _follow(self, at: _Position, state: State, to: Iterable[str]) -> None:
         for target in to:
-            self._put(at._replace(block=target, state=state))
+            self._enqueue(at._replace(block=target, state=state))
 
     # What blocks do.
 
@@ -280,15 +280,15 @@ class _Walker:
             state = at.state
             if state.streaming != "off":  # without a stream there is nothing to transcribe
                 state = replace(state, transcription="started")
-            self._lead(at, state, _works(action))
+            self._follow(at, state, _works(action))
         elif role == "stop":
             if at.moment == "hold" and at.state.transcription == "started":
                 self._stopped_at_hold(flow, at.block)
-            self._lead(at, replace(at.state, transcription="stopped"), _works(action))
+            self._follow(at, replace(at.state, transcription="stopped"), _works(action))
         elif self._instance.function(arn) is None:  # perhaps one of ours: `functions` has the note
-            self._lead(at, at.state.unknown(), targets(action))
+            self._follow(at, at.state.unknown(), targets(action))
         else:
-            self._lead(at, at.state, targets(action))
+            self._follow(at, at.state, targets(action))
 
     def _sets(self, flow: AuditedFlow, at: _Position) -> State:
         state = at.state
@@ -307,13 +307,13 @@ class _Walker:
         if module is None or module.content is None:
             value = flow.parameters(at.block).get("FlowModuleId")
             self._unknown_name(flow, at.block, "the module", value)
-            self._lead(at, at.state.unknown(), targets(action))
+            self._follow(at, at.state.unknown(), targets(action))
             return
         if not self._walk.is_about_transcription(module):
-            self._lead(at, at.state, _errors(action))
+            self._follow(at, at.state, _errors(action))
         if (at.flow, at.block) not in at.modules:
             modules = (*at.modules, (at.flow, at.block))
-            self._put(at._replace(flow=module.id, block=module.start, modules=modules))
+            self._enqueue(at._replace(flow=module.id, block=module.start, modules=modules))
 
     def _to_flow(self, at: _Position, flow: AuditedFlow) -> None:
         named = self._instance.named(flow, at.block, "ContactFlowId")
@@ -339,7 +339,7 @@ class _Walker:
             caller, block = at.modules[-1]
             back = at._replace(flow=caller, block=block, modules=at.modules[:-1])
             action = self._instance.flows[caller].actions[block]
-            self._lead(back, at.state, _returns(action))
+            self._follow(back, at.state, _returns(action))
         elif at.moment in ("call", "disconnect"):
             self._over(at.state, flow, at.block)
         else:
@@ -364,7 +364,7 @@ class _Walker:
         """Run the flow that is set for an event, or Connect's default, or go on without."""
         flow = state.hook(event)
         if flow == _UNKNOWN:
-            self._after(moment, state.unknown(), origin, self._goes(source, (moment, _UNKNOWN)))
+            self._after(moment, state.unknown(), origin, self._add_way(source, (moment, _UNKNOWN)))
             return
         default = None if flow else self._instance.default(HOOKS[event])
         if flow or default:
@@ -380,7 +380,7 @@ class _Walker:
         self._hooked("AgentWhisper", "agent whisper", state, origin, source)
 
     def _talk(self, state: State, origin: Origin, source: tuple[str, str]) -> None:
-        here = self._goes(source, TALK)
+        here = self._add_way(source, TALK)
         if state.transcription != "?" and state.streaming != "?":
             if state.transcription != "started" or state.streaming == "off":
                 self._no_transcript(state, origin)

@@ -70,7 +70,8 @@ class _Box:
         return self.top if channel < self.row else self.top + _HEIGHT
 
     def exit(self, channel: int, error: bool) -> int:
-        """Not where that of a box over or under it is, which would look like one line."""
+        """Where an arrow leaves the box: beside those of boxes over and under it, or both would
+        look like one line."""
         return self.centre + (26 if error else 8) + (20 if channel < self.row else 0)
 
 
