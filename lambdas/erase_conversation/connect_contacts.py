@@ -1,4 +1,4 @@
-"""What of a call is Amazon Connect's: its stop by our own function, and its contact records."""
+"""Stops a call by our own function, as a flow does, and erases its contact records in Connect."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class DaysOfFiles:
     columns: Mapping[str, str]
 
     def take_out(self, runs: Runs, deadline: Deadline) -> None:
-        """Neither a day that was done after the moment is read again, nor a file of one that was
-        begun: so a run that is ended by its time is gone on with, however many files there are.
+        """Take the calls out of the files of their days. What an earlier run has done since the
+        moment is not read again: so it comes to an end, however many files there are.
         """
         for day, entries in self._entries(runs, lambda entry: entry.scanned_ms).items():
             keys = self.files.keys(day, UTTERANCES)
@@ -60,7 +60,7 @@ class DaysOfFiles:
                 self.records.scanned(entry, lines[call], runs[call].since_ms)
         # Read again, with the messages' ids.
         for day, entries in self._entries(runs, lambda entry: entry.cleared_ms).items():
-            # Who spoke comes first: those lines may be told by ids alone, which the other feed has.
+            # The state feed first: only the ids in the other feed may tell whose its lines are.
             keys = self.files.keys(day, STATE, UTTERANCES)
 
             def clear(key: str, some: Sequence[DayEntry]) -> Mapping[str, int]:
@@ -74,7 +74,7 @@ class DaysOfFiles:
         self.files.delete_results()
 
     def look_through(self, day: str, announced_ms: int, deadline: Deadline) -> None:
-        """New files of a day came: take the erased calls out that they may have."""
+        """Take erased calls out of a day of which new files came."""
         runs = {
             entry.conversation_id: FileRun(entry.days, announced_ms)
             for entry in self.records.entries(day)
@@ -92,10 +92,10 @@ class DaysOfFiles:
         look: Callable[[str, Sequence[DayEntry]], Mapping[str, int]],
         deadline: Deadline,
     ) -> Counter[str]:
-        """Look into each file for the calls for which no run before has.
+        """Look into each file, for those calls for which no earlier run has done so.
 
         :param look: Returns how many lines of each call a file has.
-        :returns: How many all files have, with those that runs before have counted.
+        :returns: The lines of each call in all files, with those that earlier runs have counted.
         """
         reached = self.records.reached(day, why)
         begin: dict[str, int] = {}

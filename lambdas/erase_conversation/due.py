@@ -41,7 +41,7 @@ def go_on_with_due(erasure: Erasure, deadline: Deadline) -> int:
         done += len(due)
         for work, some in _kinds(erasure, due, deadline):
             if not deadline.remaining():
-                break  # nobody has its lease
+                break  # nothing of it is leased yet
             claimed: list[Due] = []
             try:
                 work(some, claimed)
@@ -115,7 +115,7 @@ def _kinds(erasure: Erasure, due: list[Due], deadline: Deadline) -> list[tuple[W
 
 
 def _one_by_one(claimed: list[Erasing], erasure: Erasure, deadline: Deadline) -> None:
-    """One of them fails: it must not hold the others back.
+    """Go on with each by itself: one that fails must not hold the others back.
 
     :raises Exception: that of the last that failed.
     """

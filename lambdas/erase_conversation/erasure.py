@@ -1,4 +1,4 @@
-"""Erases calls, in steps of which each may be repeated, and the next begins when one is done.
+"""Erases calls step by step. Each step may be repeated, and the next one begins when it is done.
 
 ``docs/decisions/0037-how-a-call-is-erased-and-stays-erased.md`` has the order and its reasons. The
 calls that are due together go together: each queue and each day's files are looked through once.
@@ -59,7 +59,7 @@ class Erasure:
         """Take each as far as it gets now. The caller has the lease of each."""
         asked = [each for each in erasures if each.step == ASKED]
         ready = [
-            *self._buried(asked, deadline),
+            *self._with_tombstones(asked, deadline),
             *(e for e in erasures if e.step in (ERASED, AGAIN)),
         ]
         if not ready:
@@ -76,8 +76,11 @@ class Erasure:
 
     # --- from a call to its tombstone ---
 
-    def _buried(self, asked: Sequence[Erasing], deadline: Deadline) -> list[Erasing]:
-        """Those whose tombstone is there now. Each has its plan before."""
+    def _with_tombstones(self, asked: Sequence[Erasing], deadline: Deadline) -> list[Erasing]:
+        """Put the tombstones of those that can be erased now, after their plans.
+
+        :returns: Those that have their tombstone.
+        """
         ready: list[Erasing] = []
         fresh: list[tuple[Erasing, FoundCall]] = []
         for each in asked:
@@ -95,11 +98,11 @@ class Erasure:
             for each, call in fresh:
                 in_time(deadline)
                 messages = {name: of[each.partition] for name, of in counted.items()}
-                if buried := self._bury(each, call, messages, deadline):
-                    ready.append(buried)
+                if made := self._put_tombstone(each, call, messages, deadline):
+                    ready.append(made)
         for at, each in enumerate(ready):
             in_time(deadline)
-            self.records.bury_legs(each)
+            self.records.put_leg_tombstones(each)
             ready[at] = replace(each, step=ERASED)
             self.records.save(ready[at], _leased(deadline.clock))
             logger.info(
@@ -142,15 +145,15 @@ class Erasure:
         else:
             self.records.forget([asked.partition])
 
-    def _bury(
+    def _put_tombstone(
         self, asked: Erasing, call: FoundCall, messages: Mapping[str, int], deadline: Deadline
     ) -> Erasing | None:
         for _ in range(_TRIES):
             made = self._planned(asked, call, messages, deadline)
             self.records.save(made, _leased(deadline.clock))
-            # Before anything is deleted: the messages' ids are in what is.
+            # Before anything is deleted, because the items have the messages' ids.
             self.records.enter_days(call.conversation_id, made.days, call.messages)
-            if self.records.bury(call, made):
+            if self.records.put_tombstone(call, made):
                 return made
             call = self.records.call(asked.partition)
             if call.is_erased and call.erasure == asked.erasure:
@@ -231,7 +234,7 @@ class Erasure:
 
 
 class KeepsChanging(Exception):
-    """A conversation was another one at each try."""
+    """A conversation has changed during each try."""
 
 
 def _run_of(each: Erasing) -> FileRun:
@@ -244,5 +247,5 @@ def _calls(erasures: Iterable[Erasing]) -> dict[str, str]:
 
 
 def _leased(clock: Clock) -> int:
-    """The run that has it goes on with it; if it is killed, another one does."""
+    """Until when this run has the lease. If it is killed, another run goes on then."""
     return clock.now_ms() + LEASE_MS

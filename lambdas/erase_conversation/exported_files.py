@@ -144,7 +144,7 @@ class NotDeleted(Exception):
 
 
 class ReplacedAgainAndAgain(Exception):
-    """A file was another one after each try."""
+    """A file was replaced during each try."""
 
 
 def upload(

@@ -82,8 +82,8 @@ def read_call(dynamodb: Any, table_name: str, conversation_id: str) -> FoundCall
 def _days(items: Sequence[Item]) -> tuple[str, ...]:
     """The days on which the call went on.
 
-    What was recovered was received days later, and says itself when it was spoken. It may be all
-    that is left. Each counts for itself: a wrong moment must not make a range of years.
+    A recovered utterance was received days later, but has the time at which it was spoken. It may
+    be all that is left. Each counts alone, so that one wrong time does not make a range of years.
     """
     recovered = [item for item in items if item.get("messageId")]
     moments = [

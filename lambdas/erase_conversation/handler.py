@@ -1,10 +1,10 @@
-"""Erase a call, or all calls of a customer, from everything that we store; and again what comes
-later.
+"""Erase a call, or all calls of a customer, from everything that we store; and what comes later.
 
-Every minute, ``{}``: what is due in the index. ``{"exported": "2026-11-23"}``: new files of that
-day came, and old ones that were stored again go. ``{"contact": "…"}`` or ``{"customer": "…"}``:
-somebody asks; with ``"dryRun": true`` what would go, with ``"progress": true`` how far it is. An
-erasure goes on by itself until its receipt is written, 20 minutes after its beginning.
+Every minute, ``{}``: do what is due in the index. ``{"exported": "2026-11-23"}``: erase from new
+files of that day, and delete expired files that were stored again. ``{"contact": "…"}`` or
+``{"customer": "…"}``: begin an erasure; with ``"dryRun": true`` only say what would go, with
+``"progress": true`` how far it is. An erasure goes on by itself until its receipt is written, 20
+minutes after its beginning.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _LONGEST_LINE = 64 * 1024 * 1024
 
 
 class LineTooLong(Exception):
-    """The file is none of lines: a line would not fit into memory."""
+    """A line would not fit into memory, so the file does not consist of lines."""
 
 
 class Erased:
@@ -38,10 +38,10 @@ class Erased:
         self._plain_id = _plain(self._id)
 
     def call_of(self, line: bytes) -> str:
-        """The erased call that a line is of, ``""`` if it is another's.
+        """The erased call that a line belongs to, ``""`` if it is another's.
 
-        A line of which the conversation is known is told by that, else by its message id. One that
-        cannot be read and names no conversation is of an erased call if it has its id.
+        The line's conversation decides, or if it names none, its message id. A line that cannot be
+        parsed and names no conversation belongs to an erased call if it contains the call's id.
         """
         if self._is_plainly_of_another(line):
             return ""
@@ -68,7 +68,8 @@ class Erased:
         return next(iter(_values(row, self._id)), "") if row else ""
 
     def _is_plainly_of_another(self, line: bytes) -> bool:
-        """Seen without parsing, as of most lines; of none that is cut off or has an escape."""
+        """Whether another call's id is seen without parsing, as in most lines. Not if the line is
+        cut off or has an escape."""
         if b"\\" in line or not line.rstrip().endswith(b"}"):
             return False
         if named := self._plain_conversation.findall(line):

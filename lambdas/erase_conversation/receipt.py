@@ -1,5 +1,5 @@
-"""The receipt of an erasure, as JSON and as text: what went, what goes by itself and when, what we
-cannot reach and whom to ask.
+"""The receipt of an erasure, as JSON and as text: what was deleted, what expires by itself and
+when, what we cannot reach and whom to ask.
 
 It is made of what was counted before anything was deleted, and of the erasure's own times: so every
 run writes the same bytes. It has no personal data: a call is the SHA-256 of its id.
@@ -33,7 +33,7 @@ _COUNTS = {
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long what goes by itself is kept. 0 if it is not known."""
+    """How long what expires by itself is kept. 0 if it is not known."""
 
     logs_days: int
     audio_hours: int
@@ -62,7 +62,7 @@ def receipt(
             key=lambda each: each["sha256OfId"],
         ),
         "also": ["all results of queries over exported files"],
-        "goesByItself": _goes_by_itself(last_ms, kept),
+        "goesByItself": _expires_by_itself(last_ms, kept),
         "notReached": _not_reached(),
     }
     made["checksum"] = checksum(made)
@@ -94,7 +94,7 @@ def as_text(made: Mapping[str, Any]) -> str:
     if made["notErased"]:
         lines += ["", "Not erased:"]
         lines += [f"  {each['sha256OfId']}: {each['reason']}" for each in made["notErased"]]
-    lines += ["", "Goes by itself:"]
+    lines += ["", "Expires by itself:"]
     lines += [f"  {each['what']}: {each['until']}" for each in made["goesByItself"]]
     lines += ["", "Not reached:"]
     lines += [f"  {each['what']}: ask {each['ask']}" for each in made["notReached"]]
@@ -153,7 +153,7 @@ def _sha256(call: Erasing) -> str:
     return hashlib.sha256(call.partition.encode()).hexdigest()
 
 
-def _goes_by_itself(last_ms: int, kept: Kept) -> list[dict[str, str]]:
+def _expires_by_itself(last_ms: int, kept: Kept) -> list[dict[str, str]]:
     logs = f"{kept.logs_days} days after each line"
     audio = f"{kept.audio_hours} hours after it was spoken"
     return [

@@ -141,7 +141,7 @@ class Records:
 
         :returns: The one that is under way already, if there is one.
         """
-        item = _written(asked) | {
+        item = _to_item(asked) | {
             RECONCILE: ERASE,
             RECONCILE_AT: asked.asked_at_ms,
             table.EXPIRES_AT: self._expires(),
@@ -153,16 +153,16 @@ class Records:
 
     def erasing(self, partition: str) -> Erasing | None:
         item = self._get(partition, ERASING)
-        return _read(partition, item) if item else None
+        return _from_item(partition, item) if item else None
 
     def save(self, erasing: Erasing, due_at_ms: int | None) -> None:
         """:param due_at_ms: When it goes on; None takes it out of the index."""
         marks = {} if due_at_ms is None else {RECONCILE: ERASE, RECONCILE_AT: due_at_ms}
         expires = {table.EXPIRES_AT: self._expires()}
-        self._put(erasing.partition, ERASING, _written(erasing) | marks | expires)
+        self._put(erasing.partition, ERASING, _to_item(erasing) | marks | expires)
 
     def forget(self, partitions: Iterable[str]) -> None:
-        """The erasures are done."""
+        """Delete the items of erasures that are done."""
         self.delete((partition, ERASING) for partition in partitions)
 
     def due(self, most: int) -> list[Due]:
@@ -200,7 +200,7 @@ class Records:
 
     def claimed(self, due: Due) -> Erasing | None:
         item = self.claim(due)
-        return _read(due.partition, item) if item else None
+        return _from_item(due.partition, item) if item else None
 
     def release(self, due: Due, at_ms: int) -> None:
         """Give the lease back: it goes on at this moment, if it is still in the index.
@@ -219,7 +219,7 @@ class Records:
 
     # --- tombstones ---
 
-    def bury(self, call: FoundCall, erasing: Erasing) -> bool:
+    def put_tombstone(self, call: FoundCall, erasing: Erasing) -> bool:
         """Put the tombstone in the place of the conversation.
 
         :returns: False if the conversation has changed since it was read, or is held.
@@ -242,7 +242,7 @@ class Records:
             call.conversation_id, CONVERSATION, self._tombstone(erased_at_s) | own, condition
         )
 
-    def bury_legs(self, erasing: Erasing) -> None:
+    def put_leg_tombstones(self, erasing: Erasing) -> None:
         tombstone = self._tombstone(erasing.erased_at_ms // 1000)
         for leg in sorted(erasing.legs):
             self._put(leg, CONVERSATION, tombstone | {"legOf": erasing.partition})
@@ -501,7 +501,7 @@ def _entry(call: str, number: int = 0) -> str:
     return f"{OF_CALL}{call}" + (f"#{number:04d}" if number else "")
 
 
-def _written(erasing: Erasing) -> dict[str, Any]:
+def _to_item(erasing: Erasing) -> dict[str, Any]:
     made = {
         table.ERASURE: erasing.erasure,
         "askedAt": erasing.asked_at_ms,
@@ -514,7 +514,7 @@ def _written(erasing: Erasing) -> dict[str, Any]:
     return made | ({"customers": set(erasing.customers)} if erasing.customers else {})
 
 
-def _read(partition: str, item: Mapping[str, Any]) -> Erasing:
+def _from_item(partition: str, item: Mapping[str, Any]) -> Erasing:
     return Erasing(
         partition=partition,
         erasure=item[table.ERASURE],

@@ -37,14 +37,14 @@ def look(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> Answ
     if state and state["state"] == "erased":
         return state
     calls, _ = _calls(event, erasure, deadline)
-    given = _given(event)
+    given = _named_days(event)
     days = sorted({day for call in calls for day in call.days} | set(given))
     ids = {id: call.conversation_id for call in calls for id in (call.conversation_id, *call.legs)}
     counted = erasure.messages.count(ids, deadline) if ids else {}
     now = deadline.clock.now_ms()
     found: Answer = {
         "state": "found",
-        "agreed": _agreed(calls),
+        "agreed": _fingerprint(calls),
         "calls": [_shown(call, now) for call in calls],
         "messages": {name: sum(of.values()) for name, of in counted.items()},
     }
@@ -80,12 +80,12 @@ def ask(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -> Answe
     calls, digests = _calls(event, erasure, deadline)
     now = deadline.clock.now_ms()
     free = [call for call in calls if not call.held_by]
-    given = _given(event)
+    given = _named_days(event)
     if not calls or (not given and not any(c.items or c.conversation for c in calls)):
         return {"state": "refused", "reason": "unknown"}
     if not free:
         return {"state": "refused", "reason": "held", "heldBy": calls[0].held_by}
-    if (agreed := event.get("agreed")) and agreed != _agreed(calls):
+    if (agreed := event.get("agreed")) and agreed != _fingerprint(calls):
         return {"state": "refused", "reason": "changed"}
     if running == "refuse" and (going := [c for c in free if c.is_running(now)]):
         return {"state": "refused", "reason": "running", "running": len(going)}
@@ -120,7 +120,7 @@ def _under_way(event: Mapping[str, Any], erasure: Erasure, deadline: Deadline) -
         under_way = erasure.records.erasing(table.customer_partition(digest))
         if under_way and under_way.step != WAITS:
             return _state(under_way)
-        # To look for new calls is to read all that go on: it is done if nothing else is.
+        # Last, because looking for new calls means reading all calls that go on.
         if under_way and not calls_of_customer(customer, erasure, deadline)[0]:
             return _state(under_way)
     return None
@@ -137,8 +137,8 @@ def _calls(
     return [call for call in found if not call.is_erased], digests
 
 
-def _agreed(calls: Iterable[FoundCall]) -> str:
-    """Stands for the calls that would go: not for those that are held."""
+def _fingerprint(calls: Iterable[FoundCall]) -> str:
+    """A hash of the ids of the calls that would go: those that are not held."""
     ids = sorted(call.conversation_id for call in calls if not call.held_by)
     return hashlib.sha256(json.dumps(ids).encode()).hexdigest()
 
@@ -158,8 +158,8 @@ def _customer(event: Mapping[str, Any]) -> str:
     return customer
 
 
-def _given(event: Mapping[str, Any]) -> list[str]:
-    """The days around the one that is named: of a call that the table has forgotten."""
+def _named_days(event: Mapping[str, Any]) -> list[str]:
+    """The days around the day that the event names, for a call that the table has forgotten."""
     if not (day := event.get("day")):
         return []
     at = day_of(day)

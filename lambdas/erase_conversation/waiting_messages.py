@@ -94,10 +94,10 @@ class WaitingMessages:
             self._give_back(url, others)
 
     def _call_of(self, body: str, calls: Mapping[str, str], bounded: re.Pattern[str]) -> str:
-        """The erased call that a message is of, ``""`` if it is another's.
+        """The erased call that a message belongs to, ``""`` if it is another's.
 
-        What names no call and is not JSON is told by an id in it: a message that ASAPP cut off, or
-        that somebody else has sent.
+        A message that is not JSON, because ASAPP cut it off or somebody else has sent it, belongs
+        to a call if it contains an id of the call.
         """
         try:
             content = json.loads(body)
