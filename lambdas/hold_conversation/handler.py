@@ -1,7 +1,7 @@
 """Keep a conversation from being deleted, until somebody lifts the hold. IAM decides who may.
 
-``PUT`` and ``DELETE /conversations/{conversationId}/hold``, and every six hours all holds again:
-what was written since has a time to expire, and a run that was killed is finished.
+``PUT`` and ``DELETE /conversations/{conversationId}/hold``. Every six hours it applies all holds
+again: what was written since would expire, and a run that was killed must be finished.
 """
 
 from __future__ import annotations
@@ -32,35 +32,35 @@ _SECONDS_TO_END = 5.0
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """:param event: Of a REST API's proxy integration, or of the schedule.
-    :raises NotAgain: if a hold could not be seen to again.
+    :raises NotApplied: if a hold could not be applied again.
     """
     left = context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_END
     deadline = Deadline(left, SYSTEM_CLOCK)
     if "httpMethod" not in event:
-        return see_to_all(_holds(), deadline)
+        return apply_all(_holds(), deadline)
     return answer(event, _holds(), deadline.at_most(_SECONDS_TO_ANSWER))
 
 
-class NotAgain(Exception):
-    """Says how many holds could not be seen to, and why."""
+class NotApplied(Exception):
+    """Says how many holds could not be applied, and why."""
 
 
-def see_to_all(holds: Holds, deadline: Deadline) -> dict[str, Any]:
-    """Each hold again. What is stored lives for a day at least, so four runs may fail."""
+def apply_all(holds: Holds, deadline: Deadline) -> dict[str, Any]:
+    """Apply each hold again. What is stored lives for a day at least, so four runs may fail."""
     failed: list[Exception] = []
     done = 0
     for hold in holds.all():
         try:
-            holds.see_to(hold, deadline)
+            holds.apply(hold, deadline)
             done += 1
         except (ClientError, BotoCoreError, Erased, NotDone) as problem:
             failed.append(problem)
             logger.error(
-                "a hold could not be seen to",
+                "a hold could not be applied",
                 extra={"conversationId": hold.conversation_id, "problem": error_code(problem)},
             )
     if failed:
-        raise NotAgain(f"{len(failed)} holds: {error_code(failed[0])}")
+        raise NotApplied(f"{len(failed)} holds: {error_code(failed[0])}")
     return {"holds": done}
 
 
@@ -81,7 +81,7 @@ def answer(event: Mapping[str, Any], holds: Holds, deadline: Deadline) -> dict[s
             return problem_answer(
                 404, "it is not held" if is_lifted else "no conversation has this id"
             )
-        items = holds.see_to(hold, deadline)
+        items = holds.apply(hold, deadline)
     except Erased:
         return problem_answer(409, "the conversation was erased")
     except NotDone:

@@ -25,10 +25,10 @@ LIFTED_BY, LIFTED_AT = "liftedBy", "liftedAt"
 ERASED = "erased"
 """Who has lifted a hold that came too late."""
 KEPT = "expiresAtWithoutHold"
-"""What the hold has taken from an item."""
+"""The ``expiresAt`` that the hold has taken from an item."""
 _A_DAY_S = 86_400
 _RECORD_S = 365 * _A_DAY_S
-"""So long it is known of a hold that was lifted."""
+"""How long a hold is remembered after it was lifted."""
 
 
 class Erased(Exception):
@@ -77,7 +77,7 @@ class Holds:
         return next(legs, contact_id) if items else None
 
     def begin(self, conversation_id: str, who: str) -> Hold:
-        """Who holds it already goes on to hold it.
+        """Hold a conversation. If it is held already, that hold stays as it is.
 
         :raises Erased: if nothing is left of it.
         """
@@ -98,7 +98,10 @@ class Holds:
         return hold
 
     def lift(self, conversation_id: str, who: str) -> Hold | None:
-        """None if it was never held. Lifted twice, the first one counts."""
+        """Lift a hold. If it is lifted twice, the first time counts.
+
+        :returns: None if it was never held.
+        """
         request = self._of(conversation_id)
         request |= {
             "UpdateExpression": f"SET {LIFTED_BY} = :who, {LIFTED_AT} = :now",
@@ -112,28 +115,29 @@ class Holds:
         return self._read(conversation_id)
 
     def all(self) -> Iterator[Hold]:
-        """Those that something may be left to do for: not those that are lifted and done."""
+        """The holds for which something may be left to do: not those that are lifted and done."""
         for item in self._items(HOLDS):
             if EXPIRES_AT not in item and (hold := _hold(item)):
                 yield hold
 
-    def see_to(self, hold: Hold, deadline: Deadline) -> int:
-        """Take the time to expire from each item of the conversation, or give it back.
+    def apply(self, hold: Hold, deadline: Deadline) -> int:
+        """Take the time to expire from each item of the conversation, or if the hold is lifted,
+        give it back.
 
-        If the hold is lifted or begun while this goes on, it ends as the last one said.
+        If somebody lifts or begins the hold meanwhile, the last request decides.
 
         :returns: How many items it has.
         :raises Erased: if nothing is left to hold.
         :raises NotDone: if time is over.
         """
         while True:
-            items = self._apply(hold, deadline)
+            items = self._apply_once(hold, deadline)
             now = self._read(hold.conversation_id)
             if now is None or now == hold:
                 return items
             hold = now
 
-    def _apply(self, hold: Hold, deadline: Deadline) -> int:
+    def _apply_once(self, hold: Hold, deadline: Deadline) -> int:
         if not hold.is_lifted and not self._mark(hold):
             self._end(hold, {LIFTED_BY: ERASED, LIFTED_AT: self._clock.now_ms()})
             raise Erased
@@ -143,7 +147,7 @@ class Holds:
                 if not deadline.remaining():
                     raise NotDone
                 count += 1
-                self._give_back(item) if hold.is_lifted else self._take(item)
+                self._restore_expiry(item) if hold.is_lifted else self._take_expiry(item)
         if hold.is_lifted:
             self._unmark(hold)
             self._end(hold)
@@ -189,8 +193,8 @@ class Holds:
         }
         self._update(request)
 
-    def _take(self, item: Mapping[str, Any]) -> None:
-        """What was written later keeps the later time."""
+    def _take_expiry(self, item: Mapping[str, Any]) -> None:
+        """If an item was written again under the hold, the hold keeps its new time."""
         if EXPIRES_AT not in item:
             return
         request = self._of_item(item)
@@ -201,7 +205,7 @@ class Holds:
         }
         self._update(request)
 
-    def _give_back(self, item: Mapping[str, Any]) -> None:
+    def _restore_expiry(self, item: Mapping[str, Any]) -> None:
         """The time that it had, or a day from now."""
         if (EXPIRES_AT in item and KEPT not in item) or ERASED_AT in item:
             return
@@ -246,7 +250,7 @@ class Holds:
         return {"TableName": self._table, "Key": dict(key)}
 
     def _update(self, request: Mapping[str, Any]) -> bool:
-        """Whether its condition was so."""
+        """Whether its condition held."""
         try:
             self._dynamodb.update_item(**request)
         except ClientError as problem:

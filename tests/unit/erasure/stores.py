@@ -414,7 +414,7 @@ class Stores:
 
     def expire(self) -> None:
         """Holds are seen to, as every six hours; then a year passes, and DynamoDB deletes."""
-        hold_conversation.see_to_all(self._holds(), Deadline(60, self.clock))
+        hold_conversation.apply_all(self._holds(), Deadline(60, self.clock))
         self.clock.advance(366 * 86_400)
         now = self.clock.now_ms()
         for item in self.items():

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from hold_conversation.handler import NotAgain, answer, see_to_all
+from hold_conversation.handler import NotApplied, answer, apply_all
 from hold_conversation.holds import KEPT, Holds
 from shared.runtime import Deadline
 from shared.table import HOLDS, attributes, values
@@ -101,7 +101,7 @@ class World:
 
     def six_hours_later(self) -> Item:
         self.clock.advance(6 * 3_600)
-        return see_to_all(self.holds, Deadline(290, self.clock))
+        return apply_all(self.holds, Deadline(290, self.clock))
 
 
 @pytest.fixture
@@ -260,8 +260,8 @@ def test_a_call_that_is_erased_meanwhile_stays_erased(world: World) -> None:
     """An erasure that was quicker than the hold's mark."""
     hold = world.holds.begin("c-1", ADA)
     world.put("c-1", "conversation", erasedAt=1)
-    with pytest.raises(NotAgain):
-        see_to_all(world.holds, Deadline(290, world.clock))
+    with pytest.raises(NotApplied):
+        apply_all(world.holds, Deadline(290, world.clock))
     assert world.conversation()["expiresAt"] == world.late
     assert hold.held_by == ADA
     (record,) = world.items(HOLDS)
@@ -311,7 +311,7 @@ def test_one_hold_that_fails_keeps_no_other_from_being_seen_to(world: World) -> 
     world.hold("c-2")
     world.put("c-1", "conversation", erasedAt=1)
     world.say("c-2", 0)
-    with pytest.raises(NotAgain, match=r"^1 holds: Erased$"):
+    with pytest.raises(NotApplied, match=r"^1 holds: Erased$"):
         world.six_hours_later()
     assert world.expiring("c-2") == {None}
     assert world.six_hours_later() == {"holds": 1}  # it rings once
