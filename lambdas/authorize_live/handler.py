@@ -49,7 +49,7 @@ def allows(event: Mapping[str, Any], known: Viewers, read: Read, deadline: Deadl
         item = _item(conversation_id, read, deadline)
         allowed = _may_follow(viewer, item, deadline)
         if item and table.ERASED_AT in item:
-            # As its receipt names it: an id leads to what Connect still has of the call.
+            # Hashed, as in its receipt: the id would lead to what Connect still has of the call.
             conversation_id = f"sha256:{hashlib.sha256(conversation_id.encode()).hexdigest()}"
     logger.info(
         "subscription %s",
@@ -66,7 +66,7 @@ def allows(event: Mapping[str, Any], known: Viewers, read: Read, deadline: Deadl
 
 
 def _may_follow(viewer: Viewer, item: Mapping[str, Any] | None, deadline: Deadline) -> bool:
-    """Whether a call is shown. A supervisor follows one, too, of which nothing is known yet.
+    """Whether a call is shown. A supervisor may also follow a call of which nothing is known yet.
 
     :param item: None if it cannot be read.
     """

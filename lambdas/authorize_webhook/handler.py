@@ -31,7 +31,7 @@ def handler(
     """:returns: A policy that allows or denies the one method that was called.
     :raises AwsError: if the secret cannot be read and the given one is not known; API Gateway
         answers 500.
-    :raises NoKeys: if the issuer does not answer and the token's key is not known; likewise 500.
+    :raises NoKeys: if the issuer does not answer and the token's key is not known; 500, too.
     """
     deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_ANSWER, clock)
     missing = [what for what, is_met in _demands().items() if not is_met(event, deadline)]

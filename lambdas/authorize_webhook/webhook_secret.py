@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 SECONDS_BETWEEN_READINGS = 5.0
-"""Wrong secrets cost no more than that, however many come."""
+"""However many wrong secrets come, each version is read no more often than that."""
 SECONDS_FOR_A_KNOWN_SECRET = 1.0
 _NEVER = float("-inf")
 
@@ -85,7 +85,7 @@ class WebhookSecret:
         if problem:
             raise problem
         if stage == CURRENT and value != before.value:
-            # A rotation: the version before is the previous one by now, until that is read again.
+            # A rotation: what was current is now the previous version, until that is read again.
             self._versions[PREVIOUS] = _Version(before.value)
         return value
 

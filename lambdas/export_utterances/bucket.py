@@ -18,9 +18,9 @@ from shared.asapp.feeds import DAY_MARKS, TAKEN_FILES
 from shared.aws.botocore_errors import error_code
 
 MISSING, GIVEN_UP, CHECKED, UNTOLD = "missing", "given-up", "checked", "untold"
-"""The marks of a day: its files must come and are not all there; nobody expects its files any more;
-the last day whose first run looked at everything; files of it came, or were about to, of which
-nobody was told who erases calls."""
+"""The marks of a day. Missing: its files must come, and are not all there. Given up: nobody expects
+them any more. Checked: the last day whose first run looked at everything. Untold: files of it came,
+or were about to, and the function that erases calls was not told yet."""
 
 _BYTES_A_PART = 8 * 1024 * 1024
 """S3 takes 10,000 parts: a file may have 80 GB."""

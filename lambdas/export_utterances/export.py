@@ -29,9 +29,10 @@ _LONGEST_NAME_BYTES = 255
 class Export:
     """Copies files. If a file or a day fails, it goes on with the others.
 
-    :param announce: Told of each day that is whole.
-    :param tell: Told of each day of which a file came, whole or not; None if nobody erases calls.
-    :param untold: Days of which runs before have not told.
+    :param announce: Called with each day that is whole.
+    :param tell: Called with each day of which a file came, whole or not, for the function that
+        erases calls; None if there is none.
+    :param untold: Days with new files that earlier runs have not announced to that function.
     """
 
     def __init__(
@@ -103,11 +104,11 @@ class Export:
         for day in sorted(replaced & self._progress.whole):
             self._announced(day)
 
-    def tell_of_new_files(self, days: Iterable[str] = ()) -> None:
-        """Tell who erases calls: an erased call may be in a file that has just come. It is told at
-        the end of each run, of whole days and of others, or by the next run.
+    def announce_new_files(self, days: Iterable[str] = ()) -> None:
+        """Tell the function that erases calls: a file that has just come may have an erased call.
+        That is done at the end of each run, whether days are whole or not, or by the next run.
 
-        :param days: Tell of these too.
+        :param days: Announce these too.
         """
         if not self._tell:
             return
@@ -119,7 +120,7 @@ class Export:
                 self._progress.failed(UTTERANCES, day, str(problem))
 
     def _mark_untold(self, day: str) -> None:
-        """Before the first file of a day is stored: this run may be killed then."""
+        """Called before the first file of a day is stored, because this run may be killed then."""
         if self._tell and day not in self._marked:
             self._bucket.mark(UNTOLD, day)
             self._marked.add(day)

@@ -70,11 +70,11 @@ def handler(
             lookback = last_days(yesterday, int(os.environ["LOOKBACK_DAYS"]))
             schedule.run(str(yesterday), lookback, checked, given_up, export, bucket, progress)
     finally:
-        export.tell_of_new_files(ended)
+        export.announce_new_files(ended)
         oldest = {"oldestMissing": min(progress.missing, default="")}
         extra = progress.figures | oldest | {"event": log_events.EXPORT_RUN}
         logger.info("exported", extra=extra)
-    if problems := progress.told:
+    if problems := progress.summary:
         raise NotExported(problems)
     return progress.figures
 

@@ -49,7 +49,7 @@ class Progress:
         }
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What a later run may fetch, in a few words; ``""`` if nothing is missing."""
         problems = list(self.problems)
         if self.files_left or self.not_listed:

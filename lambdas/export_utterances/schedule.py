@@ -25,7 +25,8 @@ def run(
     ones. Later runs check only the missing ones, unless the first had problems.
 
     :param lookback: The last days.
-    :param checked: The days with the mark ``CHECKED``; ``given_up``: with ``GIVEN_UP``.
+    :param checked: The days with the mark ``CHECKED``.
+    :param given_up: The days with the mark ``GIVEN_UP``.
     """
     if yesterday in checked:
         export.run(sorted(progress.missing, reverse=True))
@@ -35,7 +36,7 @@ def run(
         bucket.mark(MISSING, yesterday)
     export.run(sorted({*lookback}.difference(given_up) | progress.missing, reverse=True))
     export.replace_republished()
-    if progress.told:
+    if progress.summary:
         return
     bucket.mark(CHECKED, yesterday)
     for day in checked:

@@ -23,7 +23,7 @@ _PATH = "/event"
 _CONTENT_TYPE = "application/json"
 _LONGEST_TEXT_BYTES = 200 * 1024
 """As it is sent: JSON inside JSON, where a quote has four bytes. AppSync takes 240 KB."""
-_WORDS = 160
+_LISTED_CHARACTERS = 160
 """Characters of an utterance that the list shows."""
 _OF_AN_UTTERANCE = ("id", "conversationId", "role", "text", "source", "verified", "storedAt")
 _IF_KNOWN = ("streamId", "malformed", "textOmitted")
@@ -46,8 +46,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def messages(event: Mapping[str, Any], now_ms: int) -> Iterator[Message]:
-    """What goes where. Nothing of a conversation whose id cannot name a channel, and to the list
-    only what it shows: a comparison after the call changes the call, and finds words of it."""
+    """The messages for the channels of the call and of the list of calls. None if the call's id
+    cannot name a channel. The list gets only what it shows, not what a comparison after the call
+    finds."""
     detail = event["detail"]
     channel = channel_of(detail["conversationId"])
     if channel is None:
@@ -58,7 +59,7 @@ def messages(event: Mapping[str, Any], now_ms: int) -> Iterator[Message]:
         if utterance["source"] != WEBHOOK:
             return
         words = {name: utterance[name] for name in ("conversationId", "role", "at")}
-        yield CALLS, {"type": "words"} | words | {"text": utterance["text"][:_WORDS]}
+        yield CALLS, {"type": "words"} | words | {"text": utterance["text"][:_LISTED_CHARACTERS]}
     elif event["detail-type"] == "ConversationErased":
         erased = {"type": "erased", "conversationId": detail["conversationId"]}
         yield channel, erased

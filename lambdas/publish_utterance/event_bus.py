@@ -31,7 +31,7 @@ class Numbered(NamedTuple):
 
 
 def publish(numbered: Sequence[Numbered], events: Any, pool: Executor) -> set[str]:
-    """Put the entries on the bus. After the first of a conversation that fails, none of it follows.
+    """Put the entries on the bus. If one fails, no later one of its conversation is sent.
 
     :param events: A boto3 EventBridge client.
     :param pool: Runs ``CALLS_AT_A_TIME`` functions at a time.

@@ -11,8 +11,8 @@ id is the caller's number by default.
 
 If an utterance came after its conversation was compared with ASAPP's record, the conversation is
 compared again. If the conversation was erased, the utterance is not published, and is erased too.
-Both are seen to here and not where utterances are stored, because a batch of the stream holds ten
-times as many.
+That is done here and not where utterances are stored, because a batch of the stream holds ten times
+as many.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from publish_utterance.event_bus import BYTES_A_CALL, CALLS_AT_A_TIME, Entry, Nu
 from publish_utterance.known_streams import KnownStreams
 from publish_utterance.late_utterances import LateUtterances
 from shared import table
-from shared.transcripts.call import call_of, picture_id
+from shared.transcripts.call import call_of, snapshot_id
 from shared.transcripts.stored_utterances import WEBHOOK, is_verified, role_of, utterance_id
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         change = record["dynamodb"]
         try:
             image = table.values(change["NewImage"])
-            _said(image, {}, sender_id=False)
+            _event_detail(image, {}, sender_id=False)
         except (KeyError, TypeError, ValueError) as problem:
             unreadable = change["SequenceNumber"]
             logger.error(
@@ -82,14 +82,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 number,
                 image[table.CONVERSATION_ID],
                 entry(
-                    _said(image, opened, sender_id=sender_id),
+                    _event_detail(image, opened, sender_id=sender_id),
                     bus,
                     image.get("trace", ""),
                     _detail_type(image),
                 ),
             )
             for number, image in images
-            if _is_told(image, erased)
+            if _is_published(image, erased)
         ]
         opening = pool.submit(_late().open_again, posted, calls)  # no event waits for it
         erasing = pool.submit(_late().erase_again, erased)
@@ -108,9 +108,9 @@ def _detail_type(item: Mapping[str, Any]) -> str:
     return ERASED if table.ERASED_AT in item else CONVERSATION
 
 
-def _is_told(item: Mapping[str, Any], erased: Collection[str]) -> bool:
-    """Nothing of an erased call but that it was erased: its own tombstone says so, which names its
-    erasure. That of a leg does not."""
+def _is_published(item: Mapping[str, Any], erased: Collection[str]) -> bool:
+    """Of an erased call, only its own tombstone is published, which names the erasure: neither an
+    utterance nor the tombstone of a leg."""
     if _is_conversation(item):
         return table.ERASED_AT not in item or table.ERASURE in item
     return item[table.CONVERSATION_ID] not in erased
@@ -120,14 +120,14 @@ def _is_conversation(item: Mapping[str, Any]) -> bool:
     return bool(item[table.ITEM] == table.CONVERSATION)
 
 
-def _said(
+def _event_detail(
     item: Mapping[str, Any], opened: Mapping[str, Mapping[str, int]], *, sender_id: bool
 ) -> dict[str, Any]:
     if _is_conversation(item) and table.ERASED_AT in item:
         return _erased_detail(item)
     if _is_conversation(item):
         call = call_of(item)
-        return {"id": picture_id(call)} | call
+        return {"id": snapshot_id(call)} | call
     return detail(item, opened, sender_id=sender_id)
 
 

@@ -37,12 +37,12 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-_SECONDS_TO_SAY = 5.0
+_SECONDS_TO_RESPOND = 5.0
 
-Say = Callable[[str, bytes], None]
+Respond = Callable[[str, bytes], None]
 
 
-class NotSaid(Exception):
+class NotSent(Exception):
     """CloudFormation's address has refused the answer; the message is the status."""
 
 
@@ -73,13 +73,13 @@ class Bucket:
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """:param event: Of CloudFormation, with ``Config``: the content of ``config.json``."""
-    act(event, FILES, _bucket(), _say)
+    act(event, FILES, _bucket(), _respond)
 
 
-def act(event: Mapping[str, Any], files: Path, bucket: Bucket, say: Say) -> None:
+def act(event: Mapping[str, Any], files: Path, bucket: Bucket, respond: Respond) -> None:
     """Do what CloudFormation asks, and always answer: it would wait for an hour.
 
-    :param say: Sends the answer to an address.
+    :param respond: Sends the response to an address.
     """
     status, reason = "SUCCESS", ""
     try:
@@ -96,17 +96,17 @@ def act(event: Mapping[str, Any], files: Path, bucket: Bucket, say: Say) -> None
         "PhysicalResourceId": bucket.name,
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    say(event["ResponseURL"], json.dumps(answer).encode())
+    respond(event["ResponseURL"], json.dumps(answer).encode())
 
 
-def _say(url: str, body: bytes) -> None:
-    """:raises NoAnswer, NotSaid: so that Lambda tries again."""
+def _respond(url: str, body: bytes) -> None:
+    """:raises NoAnswer, NotSent: so that Lambda tries again."""
     parts = urlsplit(url)
     origin, path = Origin(f"{parts.scheme}://{parts.netloc}"), f"{parts.path}?{parts.query}"
     # CloudFormation's signature knows no Content-Type.
-    response = origin.request("PUT", path, {}, Deadline(_SECONDS_TO_SAY), body)
+    response = origin.request("PUT", path, {}, Deadline(_SECONDS_TO_RESPOND), body)
     if response.status != 200:
-        raise NotSaid(str(response.status))
+        raise NotSent(str(response.status))
 
 
 def _put(files: Path, config: str, bucket: Bucket) -> None:

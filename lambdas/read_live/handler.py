@@ -115,7 +115,7 @@ def _one(viewer: Viewer, wanted: str, after: str, calls: Table) -> dict[str, Any
 def page(transcript: Transcript, after_ms: int, passed: int) -> dict[str, Any]:
     """What was stored at this moment or later.
 
-    :param passed: How many that were stored at this moment the caller has.
+    :param passed: How many of those that were stored at exactly this moment the caller has already.
     """
     stored = sorted(transcript.utterances, key=lambda said: (said.stored_at_ms, said.id))
     ahead = [said for said in stored if said.stored_at_ms >= after_ms]

@@ -32,8 +32,9 @@ _MOST_BYTES = 32 * 1024 * 1024
 """Of a conversation's text: more does not fit into memory with all that is made of it."""
 _BYTES_OF_AN_ITEM = 1_000
 _ENTERED_LONGER_S = 16 * 86_400
-"""So long after a call is entered its last words may be recovered: a week by GET messages, three
-days of waiting for the export, and as many again after half a week. They are found by it."""
+"""How much longer than the call its entry in the index of customers is kept, so that its last words
+are found. They may be recovered so late: after a week by GET messages, three days of waiting for
+the export, and as many again after half a week."""
 WAITS_FOR_KEY = "waitsForKey"
 """In a conversation that is only in the index because the key of customers could not be read."""
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")

@@ -127,7 +127,8 @@ def is_expired(item: Mapping[str, Any], now_ms: int) -> bool:
 
 
 def day_partition(day: str) -> str:
-    """Whose items, ``call#<conversation>``, are the erased calls that the files of a day may have.
+    """The partition whose items ``call#<conversation>`` are erased calls: files of a day may have
+    them.
 
     :param day: ``2026-11-23``.
     """
@@ -135,7 +136,7 @@ def day_partition(day: str) -> str:
 
 
 def customer_partition(digest: str) -> str:
-    """Whose items, ``call#<conversation>``, are the calls of a customer.
+    """The partition whose items ``call#<conversation>`` are the calls of a customer.
 
     :param digest: As :mod:`shared.calls.customers` makes it.
     """

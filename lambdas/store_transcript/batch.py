@@ -64,7 +64,7 @@ def store(
 ) -> list[str]:
     """Store what can be stored and set aside what never can.
 
-    :param is_redacted: ASAPP should have redacted each text: say if one looks as if it had not.
+    :param is_redacted: Whether ASAPP should have redacted each text: log one that looks otherwise.
     :param screen: Asks the customer's function, if there is one. Only what it has seen is stored.
     :returns: The ids of the messages to deliver again.
     """

@@ -48,14 +48,14 @@ _ISSUERS = re.compile(
 _SOCIAL_SECURITY = re.compile(r"(?!000|666|9)\d{3}(?!00)\d\d(?!0000)\d{4}")
 """Source: the Social Security Administration, *Randomization FAQs*: no area 000, 666 or 9xx."""
 _SOCIAL = re.compile(r"\b(?:social|ssn|seguro)\b", re.IGNORECASE)
-_OF_SOMETHING_ELSE = re.compile(
+_OTHER_NUMBERS = re.compile(
     r"\b(?:order|account|confirmation|tracking|reference|policy|claim|case|ticket|invoice|routing"
     r"|member|membership|booking|reservation|serial"
     r"|pedido|orden|cuenta|confirmación|referencia|póliza|caso|factura|socio|reserva)\b",
     re.IGNORECASE,
 )
-"""Most numbers of nine figures look like one: without groups it is one only if nothing is said of
-something else."""
+"""Words for other numbers. Most numbers of nine figures look like a social security number; without
+groups it counts as one only if no such word is in the text."""
 _PHONE = re.compile(r"1?[2-9]\d\d[2-9]\d{6}")
 """Of the North American Numbering Plan: area and exchange begin with 2 to 9."""
 _PHONE_GROUPS = ((10,), (3, 3, 4), (3, 7), (11,), (1, 10), (1, 3, 3, 4), (1, 3, 7))
@@ -77,7 +77,7 @@ def unredacted(text: str) -> str:
     numbers = [(plus, _groups(digits)) for plus, digits in _NUMBER.findall(text)]
     if any(_has_card(groups) for _, groups in numbers):
         return CARD
-    bare = bool(_SOCIAL.search(text)) or not _OF_SOMETHING_ELSE.search(text)
+    bare = bool(_SOCIAL.search(text)) or not _OTHER_NUMBERS.search(text)
     if any(_has_social_security(groups, bare=bare) for _, groups in numbers):
         return SOCIAL_SECURITY
     return PHONE if any(_has_phone(plus, groups) for plus, groups in numbers) else ""

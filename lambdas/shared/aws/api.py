@@ -42,7 +42,8 @@ _RETRIED = frozenset(
 _PASSING_REASONS = frozenset(
     ("None", "ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict")
 )
-"""Why DynamoDB cancelled a transaction that may succeed later. ``None`` is of the other writes."""
+"""Why DynamoDB cancelled a transaction that may succeed later. ``None`` is for a write that was not
+at fault."""
 
 
 class AwsError(Exception):
@@ -59,7 +60,7 @@ class AwsError(Exception):
 
 
 def call(service: str, target: str, body: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
-    """Make one call, again if AWS says so, until time is over: no event makes good a lost start.
+    """Make one call, and repeat it until time is over if it may pass: nobody repeats a lost start.
 
     :param service: ``dynamodb``, ``secretsmanager`` or ``ssm``.
     :param target: The ``X-Amz-Target``, for instance ``DynamoDB_20120810.GetItem``.

@@ -17,7 +17,7 @@ from shared.tokens.signatures import EcKey, RsaKey
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_FETCHES = 5.0
-"""Tokens with invented key ids cost the issuer no more than that, however many come."""
+"""However many tokens with invented key ids come, the issuer is asked no more often than that."""
 SECONDS_UNTIL_STALE = 600.0
 """A key that the issuer took back is good for no longer than that, unless the issuer is down."""
 SECONDS_FOR_A_KNOWN_KEY = 1.0

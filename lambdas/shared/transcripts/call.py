@@ -40,8 +40,8 @@ def call_of(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def picture_id(call: Mapping[str, Any]) -> str:
-    """The same for the same content of the same version."""
+def snapshot_id(call: Mapping[str, Any]) -> str:
+    """The id of a call's event: the same for the same content of the same version."""
     digest = hashlib.sha256(json.dumps(call, sort_keys=True).encode()).hexdigest()[:12]
     return f"{call[table.CONVERSATION_ID]}/{table.CONVERSATION}#{call['version']:06d}#{digest}"
 

@@ -29,7 +29,7 @@ SECONDS = 4.0
 """The function's time for an invocation."""
 _MOST_CHARACTERS = 1_000_000
 _SECONDS_TO_BEGIN = 5.0
-"""After these no invocation begins: what is stored afterwards needs its time too."""
+"""After so many no invocation begins: storing needs time too."""
 _FIRST_PAUSE_SECONDS = 0.1
 _FUNCTION_ERROR, _MALFORMED = "FunctionError", "MalformedAnswer"
 _PASSING = frozenset(
@@ -154,7 +154,7 @@ def _chunks(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
 
 
 def _decisions(content: bytes, ids: set[str]) -> Decisions:
-    """What the answer says of these; nothing of those of which it says nothing that is clear."""
+    """What the answer decides on these ids. If it says nothing clear of one, that one is absent."""
     try:
         answer = json.loads(content)
     except ValueError:

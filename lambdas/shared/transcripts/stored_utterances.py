@@ -70,7 +70,7 @@ def stream_starts(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def has_impossible_times(utterance: Mapping[str, Any]) -> bool:
-    """Also one that an older version has stored as it came."""
+    """Whether it is marked so, or has such times because an older version stored it as it came."""
     if "times" in str(utterance.get("malformed", "")).split():
         return True
     return not 0 <= int(utterance["startMs"]) <= int(utterance["endMs"]) <= LONGEST_AUDIO_MS

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from put_page.handler import _TYPES, Bucket, NotSaid, _say, act
+from put_page.handler import _TYPES, Bucket, NotSent, _respond, act
 from tests.unit.conftest import Vendor
 
 CONFIG = '{"region": "eu-central-1"}'
@@ -160,7 +160,7 @@ def test_every_file_of_our_page_is_of_a_known_kind() -> None:
 
 def test_the_answer_is_put_to_the_address_with_its_signature(vendor: Vendor) -> None:
     vendor.behaviours = [lambda request: request.reply(200, "")]
-    _say(f"{vendor.url}/answer?signature=1%2F2", b'{"Status": "SUCCESS", "guid": ""}')
+    _respond(f"{vendor.url}/answer?signature=1%2F2", b'{"Status": "SUCCESS", "guid": ""}')
     ((path, headers, body),) = vendor.requests
     assert (path, body["Status"]) == ("/answer?signature=1%2F2", "SUCCESS")
     assert "Content-Type" not in headers
@@ -168,5 +168,5 @@ def test_the_answer_is_put_to_the_address_with_its_signature(vendor: Vendor) -> 
 
 def test_an_answer_that_is_refused_is_said_again_by_lambda(vendor: Vendor) -> None:
     vendor.behaviours = [lambda request: request.reply(403, "")]
-    with pytest.raises(NotSaid, match="403"):
-        _say(f"{vendor.url}/answer", b"{}")
+    with pytest.raises(NotSent, match="403"):
+        _respond(f"{vendor.url}/answer", b"{}")
