@@ -111,7 +111,7 @@ def test_whom_holding_is_granted_to_may_hold_and_lift_and_not_read() -> None:
     assert sorted(ends) == ["/DELETE/conversations/*/hold", "/PUT/conversations/*/hold"]
 
 
-def test_each_hold_is_seen_to_again_four_times_a_day(smallest: Transcription) -> None:
+def test_each_hold_is_applied_again_four_times_a_day(smallest: Transcription) -> None:
     """What is stored lives for a day at least."""
     rule = the(smallest, "AWS::Events::Rule")
     function = smallest.arn(smallest.made.transcript_api.hold_conversation)

@@ -413,7 +413,7 @@ class Stores:
         assert answer["statusCode"] == 200, answer
 
     def expire(self) -> None:
-        """Holds are seen to, as every six hours; then a year passes, and DynamoDB deletes."""
+        """Holds are applied, as every six hours; then a year passes, and DynamoDB deletes."""
         hold_conversation.apply_all(self._holds(), Deadline(60, self.clock))
         self.clock.advance(366 * 86_400)
         now = self.clock.now_ms()

@@ -306,7 +306,7 @@ def test_words_that_somebody_posts_among_the_holds_are_no_hold(world: World) -> 
     assert world.six_hours_later() == {"holds": 1}
 
 
-def test_one_hold_that_fails_keeps_no_other_from_being_seen_to(world: World) -> None:
+def test_one_hold_that_fails_keeps_no_other_from_being_applied(world: World) -> None:
     world.hold("c-1")
     world.hold("c-2")
     world.put("c-1", "conversation", erasedAt=1)
