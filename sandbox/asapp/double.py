@@ -38,8 +38,8 @@ from sandbox.asapp.requests import (
     MESSAGES,
     START,
     STOP,
+    Damaged,
     Failure,
-    Hindered,
     Received,
     Refusal,
     check,
@@ -53,9 +53,9 @@ from sandbox.asapp.webhook_auth import ClientCertificate, OAuth2
 __all__ = [
     "AsappDouble",
     "ClientCertificate",
+    "Damaged",
     "Delivery",
     "Failure",
-    "Hindered",
     "OAuth2",
     "Post",
     "Received",
@@ -68,7 +68,7 @@ MAX_MESSAGES = 1000  # of one GET; there is no second page
 MESSAGES_KEPT_SECONDS = 7 * 24 * 3600
 ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _AS_IT_COMES = Delivery()
-_PLAIN = Hindered()
+_PLAIN = Damaged()
 _NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -182,7 +182,7 @@ class AsappDouble:
         self.api_id = f"sandbox-{secrets.token_hex(4)}"
         self.api_secret = secrets.token_urlsafe()
         self._webhook = Webhook(posts_at_once, self.now)
-        self._failures: dict[str, deque[Failure | Hindered]] = {
+        self._failures: dict[str, deque[Failure | Damaged]] = {
             name: deque() for name in (*ACTIONS.values(), FEED_FILE)
         }
         self._requests: list[Received] = []
@@ -256,7 +256,7 @@ class AsappDouble:
         """How many access tokens it has got so far."""
         return self._webhook.tokens_fetched
 
-    def fail_next(self, action: str, failure: Failure | Hindered, times: int = 1) -> None:
+    def fail_next(self, action: str, failure: Failure | Damaged, times: int = 1) -> None:
         """Answer the next well-formed request with this failure. Failures of one action queue up.
 
         :param action: ``start-streaming``, ``stop-streaming``, ``messages``, ``listfeeds`` … or
@@ -348,7 +348,7 @@ class AsappDouble:
         received.status = None if hindered.mute else response.status_code
         await hindered.send(response, scope, receive, send)
 
-    async def _answer(self, action: str, received: Received) -> tuple[Response, Hindered]:
+    async def _answer(self, action: str, received: Received) -> tuple[Response, Damaged]:
         if action in (START, STOP):
             return await self._start_or_stop(action, received)
         if action == HEALTH:
@@ -366,7 +366,7 @@ class AsappDouble:
             answer = self._feeds.answer(action, asked, self.now(), self.url)
         return JSONResponse(answer), failure or _PLAIN
 
-    def _feed_file(self, received: Received) -> tuple[Response, Hindered]:
+    def _feed_file(self, received: Received) -> tuple[Response, Damaged]:
         failure = self._next_failure(FEED_FILE)
         if isinstance(failure, Failure):
             return s3_failure(failure), _PLAIN
@@ -374,7 +374,7 @@ class AsappDouble:
         response = self._feeds.download(received.path, received.query, headers, now)
         return response, failure or _PLAIN
 
-    async def _start_or_stop(self, action: str, received: Received) -> tuple[Response, Hindered]:
+    async def _start_or_stop(self, action: str, received: Received) -> tuple[Response, Damaged]:
         body = checked_body(action, received.body, redaction_rules=self.redaction_rules)
         guid = body["guid"]
         if guid in self._pending:
@@ -393,7 +393,7 @@ class AsappDouble:
         finally:
             self._pending.discard(guid)
 
-    def _next_failure(self, action: str) -> Failure | Hindered | None:
+    def _next_failure(self, action: str) -> Failure | Damaged | None:
         return self._failures[action].popleft() if self._failures[action] else None
 
     def _start(self, guid: str, body: dict[str, Any]) -> dict[str, Any]:

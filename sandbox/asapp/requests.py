@@ -145,7 +145,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Hindered:
+class Damaged:
     """The usual answer, damaged on its way. The request is carried out.
 
     :param delay_seconds: How late the answer begins.

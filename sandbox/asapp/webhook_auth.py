@@ -1,6 +1,6 @@
 """How ASAPP proves at the webhook who it is, other than by a secret in each POST.
 
-What a token says is not looked at, and no answer of the webhook is: ASAPP's pages say of neither.
+It looks neither at what a token says nor at the webhook's answer: ASAPP's pages mention neither.
 """
 
 import asyncio

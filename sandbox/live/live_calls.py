@@ -27,7 +27,7 @@ from shared.live.channels import NAMESPACE, SUPERVISORS
 
 BUNDLE = ROOT / "web" / "dist"
 _AUTHORIZER = "live-authorizer-of-the-emulator"
-_ASKS_THE_DEPLOYED_ONE = """
+_AUTHORIZER_CODE = """
 import json, os, sys
 
 def handler(event, context):
@@ -141,7 +141,7 @@ class LiveCalls:
         """Have the emulator ask the deployed authorizer about connections and subscriptions."""
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as file:
-            file.writestr("authorizer.py", _ASKS_THE_DEPLOYED_ONE)
+            file.writestr("authorizer.py", _AUTHORIZER_CODE)
         made = self._emulator.client("lambda").create_function(
             FunctionName=_AUTHORIZER,
             Runtime="python3.13",

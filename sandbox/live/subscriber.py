@@ -80,7 +80,7 @@ class Events:
         self._send({"type": "connection_init"})
 
     def wait_forever(self) -> None:
-        """For the next message from now on, until it is closed."""
+        """From now on, wait for messages without a time limit, until the connection is closed."""
         self._socket.settimeout(None)
 
     def close(self) -> None:

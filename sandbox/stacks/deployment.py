@@ -37,10 +37,10 @@ UNKNOWN_TO_THE_EMULATOR = (
     "AWS::Connect::IntegrationAssociation",
     "AWS::Events::EventBusPolicy",
 )
-"""It refuses a template with a resource of such a type, and lets everybody put events anyway."""
+"""The emulator refuses a template with such a resource, and lets everybody put events anyway."""
 _SECONDS_OF_A_RUN = 300
 
-NO_MORE: Mapping[str, str] = MappingProxyType({})
+NO_MORE_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 Say = Callable[[str], None]
 Synthesise = Callable[[Path, Path], object]
@@ -329,7 +329,7 @@ def deploy(
     asapp: AsappDouble,
     folder: Path,
     say: Say = lambda _: None,
-    more_settings: Mapping[str, str] = NO_MORE,
+    more_settings: Mapping[str, str] = NO_MORE_SETTINGS,
     synthesise: Synthesise | None = None,
 ) -> Deployment:
     """Synthesise the sandbox environment and deploy its access and transcription stacks.

@@ -38,7 +38,7 @@ class Disorder:
     seed: int = 0
 
 
-class Looks(Protocol):
+class EventReader(Protocol):
     """What reads the stream of agent events."""
 
     def look(self) -> None:
@@ -52,7 +52,7 @@ class Deployed(Protocol):
     def deployment(self) -> Deployment: ...
 
     @property
-    def agent_event_reader(self) -> Looks: ...
+    def agent_event_reader(self) -> EventReader: ...
 
 
 class ConnectEvents:

@@ -21,7 +21,7 @@ from sandbox.connect.contact import Contact, lambda_event
 from sandbox.live.live_calls import LiveCalls
 from sandbox.live.live_event_reader import LiveEventReader
 from sandbox.stacks.agent_event_reader import AgentEventReader
-from sandbox.stacks.deployment import NO_MORE, Deployment, Say, Synthesise, deploy
+from sandbox.stacks.deployment import NO_MORE_SETTINGS, Deployment, Say, Synthesise, deploy
 from sandbox.stacks.emulator import ROOT, Emulator, SandboxError
 from shared.transcripts.stored_utterances import utterance_id
 
@@ -54,7 +54,7 @@ def running_sandbox(
     delivery: Delivery,
     pace: float,
     say: Say = lambda _: None,
-    more_settings: Mapping[str, str] = NO_MORE,
+    more_settings: Mapping[str, str] = NO_MORE_SETTINGS,
     with_live: bool = False,
     synthesise: Synthesise | None = None,
     posts_at_once: int = 16,

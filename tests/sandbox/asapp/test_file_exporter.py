@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from sandbox.asapp.conversations import Utterance
-from sandbox.asapp.double import AsappDouble, Delivery, Failure, Hindered
+from sandbox.asapp.double import AsappDouble, Damaged, Delivery, Failure
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -546,16 +546,16 @@ def test_each_endpoint_can_be_cut_off_and_reset(shared: Client, action: str) -> 
     request = ENDPOINTS[action]
     whole = request(shared)
     for hindered, error in [
-        (Hindered(cut_after_bytes=0), httpx.RemoteProtocolError),
-        (Hindered(cut_after_bytes=5), httpx.RemoteProtocolError),
-        (Hindered(cut_after_bytes=len(whole.content) - 1), httpx.RemoteProtocolError),
-        (Hindered(reset=True), httpx.ReadError),
-        (Hindered(reset=True, cut_after_bytes=5), httpx.ReadError),
+        (Damaged(cut_after_bytes=0), httpx.RemoteProtocolError),
+        (Damaged(cut_after_bytes=5), httpx.RemoteProtocolError),
+        (Damaged(cut_after_bytes=len(whole.content) - 1), httpx.RemoteProtocolError),
+        (Damaged(reset=True), httpx.ReadError),
+        (Damaged(reset=True, cut_after_bytes=5), httpx.ReadError),
     ]:
         shared.asapp.fail_next(action, hindered)
         with pytest.raises(error):
             request(shared)
-    shared.asapp.fail_next(action, Hindered(cut_after_bytes=100_000))
+    shared.asapp.fail_next(action, Damaged(cut_after_bytes=100_000))
     assert request(shared).status_code == 200
     assert request(shared).status_code == 200
     shown = [r.status for r in shared.asapp.requests if r.action == action]
@@ -565,7 +565,7 @@ def test_each_endpoint_can_be_cut_off_and_reset(shared: Client, action: str) -> 
 def test_a_cut_answer_has_the_bytes_before_the_cut(shared: Client) -> None:
     url = shared.url("file1.jsonl")
     whole = HTTP.get(url).content
-    shared.asapp.fail_next("feedfile", Hindered(cut_after_bytes=777))
+    shared.asapp.fail_next("feedfile", Damaged(cut_after_bytes=777))
     got = b""
     with HTTP.stream("GET", url) as answer:
         assert answer.headers["content-length"] == str(len(whole))
@@ -581,10 +581,10 @@ def test_a_cut_answer_has_the_bytes_before_the_cut(shared: Client) -> None:
 def test_each_endpoint_can_be_late_and_drip(shared: Client, action: str) -> None:
     request = ENDPOINTS[action]
     began = time.monotonic()
-    shared.asapp.fail_next(action, Hindered(delay_seconds=0.2))
+    shared.asapp.fail_next(action, Damaged(delay_seconds=0.2))
     assert request(shared).status_code == 200
     assert time.monotonic() - began >= 0.2
-    shared.asapp.fail_next(action, Hindered(drip_seconds=0.002, drip_bytes=50))
+    shared.asapp.fail_next(action, Damaged(drip_seconds=0.002, drip_bytes=50))
     began = time.monotonic()
     dripped = request(shared)
     assert time.monotonic() - began >= 0.002 * ((len(dripped.content) - 1) // 50)
@@ -595,7 +595,7 @@ def test_each_endpoint_can_be_late_and_drip(shared: Client, action: str) -> None
 
 def test_a_dripping_answer_arrives_in_pieces(shared: Client) -> None:
     url = shared.url("file1.jsonl")
-    shared.asapp.fail_next("feedfile", Hindered(drip_seconds=0.01, drip_bytes=1000))
+    shared.asapp.fail_next("feedfile", Damaged(drip_seconds=0.01, drip_bytes=1000))
     with HTTP.stream("GET", url) as answer:
         pieces = [len(piece) for piece in answer.iter_raw()]
     assert max(pieces) <= 1000
@@ -604,7 +604,7 @@ def test_a_dripping_answer_arrives_in_pieces(shared: Client) -> None:
 
 def test_a_line_of_a_file_can_come_malformed(shared: Client) -> None:
     url = shared.url("file1.jsonl")
-    shared.asapp.fail_next("feedfile", Hindered(malformed_line=3))
+    shared.asapp.fail_next("feedfile", Damaged(malformed_line=3))
     spoilt, whole = (HTTP.get(url).content.splitlines() for _ in range(2))
     assert len(spoilt) == len(whole) == 60
     for number, (line, usual) in enumerate(zip(spoilt, whole, strict=True), 1):
@@ -620,7 +620,7 @@ def test_a_line_of_a_file_can_come_malformed(shared: Client) -> None:
 def test_each_endpoint_can_answer_with_something_that_is_no_json(
     shared: Client, action: str
 ) -> None:
-    shared.asapp.fail_next(action, Hindered(malformed_line=1))
+    shared.asapp.fail_next(action, Damaged(malformed_line=1))
     with pytest.raises(json.JSONDecodeError):
         json.loads(ENDPOINTS[action](shared).content.splitlines()[0])
 
@@ -631,13 +631,13 @@ def test_a_malformed_line_is_found_across_the_chunks_of_a_big_file(shared: Clien
         DAY, "big.jsonl", line * 6000
     )  # the second chunk begins in line 2622
     url = shared.url("big.jsonl")
-    shared.asapp.fail_next("feedfile", Hindered(malformed_line=2700))
+    shared.asapp.fail_next("feedfile", Damaged(malformed_line=2700))
     lines = HTTP.get(url).content.splitlines(keepends=True)
     assert [number for number, each in enumerate(lines, 1) if each != line] == [2700]
 
 
 def test_a_hindered_start_takes_effect(client: Client) -> None:
-    client.asapp.fail_next("start-streaming", Hindered(reset=True))
+    client.asapp.fail_next("start-streaming", Damaged(reset=True))
     with pytest.raises(httpx.ReadError):
         client.start(GUID)
     assert len(client.asapp.successful_starts(GUID)) == 1

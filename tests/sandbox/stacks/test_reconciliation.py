@@ -34,7 +34,7 @@ from export_utterances.file_exporter import FileExporter
 from export_utterances.handler import NotExported
 from follow_contact_events import handler as follow_contact_events
 from sandbox.asapp.conversations import Utterance
-from sandbox.asapp.double import AsappDouble, Delivery, Failure, Hindered, Post
+from sandbox.asapp.double import AsappDouble, Damaged, Delivery, Failure, Post
 from sandbox.connect.contact import MediaStream, lambda_event
 from sandbox.connect.contact_event_bus import ContactEvents
 from sandbox.stacks.emulator import Emulator
@@ -372,16 +372,16 @@ def heard_in(transcript: Transcript, record: str) -> list[tuple[str, str]]:
 # What fails on ASAPP's side.
 
 QUICK_SECONDS = 0.5
-SLOW: dict[str, Hindered] = {
-    "slow": Hindered(delay_seconds=2 * QUICK_SECONDS),
-    "dripping": Hindered(drip_seconds=QUICK_SECONDS / 4),
+SLOW: dict[str, Damaged] = {
+    "slow": Damaged(delay_seconds=2 * QUICK_SECONDS),
+    "dripping": Damaged(drip_seconds=QUICK_SECONDS / 4),
 }
-FAILURES: dict[str, Failure | Hindered] = {
+FAILURES: dict[str, Failure | Damaged] = {
     "429": Failure(429),
     "500": Failure(500),
     **SLOW,
-    "truncated": Hindered(cut_after_bytes=20),
-    "reset": Hindered(reset=True),
+    "truncated": Damaged(cut_after_bytes=20),
+    "reset": Damaged(reset=True),
 }
 JSON_FAILURES = FAILURES | {"no JSON": Failure(200, body='{"items": ["')}
 FILE_FAILURES = FAILURES | {"expired URL": Failure(403, "AccessDenied", "Request has expired")}
@@ -408,7 +408,7 @@ of_the_export = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, failure: Failure | Hindered) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, failure: Failure | Damaged) -> None:
     """A server that is slow by intention is given up soon; one that the machine delays is not."""
     seconds = QUICK_SECONDS if failure in SLOW.values() else 30.0
     policy = RetryPolicy(tries=TRIES, seconds_a_try=seconds)
@@ -476,7 +476,7 @@ def objects(functions: Functions) -> dict[str, bytes]:
 
 @of_messages
 def test_one_failure_of_messages_is_made_up_for_at_once(
-    functions: Functions, impatient: None, failure: Failure | Hindered
+    functions: Functions, impatient: None, failure: Failure | Damaged
 ) -> None:
     call = with_losses(functions)
     functions.asapp.fail_next("messages", failure)
@@ -489,7 +489,7 @@ def test_one_failure_of_messages_is_made_up_for_at_once(
 def test_while_messages_fail_the_call_waits_and_comes_up_again(
     functions: Functions,
     impatient: None,
-    failure: Failure | Hindered,
+    failure: Failure | Damaged,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     call = with_losses(functions)
@@ -508,7 +508,7 @@ def test_while_messages_fail_the_call_waits_and_comes_up_again(
 
 @of_the_export
 def test_one_failure_of_the_export_is_made_up_for_at_once(
-    functions: Functions, impatient: None, action: str, failure: Failure | Hindered
+    functions: Functions, impatient: None, action: str, failure: Failure | Damaged
 ) -> None:
     call = awaiting_the_export(functions)
     functions.asapp.fail_next(action, failure)
@@ -522,7 +522,7 @@ def test_while_the_export_fails_it_says_so_and_the_next_night_makes_up_for_it(
     functions: Functions,
     impatient: None,
     action: str,
-    failure: Failure | Hindered,
+    failure: Failure | Damaged,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -569,7 +569,7 @@ def test_a_malformed_line_is_kept_told_and_mended_by_another_copy_of_its_file(
     call = awaiting_the_export(functions)
     functions.asapp.publish_feed()
     lost = [at for at, post in enumerate(call.posts, 1) if post.dropped]
-    functions.asapp.fail_next("feedfile", Hindered(malformed_line=lost[0]))
+    functions.asapp.fail_next("feedfile", Damaged(malformed_line=lost[0]))
     functions.export()
     ((key, content),) = objects(functions).items()
     assert len(content.splitlines()) == len(call.posts)
