@@ -26,7 +26,7 @@ from sandbox.stacks.deployment import (
     without_expressions,
 )
 from sandbox.stacks.emulator import ACCOUNT, REGION, Emulator
-from tools.load.account.account import PLACES, Queues, Stacks, Where, load
+from tools.load.account.account import PLACES, Queues, Stacks, Target, load
 from tools.load.account.copied import copy_of
 from tools.load.result import Result
 from tools.load.schedule import schedule
@@ -60,8 +60,8 @@ def loaded(emulator: Emulator, folder: Path) -> Result:
             data = tomllib.loads(ENVIRONMENT.read_text("utf-8"))
             copy = {"name": "sandbox-load", "data": copy_of(data, double | {"Url": url})}
             outputs = stacks.deploy("transcription", copy=copy)
-            where = Where(stacks.assembly, outputs, copy)
-            deployment = where.deployment()
+            target = Target(stacks.assembly, outputs, copy)
+            deployment = target.deployment()
             secret = emulator.client("secretsmanager").describe_secret(
                 SecretId=deployment.outputs["WebhookSecretArn"]  # the emulator's is its name
             )
@@ -79,7 +79,7 @@ def loaded(emulator: Emulator, folder: Path) -> Result:
             deployment.stop_schedules()
             queues = Queues(said["SaidUrl"], double["ResultsUrl"])
             with AgentEventReader(deployment):
-                return load(where, queues, schedule(4, 30), print, processes=2)
+                return load(target, queues, schedule(4, 30), print, processes=2)
 
 
 def prepared(template: Path) -> None:

@@ -100,7 +100,7 @@ class _Events(ConnectEvents):
 
 
 @dataclass(frozen=True)
-class Where:
+class Target:
     """What a process needs to know of the copy to play calls.
 
     :param outputs: Of the copy's stack.
@@ -136,8 +136,8 @@ def run(name: str, settings_file: Path, calls: int, minutes: float, say: Say) ->
             double = stacks.deploy("double", calls=calls, **_environment(settings))
             copy = {"name": f"{name}-load", "data": copy_of(data, double)}
             outputs = stacks.deploy("transcription", copy=copy)
-            where = Where(stacks.assembly, outputs, copy)
-            deployment = where.deployment()
+            target = Target(stacks.assembly, outputs, copy)
+            deployment = target.deployment()
             webhook = {
                 "url": deployment.outputs["WebhookUrl"],
                 "secret_arn": deployment.outputs["WebhookSecretArn"],
@@ -152,7 +152,7 @@ def run(name: str, settings_file: Path, calls: int, minutes: float, say: Say) ->
             said = stacks.deploy("speech", speech=speech)
             deployment.stop_schedules()
             queues = Queues(said["SaidUrl"], double["ResultsUrl"])
-            return load(where, queues, schedule(calls, minutes * 60), say)
+            return load(target, queues, schedule(calls, minutes * 60), say)
 
 
 def _environment(settings: Settings) -> Json:
@@ -360,7 +360,7 @@ class Results:
 
 
 def load(
-    where: Where,
+    target: Target,
     queues: Queues,
     planned: Sequence[PlannedCall],
     say: Say,
@@ -373,7 +373,7 @@ def load(
     say(f"{len(planned)} calls come, up to {most_at_a_time(planned)} of them at a time")
     began = time.time()
     starts_at = began + _SECONDS_TO_START
-    shares = [(where, queues.said, planned[n::number], starts_at) for n in range(number)]
+    shares = [(target, queues.said, planned[n::number], starts_at) for n in range(number)]
     counts, played = Counts(PLACES), Playing()
     with get_context("spawn").Pool(number, _ignore_interruptions) as pool:  # its end ends them
         shared = pool.starmap_async(_play_share, shares, chunksize=1)
@@ -387,7 +387,7 @@ def load(
             played.guids += share.guids
             played.failed |= share.failed
     say("waiting until everything has come")
-    deployment = where.deployment()
+    deployment = target.deployment()
     # What it took is not known: most of it was taken by AWS.
     processor = Processor(0.0, 0.0)
     results = Results(deployment.emulator, queues.results, counts)
@@ -409,10 +409,10 @@ def _ignore_interruptions() -> None:
 
 
 def _play_share(
-    where: Where, said_url: str, planned: Sequence[PlannedCall], starts_at: float
+    target: Target, said_url: str, planned: Sequence[PlannedCall], starts_at: float
 ) -> tuple[Playing, list[Posted]]:
     """Play some of the calls, in a process of its own."""
-    deployment, counts = where.deployment(), Counts(PLACES)
+    deployment, counts = target.deployment(), Counts(PLACES)
     speech = Speech(deployment.emulator, said_url, counts)
     with _Events(_Deployed(deployment, _NoReader()), DISORDER) as events:
         played = play(planned, deployment, speech, events, from_=starts_at)

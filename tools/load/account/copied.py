@@ -23,8 +23,8 @@ _OF_THE_WEBHOOK = (
 def copy_of(data: Mapping[str, Any], double: Mapping[str, str]) -> Json:
     """The data of the copy's settings file.
 
-    What decides how much it carries is as in the environment. Not so: the instance (the copy gets
-    no event of a real call), ASAPP, domains, keys, the page, who learns of alarms.
+    It has the environment's capacity. It does not have its instance (so the copy gets no event of a
+    real call), ASAPP, domains, keys, page, and who learns of alarms.
 
     :param data: Of the environment's file.
     :param double: The outputs of the double's stack.
