@@ -33,7 +33,7 @@ def outputs_of(cloudformation: Any, stack: str, *names: str) -> list[str]:
     """The values of these outputs, in this order.
 
     :param cloudformation: A boto3 client.
-    :raises NotDeployed: if the stack has not all of them.
+    :raises NotDeployed: if the stack lacks one of them.
     """
     found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     outputs = {each["OutputKey"]: str(each["OutputValue"]) for each in found}

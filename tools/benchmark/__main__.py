@@ -1,6 +1,6 @@
 """``make benchmark``: what we measure, beside what it is compared with, in one run.
 
-These are measurements: a missed budget is shown and fails nothing. What did not really run does.
+A missed budget is shown, and does not fail the run. A measurement that did not really run does.
 With ``--quick`` everything runs once, to see that it runs; the figures mean little.
 """
 

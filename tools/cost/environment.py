@@ -93,7 +93,7 @@ class NotSynthesised(Exception):
 
 
 def _in_a_process(out: Path, wanted: Wanted) -> None:
-    """Its own, because CDK prints what nobody has asked here."""
+    """Write the assemblies in a process of its own, because CDK prints what nobody asked for."""
     done = subprocess.run(
         [sys.executable, "-m", "tools.cost.synthesise", str(out)],
         input=json.dumps(wanted),

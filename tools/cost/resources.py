@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 HOURS_A_MONTH = 730
 _MOST = 100_000
-"""More of anything is no template of ours, but somebody's try."""
+"""No template of ours has more of anything: a larger number is not to be trusted."""
 
 BY_USE = frozenset(
     {

@@ -20,7 +20,7 @@ CONTEXT = Path(__file__).parents[2] / "cdk.json"
 
 
 def write_assemblies(out: Path, wanted: Wanted) -> None:
-    """A cloud assembly below ``out`` for each. Costs count, not merits: no rule checks it."""
+    """A cloud assembly below ``out`` for each. No rule checks it, because only its costs count."""
     context = json.loads(CONTEXT.read_text(encoding="utf-8"))["context"]
     for folder, (name, data) in wanted.items():
         app = App(

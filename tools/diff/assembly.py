@@ -224,7 +224,7 @@ def read(folder: Path, settings: Path) -> Environment:
     resources = [
         each
         if names[each.type, each.name] == 1
-        else replace(each, name=f"{each.name} ({each.id})")  # a name is nobody's disguise
+        else replace(each, name=f"{each.name} ({each.id})")  # two must not look like one
         for each in resources
     ]
     file = lock_file(settings)

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any, Literal, TypeGuard
 
 from tools.diff.assembly import Environment, Json, Resource, Stack, references
-from tools.diff.changes.doors import opened
+from tools.diff.changes.api_access import opened
 from tools.diff.changes.flows import FLOWS, flow_changes
 from tools.diff.changes.functions import changed_files
 from tools.diff.changes.pairing import pairs, shape

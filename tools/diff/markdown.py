@@ -30,7 +30,7 @@ _CUT = "\n\n**Cut here**, as a comment holds no more: `make diff ENV=…` shows 
 
 @dataclass(frozen=True)
 class Report:
-    """Names of environments and stacks are somebody's text as everything else is.
+    """Names of environments and stacks are not to be trusted, as no other text is.
 
     :param base: What the base is called, in Markdown.
     :param head: What the other revision is called, in Markdown.

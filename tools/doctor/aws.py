@@ -100,9 +100,9 @@ class Aws:
     def read(
         self, service: str, operation: str, absent: tuple[str, ...] = (), **request: Any
     ) -> dict[str, Any] | None:
-        """One answer, or None where AWS answers with an error code of `absent`.
+        """One answer, or None if AWS answers with an error code of `absent`.
 
-        :raises NotSeen: Where AWS does not tell, with the reason as a finding.
+        :raises NotSeen: If AWS does not tell, with the reason as a finding.
         """
 
         def ask(client: Any) -> dict[str, Any]:

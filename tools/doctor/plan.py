@@ -1,4 +1,4 @@
-"""What shall be deployed, and where."""
+"""What is to be deployed, and where."""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ def _begin(
     running = "stop" if given.stop else "ended" if given.when else "refuse"
     while True:
         found = function.invoke(asked | {"dryRun": True})
-        if against := _against(found, running, given.day):
-            print(f"nothing was changed: {report.refused(against)}")
+        if objection := _objection(found, running, given.day):
+            print(f"nothing was changed: {report.refused(objection)}")
             return {}
         print("\n".join(report.found(found)))
         calls = [call for call in found["calls"] if call["state"] != "held"]
@@ -127,8 +127,8 @@ def _request(
         return state
 
 
-def _against(found: dict[str, Any], running: str, day: str | None) -> dict[str, str]:
-    """What speaks against it, empty for nothing. The function itself looks again."""
+def _objection(found: dict[str, Any], running: str, day: str | None) -> dict[str, str]:
+    """Why the calls cannot be erased as asked; empty if they can. The function checks that too."""
     calls = found["calls"]
     if not calls or (not day and not any(call["items"] for call in calls)):
         return {"reason": "unknown"}
@@ -184,7 +184,7 @@ def _agrees(ask: Callable[[str], str], calls: int, confirmed: int | None) -> boo
     if confirmed is not None:
         if confirmed == calls:
             return True
-        print(f"nothing was changed: CONFIRM={confirmed}, and these are {calls}")
+        print(f"nothing was changed: CONFIRM={confirmed}, and there are {calls} calls")
         return False
     try:
         if ask(f"Erase {calls} for good? [yes/no] ").strip().lower() == "yes":

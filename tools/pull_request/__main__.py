@@ -1,8 +1,8 @@
 """``python3 -m tools.pull_request …``: what the workflow *Report* asks of GitHub.
 
 ``templates OUT`` waits for the templates that the pull request's own run makes, and loads them.
-``comment REPORT`` writes the report under the pull request; if there is no such file, or nothing in
-it, that it could not be made. It runs beside a token that may write: standard library only.
+``comment REPORT`` writes the report under the pull request; or if the file is absent or empty, that
+the report could not be made. It runs beside a token that may write: standard library only.
 """
 
 from __future__ import annotations

@@ -193,14 +193,15 @@ class Created:
             for source, target, on_failure in self._links(id, resource)
             if source != target
         )
-        return [link for link in found if not self._said_otherwise(link, found)]
+        return [link for link in found if not self._is_implied(link, found)]
 
     @property
     def permissions(self) -> list[Permission]:
         return list(dict.fromkeys(self._permissions()))
 
-    def _said_otherwise(self, link: Link, links: Collection[Link]) -> bool:
-        """That a function may read what invokes it, or may send where its failures go."""
+    def _is_implied(self, link: Link, links: Collection[Link]) -> bool:
+        """Whether another link says so already: that a function may read what invokes it, or may
+        send where its failures go."""
         invoked = link.source.kind == "function" and link.target.kind != "function"
         back = invoked and Link(link.target, link.source) in links
         return back or (replace(link, on_failure=True) in links and not link.on_failure)

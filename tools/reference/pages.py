@@ -61,7 +61,7 @@ its resource.
 
 
 def _first_code_line(text: str) -> str:
-    """Behind the module's docstring, which says to a reader of the file what the page says."""
+    """The first line after the module's docstring, which repeats what the page says."""
     first, *_ = (each for each in ast.parse(text).body if not isinstance(each, ast.Expr))
     return text.splitlines()[first.lineno - 1]
 

@@ -114,7 +114,7 @@ class Webhook:
                 "update_secret_version_stage", VersionStage=PREVIOUS, RemoveFromVersionId=version
             )
 
-    def forget_who_was_let_in(self) -> None:
+    def flush_authorizer_cache(self) -> None:
         for api, stage in self.stages:
             self.aws.read(
                 "apigateway", "flush_stage_authorizers_cache", restApiId=api, stageName=stage
@@ -156,7 +156,7 @@ def revoke(
         )
         say(f"Revoked. Waiting {_SECONDS_UNTIL_FORGOTTEN:.0f} seconds, until no function knows it.")
         sleep(_SECONDS_UNTIL_FORGOTTEN)
-        webhook.forget_who_was_let_in()
+        webhook.flush_authorizer_cache()
     except NotSeen as unseen:
         say(f"{unseen.finding.what} → {unseen.finding.remedy}")
         say(left)

@@ -89,7 +89,7 @@ class Stack:
             if body["Type"] == kind:
                 yield id, body.get("Properties", {}), self.values.physical_ids.get(id, "")
 
-    def the(self, kind: str, beginning: str = "") -> str:
+    def first(self, kind: str, beginning: str = "") -> str:
         """The physical id of the first resource of a type, "" if there is none."""
         found = (it for id, _, it in self.each(kind) if id.startswith(beginning))
         return next(found, "")

@@ -78,15 +78,15 @@ def ask(
 
 
 class Conversation:
-    """What the stacks have of it.
+    """What the stacks have of the marked conversation.
 
     :ivar stream_id: Of this run. It is in the texts too, so that no other run's utterance counts.
     """
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._table = account.transcription.the("AWS::DynamoDB::GlobalTable") or (
-            account.transcription.the("AWS::DynamoDB::Table")
+        self._table = account.transcription.first("AWS::DynamoDB::GlobalTable") or (
+            account.transcription.first("AWS::DynamoDB::Table")
         )
         self.stream_id = f"verify-{uuid.uuid4()}"
 

@@ -30,7 +30,7 @@ class Listener:
     def __init__(self, account: Account) -> None:
         self._aws: Aws = account.aws
         self._prefix = f"autotranscribe-{account.name}-verify-"
-        self._bus = account.transcription.the("AWS::Events::EventBus")
+        self._bus = account.transcription.first("AWS::Events::EventBus")
         self._region, self._account = account.settings.region, account.settings.account
         self._queue_url = ""
 

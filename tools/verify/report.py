@@ -19,8 +19,7 @@ from tools.verify.checks.calls import aliases, asapp, start_and_stop, switch
 from tools.verify.checks.instance import instance
 from tools.verify.checks.live import live
 from tools.verify.checks.policies import invocations, resource_policies
-from tools.verify.checks.role import asapps_role, video_streams
-from tools.verify.checks.standing import (
+from tools.verify.checks.resources import (
     agent_events,
     alarms,
     dead_letters,
@@ -29,6 +28,7 @@ from tools.verify.checks.standing import (
     log_retention,
     schedules,
 )
+from tools.verify.checks.role import asapps_role, video_streams
 from tools.verify.checks.webhook import webhook
 
 Checks = Mapping[str, Callable[[Account], Findings]]

@@ -200,7 +200,7 @@ def test_an_authority_that_has_expired_and_a_file_that_cannot_be_used(
     file.write_text("nothing")
     run = doctor(**own)
     assert run.code == 1
-    assert run.finding("problem  webhook", f"{file} has no certificates", "mend webhook_mtls")
+    assert run.finding("problem  webhook", f"{file} has no certificates", "correct webhook_mtls")
 
 
 # The token URL

@@ -130,7 +130,7 @@ def test_it_says_what_would_go_asks_erases_and_prints_the_receipt(
     [
         ([], "no", "nothing was changed"),
         ([], "", "add CONFIRM=2, the number of calls"),
-        (["--confirm", "1"], "yes", "CONFIRM=1, and these are 2"),
+        (["--confirm", "1"], "yes", "CONFIRM=1, and there are 2 calls"),
     ],
 )
 def test_nothing_is_changed_unless_somebody_agrees_to_what_was_said(
@@ -233,7 +233,7 @@ def test_with_a_number_of_calls_that_is_not_right_any_more_nothing_is_erased(
     again = another_of(call)
     account.before_it_begins = lambda: account.stores.start(again)
     assert account.erase("--customer", call.customer, "--confirm", "1") == 1
-    assert "nothing was changed: CONFIRM=1, and these are 2" in capsys.readouterr().out
+    assert "nothing was changed: CONFIRM=1, and there are 2 calls" in capsys.readouterr().out
     assert not gone(account, call)
 
 

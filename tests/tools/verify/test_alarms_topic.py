@@ -9,7 +9,7 @@ import pytest
 from tests.tools.doctor.fake_aws import ACCOUNT, REGION
 from tools.doctor.findings import Finding
 from tools.verify.account import Account
-from tools.verify.checks.standing import alarms
+from tools.verify.checks.resources import alarms
 
 from .conftest import Aws, stack_of
 

@@ -12,7 +12,7 @@ from tools.doctor.findings import Findings
 from tools.drift.intrinsics import is_what_was_deployed
 from tools.verify.account import Account
 from tools.verify.checks.policies import invocations
-from tools.verify.checks.standing import event_rules
+from tools.verify.checks.resources import event_rules
 
 from .conftest import Aws, stack_of
 

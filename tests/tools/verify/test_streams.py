@@ -10,8 +10,8 @@ import pytest
 from tests.tools.doctor.fake_aws import STREAM
 from tools.doctor.findings import Finding, NotSeen
 from tools.verify.account import Account
+from tools.verify.checks.resources import agent_events
 from tools.verify.checks.role import video_streams
-from tools.verify.checks.standing import agent_events
 
 from .conftest import Aws, stack_of
 

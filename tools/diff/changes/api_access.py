@@ -1,4 +1,4 @@
-"""Who gets in at an API beside what its methods ask for: certificates, TLS, names, scopes."""
+"""What of an API decides who gets in, beside its methods: certificates, TLS, names, scopes."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tools.diff.assembly import Environment, Resource, references
-from tools.diff.changes.doors import guard_of
+from tools.diff.changes.api_access import guard_of
 from tools.diff.findings import Permission, PermissionChange
 from tools.policies import Statement, Text, statements
 

@@ -47,7 +47,7 @@ def managed(
         )
     elif not any(found["AssociationId"] in each for each in ours):
         yield problem(
-            "set on the instance already, and not by our stack; it takes one setting, so with "
+            "set on the instance already, and not by our stack; an instance has only one, so with "
             'mode = "manage" the deployment fails',
             otherwise,
         )

@@ -137,7 +137,7 @@ def _domain(plan: Plan, name: str) -> Findings:
 def _authorities(path: str) -> Findings:
     file = ROOT / path
     faults = list(faults_of(file))
-    yield from (problem(each, "mend webhook_mtls.authorities_file") for each in faults)
+    yield from (problem(each, "correct webhook_mtls.authorities_file") for each in faults)
     yield from () if faults else _expiries(path, expiries_of(file))
 
 

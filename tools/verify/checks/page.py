@@ -33,7 +33,7 @@ def page(account: Account, config: Json) -> Findings:
     if answer.status != 200:
         yield problem(f"{address} gets {answer.status or answer.body}, not 200", "deploy again")
         return
-    remedy = "deploy again" if is_ours else "see to your server's headers: docs/live.md"
+    remedy = "deploy again" if is_ours else "correct your server's headers: docs/live.md"
     wrong = list(_wrong_headers(answer.headers, config, address))
     yield from (problem(f"{address}: {each}", remedy) for each in wrong)
     if not wrong:

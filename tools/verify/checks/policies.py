@@ -16,8 +16,8 @@ _AGAIN = "deploy again, and see who changed it in CloudTrail"
 
 
 def resource_policies(account: Account) -> Findings:
-    """Each statement that was deployed is there, and no other: neither on what a template gives a
-    policy, nor on what it gives none."""
+    """Each resource has the statements that were deployed, and no other, also if the template gives
+    it no policy."""
     deployed = _deployed(account)
     number = 0
     for stack in account.stacks.values():
@@ -191,7 +191,7 @@ _READ: dict[str, Callable[[Account, str], Json]] = {
     "AWS::SQS::Queue": _of_queue,
     "AWS::SecretsManager::Secret": _of_secret,
 }
-"""What can have a policy of its own; read, it is the text `Policy`, if there is one."""
+"""By type of what can have a policy: reads it. If there is one, it is the text `Policy`."""
 _POLICIES = {
     "AWS::Events::EventBusPolicy": ("EventBusName", "Statement"),
     "AWS::S3::BucketPolicy": ("Bucket", "PolicyDocument"),
@@ -199,4 +199,4 @@ _POLICIES = {
     "AWS::SQS::QueuePolicy": ("Queues", "PolicyDocument"),
     "AWS::SecretsManager::ResourcePolicy": ("SecretId", "ResourcePolicy"),
 }
-"""What gives it one: the properties with whose it is, and with what it says."""
+"""By type of what gives a policy: the properties that say to which resource, and which policy."""

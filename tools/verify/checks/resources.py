@@ -1,4 +1,4 @@
-"""Rules, mappings, schedules, queues, alarms and logs: as deployed, and at rest."""
+"""Rules, mappings, schedules, queues, alarms and logs: as deployed, enabled, without failures."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def agent_events(account: Account) -> Findings:
     if lifecycle.mode == "off":
         yield Finding("skipped", "lifecycle.mode is off")
         return
-    name = (lifecycle.stream_arn or "").rpartition("/")[2] or stack.the("AWS::Kinesis::Stream")
+    name = (lifecycle.stream_arn or "").rpartition("/")[2] or stack.first("AWS::Kinesis::Stream")
     now = datetime.now(UTC)
     answer = account.aws.read(
         "cloudwatch",
