@@ -8,9 +8,9 @@ import { SignedOut } from "./session";
 
 /** Read again while nothing comes for so long. */
 const SILENCE_MS = 15_000;
-/** Read again so long after a reading even if something comes all the time: one of it may be lost. */
+/** Read again so long after a reading, even if events come all the time: one may be lost. */
 const LONGEST_MS = 60_000;
-/** A connection that takes longer than this to come about keeps nobody from reading. */
+/** If a connection takes longer than this, the page reads without it. */
 const PATIENCE_MS = 2000;
 /** Ask again for a call that was refused: it may begin, or be given to whoever asks. */
 const REFUSED_MS = 30_000;
@@ -24,7 +24,7 @@ interface Servers {
   events: Pick<EventsConnection, "subscribe">;
   read: Pick<ReadApi, "conversation" | "calls">;
   onSignedOut: () => void;
-  /** A call that somebody looks at is not to be had: the list forgets it, too. */
+  /** A call that somebody looks at cannot be read any more: the list forgets it, too. */
   onForgotten?: (conversationId: string) => void;
 }
 

@@ -12,7 +12,7 @@ export type Show = "all" | "running" | "notListening" | "ended";
 export class Calls {
   more = false;
   private readonly byId = new Map<string, { call: Call; heardAt: number }>();
-  /** Words may come before the first picture of their call. */
+  /** Words may come before the first event of their call. */
   private readonly words = new Map<string, { words: Words; heardAt: number }>();
   /** When it was heard that a call is gone. What was asked for before then may still have it. */
   private readonly goneAt = new Map<string, number>();
@@ -50,8 +50,8 @@ export class Calls {
   }
 
   /**
-   * @param askedAt When the request was sent: what was heard of since may be missing in its answer,
-   *   every other call that is missing is over.
+   * @param askedAt When the request was sent. A call that was heard of since may be missing in the
+   *   answer; every other call that is missing is over.
    */
   read(calls: readonly Conversation[], more: boolean, askedAt: number): void {
     this.more = more;

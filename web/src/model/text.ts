@@ -69,8 +69,8 @@ function matcher(find: string): RegExp {
 }
 
 /**
- * The beginning of a long text, cut between two characters as people see them where the browser
- * knows them.
+ * The beginning of a long text, cut between two characters as people see them, if the browser knows
+ * them.
  */
 export function beginning(text: string, length: number): string {
   if (text.length <= length) return text;

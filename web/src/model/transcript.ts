@@ -5,7 +5,7 @@ export function spokenBefore(a: Utterance, b: Utterance): number {
   return a.at - b.at || a.endAt - b.endAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-/** The newer picture of a call: whatever came last, the higher version is right. */
+/** The newer state of a call: that with the higher version, whichever came last. */
 export function newer<T extends { version: number }>(known: T | undefined, came: T): T {
   return known && known.version > came.version ? known : came;
 }
