@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from erase_conversation.erasure import Erasure
-from erase_conversation.in_time import in_time
 from erase_conversation.records import AGAIN, ASKED, ERASED, WAITS, Erasing
+from erase_conversation.time_check import check_time
 from shared.calls.customers import customers_of
 from shared.runtime import Deadline
 
@@ -40,7 +40,7 @@ def go_on_with_customer(customer: Erasing, erasure: Erasure, deadline: Deadline)
     calls = [str(each) for each in customer.plan["calls"]]
     if customer.step == ASKED:
         for call in calls:
-            in_time(deadline)
+            check_time(deadline)
             records.ask(
                 Erasing(
                     partition=call,
@@ -56,7 +56,7 @@ def go_on_with_customer(customer: Erasing, erasure: Erasure, deadline: Deadline)
     if customer.step == ERASED:
         found: list[Erasing] = []
         for call in calls:
-            in_time(deadline)
+            check_time(deadline)
             each = records.erasing(call)
             if each is None or each.of != customer.partition:
                 continue  # it is erased by itself, with a receipt of its own
@@ -68,7 +68,7 @@ def go_on_with_customer(customer: Erasing, erasure: Erasure, deadline: Deadline)
         customer = replace(customer, step=AGAIN)
         records.save(customer, clock.now_ms())
     for call in calls:
-        in_time(deadline)
+        check_time(deadline)
         each = records.erasing(call)
         if each and each.of == customer.partition:
             records.forget([call])

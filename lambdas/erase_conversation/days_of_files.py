@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from erase_conversation.exported_files import ExportedFiles
-from erase_conversation.in_time import OutOfTime, in_time
 from erase_conversation.lines import Erased
 from erase_conversation.records import DayEntry, Reached, Records
+from erase_conversation.time_check import OutOfTime, check_time
 from shared.asapp.feeds import STATE, UTTERANCES
 from shared.runtime import Deadline
 
@@ -47,7 +47,7 @@ class DaysOfFiles:
             def scan(key: str, some: Sequence[DayEntry]) -> Mapping[str, int]:
                 found = self.files.scan(key, self._erased(some), deadline)
                 for entry in some:
-                    in_time(deadline)
+                    check_time(deadline)
                     call = entry.conversation_id
                     if new := found.messages.get(call, set()) - entry.messages:
                         self.records.enter_days(call, entry.days, new)
@@ -55,7 +55,7 @@ class DaysOfFiles:
 
             lines = self._each_file(_SCAN, day, keys, entries, runs, scan, deadline)
             for entry in entries:
-                in_time(deadline)
+                check_time(deadline)
                 call = entry.conversation_id
                 self.records.scanned(entry, lines[call], runs[call].since_ms)
         # Read again, with the messages' ids.
@@ -69,7 +69,7 @@ class DaysOfFiles:
 
             self._each_file(_CLEAR, day, keys, entries, runs, clear, deadline)
             for entry in entries:
-                in_time(deadline)
+                check_time(deadline)
                 self.records.cleared(entry, runs[entry.conversation_id].since_ms)
         self.files.delete_results()
 
@@ -108,7 +108,7 @@ class DaysOfFiles:
         at = 0
         try:
             for at, key in enumerate(keys):
-                in_time(deadline)
+                check_time(deadline)
                 some = [each for each in entries if begin.get(each.conversation_id, 0) <= at]
                 if some:
                     lines.update(look(key, some))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from erase_conversation.customer import go_on_with_customer
 from erase_conversation.erasure import Erasure
-from erase_conversation.in_time import OutOfTime
 from erase_conversation.records import ERASED, Due, Erasing
+from erase_conversation.time_check import OutOfTime
 from shared import table
 from shared.aws.botocore_errors import error_code
 from shared.runtime import Deadline

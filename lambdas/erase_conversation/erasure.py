@@ -15,7 +15,6 @@ from erase_conversation.connect_contacts import ContactRecords, NotStopped, Stop
 from erase_conversation.days_of_files import DaysOfFiles, FileRun
 from erase_conversation.exported_files import ExportedFiles
 from erase_conversation.found_call import FoundCall
-from erase_conversation.in_time import in_time
 from erase_conversation.receipt import Kept, Receipts, receipt
 from erase_conversation.records import (
     AGAIN,
@@ -27,6 +26,7 @@ from erase_conversation.records import (
     Erasing,
     Records,
 )
+from erase_conversation.time_check import check_time
 from erase_conversation.waiting_messages import WaitingMessages
 from shared.calls.customers import CustomerDigests
 from shared.runtime import Clock, Deadline
@@ -65,13 +65,13 @@ class Erasure:
         if not ready:
             return
         for each in ready:
-            in_time(deadline)
+            check_time(deadline)
             self.records.empty(each)
         self.messages.take_out(_calls(ready), deadline)
         if days := self.days_of_files:
             days.take_out({e.partition: _run_of(e) for e in ready}, deadline)
         for each in ready:
-            in_time(deadline)
+            check_time(deadline)
             self._next(each, deadline.clock)
 
     # --- from a call to its tombstone ---
@@ -84,7 +84,7 @@ class Erasure:
         ready: list[Erasing] = []
         fresh: list[tuple[Erasing, FoundCall]] = []
         for each in asked:
-            in_time(deadline)
+            check_time(deadline)
             call = self.records.call(each.partition)
             if call.is_erased and call.erasure == each.erasure:
                 ready.append(each)  # a run was killed after it
@@ -96,12 +96,12 @@ class Erasure:
                 deadline,
             )
             for each, call in fresh:
-                in_time(deadline)
+                check_time(deadline)
                 messages = {name: of[each.partition] for name, of in counted.items()}
                 if made := self._put_tombstone(each, call, messages, deadline):
                     ready.append(made)
         for at, each in enumerate(ready):
-            in_time(deadline)
+            check_time(deadline)
             self.records.put_leg_tombstones(each)
             ready[at] = replace(each, step=ERASED)
             self.records.save(ready[at], _leased(deadline.clock))

@@ -18,8 +18,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from erase_conversation.in_time import in_time
 from erase_conversation.lines import BYTES_A_PIECE, Erased, lines_of
+from erase_conversation.time_check import check_time
 from shared.asapp.feeds import STATE, UTTERANCES
 from shared.aws.botocore_errors import error_code
 from shared.runtime import Deadline
@@ -202,5 +202,5 @@ def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
 def _each_in_time(lines: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
     for number, line in enumerate(lines):
         if not number % 10_000:
-            in_time(deadline)
+            check_time(deadline)
         yield line

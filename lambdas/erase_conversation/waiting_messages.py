@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from erase_conversation.in_time import in_time
+from erase_conversation.time_check import check_time
 from shared.runtime import Deadline
 
 _SECONDS_INVISIBLE = 300
@@ -70,7 +70,7 @@ class WaitingMessages:
         bounded = _bounded(calls)
         try:
             while True:
-                in_time(deadline)
+                check_time(deadline)
                 answer = self._sqs.receive_message(
                     QueueUrl=url,
                     MaxNumberOfMessages=_MESSAGES_A_CALL,

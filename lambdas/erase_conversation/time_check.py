@@ -1,4 +1,4 @@
-"""The end of a run's time: what is left is for the next run."""
+"""Ends a run when its time is over: what is left is for the next run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class OutOfTime(Exception):
     """The rest is for another run."""
 
 
-def in_time(deadline: Deadline) -> None:
+def check_time(deadline: Deadline) -> None:
     """:raises OutOfTime: if the deadline is over."""
     if not deadline.remaining():
         raise OutOfTime
