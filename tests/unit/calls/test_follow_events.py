@@ -67,6 +67,10 @@ class Call:
         at = datetime.fromtimestamp(self.at, UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+    def catch_up(self) -> None:
+        """Wait until it is later than Connect's last event."""
+        time.sleep(max(0.0, self.at - time.time()) + 0.01)
+
     def agent(self, *states: str, **changes: Any) -> list[Json]:
         """The records of the agent's stream as the call moves through these states."""
         records = []
@@ -193,7 +197,7 @@ def test_the_flow_of_a_hold_and_its_event_are_one_stop(vendor: Vendor) -> None:
     call = Call()
     call.start()
     follow(call.agent("CONNECTED"))
-    time.sleep(max(0.0, call.at - time.time()) + 0.01)
+    call.catch_up()
     assert stop_streaming.handler(flow_event(), Context())["status"] == "stopped"
     follow(call.agent("CONNECTED_ONHOLD"))
     assert vendor.calls == ["start", "stop"]
@@ -235,11 +239,12 @@ def test_a_call_that_a_disconnect_flow_gives_to_the_next_agent_goes_on_after_a_h
     first, second = Call(), Call("c-2", GRACE, "c-1")
     first.start()
     follow(first.agent("CONNECTED"))
+    first.catch_up()
     stop_streaming.handler(flow_event("c-2", **of_the_flow), Context())
     assert conversation(table_name)["state"] == "ended"
     second.start(InitiationMethod="DISCONNECT")
     follow(second.agent("CONNECTED"))
-    time.sleep(max(0.0, second.at - time.time()) + 0.01)
+    second.catch_up()
     stop_streaming.handler(flow_event("c-2", **of_the_flow), Context())
     assert conversation(table_name)["state"] == "paused"
     second.at = time.time()
