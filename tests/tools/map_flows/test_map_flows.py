@@ -646,6 +646,15 @@ def test_prefixes_of_both_environments_are_known(project: Project) -> None:
     assert hooks["AgentWhisper"].startswith("${AgentWhisperFlow")
 
 
+def test_a_flow_is_deployed_under_both_names_while_it_is_renamed(project: Project) -> None:
+    renamed = TABLE.replace('"Main, transcribed"', '"Main menu"\nreplaces = "Main"')
+    project.write(tables=TABLE + renamed)
+    template = project.template("dev")
+    old = actions_of(template, "Main, transcribed")
+    assert old.keys() >= {"hook", "crm"}
+    assert actions_of(template, "Main menu") == old
+
+
 def test_a_circle_is_named(project: Project) -> None:
     back = TABLE.replace("main.json", "back.json").replace("Main", "Back")
     project.write(tables=TABLE + 'replaces = "Main"\n' + back + 'replaces = "Whisper"\n')
