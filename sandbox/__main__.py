@@ -137,11 +137,11 @@ def lines(sandbox: Sandbox) -> list[tuple[str, str]]:
         ),
         (
             "Read the call's items in the table",
-            _curl(endpoint, _asking("DynamoDB_20120810.Query", "1.0"), query),
+            _curl(endpoint, _asking("DynamoDB_20120810.Query"), query),
         ),
         (
             "Read the events of the bus; a rule of the sandbox sends them to a queue",
-            _curl(endpoint, _asking("AmazonSQS.ReceiveMessage", "1.0"), receive),
+            _curl(endpoint, _asking("AmazonSQS.ReceiveMessage"), receive),
         ),
         (
             "Ask ASAPP's double for the call's messages; there are none, because nobody has spoken",
@@ -176,13 +176,13 @@ def _curl(url: str, headers: dict[str, str], body: object = None) -> str:
     return shlex.join([*parts, url])
 
 
-def _asking(target: str, version: str) -> dict[str, str]:
-    """The headers of one of AWS's JSON protocols.
+def _asking(target: str) -> dict[str, str]:
+    """The headers of AWS's JSON protocol.
 
     :param target: The service's name there, and the operation.
     """
     service = "dynamodb" if target.startswith("DynamoDB") else "sqs"
-    content_type = f"application/x-amz-json-{version}"
+    content_type = "application/x-amz-json-1.0"
     return {"X-Amz-Target": target, "Content-Type": content_type, **_signed(service)}
 
 

@@ -71,9 +71,9 @@ class AgentEvents:
         """The agent is done with a contact, after-contact work included."""
         self._change(agent, Contacts=_others(self._of(agent), contact))
 
-    def changes_status(self, agent: Agent, name: str, type: str = "CUSTOM") -> None:
+    def changes_status(self, agent: Agent, name: str) -> None:
         """The agent is on a break, or available again. The agent's contacts go on."""
-        self._change(agent, AgentStatus=self._status(agent, name, type))
+        self._change(agent, AgentStatus=self._status(agent, name, "CUSTOM"))
 
     def beats(self, agent: Agent) -> None:
         """Publish a heartbeat: nothing has happened for two minutes."""

@@ -180,13 +180,13 @@ def hang(request: VendorHandler) -> None:
     request.server.closing.wait(20)
 
 
-def slow(seconds: float, then: Behaviour | None = None) -> Behaviour:
+def slow(seconds: float) -> Behaviour:
     """Take so long, on the clock that the test holds."""
 
     def behave(request: VendorHandler) -> None:
         assert request.server.clock
         request.server.clock.advance(seconds)
-        (then or started)(request)
+        started(request)
 
     return behave
 

@@ -34,10 +34,6 @@ class Load:
     def thousands_of_minutes_a_month(self) -> float:
         return self.calls_a_month * self.minutes / 1_000
 
-    @property
-    def utterances_a_month(self) -> float:
-        return self.thousands_of_minutes_a_month * 1_000 * facts.UTTERANCES_A_MINUTE
-
 
 @dataclass(frozen=True)
 class Quantity:

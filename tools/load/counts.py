@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -80,7 +80,6 @@ class Counts:
         self._places = places
         self._posted: dict[str, Posted] = {}
         self._early: dict[str, list[tuple[str, float, Mapping[str, Any]]]] = defaultdict(list)
-        self._strangers: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self._one = threading.Lock()
 
     def posted(self, body: str, due: float, accepted: Iterable[float]) -> str:
@@ -180,12 +179,3 @@ class Counts:
 
 def as_json(places: Mapping[str, Place]) -> dict[str, Any]:
     return {name: asdict(place) for name, place in places.items()}
-
-
-def totals(places: Mapping[str, Place]) -> Counter[str]:
-    return Counter(
-        {
-            what: sum(getattr(place, what) for place in places.values())
-            for what in ("lost", "doubled", "altered")
-        }
-    )

@@ -99,12 +99,11 @@ class Authority(Issued):
         domain: str,
         lasts: timedelta,
         *,
-        now: datetime | None = None,
         key: rsa.RSAPrivateKey | None = None,
     ) -> Issued:
         """A certificate of a server with this domain name. Otherwise as :meth:`client`."""
         names = x509.SubjectAlternativeName([x509.DNSName(domain)])
-        return self._issued(domain, ExtendedKeyUsageOID.SERVER_AUTH, lasts, now, key, names)
+        return self._issued(domain, ExtendedKeyUsageOID.SERVER_AUTH, lasts, None, key, names)
 
     def _issued(
         self,

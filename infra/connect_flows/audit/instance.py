@@ -15,7 +15,6 @@ from connect_flows.flow_types import (
     CUSTOMER_HOLD,
     CUSTOMER_WHISPER,
     INBOUND,
-    MODULE,
     OUTBOUND_WHISPER,
     QUEUE,
 )
@@ -260,7 +259,3 @@ def instance_arn(resource_arn: object) -> str:
     """The ARN of the instance that a flow, queue or quick connect is in, or ``""``."""
     match = _INSTANCE.match(resource_arn) if isinstance(resource_arn, str) else None
     return match[0] if match else ""
-
-
-def is_module(flow: AuditedFlow) -> bool:
-    return flow.type == MODULE

@@ -48,12 +48,12 @@ class Conversation:
     utterances: tuple[Utterance, ...]
 
 
-def load_all(folder: Path = FOLDER) -> list[Conversation]:
+def load_all() -> list[Conversation]:
     """Every script of the folder, by name.
 
     :raises ConversationError: If a script is wrong.
     """
-    return [load(path) for path in sorted(folder.glob("*.toml"))]
+    return [load(path) for path in sorted(FOLDER.glob("*.toml"))]
 
 
 def load(path: Path) -> Conversation:

@@ -56,9 +56,9 @@ class Things:
     bots: dict[str, str] = field(default_factory=dict)
     """Names of bot and alias, by the two ids."""
 
-    def list_of(self, kind: str, items: dict[int, str], name: str = "Name") -> list[Json]:
+    def list_of(self, kind: str, items: dict[int, str]) -> list[Json]:
         return [
-            {"Id": uuid(id), "Arn": f"{self.arn}/{kind}/{uuid(id)}", name: each}
+            {"Id": uuid(id), "Arn": f"{self.arn}/{kind}/{uuid(id)}", "Name": each}
             for id, each in items.items()
         ]
 

@@ -24,7 +24,6 @@ ROOT = Path(__file__).parents[3]
 STACK = "autotranscribe-prod-transcription"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:webhook-AbCdEf"
 OLDER, LEAKED = "the-older-one", "the-leaked-one"
-FLUSHED = ("apigateway", "FlushStageAuthorizersCache")
 BOTH_FLUSHED = ["FlushStageAuthorizersCache"] * 2
 """The webhook has two APIs while ASAPP changes to a client certificate."""
 V0, V1 = "00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000001"

@@ -16,11 +16,11 @@ from tests.unit.erasure.fakes import Killed
 from tests.unit.erasure.stores import AGAIN, LATER, LEGAL, Call, Stores
 
 
-def calls(stores: Stores, count: int, customer: str = "+15559990000") -> list[Call]:
+def calls(stores: Stores, count: int) -> list[Call]:
     """Of one customer; every second is not in the index of customers yet."""
     made = [Call(number, utterances=2) for number in range(count)]
     for at, call in enumerate(made):
-        call.customer = customer
+        call.customer = "+15559990000"
         stores.start(call)
         if at % 2:
             stores.look(call)

@@ -55,7 +55,7 @@ class Call:
     held: list[Held] = field(default_factory=list)
     errors_ms: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def heard(self, turn: Turn, text: str = "") -> Held:
+    def heard(self, turn: Turn) -> Held:
         """As the webhook brings it."""
         at = sum(1 for each in self.breaks_ms if each <= turn.start_ms)
         error = self.errors_ms.get((turn.role, at), 0)
@@ -64,7 +64,7 @@ class Call:
             role=turn.role,
             start_ms=BEGAN_MS + turn.start_ms + error,
             end_ms=BEGAN_MS + turn.end_ms + error,
-            text=text or turn.text,
+            text=turn.text,
             opened_ms=BEGAN_MS + (0, *self.breaks_ms)[at] + error,
         )
 

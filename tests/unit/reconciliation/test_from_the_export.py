@@ -111,11 +111,11 @@ def test_columns_of_an_account_are_found_by_their_names(
     assert world.transcript("c-1") == call.said
 
 
-def roles(world: Table, guid: str = "c-1") -> dict[str, tuple[str, str]]:
+def roles(world: Table) -> dict[str, tuple[str, str]]:
     """By message id, who said it and what, of what came by the export."""
     return {
         item["messageId"]: (item["role"], item["senderId"])
-        for item in world.utterances(guid)
+        for item in world.utterances("c-1")
         if item["source"] == "export"
     }
 

@@ -43,14 +43,12 @@ from tests.unit.reconciliation.finished_calls import (
 )
 
 
-def forge(
-    world: World, call: Call, text: str, at_ms: int = 1_000, stream: str = "forged"
-) -> dict[str, Any]:
+def forge(world: World, call: Call, text: str, at_ms: int = 1_000) -> dict[str, Any]:
     """Somebody posts an utterance of a stream that ASAPP never opened."""
     body = {
         "type": "transcript",
         "externalConversationId": call.guid,
-        "streamId": stream,
+        "streamId": "forged",
         "sender": {"externalId": "nobody", "role": "agent"},
         "autotranscribeResponse": {
             "start": at_ms,

@@ -40,11 +40,11 @@ def conversation(table_name: str, conversation_id: str = "c-1", **changes: Any) 
     client("dynamodb", os.environ["AWS_ENDPOINT_URL"]).put_item(**made)
 
 
-def marks(table_name: str, conversation_id: str = "c-1") -> dict[str, Any]:
+def marks(table_name: str) -> dict[str, Any]:
     (found,) = (
         item
         for item in stored(table_name)
-        if (item["conversationId"], item["item"]) == (conversation_id, "conversation")
+        if (item["conversationId"], item["item"]) == ("c-1", "conversation")
     )
     names = ("reconcile", "reconcileAt", "late", "version", "completeness")
     return {name: found[name] for name in names if name in found}
