@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from tests.running_server import running
+
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Any]
 
@@ -99,8 +101,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = 512
 
     def __init__(self, app: App) -> None:
@@ -114,10 +114,5 @@ def serving(app: App = moto) -> Iterator[str]:
 
     :returns: Its URL.
     """
-    server = _Server(app)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    try:
+    with running(_Server(app)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -7,11 +7,9 @@ import base64
 import hashlib
 import itertools
 import shutil
-import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,7 +51,6 @@ class Refused(Exception):
 class S3OnDisk(ThreadingHTTPServer):
     """:ivar requests: How many came, by method."""
 
-    daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, folder: Path) -> None:
@@ -267,15 +264,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _text(element: ElementTree.Element, name: str) -> str:
     return next(str(each.text) for each in element if each.tag.split("}")[-1] == name)
-
-
-@contextmanager
-def s3_on_disk(folder: Path) -> Iterator[S3OnDisk]:
-    """A server for the time of ``with``."""
-    server = S3OnDisk(folder)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()

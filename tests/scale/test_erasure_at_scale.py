@@ -22,7 +22,8 @@ import pytest
 
 import shared.http
 from shared.asapp.feeds import STATE, UTTERANCES
-from tests.scale.s3_on_disk import S3OnDisk, s3_on_disk
+from tests.running_server import running
+from tests.scale.s3_on_disk import S3OnDisk
 from tests.unit.erasure.histories import play
 from tests.unit.erasure.stores import AGAIN, CUSTOMERS_KEY, QUEUES, Call, Stores
 from tests.unit.transcripts.test_store_transcript import client
@@ -91,7 +92,7 @@ def eraser(aws: str, table_name: str, tmp_path: Path) -> Iterator[Eraser]:
     boto3.client("secretsmanager").create_secret(
         Name=secret, SecretString=json.dumps({"key": CUSTOMERS_KEY})
     )
-    with s3_on_disk(tmp_path) as s3:
+    with running(S3OnDisk(tmp_path)) as s3:
         dynamodb = client("dynamodb", aws)
         stores = Stores(table_name, dynamodb, client("s3", s3.url), sqs, queues)
         environment = {

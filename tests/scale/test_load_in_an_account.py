@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -26,6 +25,7 @@ from sandbox.stacks.deployment import (
     without_expressions,
 )
 from sandbox.stacks.emulator import ACCOUNT, REGION, Emulator
+from tests.running_server import running
 from tools.load.account.account import PLACES, Queues, Stacks, Target, load
 from tools.load.account.copied import copy_of
 from tools.load.result import Result
@@ -112,10 +112,8 @@ def door(emulator: Emulator, url: str) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 def resources(emulator: Emulator) -> dict[str, list[str]]:

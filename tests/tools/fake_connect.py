@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from tests.running_server import running as running_server
 from tests.tools.doctor.fake_aws import (
     ACCOUNT,
     BEGINNING,
@@ -19,7 +20,6 @@ from tests.tools.doctor.fake_aws import (
     FakeAws,
     Refusal,
 )
-from tests.tools.doctor.fake_aws import running as running_fake
 
 Json = dict[str, Any]
 
@@ -246,7 +246,7 @@ def _number_arn(number: str) -> str:
 @contextmanager
 def running(instance: FakeInstance) -> Iterator[FakeAws]:
     """The instance at a URL; at the end nothing was written, and the fake made no mistake."""
-    with running_fake() as server:
+    with running_server(FakeAws()) as server:
         server.account = cast(Any, instance)
         yield server
     assert (instance.writes, instance.mistakes) == ([], [])

@@ -13,16 +13,14 @@ OPERATIONS = ["list_contact_flows", "describe_contact_flow", "list_phone_numbers
 
 
 @pytest.fixture
-def instance(monkeypatch: pytest.MonkeyPatch) -> FakeInstance:
+def instance() -> FakeInstance:
     """One with a clock of its own. The reader that a test makes finds it."""
     flows = [FakeFlow(f"f{number}", f"Flow {number}", "CONTACT_FLOW", {}) for number in range(45)]
     return FakeInstance(flows=flows, clock=Clock())
 
 
 @pytest.fixture
-def reader(instance: FakeInstance, monkeypatch: pytest.MonkeyPatch) -> ConnectReader:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
+def reader(instance: FakeInstance, credentials: None) -> ConnectReader:
     clock = instance.clock
     assert clock
     return ConnectReader(

@@ -34,6 +34,7 @@ from shared.asapp.requests import AsappCredentials
 from shared.calls.conversation_table import Conversations
 from shared.http import Origin
 from tests.aws_server import serving
+from tests.running_server import running
 from tests.unit.held_clock import HeldClock, UnhurriedClock
 
 API_SECRET = "s3cr3t-of-asapp"
@@ -88,7 +89,6 @@ Behaviour = Callable[[VendorHandler], None]
 class Vendor(ThreadingHTTPServer):
     """A server that shows one behaviour a request."""
 
-    daemon_threads = True
     request_queue_size = 512
 
     def __init__(self) -> None:
@@ -121,6 +121,10 @@ class Vendor(ThreadingHTTPServer):
             self.before_handshake()
             request = self.tls.wrap_socket(request, server_side=True)
         super().finish_request(request, client_address)
+
+    def shutdown(self) -> None:
+        self.closing.set()
+        super().shutdown()
 
     def handle_error(self, *_: object) -> None:
         pass
@@ -223,12 +227,8 @@ def html(request: VendorHandler) -> None:
 
 @pytest.fixture
 def vendor() -> Iterator[Vendor]:
-    server = Vendor()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    yield server
-    server.closing.set()
-    server.shutdown()
-    server.server_close()
+    with running(Vendor()) as server:
+        yield server
 
 
 def speak_tls(vendor: Vendor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:

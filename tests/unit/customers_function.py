@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ from unittest.mock import patch
 from urllib.parse import unquote
 
 from shared.transcripts import on_utterance
+from tests.running_server import running
 
 ARN = "arn:aws:lambda:us-east-1:111111111111:function:screen:live"
 Entry = dict[str, Any]
@@ -29,8 +29,6 @@ class Customers(ThreadingHTTPServer):
     """:ivar decide: What it makes of each utterance: an entry of its answer.
     :ivar handle: The whole function, of its event.
     """
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -91,11 +89,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def customers_function() -> Iterator[Customers]:
     """A function that has, unlike one of Lambda's, as long as a slow machine needs."""
-    server = Customers()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    try:
-        with patch.object(on_utterance, "SECONDS", 60.0):
-            yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    with running(Customers()) as server, patch.object(on_utterance, "SECONDS", 60.0):
+        yield server

@@ -36,6 +36,7 @@ from shared.connect.flow_event import NotAContact
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
 from store_transcript import handler as store_transcript
+from tests.running_server import running
 from tests.unit.calls.test_start_and_stop import FAILURES
 from tests.unit.conftest import (
     API_SECRET,
@@ -62,7 +63,6 @@ from tests.unit.transcripts.test_store_transcript import (
     event,
     pass_on,
     refusing,
-    running,
     used_by_the_functions,
 )
 

@@ -242,7 +242,6 @@ class FakeBackend:
     def _serve(self, answer: Callable[[Handler], None]) -> ThreadingHTTPServer:
         handler = type("Handler", (Handler,), {"answer": answer, "backend": self})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
 

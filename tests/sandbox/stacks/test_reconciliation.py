@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +42,7 @@ from shared.asapp.requests import BadCredentials, RetryPolicy
 from shared.transcripts.transcript import Transcript, TranscriptReader
 from start_streaming import handler as start_streaming
 from stop_streaming import handler as stop_streaming
+from tests.running_server import running
 from tests.sandbox.connect.test_scenarios import Context, Timeline, hold_time
 from tests.sandbox.simulated import caller
 from tests.sandbox.stacks.lost_words import DAY, MINUTE, STREAM, Manner, Played, call_of, read
@@ -54,8 +54,6 @@ BATCH = 100  # of the queue's messages
 
 class Inbox(ThreadingHTTPServer):
     """Stands for the webhook and its queue: what comes, as it comes."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Take)
@@ -151,11 +149,8 @@ def emulator(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def inbox() -> Iterator[Inbox]:
-    server = Inbox()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running(Inbox()) as server:
+        yield server
 
 
 @pytest.fixture

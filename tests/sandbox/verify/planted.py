@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from sandbox.live.live_calls import LiveCalls
 from sandbox.live.page_server import served_page
 from sandbox.stacks.deployment import Deployment
+from tests.running_server import running
 from tests.sandbox.certificates import DOMAIN
 from tools.webhook_certificate.authority import Authority
 
@@ -381,18 +381,12 @@ class Throttled(BaseHTTPRequestHandler):
 
 @contextmanager
 def table_throttled(deployment: Deployment) -> Iterator[None]:
-    server = HTTPServer(("127.0.0.1", 0), Throttled)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with running(HTTPServer(("127.0.0.1", 0), Throttled)) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
         with variables(
             deployment, "TranscriptWebhookStoreTranscript", AWS_ENDPOINT_URL_DYNAMODB=url
         ):
             yield
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def publishes_nowhere(deployment: Deployment) -> AbstractContextManager[None]:

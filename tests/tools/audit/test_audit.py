@@ -26,6 +26,8 @@ from tools.audit.__main__ import STACKS, main
 from tools.audit.reading import OPERATIONS
 from tools.connect_reader import actions
 
+pytestmark = pytest.mark.usefixtures("credentials")
+
 ROOT = Path(__file__).parents[3]
 PAGES = {
     "ListContactFlows": 3,
@@ -57,16 +59,6 @@ def settings(tmp_path: Path) -> Path:
     file = tmp_path / "prod.toml"
     file.write_text(text, "utf-8")
     return file
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("AWS_"):
-            monkeypatch.delenv(name)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @contextmanager

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.running_server import running
 from tools.deployed.__main__ import main
 
-from .fake_github import REPOSITORY, TOKEN, FakeGithub, History, running
+from .fake_github import REPOSITORY, TOKEN, FakeGithub, History
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
 def github() -> Iterator[FakeGithub]:
-    with running() as server:
+    with running(FakeGithub()) as server:
         yield server
 
 

@@ -14,14 +14,13 @@ import pytest
 from rich.console import Console
 
 from connect_settings import Settings
+from tests.running_server import running
 from tools.doctor.aws import Aws
 from tools.doctor.plan import Plan
 from tools.doctor.report import report
 
 from .fake_asapp import AsappAccount, FakeAsapp
-from .fake_asapp import running as running_asapp
 from .fake_aws import ACCOUNT, API_ID, API_SECRET, INSTANCE, REGION, SECRET, Account, FakeAws
-from .fake_aws import running as running_fake
 
 ENVIRONMENT: dict[str, Any] = {
     "account": ACCOUNT,
@@ -54,14 +53,8 @@ class Run:
 
 
 @pytest.fixture(scope="session")
-def fake_aws() -> Iterator[FakeAws]:
-    with running_fake() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def fake_asapp() -> Iterator[FakeAsapp]:
-    with running_asapp() as server:
+    with running(FakeAsapp()) as server:
         yield server
 
 

@@ -6,9 +6,6 @@ The shapes are those of https://docs.asapp.com/apis/configuration/redaction-enti
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -96,19 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class FakeAsapp(ThreadingHTTPServer):
-    daemon_threads = True
     account: AsappAccount
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-@contextmanager
-def running() -> Iterator[FakeAsapp]:
-    with FakeAsapp() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server
-        finally:
-            server.shutdown()

@@ -8,9 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -507,21 +504,8 @@ def _xml(shape: Any, value: Any) -> str:
 class FakeAws(ThreadingHTTPServer):
     """Every service of one account, at one URL."""
 
-    daemon_threads = True
     account: Account
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-@contextmanager
-def running() -> Iterator[FakeAws]:
-    with FakeAws() as server:
-        serving = threading.Thread(target=server.serve_forever, daemon=True)
-        serving.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            serving.join()

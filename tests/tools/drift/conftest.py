@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 
 from tests.tools.doctor.fake_aws import ACCOUNT, BEGINNING, REGION, FakeAws, Json, Refusal, page
 from tests.tools.doctor.fake_aws import Account as DoctorsAccount
-from tests.tools.doctor.fake_aws import running as running_fake
 from tools.doctor.aws import Aws
 from tools.drift.report import report
 from tools.drift.stacks import ACTIONS, Deployed
@@ -270,23 +268,6 @@ class Run:
 
 
 @pytest.fixture(scope="session")
-def fake_aws() -> Iterator[FakeAws]:
-    with running_fake() as server:
-        yield server
-
-
-@pytest.fixture
-def surroundings(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake, and credentials for it, are all that boto3 finds."""
-    for name in list(os.environ):
-        if name.startswith("AWS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-
-
-@pytest.fixture(scope="session")
 def aws() -> Aws:
     """One for all tests, which saves them the time of reading what botocore knows."""
     return Aws(REGION, ACTIONS)
@@ -305,7 +286,7 @@ Drift = Callable[[], Run]
 
 
 @pytest.fixture
-def drift(account: Account, aws: Aws, surroundings: None) -> Drift:
+def drift(account: Account, aws: Aws, at_fake_aws: None) -> Drift:
     def run() -> Run:
         lines: list[str] = []
         slept: list[float] = []

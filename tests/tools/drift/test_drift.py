@@ -208,7 +208,7 @@ def test_an_environment_without_stacks_is_no_good_news(drift: Drift, account: Ac
 
 
 def test_the_command_says_what_it_finds(
-    account: Account, surroundings: None, capsys: pytest.CaptureFixture[str]
+    account: Account, at_fake_aws: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """prod.toml is of the fake's account and region."""
     account.polls = 0
@@ -221,7 +221,7 @@ def test_the_command_says_what_it_finds(
 
 
 def test_the_command_says_what_to_allow(
-    account: Account, surroundings: None, capsys: pytest.CaptureFixture[str]
+    account: Account, at_fake_aws: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account.denied.add("cloudformation:DescribeStacks")
     assert main(["prod"]) == 1

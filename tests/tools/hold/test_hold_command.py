@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from tests.running_server import running
 from tools.hold.__main__ import main
 
 HELD = {"conversationId": "c-1", "heldBy": "arn:aws:iam::333333333333:user/ada", "heldAt": 5}
@@ -43,11 +43,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    server = Api()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running(Api()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -24,11 +24,21 @@ from connect_flows.lock import FlowsLock, NotALock
 from connect_settings import OwnFlows, Settings, SettingsError
 from tests.flow_builders import LAMBDA, PROMPT, Json, action, flow, leading, queue
 from tests.infra.conftest import CONTEXT
-from tests.tools.doctor.fake_aws import ACCOUNT, BEGINNING, INSTANCE_ID, REGION, Account, Refusal
-from tests.tools.doctor.fake_aws import running as running_fake
+from tests.running_server import running
+from tests.tools.doctor.fake_aws import (
+    ACCOUNT,
+    BEGINNING,
+    INSTANCE_ID,
+    REGION,
+    Account,
+    FakeAws,
+    Refusal,
+)
 from tests.tools.fake_connect import Clock, FakeInstance
 from tools.map_flows.__main__ import READY_MADE, main
 from tools.map_flows.instance import BOTS, IDENTITY, OPERATIONS
+
+pytestmark = pytest.mark.usefixtures("credentials")
 
 ROOT = Path(__file__).parents[3]
 DEV_ID = "11111111-1111-4111-8111-111111111111"
@@ -228,7 +238,7 @@ class Project:
         return str(self.folder / f"{name}.toml")
 
     def map(self, instances: TwoInstances, source: str = "dev", target: str = "prod") -> Run:
-        with running_fake() as server, pytest.MonkeyPatch.context() as patch:
+        with running(FakeAws()) as server, pytest.MonkeyPatch.context() as patch:
             server.account = cast(Account, instances)
             patch.setenv("AWS_ENDPOINT_URL", server.url)
             with redirect_stderr(io.StringIO()) as screen:
@@ -285,16 +295,6 @@ def project(tmp_path: Path) -> Project:
     made = Project(tmp_path)
     made.write()
     return made
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("AWS_"):
-            monkeypatch.delenv(name)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 def actions_of(template: bytes, name: str) -> dict[str, Json]:

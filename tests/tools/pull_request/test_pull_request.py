@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.running_server import running
 from tools.pull_request.__main__ import main
 from tools.pull_request.comment import LONGEST, MARK, body
 from tools.pull_request.github import Failure, Github
@@ -39,8 +39,6 @@ class State:
 
 class FakeGithub(ThreadingHTTPServer):
     """Comments, runs and artifacts; an archive is at another address, as GitHub has it."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -119,14 +117,8 @@ def run(
 
 @pytest.fixture
 def github() -> Iterator[FakeGithub]:
-    with FakeGithub() as server:
-        serving = threading.Thread(target=server.serve_forever, daemon=True)
-        serving.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            serving.join()
+    with running(FakeGithub()) as server:
+        yield server
 
 
 def command(github: FakeGithub, *arguments: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from botocore import xform_name
 
 from tests.tools.doctor.fake_aws import ACCOUNT, BEGINNING, REGION, FakeAws, Json, Refusal, page
 from tests.tools.doctor.fake_aws import Account as DoctorsAccount
-from tests.tools.doctor.fake_aws import running as running_fake
 from tools.doctor.aws import Aws
 from tools.revoke_webhook_secret import __main__ as command
 from tools.revoke_webhook_secret.revocation import ACTIONS, GUIDE, Webhook, revoke
@@ -120,20 +118,8 @@ class Run:
 Revoke = Callable[..., Run]
 
 
-@pytest.fixture(scope="module")
-def fake_aws() -> Iterator[FakeAws]:
-    with running_fake() as server:
-        yield server
-
-
 @pytest.fixture
-def account(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for name in list(os.environ):
-        if name.startswith("AWS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+def account(fake_aws: FakeAws, at_fake_aws: None) -> Iterator[Account]:
     fake_aws.account = found = Account()
     yield found
     assert found.mistakes == []

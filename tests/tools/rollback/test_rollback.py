@@ -20,7 +20,6 @@ from tests.tools.doctor.fake_aws import (
     page,
     resource,
 )
-from tests.tools.doctor.fake_aws import running as running_fake
 from tools.doctor.aws import Aws
 from tools.doctor.findings import NotSeen
 from tools.rollback.__main__ import roll_back, triggers
@@ -97,20 +96,8 @@ class Functions(Account):
         return {name: alias["FunctionVersion"] for name, alias in self.live.items()}
 
 
-@pytest.fixture(scope="module")
-def fake_aws() -> Iterator[FakeAws]:
-    with running_fake() as server:
-        yield server
-
-
 @pytest.fixture
-def account(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
-    for name, value in {
-        "AWS_ENDPOINT_URL": fake_aws.url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
+def account(fake_aws: FakeAws, at_fake_aws: None) -> Iterator[Functions]:
     fake_aws.account = account = Functions()
     yield account
     assert account.mistakes == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ import pytest
 
 from connect_settings import Settings
 from tests.tools.doctor.conftest import environment_file
-from tests.tools.doctor.fake_aws import ACCOUNT, REGION, FakeAws, Json, Refusal, page, running
+from tests.tools.doctor.fake_aws import ACCOUNT, REGION, FakeAws, Json, Refusal, page
 from tests.tools.doctor.fake_aws import Account as DoctorsAccount
 from tools.doctor.aws import Aws as Client
 from tools.drift.intrinsics import Values
@@ -95,20 +94,9 @@ def stack_of(resources: dict[str, Json], ids: dict[str, str], outputs: dict[str,
     return Stack(TRANSCRIPTION, resources, outputs, Values(ids, {}, ACCOUNT, REGION))
 
 
-@pytest.fixture(scope="session")
-def fake_aws() -> Iterator[FakeAws]:
-    with running() as server:
-        yield server
-
-
 @pytest.fixture
-def aws(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def aws(fake_aws: FakeAws, at_fake_aws: None) -> Iterator[Aws]:
     """What is there; a test changes it."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     found = Aws()
     fake_aws.account = found
     yield found

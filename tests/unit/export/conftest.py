@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,20 +10,15 @@ import pytest
 import shared.aws.api
 import shared.http
 from export_utterances import handler as export_utterances
-from tests.unit.conftest import (
-    Vendor,
-)
+from tests.running_server import running
+from tests.unit.conftest import Vendor
 from tests.unit.export.night import Feed, Night
 
 
 @pytest.fixture
 def feed() -> Iterator[Feed]:
-    server = Feed()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    yield server
-    server.closing.set()
-    server.shutdown()
-    server.server_close()
+    with running(Feed()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from authorize_webhook import handler as authorize_webhook
 from authorize_webhook.webhook_secret import CURRENT, PREVIOUS, WebhookSecret
 from shared.aws.api import AwsError
 from shared.runtime import Clock, Deadline
+from tests.running_server import running
 from tests.unit.conftest import Context, hang
 from tests.unit.held_clock import FrozenClock, HeldClock
 from tests.unit.transcripts.test_store_transcript import (
@@ -22,7 +23,6 @@ from tests.unit.transcripts.test_store_transcript import (
     client,
     pass_on,
     refusing,
-    running,
     used_by_the_functions,
 )
 

@@ -17,6 +17,7 @@ from publish_utterance.event_bus import publish as publish_at_once
 from publish_utterance.handler import detail, entry
 from shared import table
 from shared.transcripts.utterance import Utterance
+from tests.running_server import running
 from tests.unit.conftest import reset
 from tests.unit.transcripts.test_store_transcript import (
     AwsBehaviour,
@@ -26,7 +27,6 @@ from tests.unit.transcripts.test_store_transcript import (
     client,
     pass_on,
     refusing,
-    running,
     used_by_the_functions,
 )
 

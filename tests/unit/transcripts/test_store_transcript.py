@@ -7,11 +7,10 @@ import http.client
 import json
 import logging
 import os
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import boto3
@@ -26,6 +25,7 @@ from store_transcript.batch import Message, store
 from store_transcript.dead_letters import DeadLetters
 from store_transcript.utterance_table import UtteranceTable
 from tests.log_metrics import counted
+from tests.running_server import running
 from tests.unit.conftest import Vendor, VendorHandler, reset
 from tests.unit.held_clock import HeldClock
 
@@ -53,7 +53,6 @@ class AwsHandler(VendorHandler):
             behave(self)
 
 
-AnyVendor = TypeVar("AnyVendor", bound=Vendor)
 AwsBehaviour = Callable[[AwsHandler], None]
 
 
@@ -139,15 +138,6 @@ LIMITS: dict[str, Callable[[dict[str, Any]], str]] = {
     "BatchWriteItem": _batch_write_item,
     "PutEvents": _put_events,
 }
-
-
-@contextlib.contextmanager
-def running(server: AnyVendor) -> Iterator[AnyVendor]:
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
-    yield server
-    server.closing.set()
-    server.shutdown()
-    server.server_close()
 
 
 @contextlib.contextmanager

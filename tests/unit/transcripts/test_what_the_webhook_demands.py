@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +13,7 @@ from authorize_webhook import handler as authorize_webhook
 from authorize_webhook.client_certificate import is_from
 from shared.tokens import signing_keys
 from shared.tokens.signing_keys import NoKeys
+from tests.running_server import running
 from tests.unit.conftest import Context
 from tests.unit.transcripts.test_access_token import GOOD, ISSUER, RS, RSA, Issuer, rsa_entry, token
 
@@ -42,11 +42,8 @@ def issuer(asked: list[str]) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), KeySet)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/keys?version=2"
-    server.shutdown()
-    server.server_close()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), KeySet)) as server:
+        yield f"http://127.0.0.1:{server.server_port}/keys?version=2"
 
 
 @pytest.fixture(autouse=True)
