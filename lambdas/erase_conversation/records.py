@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from erase_conversation.found_call import FoundCall, items_of, read_call
 from shared import table
-from shared.aws.batch_write import ITEMS_A_CALL, batch_write
+from shared.aws.batch_write import write_all
 from shared.aws.botocore_errors import error_code
 from shared.runtime import Clock
 from shared.table import CONVERSATION, ERASE, ERASING, OF_CALL, RECONCILE, RECONCILE_AT
@@ -354,7 +354,7 @@ class Records:
             }
             for call, each in reached.items()
         ]
-        self._write(puts)
+        write_all(self._dynamodb, self._table, puts, self._clock)
 
     def _of_day(self, day: str, begin: str) -> Iterator[dict[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(
@@ -433,13 +433,8 @@ class Records:
     # --- requests ---
 
     def delete(self, keys: Iterable[tuple[str, str]]) -> None:
-        self._write([{"DeleteRequest": {"Key": table.item_key(*key)}} for key in keys])
-
-    def _write(self, writes: Sequence[dict[str, Any]]) -> None:
-        for at in range(0, len(writes), ITEMS_A_CALL):
-            some = writes[at : at + ITEMS_A_CALL]
-            if batch_write(self._dynamodb, self._table, some, self._clock):
-                raise NoCapacity
+        deletes = [{"DeleteRequest": {"Key": table.item_key(*key)}} for key in keys]
+        write_all(self._dynamodb, self._table, deletes, self._clock)
 
     def _tombstone(self, erased_at_s: int) -> dict[str, Any]:
         return {table.ERASED_AT: erased_at_s, table.EXPIRES_AT: erased_at_s + self._keep}
@@ -491,10 +486,6 @@ class Records:
                 raise
             return None
         return table.values(answer.get("Attributes", {}))
-
-
-class NoCapacity(Exception):
-    """The table refused some of the writes for too long."""
 
 
 def _entry(call: str, number: int = 0) -> str:

@@ -25,9 +25,10 @@ from reconcile_transcript.completeness import (
 )
 from reconcile_transcript.messages import Messages, NoRecord
 from reconcile_transcript.record import Record, Undecided
-from reconcile_transcript.transcripts import WAITS_FOR_KEY, Known, NoCapacity, Transcripts, Try
+from reconcile_transcript.transcripts import WAITS_FOR_KEY, Known, Transcripts, Try
 from shared import log_events
 from shared.asapp.requests import BadCredentials
+from shared.aws.batch_write import NoCapacity
 from shared.calls.customers import BadKey, CustomerDigests
 from shared.runtime import SYSTEM_CLOCK, Clock, Deadline
 from shared.table import BATCH, PENDING, QUARANTINED, UTTERANCE

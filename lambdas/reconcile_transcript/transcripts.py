@@ -14,7 +14,7 @@ from reconcile_transcript.alignment import Alignment, Missing
 from reconcile_transcript.alignment.budget import TooMuchWork
 from reconcile_transcript.alignment.utterances import Held
 from shared import table
-from shared.aws.batch_write import ITEMS_A_CALL, batch_write
+from shared.aws.batch_write import write_all
 from shared.aws.botocore_errors import error_code
 from shared.calls.customers import customers_of
 from shared.runtime import SYSTEM_CLOCK, Clock
@@ -268,18 +268,17 @@ class Transcripts:
         :param source: ``messages`` or ``export``.
         :raises NoCapacity: if the table has not taken all of it.
         """
-        self._batch(
-            [
-                *(
-                    {"PutRequest": {"Item": self._item(known, each, source)}}
-                    for each in (*alignment.missing, *alignment.moved)
-                ),
-                *(
-                    {"DeleteRequest": {"Key": table.item_key(known.conversation_id, key)}}
-                    for key in alignment.twins
-                ),
-            ]
-        )
+        writes = [
+            *(
+                {"PutRequest": {"Item": self._item(known, each, source)}}
+                for each in (*alignment.missing, *alignment.moved)
+            ),
+            *(
+                {"DeleteRequest": {"Key": table.item_key(known.conversation_id, key)}}
+                for key in alignment.twins
+            ),
+        ]
+        write_all(self._dynamodb, self._table, writes, self._clock)
 
     def _item(self, known: Known, missing: Missing, source: str) -> dict[str, Any]:
         now, said = self._clock.now_ms(), missing.said
@@ -372,16 +371,6 @@ class Transcripts:
                 raise
             return None
         return table.values(answer.get("Attributes", {}))
-
-    def _batch(self, writes: Sequence[dict[str, Any]]) -> None:
-        for at in range(0, len(writes), ITEMS_A_CALL):
-            some = writes[at : at + ITEMS_A_CALL]
-            if batch_write(self._dynamodb, self._table, some, self._clock):
-                raise NoCapacity
-
-
-class NoCapacity(Exception):
-    """The table refused some of the writes for too long."""
 
 
 def _known(conversation_id: str, conversation: Item, items: Sequence[Item]) -> Known:

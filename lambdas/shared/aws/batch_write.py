@@ -31,3 +31,19 @@ def batch_write(
         if not left:
             break
     return left
+
+
+def write_all(
+    dynamodb: Any, table_name: str, writes: Sequence[dict[str, Any]], clock: Clock
+) -> None:
+    """As :func:`batch_write`, for any number of requests.
+
+    :raises NoCapacity: if the table has not taken all of them.
+    """
+    for at in range(0, len(writes), ITEMS_A_CALL):
+        if batch_write(dynamodb, table_name, writes[at : at + ITEMS_A_CALL], clock):
+            raise NoCapacity
+
+
+class NoCapacity(Exception):
+    """The table refused some of the writes for too long."""
