@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from reconcile_transcript.record import MOST_MESSAGES
 from tests.unit.conftest import Vendor
 from tests.unit.reconciliation.conftest import bucket, log, world
@@ -14,7 +12,7 @@ from tests.unit.reconciliation.finished_calls import (
     Sent,
     World,
     completes_by_the_export,
-    messages_of,
+    completes_calls_of_which_a_tenth_was_lost,
     texts,
 )
 
@@ -29,24 +27,7 @@ def test_a_conversation_of_2500_utterances_is_completed_by_the_batch(
 
 
 def test_40_calls_of_which_a_tenth_was_lost_are_what_was_said(world: World, vendor: Vendor) -> None:
-    chance = random.Random(8)  # noqa: S311
-    calls, lost = [], {}
-    for at in range(40):
-        call = Call(f"c-{at}", texts(chance.randint(3, 30)), ago_ms=HOUR_MS + at)
-        have = [number for number in range(len(call.texts)) if chance.random() >= 0.1]
-        world.end(call)
-        twice = have + [number for number in have if chance.random() < 0.1]
-        chance.shuffle(twice)
-        world.post(call, twice)
-        vendor.moods[call.guid] = messages_of(call)
-        calls.append(call)
-        lost[call.guid] = len(call.texts) - len(have)
-    assert world.run(300.0) == {"conversations": 40}
-    for call in calls:
-        assert world.transcript(call.guid) == call.said
-        conversation = world.conversation(call.guid)
-        counts = (conversation["completeness"], conversation["recovered"])
-        assert counts == ("complete", lost[call.guid])
+    completes_calls_of_which_a_tenth_was_lost(40, world, vendor)
 
 
 def test_130_conversations_are_looked_at_in_one_run(world: World, vendor: Vendor) -> None:

@@ -35,6 +35,7 @@ from shared.calls.conversation_table import Conversations
 from shared.http import Origin
 from tests.aws_server import serving
 from tests.running_server import running
+from tests.transcript_table import make_table
 from tests.unit.held_clock import HeldClock, UnhurriedClock
 
 API_SECRET = "s3cr3t-of-asapp"
@@ -297,24 +298,7 @@ def client_of(aws: str) -> Iterator[Callable[[str], Any]]:
 @pytest.fixture
 def table_name(client_of: Callable[[str], Any]) -> str:
     name = f"transcripts-{uuid.uuid4().hex[:8]}"
-    keys = (("conversationId", "HASH"), ("item", "RANGE"))
-    due = (("reconcile", "HASH"), ("reconcileAt", "RANGE"))
-    types = {key: "N" if key == "reconcileAt" else "S" for key, _ in keys + due}
-    client_of("dynamodb").create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": key, "AttributeType": kind} for key, kind in types.items()
-        ],
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "Reconcile",
-                "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind in due],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
+    make_table(client_of("dynamodb"), name)
     return name
 
 

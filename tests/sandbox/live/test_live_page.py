@@ -25,7 +25,7 @@ from sandbox.live.subscriber import Events, signed_in
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
 from shared.transcripts.stored_utterances import utterance_id
-from tests.sandbox.stacks.test_deployed_reconciliation import eventually
+from tests.sandbox.eventually import eventually
 from tools.load.in_sandbox import DELIVERY, load
 from tools.load.schedule import schedule
 

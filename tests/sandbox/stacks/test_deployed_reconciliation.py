@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
 import uuid
-from collections.abc import Callable
-from typing import Any
 
 from sandbox.asapp.conversations import load_all
 from sandbox.asapp.double import Delivery
@@ -15,14 +12,8 @@ from sandbox.demo.played_call import AGENT_WHISPER, DISCONNECT, Call
 from sandbox.demo.summary import conversation, stored, wait_for_arrival
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import Sandbox
+from tests.sandbox.eventually import eventually
 from tests.sandbox.stacks.lost_words import DAY, STREAM, Manner, Played, call_of
-
-
-def eventually(found: Callable[[], Any], seconds: float = 60) -> Any:
-    until = time.monotonic() + seconds
-    while not (value := found()) and time.monotonic() < until:
-        time.sleep(0.3)
-    return value
 
 
 def said_in(sandbox: Sandbox, guid: str) -> list[tuple[str, str]]:

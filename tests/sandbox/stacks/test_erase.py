@@ -19,7 +19,7 @@ from sandbox.demo.played_call import AGENT_WHISPER, Call
 from sandbox.demo.summary import conversation, stored, wait_for_arrival
 from sandbox.stacks.running import BusListener, Sandbox
 from shared import table
-from tests.sandbox.stacks.test_deployed_reconciliation import eventually
+from tests.sandbox.eventually import eventually
 from tools.erase.__main__ import main
 
 

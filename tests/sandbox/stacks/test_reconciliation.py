@@ -46,6 +46,7 @@ from tests.running_server import running
 from tests.sandbox.connect.test_scenarios import Context, Timeline, hold_time
 from tests.sandbox.simulated import caller
 from tests.sandbox.stacks.lost_words import DAY, MINUTE, STREAM, Manner, Played, call_of, read
+from tests.transcript_table import make_table
 
 Json = dict[str, Any]
 AFTER_MINUTES = 15
@@ -192,27 +193,6 @@ def functions(
         make_table(dynamodb, name)
         yield Functions(clock, asapp, inbox, dynamodb, s3, name, name)
     forget()
-
-
-def make_table(dynamodb: Any, name: str) -> None:
-    keys = (("conversationId", "HASH"), ("item", "RANGE"))
-    due = (("reconcile", "HASH"), ("reconcileAt", "RANGE"))
-    types = {key: "N" if key == "reconcileAt" else "S" for key, _ in keys + due}
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": key, "AttributeType": kind} for key, kind in types.items()
-        ],
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "Reconcile",
-                "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind in due],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
 
 
 def forget() -> None:

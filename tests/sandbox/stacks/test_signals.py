@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.sandbox.eventually import eventually
 
 ROOT = Path(__file__).parents[3]
 _INSTALLED = [".venv/.installed", "node_modules/.installed", ".sandbox/.installed"]
@@ -74,15 +75,6 @@ def marked(mark: str) -> dict[int, str]:
         except (OSError, ValueError):
             continue
     return found
-
-
-def eventually(found: Callable[[], bool], seconds: float = 60) -> bool:
-    until = time.monotonic() + seconds
-    while not found():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

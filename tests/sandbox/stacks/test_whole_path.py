@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +25,7 @@ from sandbox.stacks.emulator import ACCOUNT, REGION
 from sandbox.stacks.event_delivery import ConnectEvents, Disorder
 from sandbox.stacks.running import BusListener, Sandbox
 from shared.transcripts.stored_utterances import utterance_id
+from tests.sandbox.eventually import eventually
 from tools.doctor.aws import Aws
 from tools.revoke_webhook_secret.revocation import ACTIONS, Webhook, revoke
 
@@ -69,13 +69,6 @@ def post(sandbox: Sandbox, body: str | bytes, secret: str | None = None) -> http
     headers = {"Content-Type": "application/json"}
     headers |= {sandbox.deployment.settings.webhook.secret_name: given} if given else {}
     return httpx.post(sandbox.deployment.webhook_url, content=body, headers=headers, timeout=60)
-
-
-def eventually(found: Callable[[], Any], seconds: float = 120) -> Any:
-    until = time.monotonic() + seconds
-    while not (value := found()) and time.monotonic() < until:
-        time.sleep(0.2)
-    return value
 
 
 def dead_letters(sandbox: Sandbox) -> dict[str, str]:

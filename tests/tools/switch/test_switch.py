@@ -13,6 +13,7 @@ from moto import mock_aws
 
 from shared import table
 from shared.calls import switch as of_the_functions
+from tests.transcript_table import make_table
 from tools.switch import switch as of_the_command
 from tools.switch.__main__ import main
 
@@ -60,25 +61,7 @@ def client(functions: Stop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         topic = {"Type": "AWS::SNS::Topic"}
         template = {"Resources": {"Topic": topic}, "Outputs": outputs}
         make("cloudformation").create_stack(StackName=STACK, TemplateBody=json.dumps(template))
-        keys = [(table.CONVERSATION_ID, "HASH", "S"), (table.ITEM, "RANGE", "S")]
-        due = [(table.RECONCILE, "HASH", "S"), (table.RECONCILE_AT, "RANGE", "N")]
-        make("dynamodb").create_table(
-            TableName="transcripts",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": kind} for name, _, kind in keys + due
-            ],
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind, _ in keys],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": table.RECONCILE_INDEX,
-                    "KeySchema": [
-                        {"AttributeName": name, "KeyType": kind} for name, kind, _ in due
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-            ],
-        )
+        make_table(make("dynamodb"), "transcripts")
         yield make
 
 

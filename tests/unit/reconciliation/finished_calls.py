@@ -255,6 +255,27 @@ class Bucket:
         self.s3.put_object(Bucket=self.name, Key=key, Body=b"\n".join(lines) + b"\n")
 
 
+def completes_calls_of_which_a_tenth_was_lost(count: int, world: World, vendor: Vendor) -> None:
+    chance = random.Random(8)  # noqa: S311
+    calls, lost = [], {}
+    for at in range(count):
+        call = Call(f"c-{at}", texts(chance.randint(3, 30)), ago_ms=HOUR_MS + at)
+        have = [number for number in range(len(call.texts)) if chance.random() >= 0.1]
+        world.end(call)
+        twice = have + [number for number in have if chance.random() < 0.1]
+        chance.shuffle(twice)
+        world.post(call, twice)
+        vendor.moods[call.guid] = messages_of(call)
+        calls.append(call)
+        lost[call.guid] = len(call.texts) - len(have)
+    assert world.run(300.0) == {"conversations": count}
+    for call in calls:
+        assert world.transcript(call.guid) == call.said
+        conversation = world.conversation(call.guid)
+        counts = (conversation["completeness"], conversation["recovered"])
+        assert counts == ("complete", lost[call.guid])
+
+
 def completes_by_the_export(
     call: Call, given: int, world: World, vendor: Vendor, bucket: Bucket, log: Sent
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from typing import Any
 
 from reconcile_transcript.alignment import Alignment, Missing
@@ -15,10 +14,10 @@ from tests.unit.conftest import Vendor
 from tests.unit.reconciliation.finished_calls import (
     AFTER_MS,
     DAY_MS,
-    HOUR_MS,
     Call,
     Sent,
     World,
+    completes_calls_of_which_a_tenth_was_lost,
     items,
     messages_of,
     now_ms,
@@ -241,21 +240,4 @@ def test_a_day_old_and_not_complete_it_is_an_error_once(
 
 
 def test_calls_of_which_a_tenth_was_lost_are_what_was_said(world: World, vendor: Vendor) -> None:
-    chance = random.Random(8)  # noqa: S311
-    calls, lost = [], {}
-    for at in range(6):
-        call = Call(f"c-{at}", texts(chance.randint(3, 30)), ago_ms=HOUR_MS + at)
-        have = [number for number in range(len(call.texts)) if chance.random() >= 0.1]
-        world.end(call)
-        twice = have + [number for number in have if chance.random() < 0.1]
-        chance.shuffle(twice)
-        world.post(call, twice)
-        vendor.moods[call.guid] = messages_of(call)
-        calls.append(call)
-        lost[call.guid] = len(call.texts) - len(have)
-    assert world.run(300.0) == {"conversations": 6}
-    for call in calls:
-        assert world.transcript(call.guid) == call.said
-        conversation = world.conversation(call.guid)
-        counts = (conversation["completeness"], conversation["recovered"])
-        assert counts == ("complete", lost[call.guid])
+    completes_calls_of_which_a_tenth_was_lost(6, world, vendor)
