@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
+from connect_flows.pictures.svg import FAILED, FONT, INK, QUIET, arrow_head, text_at
 from tools.reference.created import Link, Thing
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 188, 52, 72, 18, 20
 _LETTERS = 24  # of a name that fit into a box
-_FONT = "-apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
-_INK, _QUIET, _FAILED = "#1f2328", "#57606a", "#a40e26"
 _MADE, _GIVEN = ("#ddf4ff", "#0969da"), ("#f6f8fa", "#6e7781")
 
 
@@ -45,15 +44,15 @@ def draw(title: str, things: Sequence[Thing], links: Sequence[Link]) -> str:
     height = 2 * _MARGIN + 52 + tall
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img" font-family="{_FONT}">',
+        f'width="{width}" height="{height}" role="img" font-family="{FONT}">',
         f"<title>{escape(title)}</title>",
         "<defs>",
-        _head("works", _INK),
-        _head("fails", _FAILED),
+        arrow_head("works", INK),
+        arrow_head("fails", FAILED),
         "</defs>",
         f'<rect x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8" '
         'fill="#ffffff" stroke="#d0d7de"/>',
-        _text(_MARGIN, 28, title, 13, _INK, anchor="start", weight="600"),
+        text_at(_MARGIN, 28, title, 13, INK, anchor="start", weight="600"),
         *(_arrow([places[stop] for stop in ways[link]], link.on_failure) for link in links),
         *(part for thing in things for part in _box(thing, *places[thing])),
         *_legend(height - 18),
@@ -162,7 +161,7 @@ def _arrow(stops: Sequence[Point], on_failure: bool) -> str:
         end = to_x + _WIDTH
         path = f"M{x} {y}C{x - bend} {y} {end + bend} {to_y} {end} {to_y}"
     dash = ' stroke-dasharray="5 3"' if on_failure else ""
-    colour, head = (_FAILED, "fails") if on_failure else (_INK, "works")
+    colour, head = (FAILED, "fails") if on_failure else (INK, "works")
     return (
         f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.3"{dash} '
         f'marker-end="url(#{head})"/>'
@@ -181,8 +180,8 @@ def _box(thing: Thing, x: float, y: float) -> Iterator[str]:
         name = f"…/{name.removeprefix('…/').partition('/')[2]}"
     yield f"<g><title>{escape(thing.name)}</title>"
     size = min(12, 1.6 * _WIDTH / len(name))  # a long name is written smaller
-    yield _text(x + _WIDTH / 2, y + 22, name, round(size, 1), _INK, weight="600")
-    yield _text(x + _WIDTH / 2, y + 39, thing.kind, 11, _QUIET)
+    yield text_at(x + _WIDTH / 2, y + 22, name, round(size, 1), INK, weight="600")
+    yield text_at(x + _WIDTH / 2, y + 39, thing.kind, 11, QUIET)
     yield "</g>"
 
 
@@ -195,35 +194,10 @@ def _legend(y: float) -> Iterator[str]:
             f'<rect x="{x}" y="{y - 8}" width="18" height="11" rx="2" fill="{fill}" '
             f'stroke="{edge}"{dash}/>'
         )
-        yield _text(x + 25, y + 2, text, 11, _QUIET, anchor="start")
+        yield text_at(x + 25, y + 2, text, 11, QUIET, anchor="start")
     left = _MARGIN + 180
     yield (
-        f'<path d="M{left} {y - 2}H{left + 30}" stroke="{_FAILED}" stroke-width="1.3" '
+        f'<path d="M{left} {y - 2}H{left + 30}" stroke="{FAILED}" stroke-width="1.3" '
         'stroke-dasharray="5 3" marker-end="url(#fails)"/>'
     )
-    yield _text(left + 38, y + 2, "what failed", 11, _QUIET, anchor="start")
-
-
-def _head(name: str, colour: str) -> str:
-    return (
-        f'<marker id="{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
-        'markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
-        f'<path d="M0 0L8 4L0 8z" fill="{colour}"/></marker>'
-    )
-
-
-def _text(
-    x: float,
-    y: float,
-    text: str,
-    size: float,
-    colour: str,
-    *,
-    anchor: str = "middle",
-    weight: str = "",
-) -> str:
-    bold = f' font-weight="{weight}"' if weight else ""
-    return (
-        f'<text x="{x}" y="{y}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"{bold}>'
-        f"{escape(text)}</text>"
-    )
+    yield text_at(left + 38, y + 2, "what failed", 11, QUIET, anchor="start")

@@ -14,13 +14,12 @@ from html import escape
 from typing import Any
 
 from connect_flows.flow import COLUMN_WIDTH, ROW_HEIGHT, Flow, FlowModule
+from connect_flows.pictures.svg import FAILED, FONT, INK, QUIET, arrow_head, text_at
 
 _PITCH_X, _PITCH_Y = 174, 136
 _WIDTH, _HEIGHT = 134, 74
 _LEFT, _TOP = 56, 46
 _LANE, _FIRST_LANE = 12, 16
-_FONT = "-apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
-_INK, _QUIET, _ERROR = "#1f2328", "#57606a", "#a40e26"
 _FILLS = {
     "InvokeLambdaFunction": ("#fff1e5", "#bc4c00"),
     "UpdateContactMediaStreamingBehavior": ("#ddf4ff", "#0969da"),
@@ -125,16 +124,16 @@ class _Drawing:
         width, height = max(_LEFT + columns * _PITCH_X - 20, 460), max(lowest) + 46
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-            f'width="{width}" height="{height}" role="img" font-family="{_FONT}">',
+            f'width="{width}" height="{height}" role="img" font-family="{FONT}">',
             f"<title>{escape(self.title)}</title>",
             f"<desc>{escape(self.description)}</desc>",
             "<defs>",
-            _head("works", _INK),
-            _head("fails", _ERROR),
+            arrow_head("works", INK),
+            arrow_head("fails", FAILED),
             "</defs>",
             f'<rect x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8" '
             'fill="#ffffff" stroke="#d0d7de"/>',
-            _text(16, 25, self.title, 12, _QUIET, anchor="start"),
+            text_at(16, 25, self.title, 12, QUIET, anchor="start"),
             *self._entry(),
             *(_line(f"M{x} {y}H{to}", error=False) for x, y, to in straight),
             *(part for arrow in arrows for part in _arrow(arrow)),
@@ -146,7 +145,7 @@ class _Drawing:
 
     def _entry(self) -> Iterator[str]:
         x, y = 22, self.start.middle
-        yield f'<circle cx="{x}" cy="{y}" r="6" fill="{_INK}"/>'
+        yield f'<circle cx="{x}" cy="{y}" r="6" fill="{INK}"/>'
         yield _line(f"M{x} {y}H{self.start.left}", error=False)
 
     def _arrows(self) -> tuple[list[tuple[int, int, int]], list[_Arrow]]:
@@ -229,7 +228,7 @@ def _arrow(arrow: _Arrow) -> Iterator[str]:
         f"M{start} {arrow.y}H{arrow.entry}V{arrow.target.side(arrow.channel)}", error=arrow.error
     )
     for number, label in enumerate(arrow.labels):
-        yield _text(left + 6, arrow.y + 13 + 12 * number, label, 10, _ERROR, anchor="start")
+        yield text_at(left + 6, arrow.y + 13 + 12 * number, label, 10, FAILED, anchor="start")
 
 
 def _box(box: _Box) -> Iterator[str]:
@@ -243,10 +242,10 @@ def _box(box: _Box) -> Iterator[str]:
     types = _wrapped(re.findall("[A-Z][a-z]*", box.type), "", 20)
     y = box.middle - (15 * len(names) + 13 * len(types)) // 2 + 11
     for line in names:
-        yield _text(box.centre, y, line, 12, _INK, weight="600")
+        yield text_at(box.centre, y, line, 12, INK, weight="600")
         y += 15
     for line in types:
-        yield _text(box.centre, y, line, 10, _QUIET)
+        yield text_at(box.centre, y, line, 10, QUIET)
         y += 13
 
 
@@ -265,34 +264,16 @@ def _legend(y: int, errors: bool) -> Iterator[str]:
     if not errors:
         return
     yield _line(f"M16 {y}H52", error=False)
-    yield _text(60, y + 4, "the block worked", 11, _QUIET, anchor="start")
+    yield text_at(60, y + 4, "the block worked", 11, QUIET, anchor="start")
     yield _line(f"M176 {y}H212", error=True)
-    yield _text(220, y + 4, "it failed: the call goes on all the same", 11, _QUIET, anchor="start")
-
-
-def _head(name: str, colour: str) -> str:
-    return (
-        f'<marker id="{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
-        'markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
-        f'<path d="M0 0L8 4L0 8z" fill="{colour}"/></marker>'
-    )
+    yield text_at(220, y + 4, "it failed: the call goes on all the same", 11, QUIET, anchor="start")
 
 
 def _colour(error: bool) -> str:
-    return _ERROR if error else _INK
+    return FAILED if error else INK
 
 
 def _line(path: str, *, error: bool, head: bool = True) -> str:
     dash = ' stroke-dasharray="5 3"' if error else ""
     end = f' marker-end="url(#{"fails" if error else "works"})"' if head else ""
     return f'<path d="{path}" fill="none" stroke="{_colour(error)}" stroke-width="1.4"{dash}{end}/>'
-
-
-def _text(
-    x: int, y: int, text: str, size: int, colour: str, *, anchor: str = "middle", weight: str = ""
-) -> str:
-    bold = f' font-weight="{weight}"' if weight else ""
-    return (
-        f'<text x="{x}" y="{y}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"{bold}>'
-        f"{escape(text)}</text>"
-    )
