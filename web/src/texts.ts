@@ -6,13 +6,11 @@ const english = {
   title: "Live calls",
   loading: "Loading …",
   close: "Close",
-  dismiss: "Dismiss",
   noConfig: "The page's file config.json is missing or wrong, so there is nothing to connect to.",
 
   signIn: "Sign in",
   signInWhy: "Sign in to see calls while they are spoken.",
   signInWindow: "A window opens for it.",
-  signingIn: "Signing in …",
   signOut: "Sign out",
   signedOut: "You are signed out.",
   signInFailed: "Signing in did not work. Try again.",
@@ -73,7 +71,6 @@ const english = {
   } as Record<string, string>,
   whyNotCode: (code: string) => `code ${code}`,
   offline: "Connection lost. What is said meanwhile is read when it is back.",
-  reconnected: "Connected",
 
   callBegins: (agent: string) => (agent ? `Call with ${agent}` : "The call begins"),
   transferred: (agent: string) => (agent ? `Transferred to ${agent}` : "Transferred"),

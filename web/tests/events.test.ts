@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { EventsConnection } from "../src/live/events";
+import { pass } from "./clock";
 
 /** AppSync Events, on the other side of each connection. */
 class Server {
@@ -52,12 +53,6 @@ class Subscribed {
       },
     });
   }
-}
-
-/** The page's clock goes on; then what waits for an answer gets it. */
-async function pass(ms: number): Promise<void> {
-  mock.timers.tick(ms);
-  for (let turns = 0; turns < 20; turns++) await Promise.resolve();
 }
 
 /** @returns The server's side of the newest connection. */

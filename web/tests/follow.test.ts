@@ -4,6 +4,7 @@ import type { Listener } from "../src/live/events";
 import { FollowedCall, FollowedCalls } from "../src/live/follow";
 import { NotFound, Refused } from "../src/live/read";
 import type { CallAnswer, Conversation, ListAnswer, LiveEvent, Utterance } from "../src/model/types";
+import { pass } from "./clock";
 
 const START = 1_795_413_005_000;
 
@@ -114,12 +115,6 @@ class ListBehind {
     }));
     return { at: START, more: false, calls };
   }
-}
-
-/** The page's clock goes on; then what waits for an answer gets it. */
-async function pass(ms: number): Promise<void> {
-  mock.timers.tick(ms);
-  for (let turns = 0; turns < 20; turns++) await Promise.resolve();
 }
 
 beforeEach(() => {

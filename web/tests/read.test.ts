@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { ReadApi } from "../src/live/read";
+import { pass } from "./clock";
 
 const session = { token: () => Promise.resolve("token") };
-
-/** The page's clock goes on; then what waits for an answer gets it. */
-async function pass(ms: number): Promise<void> {
-  mock.timers.tick(ms);
-  for (let turns = 0; turns < 20; turns++) await Promise.resolve();
-}
 
 beforeEach(() => {
   mock.timers.reset();
