@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
 
@@ -96,16 +96,23 @@ class Call:
     def run(self, flow: tuple[str, str]) -> list[Step]:
         """Run a flow as Connect would: the deployed functions answer its Lambda blocks."""
         name, kind = flow
-        if flow == DISCONNECT:
-            self.contact = replace(self.contact, initiation_method="DISCONNECT")
-        return self._run(name, self.deployment.flow(name), kind)
+        contact = self.contact
+        if flow == DISCONNECT:  # Connect gives the customer who stays a contact of its own
+            contact = contact.followed_by(
+                str(uuid.uuid4()), "DISCONNECT", with_stream=True, with_hooks=True
+            )
+        return self._run(name, self.deployment.flow(name), kind, contact)
 
     def run_module(self, name: str) -> list[Step]:
         """Run a module as its users do: in an inbound flow of their own."""
-        return self._run(f"inbound flow with {name!r}", invoking(name), "CONTACT_FLOW")
+        return self._run(
+            f"inbound flow with {name!r}", invoking(name), "CONTACT_FLOW", self.contact
+        )
 
-    def _run(self, name: str, content: Mapping[str, Any], kind: str) -> list[Step]:
-        path = self._runner.run(content, self.contact, kind)
+    def _run(
+        self, name: str, content: Mapping[str, Any], kind: str, contact: Contact
+    ) -> list[Step]:
+        path = self._runner.run(content, contact, kind)
         self._note_flow(name, path)
         return path
 

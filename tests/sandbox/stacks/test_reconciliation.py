@@ -12,7 +12,7 @@ import logging
 import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -110,7 +110,10 @@ class Functions:
             self.clock.sleep((until - so_far) / 1000)
             so_far = until
             if at == len(parts):  # a disconnect flow's stop, and not a hold's
-                event = lambda_event(replace(contact, initiation_method="DISCONNECT"), {})
+                left = contact.followed_by(
+                    str(uuid.uuid4()), "DISCONNECT", with_stream=True, with_hooks=True
+                )
+                event = lambda_event(left, {})
             self.invoke(stop_streaming.handler, event, 7)
             self.clock.sleep(20)
         ended: list[Json] = []
