@@ -104,8 +104,8 @@ def complete(
 
 
 def _marked(transcripts: Transcripts, deadline: Deadline) -> dict[str, int]:
-    """What waits for the export, with its time in the index. It is in the future for a conversation
-    that was given up for now."""
+    """What waits for the export, with its time in the index: in the future if it was given up
+    for now."""
     return dict(transcripts.marked(BATCH, deadline.clock.now_ms() + _A_MONTH_MS))
 
 

@@ -139,8 +139,7 @@ class Reconciler:
             raise
 
     def _quarantine(self, conversation_id: str, begun: Try) -> dict[str, Any]:
-        """Stop comparing a conversation. Its customer is still entered into the index of customers,
-        which needs the conversation's item only, and no words."""
+        """Stop comparing a conversation. Its customer is still entered: that needs no words."""
         entered = self._entered(conversation_id, begun.customers)
         stays = self._waits_for_key(begun.customers) and not entered
         self._transcripts.quarantine(

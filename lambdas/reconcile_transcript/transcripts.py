@@ -32,11 +32,10 @@ _MOST_BYTES = 32 * 1024 * 1024
 """Of a conversation's text: more does not fit into memory with all that is made of it."""
 _BYTES_OF_AN_ITEM = 1_000
 _ENTERED_LONGER_S = 16 * 86_400
-"""How much longer than the call its entry in the index of customers is kept, so that its last words
-are found. They may be recovered so late: after a week by GET messages, three days of waiting for
-the export, and as many again after half a week."""
+"""How much longer than the call its customer's entry is kept. So late its last words may come: a
+week of GET messages, three days of waiting for the export, half a week, three days again."""
 WAITS_FOR_KEY = "waitsForKey"
-"""In a conversation that is only in the index because the key of customers could not be read."""
+"""In a conversation that is in the index only because the key could not be read."""
 _NOT_HEARD = ("lastStartFailed", "unheardTalk", "holdNotResumed")
 """Start, stop and the events set these in a conversation of which a part was not transcribed."""
 _READ = (
@@ -126,7 +125,7 @@ class Try:
 
 class Transcripts:
     """:param dynamodb: A boto3 DynamoDB client.
-    :param most_bytes: Of a conversation's text; more does not fit into memory.
+    :param most_bytes: Of a conversation's text.
     """
 
     def __init__(
@@ -266,7 +265,7 @@ class Transcripts:
         """Add what is missing, and delete the twins.
 
         :param source: ``messages`` or ``export``.
-        :raises NoCapacity: if the table has not taken all of it.
+        :raises NoCapacity: as `write_all`.
         """
         writes = [
             *(

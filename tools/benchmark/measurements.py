@@ -25,7 +25,7 @@ PACKAGE_KB = {  # zipped, 1,024 bytes each; any other function: 30. docs/decisio
     "follow_agent_events": 40,
     "follow_contact_events": 40,
     "read_live": 40,
-    "reconcile_transcript": 64,
+    "reconcile_transcript": 60,
     "erase_conversation": 50,
 }
 _STEPS_OF_A_START = [

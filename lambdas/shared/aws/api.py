@@ -42,8 +42,7 @@ _RETRIED = frozenset(
 _PASSING_REASONS = frozenset(
     ("None", "ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict")
 )
-"""Why DynamoDB cancelled a transaction that may succeed later. ``None`` is for a write that was not
-at fault."""
+"""Why DynamoDB cancelled a transaction that may succeed later. ``None`` is of another write."""
 
 
 class AwsError(Exception):

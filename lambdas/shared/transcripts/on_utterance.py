@@ -154,7 +154,7 @@ def _chunks(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
 
 
 def _decisions(content: bytes, ids: set[str]) -> Decisions:
-    """What the answer decides on these ids. If it says nothing clear of one, that one is absent."""
+    """What the answer decides clearly, by id."""
     try:
         answer = json.loads(content)
     except ValueError:
