@@ -96,14 +96,14 @@ class Screen:
         lines += [(_seconds(said["at"]), _said(said)) for said in transcript["utterances"]]
         self.console.rule(f"[bold]call {call.number}[/]: {escape(call.conversation.title)}")
         for at, line in sorted(lines, key=lambda each: each[0]):
-            self.console.print(f"[dim]{at - began:5.1f} s[/]  {line}")
+            self.console.print(f"[dim]{at - began:z5.1f} s[/]  {line}")
 
     def recovered(self, call: Call, transcript: dict[str, Any]) -> None:
         """What the comparison with ASAPP's record has added to a call."""
         for said in transcript["utterances"]:
             if said["source"] != "webhook":
                 at = _seconds(said["at"]) - call.events[0].at
-                self.console.print(f"[dim]call {call.number}, {at:5.1f} s[/]  {_said(said)}")
+                self.console.print(f"[dim]call {call.number}, {at:z5.1f} s[/]  {_said(said)}")
 
     def summary(self, summary: Summary) -> None:
         table = Table(title="Summary", show_header=False, title_justify="left")
